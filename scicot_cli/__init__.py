@@ -1,1 +1,1 @@
-"""The command line of scicot: parse, call the library, print."""
+"""The command line of scicot: parses arguments, calls the library, and prints results."""

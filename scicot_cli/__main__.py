@@ -1,4 +1,5 @@
-"""`python -m scicot_cli`, for launchers that start a module (accelerate, torchrun)."""
+"""Run the command line as `python -m scicot_cli`, for launchers that start a module (accelerate,
+torchrun)."""
 
 from scicot_cli.main import main
 

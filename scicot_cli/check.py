@@ -16,7 +16,7 @@ from scicot_cli import options as opt
 if TYPE_CHECKING:
     from scicot.checking import Check
 
-_SHORT = 300  # characters shown of a text
+_SHORT = 300  # maximum number of characters shown of a text
 
 
 def check(
@@ -57,8 +57,8 @@ def check(
 ) -> None:
     """Show how a file of questions is read.
 
-    It lists the file's problems too, so try it first on a file of yours. It sends and writes
-    nothing, and exits with 1 if something has to be fixed.
+    It lists the problems of the file too, so run it first on a new file. It calls no teacher and
+    writes no file, and exits with code 1 if something has to be fixed.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     from scicot.checking import check as run
@@ -82,7 +82,8 @@ def check(
 
 
 def _report_lines(found: Check, overlap: str | None) -> Iterator[str]:
-    """Yield the lines of the report on a terminal."""
+    """Yield the lines of the report that is printed on a terminal. `overlap` is the name of the
+    other file that the questions were compared with."""
     yield found.file
     for line in found.read_as:
         yield f"  {line}"

@@ -46,9 +46,9 @@ def demo(
 ) -> None:
     """Run all steps on a small example, in two minutes.
 
-    It needs two free cores, no key and no GPU. A script takes the place of the teacher and explains
-    questions about an example world. Both stages and a direct baseline are trained, and the last
-    table compares them. The commands are in examples/quickstart.sh.
+    It needs two free cores, no API key and no GPU. A script takes the place of the teacher and
+    explains questions about an example world. Both stages and a direct baseline are trained, and
+    the last table compares them. The commands are in examples/quickstart.sh.
     """
     example = next((example for example in _FOLDERS if (example / "quickstart.sh").exists()), None)
     bash = shutil.which("bash")
@@ -70,9 +70,12 @@ def demo(
 
 @contextmanager
 def _interrupts_left_to_children() -> Iterator[None]:
-    """Ignore Ctrl-C inside the block. The terminal also sends it to the script and its commands,
-    which save their work, clear their progress bars and report the interruption. This command has
-    to wait for them and print nothing meanwhile."""
+    """Ignore Ctrl-C in this process during the block.
+
+    The terminal also sends Ctrl-C to the script and its commands, which save their work, clear
+    their progress bars and report the interruption. This process has to wait for them and print
+    nothing meanwhile.
+    """
     # A handler instead of SIG_IGN, which the child processes would inherit.
     previous = signal.signal(signal.SIGINT, lambda *_: None)
     try:

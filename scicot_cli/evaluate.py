@@ -86,7 +86,7 @@ def evaluate(
             metavar="X",
             min=0,
             max=1,
-            help="Exit with 1 if the accuracy of the first system is below X (0 to 1).",
+            help="Exit with code 1 if the accuracy of the first system is below X (0 to 1).",
         ),
     ] = None,
     fail_if_worse_than: Annotated[
@@ -94,7 +94,7 @@ def evaluate(
         typer.Option(
             "--fail-if-worse-than",
             metavar="FILE",
-            help="Also compare with this file, and exit with 1 if the first system is "
+            help="Also compare with this file, and exit with code 1 if the first system is "
             "significantly worse. This is the planned comparison, unless --primary names "
             "another.",
         ),
@@ -131,9 +131,10 @@ def evaluate(
 ) -> None:
     """Evaluate predictions and compare systems.
 
-    Prints accuracy with its interval, chance, calibration, and the paired difference between the
-    first system and each other one, with a conclusion. Missing answers count as wrong. Files are
-    joined by id; several files of one NAME are seeds of one system.
+    Prints the accuracy of each system with its interval, the accuracy by chance, the calibration,
+    and the paired difference between the first system and each other one, with a conclusion.
+    Missing answers count as wrong. Predictions are joined by id. Several files of one NAME are
+    seeds of one system.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = EvaluateSettings(
@@ -183,7 +184,8 @@ def evaluate(
 
 
 def _with_gate(named: dict[str, list[Source]], file: str) -> tuple[dict[str, list[Source]], str]:
-    """Add the system of this file if it is not among the systems; return (systems, its name)."""
+    """Add the file of --fail-if-worse-than as another system, unless it belongs to one of the
+    systems already. Returns the files of all systems by name, and the name of the file's system."""
     from scicot.evaluation import name_files
 
     ((name, (path,)),) = name_files([file]).items()
@@ -204,8 +206,8 @@ def _below(verdict: Evaluation, minimum: float | None) -> Iterator[str]:
 
 
 def _worse(verdict: Evaluation, gate: str | None) -> Iterator[str]:
-    """Yield the error message of --fail-if-worse-than if the first system is significantly worse
-    than the system `gate`."""
+    """Yield the error message of --fail-if-worse-than, if the first system is significantly worse
+    than the system called `gate`."""
     for comparison in verdict.comparisons:
         if comparison.second == gate and comparison.differs and comparison.difference < 0:
             yield f"{comparison.verdict} (--fail-if-worse-than)"

@@ -24,12 +24,13 @@ _WHEN = ("never", "always", "on-failure")
 
 
 class GenerateRationales(GroupedCommand):
-    """The command. The value of --reveal-answer may be omitted and is then "always"."""
+    """The command generate-rationales, whose option --reveal-answer may be given without a value
+    and is then "always"."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         words = [
             f"{_REVEAL}=always" if arg == _REVEAL and following not in _WHEN else arg
-            # the option may have no value
+            # without a value, --reveal-answer is followed by another argument or by nothing
             for arg, following in zip(args, [*args[1:], ""], strict=False)
         ]
         return super().parse_args(ctx, words)
@@ -83,16 +84,17 @@ def generate_rationales(
         RevealAnswer,
         typer.Option(
             _REVEAL,
-            help="Show the teacher the right answer (as STaR does): always (also if no value is "
-            "given), or on-failure: only in a second request after a rejected first reply.",
+            help="When to show the teacher the right answer (as STaR does). never; always (also if "
+            "no value is given); on-failure: only in a second request, after the first reply was "
+            "rejected.",
         ),
     ] = GenerateSettings.reveal_answer,
     keep: Annotated[
         Keep,
         typer.Option(
             "--keep",
-            help="correct: keep only rationales that conclude the gold answer; all: keep every "
-            "conclusion.",
+            help="correct: keep only rationales of replies whose conclusion is the gold "
+            "answer; all: keep them for every conclusion.",
         ),
     ] = GenerateSettings.keep,
     prompt: Annotated[
@@ -197,8 +199,8 @@ def generate_rationales(
         typer.Option(
             "--price",
             metavar="IN,OUT",
-            help="Price in dollars per million input and output tokens, instead of the built-in "
-            "table.",
+            help="Prices of a million input tokens and of a million output tokens in dollars, "
+            "instead of those in the built-in table.",
         ),
     ] = None,
     max_wait: Annotated[
@@ -223,8 +225,8 @@ def generate_rationales(
         bool,
         typer.Option(
             "--retry-rejected",
-            help="Repeat requests without a usable reply (reasons: error, empty, truncated, "
-            "refusal, no-thinking).",
+            help="Repeat the requests whose replies were rejected because of error, empty, "
+            "truncated, refusal or no-thinking.",
         ),
     ] = GenerateSettings.retry_rejected,
     columns: opt.Columns = "",
@@ -239,8 +241,8 @@ def generate_rationales(
 ) -> None:
     """Ask a teacher to explain every question.
 
-    Run the same command again to continue after a stop; no request is repeated. Rows are written
-    in the order of the replies.
+    Rows are written in the order in which the replies arrive. Run the same command again to
+    continue after a stop; no request is repeated.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = GenerateSettings(

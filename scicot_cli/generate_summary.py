@@ -1,4 +1,4 @@
-"""Format the summary of `scicot generate-rationales` and of a dry run."""
+"""Format the summary that `scicot generate-rationales` prints after a run or a dry run."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from scicot.reporting import number_of
 if TYPE_CHECKING:
     from scicot.annotation import Estimate, GenerateSummary
 
-# Advice is given for reasons with at least this share of the replies, and at least _JUDGED of them,
-# since fewer may be chance.
+# Advice is given for a reason if at least this share of the replies was rejected for it, and only
+# for at least _JUDGED replies, since the share of fewer may be chance.
 _MANY, _JUDGED = 0.2, 10
 
 
 def summary_lines(summary: GenerateSummary, output: str) -> list[str]:
-    """Format the lines printed after a run: rows kept and rejected, tokens, cost in dollars, and
-    the share of kept rationales that name the gold choice alone."""
+    """Return the lines to print after a run: the rows kept and rejected, the tokens, the cost in
+    dollars, and the share of the kept rationales that name the right choice and no other."""
     reasons = ", ".join(f"{count} {reason}" for reason, count in summary.rejected.most_common())
     done = f", {summary.already_done} done before" if summary.already_done else ""
     tokens = ", ".join(f"{count:,} {name}" for name, count in summary.tokens.items())
@@ -42,8 +42,8 @@ def summary_lines(summary: GenerateSummary, output: str) -> list[str]:
 
 
 def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
-    """Return advice for each reason for which many replies of this run were rejected, one line
-    each."""
+    """Return a hint that names options by which fewer replies would be rejected, if many replies of
+    this run were rejected for the same reason. The result has one line, or none."""
     rejected = summary.rejected
     replies = summary.kept + rejected.total()
     often = {reason for reason, count in rejected.items() if count >= _MANY * replies}
@@ -69,7 +69,8 @@ def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
 
 
 def estimated(estimate: Estimate) -> str:
-    """Format the result of --dry-run: requests, tokens, and dollars."""
+    """Format the result of --dry-run: the requests and tokens that are left, and their cost in
+    dollars."""
     source = "counted by the server" if estimate.input_counted else "estimated"
     lines = [
         f"teacher          {estimate.teacher}",

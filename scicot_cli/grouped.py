@@ -1,4 +1,4 @@
-"""A command whose help lists its options in groups and ends with an example."""
+"""A class for commands whose help lists the options in groups and ends with an example."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 from scicot.errors import UsageError
 from scicot_cli import console, usage
 
-# The groups in order, with the parameter names of all commands' options.
+# The groups in the order of the help, each with its parameters of all commands.
 _GROUPS = {
     "Input": "file questions rationales predictions parts columns answer_index encoding limit"
     " skip_invalid overlap dev dev_fraction fold_by fold_questions weights cluster_by by examples"
@@ -66,16 +66,17 @@ NEXT = {
     "predict": "scicot evaluate {output} --report report.html",
     "merge": "scicot evaluate {output} --report report.html",
 }
-# options for reading a file, to pass on to the next command
+# options for reading a file, which the hint repeats for the next command
 _READING = ("columns", "answer_index", "encoding")
 _HEAVY = ("train-rationale", "train-answer", "predict")  # commands that load torch and transformers
 
 
 class GroupedCommand(TyperCommand):
-    """A command whose help lists the options in groups with headings; otherwise like typer's."""
+    """A Typer command whose help lists its options in groups with headings, and ends with an
+    example. After it has run, it prints the command that usually comes next."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Store the arguments for the messages of invalid values."""
+        """Parse the arguments, and store them in the context for messages about invalid values."""
         ctx.meta[usage.ARGUMENTS] = list(args)
         try:
             return super().parse_args(ctx, args)
@@ -84,7 +85,8 @@ class GroupedCommand(TyperCommand):
             raise
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command. An error for a value that came from --config names the file."""
+        """Run the command, then print the command that usually comes next. If an invalid value came
+        from the --config file, the error names this file."""
         try:
             heavy = ctx.info_name in _HEAVY and not ctx.params.get("quiet")
             with console.starting() if heavy else contextlib.nullcontext():
@@ -99,7 +101,9 @@ class GroupedCommand(TyperCommand):
         return done
 
     def _hint(self, ctx: Any) -> None:
-        """Print the command that follows this one in the pipeline, with its files."""
+        """Print the command that follows this one in the pipeline, with the files of this command
+        filled in. Prints nothing with --quiet, --json or --dry-run, or if standard input or output
+        is used."""
         text = NEXT.get(ctx.info_name or "")
         values = ctx.params
         first = next(iter(values.get("rationales") or []), "")
@@ -115,7 +119,7 @@ class GroupedCommand(TyperCommand):
         console.hint(" ".join([text.format_map(quoted), *(options if "{file}" in text else [])]))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write the groups of options that this command has."""
+        """Write the options of this command to its help, in groups with headings."""
         found: dict[str, list[tuple[str, str]]] = {group: [] for group in [*_GROUPS, "Help"]}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
@@ -131,7 +135,7 @@ class GroupedCommand(TyperCommand):
                     formatter.write_dl(group_records)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Write the example."""
+        """Write the command's example at the end of its help."""
         example = EXAMPLES.get(ctx.info_name or "")
         if example is not None:
             with formatter.section("Example"), formatter.indentation():
@@ -139,7 +143,8 @@ class GroupedCommand(TyperCommand):
 
 
 def _continued(command: str, width: int, indent: int) -> str:
-    """Break a command into lines joined by backslashes."""
+    """Break a command line into lines of at most about `width` characters, joined by backslashes
+    and indented by `indent` spaces."""
     lines, words = [""], command.split(" ")
     for word in words:
         if lines[-1] and len(lines[-1]) + len(word) + 3 > width:

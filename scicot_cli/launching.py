@@ -1,4 +1,4 @@
-"""`--processes N`: run the command in several processes on one machine, as torchrun does."""
+"""Run a command in several processes on one machine (--processes N), as torchrun does."""
 
 from __future__ import annotations
 
@@ -17,16 +17,20 @@ from scicot.errors import StoppedEarly, UsageError
 from scicot_cli.signals import Terminated
 
 _POLL = 0.1  # seconds
-_GRACE = 5.0  # time for rank 0 to print its error after another process has ended
-# time until the remaining processes are killed; rows are written as a whole, so none is torn
+_GRACE = 5.0  # seconds for rank 0 to print its error after another process has ended
+# seconds until the remaining processes are killed; no row is torn, since each is a single write
 _PATIENCE = 20.0
 _LAUNCHER = "SCICOT_LAUNCHER"  # process id of the launcher; its processes end when it does
 
 
 def launch(count: int, arguments: Sequence[str], device: str) -> int:
-    """Run `scicot` with these arguments in `count` processes. Returns 0, or the exit code of the
-    lowest rank that failed (of those killed by a signal only if no other failed). SIGINT and
-    SIGTERM are forwarded to all processes. Raises ScicotError if there are too few GPUs."""
+    """Run `scicot` with these arguments in `count` processes, and wait for them. SIGINT and SIGTERM
+    are forwarded to all processes. `device` is the value of --device.
+
+    Returns 0 if all processes succeed, else the exit code of the lowest rank that failed. A process
+    that was killed by a signal counts only if no other one failed. Raises UsageError if there are
+    fewer GPUs than processes.
+    """
     _check_gpus(count, device)
     port = _free_port()
     running = [_start(rank, count, arguments, port) for rank in range(count)]
@@ -70,9 +74,12 @@ def _check_gpus(count: int, device: str) -> None:
 
 
 def watch_launcher() -> None:
-    """End this process when its launcher ends, if a launcher started it. It exits without cleanup:
-    a new launcher may already have started its successor, and a process that waits in a collective
-    does not handle signals."""
+    """If a launcher started this process, start a thread that ends the process when the launcher
+    ends.
+
+    The process is ended without cleanup. It may be waiting in a collective, where it handles no
+    signals, and a new launcher may already have started its successor.
+    """
     launcher = int(os.environ.get(_LAUNCHER, "0"))
     if launcher:
         threading.Thread(target=_watch, args=(launcher,), daemon=True).start()

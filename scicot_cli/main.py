@@ -1,5 +1,6 @@
-"""The `scicot` script. It sets up signals and standard input before any other import: loading the
-command line takes a third of a second, and a command's libraries some seconds."""
+"""The entry point of the `scicot` script. It sets up signals and standard input before any other
+import, since loading the command line takes a third of a second, and a command's libraries some
+seconds."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from scicot_cli import signals
 
 
 def main() -> None:
-    """Run the command given by the arguments, and exit with its code."""
+    """Run the command that the process arguments name, and exit with its exit code."""
     signals.end_at_once()
     from scicot import standard_input
 
@@ -24,8 +25,8 @@ def main() -> None:
 
 
 def _fill_closed() -> None:
-    """Open /dev/null in place of a closed stdout or stderr; otherwise the next file opened would
-    get its descriptor, and with it the output of libraries."""
+    """Open /dev/null in place of a closed stdout or stderr. Otherwise the next file that is opened
+    would get the same descriptor, and libraries would write their output to that file."""
     if sys.stdout is None:
         os.open(os.devnull, os.O_WRONLY)
     if sys.stderr is None:

@@ -12,10 +12,10 @@ from scicot_cli import options as opt
 
 def merge(
     questions: Annotated[
-        str, typer.Argument(metavar="QUESTIONS", help="The questions that predict was given.")
+        str, typer.Argument(metavar="QUESTIONS", help="File of questions that predict answered.")
     ],
     parts: Annotated[
-        list[str], typer.Argument(metavar="PARTS", help="The output of each shard of predict.")
+        list[str], typer.Argument(metavar="PARTS", help="Output files of all shards of predict.")
     ],
     output: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="The merged file.")],
     columns: opt.Columns = "",
@@ -30,9 +30,9 @@ def merge(
 ) -> None:
     """Join the parts of predict --shard.
 
-    The rows are written in the order of the questions. Every question must occur exactly once, from
-    the same students with the same settings; otherwise nothing is written, and the missing or
-    repeated questions are named.
+    The rows are written in the order of the questions. Every question must occur exactly once in
+    the parts, and all parts must be from the same students with the same settings. Otherwise
+    nothing is written, and the missing or repeated questions are named.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     from scicot.prediction import merge as run

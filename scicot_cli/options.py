@@ -1,5 +1,5 @@
-"""Options that several commands share: name, help and type. Their defaults are those of the
-settings."""
+"""The options that several commands share, with their names, types and help texts. Their defaults
+are in the settings classes of scicot.config."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ _SHOWN = 60  # characters shown of an unknown option name
 
 
 def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
-    """Take a YAML file's values as the defaults of this command's options."""
+    """Read the YAML file of --config, and take its values as the defaults of this command's
+    options. Raises UsageError for a name that is not one of its options."""
     if path is None:
         return None
     parameters = {
@@ -44,7 +45,8 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
 
 
 def _as_option(parameter: Any, value: settings_file.Value) -> Any:
-    """Convert a value of a settings file to that of an option."""
+    """Convert a value of a settings file to the form in which the parser expects the value of this
+    parameter: a list for repeatable options, a bool for flags, else text."""
     if parameter.nargs == -1 or getattr(parameter, "multiple", False):
         return value if isinstance(value, list) else [value]
     if isinstance(value, list):  # for options that take a list such as "1,2" as one value
@@ -56,7 +58,7 @@ def _as_option(parameter: Any, value: settings_file.Value) -> Any:
 
 
 def reading(columns: str, answer_index: int | None, encoding: str) -> ReadingSettings:
-    """Make the settings of the options --columns, --answer-index and --encoding."""
+    """Make the reading settings from the values of --columns, --answer-index and --encoding."""
     base: Any = answer_index  # already validated by typer
     return ReadingSettings(columns, base, encoding)
 

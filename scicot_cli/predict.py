@@ -40,8 +40,8 @@ def predict(
             autocompletion=completion.runs,
             metavar="RUN|hf:MODEL",
             help="A run of train-answer (a directory, or OWNER/NAME[@REVISION] on the Hub), or "
-            "hf:MODEL_OR_DIR for an untrained model. May be repeated: the answers are "
-            "averaged. Without it, only rationales are written.",
+            "hf:MODEL_OR_DIR for an untrained model. May be repeated: the answers of all models "
+            "are averaged. Without it, only rationales are written.",
         ),
     ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
     output: Annotated[
@@ -74,9 +74,9 @@ def predict(
         RationaleFrom,
         typer.Option(
             "--rationale-from",
-            help="student: of the rationale model; input: given in the rows (an upper bound); "
-            "none: no rationale; shuffled: of other questions, to measure how much answers "
-            "depend on rationales.",
+            help="Rationales that the answer model reads. student: written by the rationale model; "
+            "input: given in the rows (an upper bound); none: no rationale; shuffled: those of "
+            "other questions, to measure how much answers depend on rationales.",
         ),
     ] = PredictSettings.rationale_from,
     samples: Annotated[
@@ -123,8 +123,9 @@ def predict(
         typer.Option(
             "--mix-direct",
             metavar="W",
-            help="Weight (0 to 1) of the answer without a rationale in the average, or auto: as "
-            "train-answer fitted it on dev. For students trained with --rationale-dropout.",
+            help="Weight (0 to 1) of the answer without a rationale, averaged with the answers "
+            "with rationales; auto: the weight that train-answer fitted on dev. For "
+            "students trained with --rationale-dropout.",
         ),
     ] = str(PredictSettings.mix_direct),
     scoring: Annotated[
@@ -240,10 +241,10 @@ def predict(
     """Answer questions with trained students.
 
     The rationale student writes a rationale, then the answer student scores every choice by its
-    likelihood; no text is parsed. Baselines (train-answer --method) need no rationale student.
-    With --rationale-model and no --answer-model, it writes rationale rows, which the other
-    commands read. Rows are in the order of the questions. Run the same command again to continue
-    after a stop.
+    likelihood; no answer is parsed from a text. Baselines (train-answer --method) need no rationale
+    student. With --rationale-model and no --answer-model, the command writes rationale rows, which
+    the other commands read. Rows are in the order of the questions. Run the same command again to
+    continue after a stop.
     """
     if processes > 1 and count() == 1:
         raise typer.Exit(launch(processes, sys.argv[1:], device))
@@ -298,10 +299,11 @@ def predict(
 
 
 def slurm_shard(environment: Mapping[str, str]) -> Shard | None:
-    """Return the shard for this task of a SLURM job array, None outside of one.
+    """Return the shard for this task of a SLURM job array, or None if this process is not in one.
+    `environment` contains the environment variables.
 
-    Raises ScicotError for an array with gaps, or one that starts at another number than 0 or 1, as
-    when some tasks are run again: the shard cannot be derived then.
+    Raises ScicotError if the shard cannot be derived from the task's number, because the array has
+    gaps or does not start at 0 or 1, as when some tasks are run again.
     """
     if "SLURM_ARRAY_TASK_ID" not in environment or "SLURM_ARRAY_TASK_COUNT" not in environment:
         return None

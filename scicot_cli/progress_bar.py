@@ -1,4 +1,4 @@
-"""The progress bar of a terminal."""
+"""The progress bar on a terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.table import Column
 
 
 def progress_bar() -> Progress:
-    """Return a bar for stderr that vanishes when it is stopped."""
+    """Return a progress bar that is drawn on stderr and erased when it is stopped."""
     # On narrow terminals only the figures are wrapped over several lines.
     unwrapped = Column(no_wrap=True)
     return Progress(
@@ -33,9 +33,12 @@ def progress_bar() -> Progress:
 
 
 class _BarConsole(Console):
-    """A console two columns narrower than the terminal, which leaves room for the "^C" that the
-    terminal prints after the bar on Ctrl-C. Otherwise "^C" would wrap to a new line, and rich,
-    which clears only as many lines as the bar has, would leave the bar on the screen."""
+    """A console that is two columns narrower than the terminal. On Ctrl-C the terminal prints "^C"
+    after the bar, which needs this room.
+
+    Without it "^C" would wrap to a new line. rich, which clears only as many lines as the bar has,
+    would then leave the bar on the screen.
+    """
 
     @property
     def size(self) -> ConsoleDimensions:

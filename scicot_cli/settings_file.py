@@ -1,4 +1,4 @@
-"""The YAML file of --config: option names, each with one value or a flat list of values."""
+"""Read the YAML file of --config: option names, each with one value or a flat list of values."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ _MOST_ALIASES = 20  # nested aliases can expand to any size
 
 
 def read(path: Path) -> dict[str, Value | None]:
-    """Return the values by name, numbers as they would be typed in a shell. Raises UsageError if
-    the file cannot be read or contains anything else."""
+    """Return the values in a settings file, by option name. Numbers are returned as text, as they
+    would be typed in a shell. Raises UsageError if the file cannot be read, or contains anything
+    but options with values or flat lists."""
     subject = f"--config {path}"
     try:
         with path.open("rb") as stream:

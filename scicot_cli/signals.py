@@ -1,16 +1,16 @@
 """Handle SIGINT (Ctrl-C), SIGTERM and SIGUSR1 during imports, while a command runs, and at exit.
 
-Before a command has begun, the process exits at once: no files are open, and libraries that are
-being imported might catch an exception. While a command runs, the signal raises an exception, so
-that files and locks are closed. After a command the process exits at once with the command's own
-exit code.
+Before a command has begun, a signal ends the process at once: no files are open, and libraries that
+are being imported might catch an exception. While a command runs, a signal raises an exception, so
+that files and locks are closed. After a command, a signal ends the process at once, with the
+command's own exit code.
 
-An exception is never raised in the middle of an import: C++ code that imports a module may abort
-the process instead of passing it on, as torch does while it sets up torch.distributed. Until the
-command has opened an output, a signal during an import ends the process at once; later on, the
-exception waits for the end of the import.
+An exception is never raised in the middle of an import. C++ code that imports a module may abort
+the process instead of passing the exception on, as torch does while it sets up torch.distributed.
+Until the command has opened an output, a signal during an import ends the process at once. Later,
+the exception is raised after the import has ended.
 
-This module is imported first and imports next to nothing itself.
+This module is imported first, and imports next to nothing itself.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ _SHOW_CURSOR = b"\x1b[?25h"  # terminal code that shows the cursor, which a prog
 
 
 class Terminated(KeyboardInterrupt):
-    """Raised on SIGTERM or SIGUSR1, as batch systems send them. Not a subclass of Exception, which
-    libraries might catch."""
+    """Raised on SIGTERM or SIGUSR1, which batch systems send. It is not a subclass of Exception,
+    because libraries might catch that."""
 
 
 def end_at_once() -> None:
-    """Install handlers that end the process at once; in effect until `command_begins`."""
+    """Install signal handlers that end the process at once. They are used until
+    `command_begins`."""
     for number in _NUMBERS:
         signal.signal(number, _end)
     sys.unraisablehook = _unraisable
@@ -48,14 +49,14 @@ def end_at_once() -> None:
 
 
 def command_begins() -> None:
-    """Make signals raise an exception from now on. Does nothing if the handlers of `end_at_once`
-    are not installed, as in tests."""
+    """Make signals raise an exception from now on. Does nothing if `end_at_once` has not installed
+    its handlers, as in tests."""
     _exchange(_end, _ask)
 
 
 def command_ends() -> None:
-    """Make signals end the process at once again. One that still waits for the end of an import is
-    dropped: the command's own exit code stands."""
+    """Make signals end the process at once again. If a signal is still waiting for the end of an
+    import, it is dropped, so that the command's own exit code is used."""
     signal.setitimer(signal.ITIMER_REAL, 0)
     _exchange(_ask, _end)
 
@@ -67,7 +68,7 @@ def _exchange(old: Any, new: Any) -> None:
 
 
 def end_with(code: int) -> None:
-    """End the command with this exit code even if a signal arrives from now on."""
+    """Make every later signal end the process with this exit code."""
     for number in _NUMBERS:
         signal.signal(number, lambda *_: os._exit(code))
 
@@ -78,7 +79,8 @@ def _ignore() -> None:
 
 
 def message(*, terminated: bool) -> str:
-    """Return the message of a command stopped by a signal."""
+    """Return the message for a command that was stopped by a signal: `terminated` is True for
+    SIGTERM and SIGUSR1, False for SIGINT."""
     verb = "terminated" if terminated else "interrupted"
     return f"{verb}; the same command goes on from here"
 
@@ -97,7 +99,8 @@ def _ask(number: int, frame: FrameType | None) -> None:
 
 
 def _importing(frame: FrameType | None) -> bool:
-    """Return whether Python was importing a module when the signal arrived."""
+    """Return True if Python was importing a module when the signal arrived. `frame` is the frame
+    that the signal interrupted."""
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True
@@ -118,7 +121,7 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def _unraisable(ignored: Any) -> None:
-    """Report an exception that Python has to ignore, except that of a signal, which is stored in
-    `stop_request.stop`."""
+    """Report an exception that Python cannot raise, for example in a destructor. The exception of a
+    signal is not reported, because `stop_request.stop` has stored it and raises it later."""
     if not isinstance(ignored.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(ignored)

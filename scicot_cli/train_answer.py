@@ -137,9 +137,10 @@ def train_answer(
 ) -> None:
     """Stage 2: train a student to answer with a rationale.
 
-    Question + choices + rationale -> answer. Several files may be combined: rationales of a
-    teacher or of a student (from train-rationale --folds or predict), and predictions. --method
-    trains a baseline to compare with the two stages; baselines answer without stage 1.
+    The student learns question + choices + rationale -> answer. Several files may be combined:
+    rationales of a teacher, rationales of a student (from train-rationale --folds or predict), and
+    predictions. With --method it becomes a baseline, to compare with the two stages. Baselines
+    answer without a student of stage 1.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = training.train_settings(locals())

@@ -42,9 +42,10 @@ def train_rationale(
             "--reward",
             autocompletion=completion.runs,
             metavar="RUN",
-            help="A run of train-answer --folds. After training, learn in rounds from sampled "
-            "rationales that raise RUN's probability of the right answer; uses --folds and "
-            "--fold-by of RUN.",
+            help="A run of train-answer --folds. After training, the student is trained "
+            "further, in rounds, on rationales sampled from it that raise RUN's "
+            "probability of the right answer. --folds and --fold-by are then those of "
+            "RUN.",
         ),
     ] = None,
     rounds: Annotated[
@@ -78,7 +79,8 @@ def train_rationale(
         float,
         typer.Option(
             "--reward-weight",
-            help="Weight of rewarded rationales in an epoch; the teacher's have weight 1.",
+            help="Weight of the sampled rationales in an epoch; those of the teacher have "
+            "weight 1.",
         ),
     ] = RewardSettings.reward_weight,
     leak_cap: Annotated[
@@ -86,7 +88,7 @@ def train_rationale(
         typer.Option(
             "--leak-cap",
             metavar="SHARE",
-            help="Cap rewards at this share of the reward for naming the right choice.",
+            help="Upper limit of a reward, as a share of the reward for naming the right choice.",
         ),
     ] = RewardSettings.leak_cap,
     reward_confidence: Annotated[
@@ -153,10 +155,11 @@ def train_rationale(
 ) -> None:
     """Stage 1: train a student to write rationales.
 
-    Question + choices -> rationale. A row needs a question, its choices and a rationale, of a
-    teacher or from elsewhere. --folds K writes RUN/out_of_fold.jsonl, from which stage 2 can learn
-    to read a student's rationales. --reward adds training on rationales that help an answer
-    student. Run the same command again to resume from the last checkpoint.
+    The student learns question + choices -> rationale. Every row needs a question, its choices and
+    a rationale, which a teacher wrote or which comes from elsewhere. --folds K also writes
+    RUN/out_of_fold.jsonl, from which stage 2 can learn to read a student's rationales. --reward
+    adds training on rationales that help an answer student. Run the same command again to resume
+    from the last checkpoint.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = training.train_settings(locals())

@@ -1,4 +1,5 @@
-"""The options of both training commands, the settings made from them, and the final messages."""
+"""The options of both training commands, the settings made from them, and the lines printed at the
+end."""
 
 from __future__ import annotations
 
@@ -50,8 +51,8 @@ PromptFormat = Annotated[
     config.PromptFormatName,
     typer.Option(
         "--prompt-format",
-        help="Prompt of a causal (decoder-only) student: plain lines, or chat: a user turn of "
-        "its chat template; auto: chat for chat models.",
+        help="Prompt of a causal (decoder-only) student. plain: lines of text; chat: a user "
+        "turn of its chat template; auto: chat for chat models, else plain.",
     ),
 ]
 Epochs = Annotated[
@@ -62,7 +63,7 @@ Epochs = Annotated[
     ),
 ]
 MaxSteps = Annotated[
-    int | None, typer.Option("--max-steps", help="Optimizer steps, instead of --epochs.")
+    int | None, typer.Option("--max-steps", help="Number of optimizer steps, instead of --epochs.")
 ]
 BatchSize = Annotated[
     str,
@@ -89,12 +90,17 @@ Attention = Annotated[
 GradientCheckpointing = Annotated[
     bool,
     typer.Option(
-        "--gradient-checkpointing", help="Recompute activations: less memory, a third more time."
+        "--gradient-checkpointing",
+        help="Recompute activations in the backward pass. Training takes less memory and a third "
+        "more time.",
     ),
 ]
 Compile = Annotated[
     bool,
-    typer.Option("--compile", help="Use torch.compile: slower start, faster steps; not for CPUs."),
+    typer.Option(
+        "--compile",
+        help="Use torch.compile. The start is slower and the steps are faster; not for CPUs.",
+    ),
 ]
 Lora = Annotated[
     int,
@@ -178,8 +184,8 @@ Clean = Annotated[
     bool,
     typer.Option(
         "--clean",
-        help="Remove announced answers from rationales, as generate-rationales does, and drop "
-        "rows whose rationale is empty afterwards.",
+        help="Remove sentences that announce the answer from rationales, as generate-rationales "
+        "does, and drop rows whose rationale is empty afterwards.",
     ),
 ]
 
@@ -233,8 +239,8 @@ Seeds = Annotated[
     int,
     typer.Option(
         "--seeds",
-        help="Train this many students with different seeds (RUN/seed-S) and report mean and "
-        "spread.",
+        help="Train this many students with different seeds (RUN/seed-S), and report the mean and "
+        "standard deviation of their metrics.",
     ),
 ]
 Weights = Annotated[
@@ -261,7 +267,7 @@ PushToHub = Annotated[
 
 
 def train_settings(values: dict[str, Any]) -> TrainSettings:
-    """Return the settings among a training command's arguments."""
+    """Make the training settings from the arguments of a training command, given by name."""
     names = TrainSettings.__dataclass_fields__
     chosen = {name: value for name, value in values.items() if name in names}
     chosen["weights"] = _numbers(values.get("weights", ""))
@@ -269,8 +275,9 @@ def train_settings(values: dict[str, Any]) -> TrainSettings:
 
 
 def reward_settings(values: dict[str, Any]) -> RewardSettings | None:
-    """Return the settings of --reward among a command's arguments. Raises UsageError for settings
-    that have no effect without it."""
+    """Make the settings of --reward from the arguments of train-rationale, given by name. Without
+    --reward the result is None. Raises UsageError if another reward setting was given without
+    it."""
     chosen = {name: values[name] for name in RewardSettings.__dataclass_fields__}
     if chosen["reward"] is not None:
         return RewardSettings(**chosen)
@@ -283,7 +290,7 @@ def reward_settings(values: dict[str, Any]) -> RewardSettings | None:
 
 def estimated(estimate: RewardEstimate) -> str:
     """Format an estimate for --dry-run: the amount of work, then the minutes for training, sampling
-    and scoring, one student at a time."""
+    and scoring if students are trained one at a time."""
     parts = {
         "training": estimate.training_seconds,
         "sampling": estimate.sampling_seconds,
@@ -308,7 +315,7 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 def trained(manifest: Manifest, run: Path) -> str:
     """Format the line printed after training: rows, optimizer steps, last loss, seconds and dev
-    metrics, or the number of students for several seeds."""
+    metrics. For several seeds it has the number of students and the dev metrics instead."""
     metrics = manifest.metrics
     if manifest.seeds:
         return f"{run}: {len(manifest.seeds)} {manifest.stage} students trained{_dev(metrics)}"
@@ -320,7 +327,8 @@ def trained(manifest: Manifest, run: Path) -> str:
 
 
 def _dev(metrics: Mapping[str, float]) -> str:
-    """Format the dev metrics, with their standard deviation if there are several seeds."""
+    """Format the dev metrics of a run, each with its standard deviation over seeds if there is
+    one."""
     parts = []
     for name, words in _DEV_FIGURES.items():
         if name in metrics:

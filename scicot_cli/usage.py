@@ -1,4 +1,5 @@
-"""One-line messages for invalid options, in place of Click's own."""
+"""Turn the parser's errors for invalid options into one-line messages, which replace Click's
+own."""
 
 from __future__ import annotations
 
@@ -28,13 +29,13 @@ _WORDING = (
 
 
 def is_help(error: Any) -> bool:
-    """Return True for Click's request to show the help, raised if no arguments were given."""
+    """Return True if Click raised this error to show the help, because no arguments were given."""
     return type(error).__name__ == "NoArgsIsHelpError"
 
 
 def line_of(error: Any) -> str:
-    """Return the message for a parser error, with the most similar valid value if there is one, and
-    the file if the value came from --config."""
+    """Return the one-line message for a parser error. It suggests the most similar valid value, if
+    there is one, and names the settings file if the value came from --config."""
     command = error.ctx.command_path if error.ctx is not None else "scicot"
     command = command.replace("python -m scicot_cli", "scicot")
     message = _message(error)
@@ -97,7 +98,8 @@ def _name(parameter: Any) -> str:
 
 
 def _typed_value(options: list[str], arguments: list[str]) -> str | None:
-    """Return the value of an option as it was typed."""
+    """Return the value of an option as it was typed, or None if the option is not among the
+    arguments. `options` are the spellings of the option."""
     # the last occurrence of an option counts
     for index, argument in reversed(list(enumerate(arguments))):
         option, equals, value = argument.partition("=")

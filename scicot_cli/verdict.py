@@ -15,7 +15,7 @@ from scicot_cli.console import visible
 if TYPE_CHECKING:
     from scicot.evaluation import Evaluation, Group, System
 
-WIDEST = 10_000  # width of a table that is not wrapped
+WIDEST = 10_000  # width with which tables are measured, so that nothing is wrapped
 
 
 def _escaped(text: str) -> str:
@@ -23,7 +23,8 @@ def _escaped(text: str) -> str:
 
 
 def show(verdict: Evaluation) -> None:
-    """Print tables of the systems, and sentences on their differences."""
+    """Print an evaluation: tables of the systems, then sentences on the differences between
+    them."""
     percent = f"{100 * verdict.level:g} %"
     out = Console(highlight=False, emoji=False)
     width = out.width
@@ -58,7 +59,7 @@ def _tables(verdict: Evaluation, percent: str) -> Iterator[Table]:
 
 
 def _sentences(verdict: Evaluation) -> Iterator[str]:
-    """Yield lines of Rich markup."""
+    """Yield the sentences printed below the tables, as lines of Rich markup."""
     if any(system.oracle for system in verdict.systems):
         yield "* an upper bound: it read given rationales, or saw the answer"
     for system in verdict.systems:
@@ -84,7 +85,8 @@ def _sentences(verdict: Evaluation) -> Iterator[str]:
 
 
 def _price(system: System, lowest: float) -> tuple[str, str]:
-    """Format the number of weights, and the work relative to the cheapest system."""
+    """Format the cost of a system: its number of weights, and its arithmetic relative to that of
+    the cheapest system (`lowest`). Both are "" if the cost is not known."""
     if system.cost is None:
         return "", ""
     weights = system.cost.weights
@@ -95,7 +97,8 @@ def _price(system: System, lowest: float) -> tuple[str, str]:
 
 
 def _table(*headings: str) -> Table:
-    """Make a table whose first column is text and the others numbers."""
+    """Make a table with these headings. Its first column is aligned to the left, as text, and the
+    others to the right, as numbers."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for number, heading in enumerate(headings):
         justify: Any = "right" if number else "left"

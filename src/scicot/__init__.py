@@ -13,7 +13,8 @@ Each command of the command line is a function here:
                    rationale_model="runs/rationale", answer_model="runs/answer")
     print(scicot.evaluate(["predictions.jsonl"]).systems[0].accuracy)
 
-Names are looked up when first used, so that `import scicot` loads neither torch nor transformers.
+Public names are imported when they are first used, so that `import scicot` loads neither torch nor
+transformers.
 """
 
 from __future__ import annotations

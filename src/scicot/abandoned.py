@@ -1,7 +1,8 @@
-"""Temporary files and folders that the next run removes if their process was killed.
+"""Create temporary files and folders that the next run removes if their process was killed.
 
-The process that writes one holds a lock on it (flock), which the system releases when the process
-ends. So a file with such a name that is not locked has been abandoned:
+The process that creates one holds a lock on it (flock), which the system releases when the process
+ends. So a file or folder with a name like the following that is not locked is a leftover of a dead
+process:
 
     .report.html.k3v9x_2a.tmp
 """
@@ -21,7 +22,8 @@ _RANDOM = r"[a-z0-9_]{8}"  # the random part of tempfile's names
 
 
 def temporary_file(folder: Path, prefix: str) -> tuple[int, str]:
-    """Create a file, locked until its descriptor is closed; return (descriptor, name)."""
+    """Create a temporary file in a folder, with a name that begins with `prefix`. Returns its
+    descriptor and its path. The file is locked until the descriptor is closed."""
     while True:
         handle, name = tempfile.mkstemp(_SUFFIX, prefix, folder)
         if _locked_in_place(handle):
@@ -30,7 +32,8 @@ def temporary_file(folder: Path, prefix: str) -> tuple[int, str]:
 
 
 def temporary_folder(folder: Path, prefix: str) -> tuple[int, Path]:
-    """Create a folder, locked until its descriptor is closed; return (descriptor, path)."""
+    """Create a temporary folder in a folder, with a name that begins with `prefix`. Returns its
+    descriptor and its path. The folder is locked until the descriptor is closed."""
     while True:
         path = Path(tempfile.mkdtemp(_SUFFIX, prefix, folder))
         with suppress(FileNotFoundError):
@@ -41,8 +44,9 @@ def temporary_folder(folder: Path, prefix: str) -> tuple[int, Path]:
 
 
 def discard(folder: Path, prefix: str) -> None:
-    """Remove the files and folders with this prefix that dead processes made with `temporary_file`
-    and `temporary_folder`. Does nothing on file systems without locks."""
+    """Remove the files and folders with this prefix that `temporary_file` and `temporary_folder`
+    created in a folder for processes that are dead now. Does nothing on file systems without
+    locks."""
     name = re.compile(re.escape(prefix) + _RANDOM + re.escape(_SUFFIX))
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
@@ -51,7 +55,8 @@ def discard(folder: Path, prefix: str) -> None:
 
 
 def _locked_in_place(handle: int) -> bool:
-    """Lock a new file or folder; return False if another process removed it as abandoned first."""
+    """Lock a file or folder that this process has just created, given its descriptor. Returns False
+    if another process took it for a leftover and removed it before it was locked."""
     with suppress(OSError):  # file systems without locks
         fcntl.flock(handle, fcntl.LOCK_EX)
     return os.fstat(handle).st_nlink > 0

@@ -1,4 +1,4 @@
-"""`check`: report how a file of questions is read, and its problems, before any other work."""
+"""Check a file of questions before it is used: report how it is read, and its problems."""
 
 from __future__ import annotations
 
@@ -18,20 +18,23 @@ from scicot.row_fields import Row
 if TYPE_CHECKING:
     from scicot.students.alphabets import StudentAlphabet
 
-SHOWN = 3  # questions that are shown
-LONG = 2_000  # characters: about as many as 512 tokens of a student
-_IDS_SHOWN = 10  # ids that a message may name
+SHOWN = 3  # number of questions in `Check.first`
+LONG = 2_000  # characters, about as many as 512 tokens of a student
+_IDS_SHOWN = 10  # maximum number of ids in a message
 
 
 @dataclass
 class Check:
-    """The result of checking a file of questions. `problems` are sentences about what must be
-    fixed.
+    """The result of checking a file of questions.
 
+    `problems` are sentences about what must be fixed, and `notes` are facts that need no action.
     `choices` counts questions by their number of choices, `gold` by the label of their answer.
-    `long` counts questions that have more than 2,000 characters with context and choices, or more
-    tokens than the student's limit. `characters` counts the problems with characters that the
-    student's tokenizer lacks, `overlap` the questions that are also in the other file.
+    `repeated` counts rows with the id and content of an earlier row, `same_text` other rows with
+    the question text of an earlier one. `long` counts questions that are too long: more tokens than
+    the student's limit, or without a student more than 2,000 characters with context and choices.
+    `longest` is the length of the longest question in `unit`. `characters` counts problems with
+    characters that the student's tokenizer lacks, `overlap` the questions that are also in another
+    file.
     """
 
     file: str
@@ -57,7 +60,7 @@ class Check:
 
     @property
     def fit(self) -> bool:
-        """Return True if no problem was found."""
+        """Return True if the check found no problem."""
         return not self.problems
 
     def to_row(self) -> Row:
@@ -65,7 +68,8 @@ class Check:
 
 
 class _Listener(Muted):
-    """Collects warnings, and passes progress on."""
+    """A reporter that collects warnings, suppresses notes, and passes progress on to another
+    reporter."""
 
     def __init__(self, reporter: Reporter) -> None:
         super().__init__(reporter)
@@ -86,8 +90,9 @@ def check(
 ) -> Check:
     """Read a file of questions as all commands do, and report what was found.
 
-    `student` is a run, a model directory or a Hub id; only its tokenizer is loaded. `overlap` is
-    another file of questions. Raises ScicotError if the file as a whole cannot be read.
+    `student` is a run, a model directory or a Hub id. Only its tokenizer is loaded, to measure
+    lengths and to find characters that it lacks. `overlap` is another file of questions, with which
+    the questions are compared. Raises ScicotError if the file as a whole cannot be read.
     """
     reporter = reporter or LogReporter()
     listener = _Listener(reporter)
@@ -136,7 +141,7 @@ def _seen(
 
 
 class _Tally:
-    """Collects the counts of `Check`, question by question."""
+    """Adds questions to the counts of a `Check`, one at a time."""
 
     def __init__(
         self, found: Check, alphabet: StudentAlphabet | None, seen: SeenQuestions | None
@@ -191,7 +196,7 @@ class _Tally:
         self._found.long += length > limit
 
     def close(self) -> None:
-        """Fill in the counts that are known only at the end."""
+        """Fill in the results that are known only after the last question."""
         found = self._found
         found.choices = {str(number): count for number, count in sorted(self._choices.items())}
         found.gold = dict(sorted(self._gold.items()))

@@ -1,4 +1,4 @@
-"""Select the device and the precision of a student."""
+"""Select the device and the precision of a student, and manage the memory of the process."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def resolve_device(name: str) -> torch.device:
-    """Return the device; "auto" is CUDA if available, else the CPU. Raises ScicotError for a device
-    that is not available."""
+    """Return the torch device with this name; "auto" is CUDA if available, else the CPU. Raises
+    UsageError for a device that is not available."""
     import torch
 
     if name == "auto":
@@ -33,16 +33,16 @@ def resolve_device(name: str) -> torch.device:
 
 
 def cores() -> int:
-    """Return the number of CPU cores available to this process: its CPU affinity, or all cores on
-    systems without affinity, such as macOS."""
+    """Return the number of CPU cores that this process may use: the size of its CPU affinity, or
+    all cores on systems without affinity, such as macOS."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def release_memory() -> None:
-    """Free unused memory for other processes. Runs the garbage collector first, since a Trainer and
-    its optimizer refer to each other."""
+    """Collect garbage, and return unused GPU memory to the device, where other processes can use
+    it. The garbage collector is needed because a Trainer and its optimizer refer to each other."""
     import gc
 
     import torch
@@ -56,10 +56,11 @@ _PAGEOUT = 21  # MADV_PAGEOUT of sys/mman.h
 
 
 def keep_freed_memory() -> None:
-    """Make the C library keep freed memory for the next allocation.
+    """Make the C library keep freed memory for later allocations.
 
-    glibc returns large blocks to the system at once, and new ones have to be filled with zeros: an
-    engine on a CPU takes up to half as long again for that. Does nothing on other systems.
+    By default glibc returns large blocks to the system as soon as they are freed, and the system
+    fills every new block with zeros. For that, an engine on a CPU takes up to half as long again.
+    Does nothing on systems without glibc.
     """
     import ctypes
 
@@ -72,7 +73,7 @@ def keep_freed_memory() -> None:
 
 
 def return_freed_memory() -> None:
-    """Return the memory that the C library keeps for later allocations to the system. Does nothing
+    """Return memory to the system that the C library has kept for later allocations. Does nothing
     on systems without glibc."""
     import ctypes
 
@@ -81,11 +82,11 @@ def return_freed_memory() -> None:
 
 
 def release_pages(tensors: Iterable[torch.Tensor]) -> None:
-    """Let the system take back the memory of CPU tensors that are not needed any more but still
-    referred to. Weights mapped from a file are read from the disk again if they are used after all.
+    """Let the system reclaim the memory of CPU tensors that are still referred to, but not needed
+    for now. If they are used again, weights that are mapped from a file are read from the disk again.
 
-    Does nothing on systems without MADV_PAGEOUT (Linux has it since 5.4), nor for memory that is
-    not backed by a file unless there is swap space.
+    Memory that is not backed by a file is reclaimed only if there is swap space. Does nothing on
+    systems without MADV_PAGEOUT, which Linux has since 5.4.
     """
     import ctypes
     import mmap
@@ -102,8 +103,8 @@ def release_pages(tensors: Iterable[torch.Tensor]) -> None:
 
 
 def multiplies_bf16(device: str) -> bool:
-    """Return True if a device type ("cpu", "cuda") has bf16 instructions (on a CPU AVX512_BF16 or
-    AMX). Devices without them emulate bf16, which is slower than fp32."""
+    """Return True if a device type ("cpu", "cuda") has bf16 instructions; on a CPU these are
+    AVX512_BF16 or AMX. Other devices emulate bf16, which is slower than fp32."""
     import torch
 
     if device == "cpu":
@@ -113,8 +114,9 @@ def multiplies_bf16(device: str) -> bool:
 
 
 def multiplies_int8() -> bool:
-    """Return True if this CPU accumulates int8 products in 32 bits (AVX512_VNNI, AVX_VNNI or AMX).
-    Other x86 CPUs add two products in 16 bits, which overflows for large values."""
+    """Return True if this CPU has instructions that accumulate int8 products in 32 bits
+    (AVX512_VNNI, AVX_VNNI or AMX). Other x86 CPUs add two products in 16 bits, which overflows for
+    large values."""
     import torch
 
     capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
@@ -122,9 +124,10 @@ def multiplies_int8() -> bool:
 
 
 def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
-    """Return the dtype of the weights; "auto" is bf16 where CUDA supports it, else fp32.
+    """Return the dtype of a student's weights on a device. `precision` is "fp32", "bf16" or "auto":
+    bf16 on a GPU with bf16 instructions, else fp32.
 
-    fp16 is not offered: T5's activations overflow in it.
+    fp16 is not offered, because T5's activations overflow in it.
     """
     import torch
 
@@ -134,13 +137,17 @@ def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
     return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
 
 
-# On a CPU, training a smaller student is hardly faster in bf16, and the smallest ones answer worse.
+# A number of weights. On a CPU, training a student with fewer is hardly faster in bf16, and the
+# smallest students answer worse.
 LARGE = 10_000_000
 
 
 def training_precision(precision: str, device: torch.device, weights: int) -> torch.dtype:
-    """Return the dtype of matrix products in training, with fp32 weights. "auto" is bf16 if the
-    device has bf16 instructions, on a CPU only for a student with enough `weights`, else fp32."""
+    """Return the dtype of matrix products in training; the weights themselves are always fp32.
+
+    `precision` is "fp32", "bf16" or "auto". "auto" is bf16 if the device has bf16 instructions,
+    else fp32; on a CPU it is also fp32 if the student's number of `weights` is below LARGE.
+    """
     import torch
 
     if precision == "auto" and device.type == "cpu":

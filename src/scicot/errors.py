@@ -1,4 +1,4 @@
-"""Errors that the user can fix, each with the exit code of the command line.
+"""Errors that the user can fix. Each class defines the exit code of the command line.
 
 Any other exception is a bug in scicot and keeps its traceback.
 """
@@ -11,8 +11,8 @@ import re
 
 
 class ScicotError(Exception):
-    """An error that the user can fix. The message is one line: the problem, its location, and how
-    to fix it."""
+    """An error that the user can fix. Its message is one line that names the problem, its location,
+    and a way to fix it."""
 
     exit_code = 1
     # True if one of several processes has the error, False if all of them do
@@ -26,7 +26,8 @@ class UsageError(ScicotError):
 
 
 class InvalidRow(ScicotError):
-    """An invalid row. `where` is FILE:LINE, or FILE if lines do not apply."""
+    """A row of a file that cannot be read. `where` is its location, FILE:LINE, or only FILE if the
+    format has no lines. `problem` says what is wrong with it."""
 
     def __init__(self, where: str, problem: str) -> None:
         super().__init__(f"{where}: {problem}")
@@ -35,7 +36,7 @@ class InvalidRow(ScicotError):
 
 
 class StoppedEarly(ScicotError):
-    """Work stopped before its end and can be resumed with the same command."""
+    """Raised if work stops before its end. Running the same command again resumes it."""
 
     exit_code = 75  # EX_TEMPFAIL, after which batch systems run the command again
 
@@ -56,8 +57,8 @@ _NO_ROOM_SAID = re.compile(
 
 
 def no_room(error: BaseException) -> str | None:
-    """Describe the cause if an error, or one in its chain, means a full disk, a quota or a limit on
-    the size of files; else None."""
+    """Return a description if an error was caused by a full disk, a quota or a limit on file sizes,
+    else None. The exceptions in the chain of the error are searched too."""
     cause: BaseException | None = error
     for _ in range(100):  # a chain of exceptions may be circular
         if cause is None:

@@ -14,7 +14,7 @@ _SAID = ("can't allocate memory", "not enough memory")  # messages of torch's CP
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return True if an error means that the GPU or the machine is out of memory."""
+    """Return True if an error means that the GPU or the machine has run out of memory."""
     import torch
 
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
@@ -23,7 +23,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def retry_with_less(work: Callable[[], Result], halve: Callable[[], bool]) -> Result:
-    """Return work(), retried after halve() whenever it runs out of memory.
+    """Return work(). Whenever it runs out of memory, call halve(), which has to make its batches
+    smaller, and call it again.
 
     Raises ScicotError once halve() returns False, which means that batches cannot get smaller.
     """

@@ -1,12 +1,13 @@
-"""Resumable output files, with a state file that records how they were made.
+"""Write output files that can be resumed, with a state file that records how each was made.
 
 Beside out.jsonl, out.state.json records how it was made and whether it is finished:
 
     {"scicot": "0.1.0", "command": "predict", "settings": {...}, "inputs": {"q.jsonl": "<sha256>"},
      "students": [...], "counts": {"rows": 570}, "finished": true}
 
-While a process writes, it holds out.lock. The same command run again skips the rows that are done.
-A command with other settings raises an error that lists the differences, and changes nothing.
+While a process writes the output, it holds out.lock. If the same command is run again, it skips the
+rows that are already written. A command with other settings raises an error that lists the
+differences, and changes nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from scicot.version import __version__
 
 STDOUT = "-"
 
-# Kinds of files that commands write beside an output (see `beside`); "batches" is a folder.
+# Suffixes of the files, and of the folders, that commands write beside an output (see `beside`).
 _FILES = (
     *("state.json", "lock", "rejected.jsonl"),
     *("done.sqlite", "done.sqlite-wal", "done.sqlite-shm", "done.sqlite-journal"),
@@ -37,7 +38,7 @@ _FOLDERS = ("batches",)
 
 
 class Output:
-    """The output of a command's rows: a file or standard output (see `open_output`)."""
+    """The file or stream to which a command writes its rows. It is made by `open_output`."""
 
     def __init__(self, name: str, stream: IO[bytes], path: Path | None, state: Row) -> None:
         self.name = name
@@ -47,12 +48,13 @@ class Output:
         self._state = state
 
     def write(self, row: Mapping[str, Any]) -> int:
-        """Append one row, flush it to the system, and return the byte offset of its line."""
+        """Append one row as a line of JSON, and flush it to the system. Returns the byte offset of
+        the line."""
         return self.write_all([row])
 
     def write_all(self, rows: Iterable[Mapping[str, Any]]) -> int:
-        """Append rows with a single write, so that a kill leaves all of them or (nearly always)
-        none."""
+        """Append rows in a single write, and return the byte offset of the first line. If the
+        process is killed, the file then contains all of them or (nearly always) none."""
         begin, lines = self.end, b"".join(map(jsonl.encode, rows))
         self._stream.write(lines)
         self._stream.flush()
@@ -60,13 +62,15 @@ class Output:
         return begin
 
     def existing(self) -> Iterator[tuple[str, Row]]:
-        """Yield (FILE:LINE, row) for the rows that an earlier run of the same command wrote."""
+        """Yield (FILE:LINE, row) for each row that earlier runs of the same command wrote, and
+        nothing for a stream."""
         if self.path is not None:
             with self.path.open("rb") as lines:
                 yield from jsonl.decode_lines(lines, self.name)
 
     def finish(self, counts: Mapping[str, int]) -> None:
-        """Mark the output as finished in its state file; call it after the last row."""
+        """Record in the state file that the output is finished, with these counts. Call this after
+        the last row. Does nothing for a stream."""
         if self.path is not None:
             os.fsync(self._stream.fileno())
             _write_state(self.path, {**self._state, "counts": dict(counts), "finished": True})
@@ -84,13 +88,16 @@ def open_output(
     defaults: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> Iterator[Output]:
-    """Open OUT for a command, either new or to continue an earlier run of the same command.
+    """Open the output file of a command, either new or to continue an earlier run of the same
+    command.
 
-    "-" is standard output, which has no state. `companions` are the kinds of files that the command
-    writes beside OUT. `provenance` are further entries of the state file, for readers; they are not
-    compared on resuming. `defaults` are values for settings that older outputs do not record.
-    Raises ScicotError if a file cannot be continued (other command, other settings, no state), is
-    also an input, or is being written by another process.
+    `target` "-" is standard output, which has no state file. `settings` and `inputs` (SHA-256 by
+    name) are recorded in the state file. `companions` are the suffixes of files that the command
+    writes beside the output. `provenance` contains further entries of the state file, which are not
+    compared when a run is continued. `defaults` are values for settings that older state files do
+    not record. With `force` an existing file is overwritten. Raises ScicotError if the file cannot
+    be continued (other command, other settings, no state file), is also an input, or is being
+    written by another process.
     """
     state = {
         "scicot": __version__,
@@ -130,8 +137,8 @@ def open_output(
 
 @contextmanager
 def _counted() -> Iterator[None]:
-    """Count the block as an open output, so that a signal during an import does not end the process
-    before its rows are flushed."""
+    """Count an open output in `stop.open_outputs` during the block. A signal during an import then
+    does not end the process before the output's rows are flushed."""
     stop.open_outputs += 1
     try:
         yield
@@ -147,7 +154,8 @@ def _stdout() -> IO[bytes]:
 
 
 def check_not_read(owned: Sequence[Path], inputs: Iterable[str]) -> None:
-    """Raise ScicotError if a file to be written is also an input or standard input."""
+    """Raise ScicotError if one of the files to be written (`owned`) is also one of the inputs. The
+    input "-" is the file that standard input is redirected from."""
     for source in inputs:
         try:
             read = _stdin_stat() if source == STDOUT else os.stat(source)  # noqa: PTH116
@@ -170,7 +178,8 @@ def _holds_something(file: Path) -> bool:
 
 
 def beside(path: Path, suffix: str) -> Path:
-    """Return the companion file of an output: rationales.jsonl -> rationales.KIND."""
+    """Return the path of a companion file of an output: rationales.lock for the output
+    rationales.jsonl and the suffix "lock"."""
     return path.with_name(f"{path.name.removesuffix('.jsonl')}.{suffix}")
 
 
@@ -179,10 +188,12 @@ def state_path(path: Path) -> Path:
 
 
 def check_beside(path: Path) -> None:
-    """Raise ScicotError if a companion file of an output is a symbolic link or of another kind.
+    """Raise ScicotError if something else is in the place of a companion file of an output: a
+    symbolic link, or a folder instead of a file or the reverse.
 
     In a folder that several users write to, somebody may have put a symbolic link there, through
-    which another file would be read or overwritten. OUT itself may be a link: its user named it.
+    which another file would be read or overwritten. The output itself may be a link, since the user
+    named it.
     """
     if os.fspath(path) == STDOUT:
         return
@@ -206,14 +217,15 @@ def check_beside(path: Path) -> None:
 
 
 def own_state(path: Path) -> Row | None:
-    """Return the contents of an output's state file, None if there is none. Raises ScicotError if
-    the file is unreadable or something else is in its place."""
+    """Return the content of an output's state file, or None if there is none. Raises ScicotError if
+    the file cannot be read, or if something other than a file of scicot's own is in its place."""
     check_beside(path)
     return read_state(state_path(path))
 
 
 def read_state(recorded: Path) -> Row | None:
-    """Return the contents of an OUT.state.json, None without one; ScicotError if unreadable."""
+    """Return the content of the state file at this path, or None if it does not exist. Raises
+    ScicotError if it cannot be read."""
     try:
         state = jsonl.decode(recorded.read_bytes())
         if isinstance(state, dict) and isinstance(state.get("settings", {}), dict):
@@ -228,7 +240,8 @@ def read_state(recorded: Path) -> Row | None:
 
 
 def make_parent(path: Path) -> None:
-    """Create the folder of an output; ScicotError if that fails."""
+    """Create the folder of an output file if it does not exist. Raises ScicotError if this fails,
+    or if files cannot be written there."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -239,7 +252,8 @@ def make_parent(path: Path) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold PATH.lock during the block; ScicotError if another process holds it."""
+    """Hold the lock file of an output during the block. Raises ScicotError if another process holds
+    it, or if it cannot be created."""
     from filelock import FileLock, Timeout
 
     check_beside(path)
@@ -266,10 +280,10 @@ def locked(path: Path) -> Iterator[None]:
 def differences(
     old: Mapping[str, Any], new: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
 ) -> list[str]:
-    """List the settings that differ, as "name: was OLD, is NEW".
+    """List the settings that differ between `old` and `new`, each as "name: was OLD, is NEW".
 
-    A setting that one side lacks counts as its default, so that output of an older scicot without
-    the setting can be continued.
+    A setting that is missing from one of them counts as its value in `defaults`. So an output of an
+    older scicot without this setting can be continued.
     """
     old, new = {**(defaults or {}), **old}, {**(defaults or {}), **new}
     return [
@@ -286,7 +300,8 @@ def check_continues(
     companions: Sequence[str] = (),
     defaults: Mapping[str, Any] | None = None,
 ) -> None:
-    """Raise ScicotError if `open_output` would refuse to continue the existing output."""
+    """Raise ScicotError if `open_output`, with the same arguments, would refuse to continue the
+    existing output because it was made by another command or with other settings."""
     check_beside(path)
     for file in (path, *(beside(path, suffix) for suffix in companions)):
         if file.is_file() and _holds_something(file):
@@ -322,8 +337,8 @@ def write_finished(
     counts: Mapping[str, int],
     provenance: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write the state file of an output that was written as a whole, not row by row (see
-    `open_output`)."""
+    """Write the state file of an output that was written as a whole, and not row by row with
+    `open_output`. It records the output as finished."""
     state = {
         "scicot": __version__,
         "command": command,

@@ -1,9 +1,9 @@
 """Detect test questions that a student was trained on.
 
 Two questions have the same text if they differ only in case, punctuation and white space. They are
-the same question if their context and choices (in any order) are equal too. The same text with
-other choices, as from a template ("Which of these floats on water?"), reveals little; the same
-question reveals the answer.
+the same question if their context and choices (in any order) are equal too. Training on a question
+with the same text but other choices, as from a template ("Which of these floats on water?"),
+reveals little about the answer. Training on the same question reveals it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ FILE = "trained_on.jsonl"
 
 
 def text_key(question: Question) -> str:
-    """Return a digest of the question's normalised text, without context and choices."""
+    """Return a digest of the question's normalised text, without its context and choices."""
     return _digest(normalized(question.question))
 
 
 def whole_key(question: Question) -> str:
-    """Return a digest of the normalised text, context and choices (in any order)."""
+    """Return a digest of the question's normalised text, context and choices. It does not depend on
+    the order of the choices."""
     choices = sorted(normalized(choice.text) for choice in question.choices)
     return _digest(
         "\n".join([normalized(question.question), normalized(question.context), *choices])
@@ -36,13 +37,16 @@ def whole_key(question: Question) -> str:
 
 @dataclass
 class Overlap:
-    """Counts of the questions that are also in another set: with the same text, or with the same
-    text, context and choices."""
+    """Counts of the questions that also occur in another set.
+
+    `questions` counts all questions, `same_text` those whose text is in the other set, and
+    `same_question` those whose text, context and choices are in the other set.
+    """
 
     questions: int = 0
     same_text: int = 0
     same_question: int = 0
-    # For each text that occurs in the other set, the keys of the questions with it.
+    # For each text_key that occurs in the other set, the whole_keys of the questions with it.
     by_text: dict[str, set[str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -50,14 +54,15 @@ class Overlap:
 
     @property
     def is_of_templates(self) -> bool:
-        """True if the matching texts seem to come from templates: each occurs in several questions
-        here that differ in their choices, and no question matches in text and choices."""
+        """True if the shared texts seem to come from templates: each occurs in several of the
+        questions, with different contexts or choices, and no question as a whole is in the other
+        set."""
         return not self.same_question and all(
             len(questions) > 1 for questions in self.by_text.values()
         )
 
     def describe(self, other_set: str) -> str:
-        """Describe the overlap in one sentence; `other_set` names the set compared with."""
+        """Describe the overlap in one sentence. `other_set` is the name of the other set in it."""
         same = f"{self.same_question} of them" if self.same_question else "none of them"
         return (
             f"{self.same_text:,} of {self.questions:,} questions have the text of {other_set},"
@@ -67,7 +72,8 @@ class Overlap:
 
 @dataclass
 class SeenQuestions:
-    """Digests of the training and dev questions of one or several students."""
+    """Digests of the questions that one or several students were trained on, or selected by (dev).
+    `overlap` counts the questions that `watch` and `overlap_with` found among them."""
 
     texts: set[str] = field(default_factory=set)
     whole_keys: set[str] = field(default_factory=set)
@@ -79,7 +85,7 @@ class SeenQuestions:
             self.whole_keys.add(whole_key(question))
 
     def watch(self, questions: Iterable[Question]) -> Iterator[Question]:
-        """Yield the questions unchanged; count those in this set in `overlap`."""
+        """Yield the questions unchanged, and count in `overlap` those that are in this set."""
         for question in questions:
             self.overlap.questions += 1
             text = text_key(question)
@@ -91,13 +97,15 @@ class SeenQuestions:
             yield question
 
     def overlap_with(self, questions: Iterable[Question]) -> Overlap:
-        """Count the questions that are in this set; adds to, and returns, `overlap`."""
+        """Count the questions that are in this set. The counts are added to `overlap`, which is
+        returned."""
         for _ in self.watch(questions):
             pass
         return self.overlap
 
     def read(self, run: Path) -> None:
-        """Add the questions of a run's trained_on.jsonl; a run made elsewhere may have none."""
+        """Add the questions listed in a run's trained_on.jsonl. Does nothing if the run has no such
+        file."""
         file = run / FILE
         if not file.exists():
             return
@@ -111,8 +119,12 @@ class SeenQuestions:
 
 
 def write_seen(run: Path, train: Iterable[Question], dev: Iterable[Question]) -> None:
-    """Write trained_on.jsonl: a row for each question that a student learns from, or is selected
-    by: {"id": ..., "split": "train" or "dev", "text": KEY, "question": KEY}."""
+    """Write a run's trained_on.jsonl, which lists the training questions and the dev questions by
+    which the student is selected.
+
+    Each question is one row: {"id": ..., "split": "train" or "dev", "text": KEY, "question": KEY},
+    with the keys of `text_key` and `whole_key`.
+    """
     with jsonl.replacing(run / FILE) as stream:
         for split, questions in (("train", train), ("dev", dev)):
             seen = set()

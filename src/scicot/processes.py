@@ -1,4 +1,4 @@
-"""Helpers for a command that runs in several processes (`accelerate launch`, `torchrun`).
+"""Coordinate a command that runs in several processes (`accelerate launch`, `torchrun`).
 
 Rank 0 makes the decisions, writes the files and prints; the other ranks only compute. Rank 0
 broadcasts its decisions and errors to them.
@@ -22,11 +22,13 @@ _PATIENCE = timedelta(days=7)
 
 
 class RankZeroFailed(SystemExit):
-    """Raised on other ranks if rank 0 failed; rank 0 has printed its error."""
+    """Raised on the other ranks if rank 0 failed. It ends them without a message, since rank 0 has
+    printed its error."""
 
 
 class StoppedByAnother(KeyboardInterrupt):
-    """Raised when another process received the signal to stop."""
+    """Raised in a process when another process of the same command has received a signal to
+    stop."""
 
 
 def count() -> int:
@@ -35,26 +37,26 @@ def count() -> int:
 
 
 def on_one_machine() -> bool:
-    """Return True if all processes of this command run on this machine, by the launcher's
-    LOCAL_WORLD_SIZE."""
+    """Return True if all processes of this command run on this machine, according to the launcher's
+    variable LOCAL_WORLD_SIZE."""
     return count() == _environment_number("LOCAL_WORLD_SIZE", 0)
 
 
 def rank() -> int:
-    """Return the rank of this process, from 0."""
+    """Return the rank of this process among the processes of the command, from 0."""
     return _environment_number("RANK", 0) if count() > 1 else 0
 
 
 def _environment_number(name: str, default: int) -> int:
-    """Return an integer environment variable of a launcher; the default if it is unset or not a
-    number of up to 9 digits."""
+    """Return the value of an integer environment variable that a launcher sets. If it is unset, or
+    not a number of up to 9 digits, return the default."""
     value = os.environ.get(name, "")
     return int(value) if value.isdecimal() and len(value) < 10 else default
 
 
 def join_process_group(device: str) -> bool:
-    """Initialise the process group if there are several processes. Returns True if this call
-    created it."""
+    """Initialise the process group if this command runs in several processes and there is none yet.
+    Returns True if this call created it. `device` is the value of --device."""
     new = False
     if count() > 1:
         import torch.distributed as dist
@@ -76,9 +78,12 @@ def leave_process_group() -> None:
 
 @contextmanager
 def process_group(device: str) -> Iterator[None]:
-    """Initialise the process group for a block, and destroy it when the block ends or all ranks are
-    interrupted: a process that exits without destroying it may abort in its backend's threads.
-    After other exceptions the group is left to the launcher."""
+    """Initialise the process group for a block, and destroy it at the end.
+
+    It is also destroyed if the block is interrupted, because a process that exits without
+    destroying it may abort in the threads of its backend. After other exceptions the group is not
+    destroyed, and the launcher ends the processes. `device` is the value of --device.
+    """
     new = join_process_group(device)
     try:
         yield
@@ -91,7 +96,7 @@ def process_group(device: str) -> Iterator[None]:
 
 
 def gloo_group() -> Any:
-    """Create a Gloo group of all processes, whose collectives run on the CPU without blocking a
+    """Create a Gloo group of all processes. Its collectives run on the CPU and do not block a
     GPU."""
     import torch.distributed as dist
 
@@ -99,8 +104,8 @@ def gloo_group() -> Any:
 
 
 def on_rank_zero(work: Callable[[], Result]) -> Result:
-    """Run work() on rank 0 and return its result on all ranks. If it raises, the other ranks raise
-    RankZeroFailed with the error's exit code."""
+    """Run work() on rank 0 only, and return its result on all ranks. If work() raises an exception,
+    the other ranks raise RankZeroFailed with the exit code of the error."""
     if count() == 1:
         return work()
     import torch.distributed as dist
@@ -120,7 +125,8 @@ def on_rank_zero(work: Callable[[], Result]) -> Result:
 
 
 def rank_zero_first(work: Callable[[], Result]) -> Result:
-    """Run work() on rank 0 first and then on the other ranks, which find its results in a cache."""
+    """Run work() on all ranks: on rank 0 first, and then on the others, which find in a cache what
+    rank 0 has computed. Returns the result of work() on this rank."""
     if rank() == 0:
         result = work()
         wait()
@@ -130,7 +136,7 @@ def rank_zero_first(work: Callable[[], Result]) -> Result:
 
 
 def wait() -> None:
-    """Block until all processes have called it (a barrier)."""
+    """Block until all processes have called this function (a barrier)."""
     if count() > 1:
         import torch.distributed as dist
 
@@ -138,7 +144,8 @@ def wait() -> None:
 
 
 class StopVote:
-    """Share flags, such as a request to stop, among all processes: set if any process sets it."""
+    """Combines flags of all processes, such as a request to stop. A combined flag is True if it is
+    True in any process."""
 
     def __init__(self) -> None:
         self._group: Any = None
@@ -146,7 +153,8 @@ class StopVote:
             self._group = gloo_group()
 
     def any(self, *flags: bool) -> list[bool]:
-        """Reduce each flag with OR over all processes, which must all call it at the same step."""
+        """Return each flag combined by OR over all processes. All processes must call this at the
+        same step, with the same number of flags."""
         if self._group is None:
             return list(flags)
         import torch

@@ -10,8 +10,8 @@ For a question with the choices A wood, B spoon:
             In two to five sentences, explain ... Then give the answer in a last line of the form
             "Answer: X", where X is one of A, B.
 
-The prompt asks for an explanation for a student, because a model asked for its chain of thought may
-refuse. scicot.replies parses the replies.
+The prompt asks for an explanation to a student, because a model that is asked for its chain of
+thought may refuse. The package scicot.replies parses the replies.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ HINT = (
     "Reason as if you had not been told: do not mention the hint, argue from the question alone."
 )
 
-# all texts that a built-in prompt can consist of
+# all texts that can be part of a built-in prompt
 BUILT_IN_PROMPT = "\n\n".join((SYSTEM, TASK, HINT))
 
 REQUIRED_PLACEHOLDERS = ("question", "choices")
@@ -49,7 +49,8 @@ REQUIRED_PLACEHOLDERS = ("question", "choices")
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One request to a teacher. `examples` are (asked, answered) pairs that come before it."""
+    """The texts of one request to a teacher. `examples` are few-shot examples that come before
+    `user`, each a pair of a user turn and an assistant turn."""
 
     system: str
     user: str
@@ -59,9 +60,11 @@ class Prompt:
 def build_example(
     question: Question, rationale: str, *, reveal_answer: bool = False, template: str | None = None
 ) -> tuple[str, str]:
-    """Build a few-shot example: the user turn as for any question, and the assistant turn, which is
-    the rationale and a last line "Answer: X". Raises ScicotError for a question without an
-    answer."""
+    """Build a few-shot example from a question and its rationale, and return its two turns.
+
+    The user turn is built as for any question (see `build_prompt`). The assistant turn is the
+    rationale and a last line "Answer: X". Raises ScicotError for a question without a gold answer.
+    """
     if question.answer is None:
         raise ScicotError(f"example {question.id!r} has no answer to be concluded")
     user_text = build_prompt(question, reveal_answer=reveal_answer, template=template).user
@@ -75,12 +78,13 @@ def build_prompt(
     template: str | None = None,
     examples: tuple[tuple[str, str], ...] = (),
 ) -> Prompt:
-    """Build the request for one rationale.
+    """Build the request for one rationale of a question.
 
-    reveal_answer: include the gold answer as a hint. template: a user's own text that replaces the
-    built-in one, including the system text, with the placeholders {question}, {choices}, {context}
-    and, with reveal_answer, {answer}; "{{" and "}}" stand for braces. Raises ScicotError if the
-    answer is to be revealed but unknown, or if the template cannot be filled.
+    With `reveal_answer` the request includes the gold answer as a hint. `template` is the user's
+    own text, which replaces the built-in system and user texts. Its placeholders are {question},
+    {choices}, {context} and, with `reveal_answer`, {answer}; "{{" and "}}" stand for braces.
+    `examples` are few-shot examples from `build_example`. Raises ScicotError if the answer is to be
+    revealed but the question has none, or if the template is invalid.
     """
     if reveal_answer and question.answer is None:
         raise ScicotError(
@@ -112,14 +116,15 @@ def _answer_text(question: Question) -> str:
 
 
 def check_template(template: str, *, reveal_answer: bool) -> None:
-    """Raise ScicotError if a user's prompt template cannot be filled for any question."""
+    """Raise ScicotError if a user's prompt template is invalid: if it lacks a required placeholder,
+    contains an unknown one, or cannot be parsed."""
     sample_question = Question("any", "?", (Choice("A", "a"), Choice("B", "b")), answer="A")
     _fill(template, sample_question, reveal_answer)
 
 
 def _fill(template: str, question: Question, reveal_answer: bool) -> str:
-    """Fill each placeholder of the template once; braces in a question's text are not
-    placeholders."""
+    """Return a template with its placeholders replaced by the parts of a question. Braces in these
+    parts are not taken for placeholders. Raises ScicotError if the template is invalid."""
     values = {
         "question": question.question.strip(),
         "choices": _choices(question),
@@ -139,8 +144,9 @@ def _fill(template: str, question: Question, reveal_answer: bool) -> str:
 
 
 def _pieces(template: str) -> list[tuple[str, str | None]]:
-    """Parse a template into (text, the placeholder after it) pairs. Raises ScicotError for a single
-    brace."""
+    """Split a template into pairs (text, name of the placeholder after it). The name is None if no
+    placeholder follows. Raises ScicotError for a single brace and for a placeholder with a
+    format."""
     try:
         parsed = list(string.Formatter().parse(template))
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The interface by which library functions report progress, notes and warnings.
+"""The interface through which library functions report progress, notes and warnings.
 
 The command line shows progress bars and coloured lines. From Python, notes and warnings go to the
 logger "scicot": warnings are printed by default, notes only if logging is configured to.
@@ -16,29 +16,31 @@ logger = logging.getLogger("scicot")
 
 Item = TypeVar("Item")
 _STRIDE = 64
-_NAMED, _LONGEST = 5, 60  # names listed in a message, and characters of one
+_NAMED, _LONGEST = 5, 60  # maximum number of names in a message, and of characters in a name
 
 
 class Task(Protocol):
-    """One piece of work with a known or unknown number of steps."""
+    """A piece of work whose progress is reported. The number of its steps may be unknown."""
 
     def advance(self, steps: int = 1, **figures: float | int | str) -> None:
-        """Count `steps` more as done, with figures to show beside the count."""
+        """Report that `steps` more steps are done. `figures` are values to show beside the count,
+        by name."""
 
 
 class Reporter(Protocol):
     def note(self, message: str) -> None:
-        """Report a fact that needs no action."""
+        """Report a fact that needs no action by the user."""
 
     def warn(self, message: str) -> None:
         """Report something that the user should check."""
 
     def task(self, description: str, total: int | None = None) -> AbstractContextManager[Task]:
-        """Start a task; the context's value counts the steps done."""
+        """Return a context in which a task of `total` steps (None: unknown) runs. The value of the
+        context reports its progress."""
 
     def stops_deferred(self) -> AbstractContextManager[None]:
-        """Return a context that defers stop requests: the next `advance` of a task raises them as
-        KeyboardInterrupt, so no step is interrupted."""
+        """Return a context in which a request to stop does not interrupt a step: it is raised as
+        KeyboardInterrupt by the next `advance` of a task."""
 
 
 class _SilentTask:
@@ -47,7 +49,8 @@ class _SilentTask:
 
 
 class LogReporter:
-    """The reporter used from Python: no bars, messages through `logging`."""
+    """The reporter used from Python: sends messages to the logger "scicot", and shows no progress
+    bars."""
 
     def note(self, message: str) -> None:
         logger.info(message)
@@ -65,21 +68,22 @@ class LogReporter:
 
 
 class Speed:
-    """Measures how fast a count grows, over the last `seconds`."""
+    """Measures how fast a count grows, as an average over the last `seconds` seconds."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._moments: deque[tuple[float, int]] = deque()  # (time, count)
 
     def add(self, now: float, count: int) -> None:
-        """Record the count at this time, in seconds."""
+        """Record that the count has this value at the time `now`, in seconds."""
         self._moments.append((now, count))
         while len(self._moments) > 2 and self._moments[1][0] < now - self._seconds:
             self._moments.popleft()
 
     @property
     def per_second(self) -> float:
-        """The growth per second since the first record; 0.0 if there is only one."""
+        """The growth of the count per second, in the recorded time; 0.0 if there is only one
+        record."""
         (start, first_count), (now, count) = self._moments[0], self._moments[-1]
         return (count - first_count) / (now - start) if now > start else 0.0
 
@@ -89,18 +93,21 @@ class Speed:
 
 
 def number_of(count: int, noun: str, plural: str = "") -> str:
-    """Format a count with its noun: 1 question, 2,000 questions."""
+    """Format a count with its noun, as in "1 question" and "2,000 questions". The default of
+    `plural` is the noun with an s."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def some_of(names: Sequence[str]) -> str:
-    """Join the first few names for a message."""
+    """Join names for a message. Only the first five are listed, followed by "..." if there are
+    more, and long names are cut."""
     shortened = [name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names]
     return ", ".join([*shortened[:_NAMED], *(["..."] if len(shortened) > _NAMED else [])])
 
 
 class Muted:
-    """A reporter for a second pass over the same file: shows progress, and suppresses messages."""
+    """A reporter for reading the same file a second time: shows progress, and suppresses notes and
+    warnings."""
 
     def __init__(self, reporter: Reporter) -> None:
         self.task = reporter.task
@@ -114,8 +121,8 @@ class Muted:
 
 
 def counted(items: Iterable[Item], task: Task) -> Iterator[Item]:
-    """Yield the items and advance the task once every `_STRIDE` items: redrawing a progress bar
-    costs more than reading a row."""
+    """Yield the items, and advance the task by the number of items yielded. The task is advanced
+    once for every `_STRIDE` items, since redrawing a progress bar costs more than reading a row."""
     count = 0
     for count, item in enumerate(items, start=1):
         yield item

@@ -6,17 +6,17 @@ import re
 from itertools import islice
 
 _WORD = re.compile("[a-z0-9]+")
-LONGEST = 20_000  # words of a text that are compared
+LONGEST = 20_000  # maximum number of words of a text that are compared
 
 
 def rouge_l(candidate: str, reference: str) -> float:
     """Compute ROUGE-L F1 of two texts, from 0 to 1 (Lin 2004): twice the length of the longest
-    common subsequence of words, divided by the number of words in both. It is symmetric in the two
-    texts.
+    common subsequence of their words, divided by the number of words in both. It is symmetric in
+    the texts.
 
-    Words are those of Google's rouge_score without stemming: runs of a-z and 0-9 in lower case.
-    Returns 0.0 if either text has none. Only the first 20,000 words of a text are compared, since
-    the time is quadratic in their number: 0.1 s for 20,000.
+    Words are those of Google's rouge_score without stemming: runs of a-z and 0-9 in lower case. If
+    one of the texts has no words, the result is 0.0. Only the first 20,000 words of a text are
+    compared, since the time is quadratic in their number: 0.1 s for 20,000.
     """
     first, second = _words(candidate), _words(reference)
     if not first or not second:
@@ -29,12 +29,11 @@ def _words(text: str) -> list[str]:
 
 
 def _common(first: list[str], second: list[str]) -> int:
-    """Compute the length of the longest common subsequence. Each row of the dynamic programming
-    table is stored as the bits of an int.
+    """Return the length of the longest common subsequence of two lists of words, by dynamic
+    programming with bit operations (Hyyrö 2004, "Bit-parallel LCS-length computation revisited").
 
-    Hyyrö 2004, "Bit-parallel LCS-length computation revisited": a 0 at bit i says that the length
-    grows from column i to i + 1. Python's ints have any number of bits, so the length of a text is
-    not limited.
+    Each row of the table is stored as the bits of an int, of which Python allows any number. A 0 at
+    bit i means that the length grows by 1 from column i to column i + 1.
     """
     positions: dict[str, int] = {}
     for column, word in enumerate(first):

@@ -1,7 +1,8 @@
-"""Split rows into folds and into train and dev; rows that leak each other's answers stay together.
+"""Split rows into folds, or into train and dev. Rows that reveal each other's answers stay
+together.
 
-The split depends only on the questions, not on a seed or the order of files: both stages select the
-same dev questions from the same questions.
+The split depends only on the questions, not on a seed or the order of files. So both stages of
+training select the same dev questions from the same questions.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ _HINT = "(--fold-by FIELD groups by another field; --fold-by id parts all but th
 
 
 def group_rows(questions: Sequence[Question], fold_by: str | None = None) -> Groups:
-    """Group rows that must stay together; the order of groups depends only on their content.
+    """Group the rows that must stay together, and return the row indices of each group. The order
+    of the groups depends only on their content.
 
-    Rows with the same id, or the same question text, are in one group. With `fold_by`, a field such
-    as "meta.topic", its value replaces the text: rows with the same value are in one group, and so
-    are rows with the same text and choices. Raises ScicotError if a row lacks the field.
+    Rows with the same id are in one group, and so are rows with the same question text. `fold_by`
+    is a field such as "meta.topic", whose value replaces the question text: rows with the same
+    value are in one group, and so are rows with the same text, context and choices. Raises
+    ScicotError if a row lacks this field.
     """
     parents = list(range(len(questions)))
 
@@ -42,8 +45,8 @@ def group_rows(questions: Sequence[Question], fold_by: str | None = None) -> Gro
     members: dict[int, list[int]] = defaultdict(list)
     for row in range(len(questions)):
         members[root(row)].append(row)
-    # Sorted by the hash that identifies a group. By its members' hashes, large groups would nearly
-    # always come first.
+    # Sorted by the smallest hash of a text or value in the group. By hashes of all its rows, large
+    # groups would nearly always come first.
     return sorted(
         members.values(),
         key=lambda group: min(_group_hash(questions[row], fold_by) for row in group),
@@ -53,11 +56,13 @@ def group_rows(questions: Sequence[Question], fold_by: str | None = None) -> Gro
 def assign_folds(
     groups: Groups, folds: int, dev: set[int] | None = None, extra: set[int] | None = None
 ) -> list[int]:
-    """Return the fold (from 0) of each row: whole groups, with about equally many rows per fold.
+    """Return the fold of each row, from 0. Groups are not split, and all folds get about equally
+    many rows.
 
-    The largest groups are assigned first, each to the smallest fold. Groups that are not trained on
-    are balanced separately: those in `dev`, and those with only `extra` rows. Raises ScicotError
-    if there are fewer groups to train on than folds.
+    The largest groups are assigned first, each to the smallest fold. Two kinds of groups are not
+    trained on, and each kind is distributed among the folds separately: groups of the rows in
+    `dev`, and groups that only have rows in `extra`. Raises ScicotError if fewer groups than folds
+    remain to train on.
     """
     dev, extra = dev or set(), extra or set()
     trained = [group for group in groups if group[0] not in dev | extra]
@@ -82,12 +87,12 @@ def assign_folds(
 def dev_split(
     questions: Sequence[Question], groups: Groups, fraction: float, fold_by: str | None = None
 ) -> set[int]:
-    """Return the indices of about this fraction of the rows: whole groups, at least one and never
-    all.
+    """Return the indices of the dev rows, about this fraction of all rows. They are whole groups,
+    at least one and never all. Raises ScicotError if there is only one group.
 
-    Each group is selected by a hash of its content, independent of the other rows, so that another
+    A group is selected by a hash of its content, independently of the other groups, so that another
     file of the same questions is split in the same way. A group with more than this fraction of the
-    questions is not selected. If no group is selected, the smallest one is returned.
+    questions is never selected. If no group is selected, the smallest one is returned.
     """
     if len(groups) < 2:
         raise ScicotError(f"--dev-fraction: all rows are one group that may not be parted {_HINT}")
@@ -102,7 +107,8 @@ def dev_split(
 
 
 def group_keys(question: Question, fold_by: str | None) -> Iterable[str]:
-    """Yield the keys of a question; questions that share a key are in one group."""
+    """Yield the keys of a question. Questions that share a key are in one group. `fold_by` is the field
+    of --fold-by, or None."""
     yield f"id {question.id}"
     if fold_by is None:
         yield f"text {text_key(question)}"
@@ -122,7 +128,7 @@ def _value_key(question: Question, fold_by: str) -> str:
 
 
 def _group_hash(question: Question, fold_by: str | None) -> bytes:
-    """Return a hash of the text or value that determines a question's group. It serves as a random
-    number for the split."""
+    """Return a hash of the question's text, or with `fold_by` of the value of this field. It serves
+    as a random number for the order and the selection of groups."""
     key = text_key(question) if fold_by is None else _value_key(question, fold_by)
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()

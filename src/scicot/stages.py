@@ -1,4 +1,4 @@
-"""Input and target texts of every kind of student: the paper's two stages and their baselines.
+"""Build the input and target texts of every kind of student: the paper's two stages and baselines.
 
     rationale      question + choices              -> rationale                     (stage 1)
     answer         question + choices + rationale  -> label                         (stage 2)
@@ -10,16 +10,19 @@
     shared         explain: question + choices     -> rationale
                    predict: question + choices + rationale  -> label
 
-The first two are Sci-CoT (Ma, Jiang, Fan 2023, section 3). The others are baselines: answering
-directly; chain-of-thought in one output (Ho, Schmid, Yun 2023); the answer before its explanation,
-which need not be generated at prediction; distilling step by step (Hsieh et al. 2023), with its
-task prefixes; and both stages in one model, selected by prefix.
+"rationale" and "answer" are the two stages of Sci-CoT (Ma, Jiang, Fan 2023, section 3). The others
+are baselines. "direct" answers without a rationale. "one-sequence" writes a chain of thought and
+the answer in one output (Ho, Schmid, Yun 2023). "answer-first" puts the answer before the
+rationale, which then need not be generated in prediction. "multi-task" is distilling step by step
+(Hsieh et al. 2023), with its task prefixes. "shared" is both stages in one model, selected by a
+prefix.
 
-A question becomes one line of text:
+For an encoder-decoder, a question becomes one line of text:
 
     question: Which conducts electricity? choices: (A) wood (B) copper rationale: Copper is a metal.
 
-It is a single line because T5's SentencePiece turns line breaks into spaces; it also lacks braces.
+It is a single line because T5's SentencePiece turns line breaks into spaces. It contains no braces,
+since T5's vocabulary lacks them.
 """
 
 from __future__ import annotations
@@ -33,12 +36,13 @@ from scicot.config import AnswerAs
 from scicot.records import Question
 from scicot.text import one_line
 
-# Increased whenever inputs or targets change, since a run must get the texts it was trained on.
+# Increased whenever inputs or targets change, since a run must be used with the template with which
+# it was trained.
 TEMPLATE_VERSION = 1
 
 
 class Stage(StrEnum):
-    """The task that a run was trained for."""
+    """The task for which a run was trained (see the table of this module)."""
 
     RATIONALE = "rationale"
     ANSWER = "answer"
@@ -51,15 +55,16 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True)
 class Form:
-    """Static properties of a stage."""
+    """The properties of a stage: the parts of its inputs and outputs, and texts that describe
+    it."""
 
     command: str  # the command that trains such a run
-    does: str  # verb phrase for messages
+    does: str  # verb phrase that describes its student
     reads: str
     writes: str
     answers: bool = True
     reads_rationale: bool = False
-    writes_rationale: bool = False  # whether its output contains a rationale
+    writes_rationale: bool = False  # True if a rationale is generated, alone or before the answer
     # Task prefixes of the inputs: (for an answer, for a rationale).
     prefixes: tuple[str, str] = ("", "")
 
@@ -130,9 +135,9 @@ _SUFFIX = " rationale:"  # separates label and rationale in an answer-first outp
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A student's input in its parts; str() gives the single line for an encoder-decoder.
+    """The parts of a student's input. str() joins them to the single line for an encoder-decoder.
 
-    `choices` are "(A) wood", "(B) copper". `asks` is the first part of the target: "rationale" or
+    `choices` are texts such as "(A) wood". `asks` says what the target begins with: "rationale" or
     "answer".
     """
 
@@ -154,15 +159,15 @@ class Input:
 
 
 def rationale_input(question: Question, stage: Stage = Stage.RATIONALE) -> Input:
-    """Build the input from which a student writes a rationale."""
+    """Build the input from which a student of this stage writes a rationale for a question."""
     return _input(question, "", FORMS[stage].prefixes[1], asks="rationale")
 
 
 def answer_input(
     question: Question, rationale: str | None = None, stage: Stage = Stage.ANSWER
 ) -> Input:
-    """Build the input from which a student answers; the rationale is used only by stages that read
-    one."""
+    """Build the input from which a student of this stage answers a question. The rationale is
+    ignored if the stage does not read one."""
     read_rationale = rationale or "" if FORMS[stage].reads_rationale else ""
     # A one-sequence student's target already contains the rationale, before the answer.
     asks = "rationale" if stage is Stage.ONE_SEQUENCE else "answer"
@@ -170,7 +175,7 @@ def answer_input(
 
 
 def rationale_target(rationale: str) -> str:
-    """Return the target text of a rationale: the rationale on one line."""
+    """Return the target text for a rationale, which is the rationale on one line."""
     return one_line(rationale)
 
 
@@ -182,28 +187,32 @@ def answer_target(
     prefix: str = "",
     suffix: str = "",
 ) -> str:
-    """Return the target text of a choice: its label or text. If the output also holds the
-    rationale, `prefix` precedes the answer and `suffix` follows it (see `answer_prefix` and
-    `answer_suffix`)."""
+    """Return the target text for answering with the choice `label`: the label, or with `answer_as`
+    "text" the text of the choice.
+
+    If the target also contains the rationale, `prefix` is the text before the answer and `suffix`
+    the text after it (see `answer_prefix` and `answer_suffix`).
+    """
     answer = question.text_of(label) if answer_as == "text" else label
     return one_line(f"{prefix} {answer}{suffix}")
 
 
 def answer_prefix(rationale: str | None, stage: Stage) -> str:
-    """Return the text before the answer in a target: for a one-sequence student the rationale and
-    a marker, else ""."""
+    """Return the text before the answer in a target of this stage: the rationale and a separator
+    for one-sequence students, "" for others."""
     return one_line(f"{rationale or ''}{_MARK}") if stage is Stage.ONE_SEQUENCE else ""
 
 
 def answer_suffix(stage: Stage) -> str:
-    """Return the text between the answer and the rationale of an answer-first student; "" for
-    stages whose output ends with the answer."""
+    """Return the text directly after the answer in a target of this stage: the separator before the
+    rationale for answer-first students, "" for others."""
     return _SUFFIX if stage is Stage.ANSWER_FIRST else ""
 
 
 def written_rationale(text: str, stage: Stage) -> str:
-    """Return the rationale in a student's output. The answer that a one-sequence student writes
-    after it is ignored: every label is scored instead."""
+    """Return the rationale in a student's output text. For a one-sequence student, this is the text
+    before the answer; the answer is ignored, since prediction scores every label instead. For other
+    stages it is the whole text."""
     if stage is not Stage.ONE_SEQUENCE:
         return text
     rationale, mark, _ = f" {text} ".rpartition(_MARK)
@@ -213,12 +222,12 @@ def written_rationale(text: str, stage: Stage) -> str:
 def shortened(
     text: Input, limit: int, count: Callable[[Input], int]
 ) -> tuple[Input, tuple[str, ...]]:
-    """Truncate an input until `count` (its number of tokens) is at most `limit`; return it with the
-    names of the truncated parts.
+    """Truncate an input until it has at most `limit` tokens. `count` returns the number of tokens
+    of an input. Returns the input and the names of the truncated parts.
 
-    The end of the context is cut first, then the end of the rationale, then the beginning of the
-    question, since the actual question comes last; at word boundaries if possible. Choices are
-    never cut: if they alone are too long, the result is longer than `limit`.
+    First the end of the context is cut, then the end of the rationale, then the beginning of the
+    question, because its end is the actual question. Cuts are at word boundaries if possible.
+    Choices are never cut: if they alone are too long, the result is longer than `limit`.
     """
     lost: list[str] = []
     for part in ("context", "rationale", "question"):
@@ -241,8 +250,8 @@ def shortened(
 
 
 def beginning(text: str, length: int) -> str:
-    """Return at most `length` characters from the start of a text, without a partial word at the
-    end."""
+    """Return at most `length` characters from the start of a text. A word that would be cut in half
+    is omitted, unless it is the only one."""
     shortened = text[:length]
     broken = length < len(text) and not text[length].isspace()
     return (
@@ -251,14 +260,14 @@ def beginning(text: str, length: int) -> str:
 
 
 def end(text: str, length: int) -> str:
-    """Return at most `length` characters from the end of a text, without a partial word at the
-    start."""
+    """Return at most `length` characters from the end of a text. A word that would be cut in half
+    is omitted, unless it is the only one."""
     return beginning(text[::-1], length)[::-1]
 
 
 def most_that_fit(maximum: int, fits: Callable[[int], bool]) -> int:
-    """Return the largest number up to `maximum` for which `fits` is True, by bisection; 0 if there
-    is none."""
+    """Return the largest number from 1 to `maximum` for which `fits` is True, or 0 if there is
+    none. It is found by bisection, so `fits` must be True for all smaller numbers as well."""
     low, high = 0, maximum
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,9 +1,9 @@
 """Reserve standard input for scicot's own readers.
 
 Libraries may prompt the user on standard input, as transformers does before running a model's own
-code. In a pipeline they would read a row of data as the user's reply. So the command line first
-moves standard input to another descriptor, unknown to libraries and child processes, and replaces
-it by /dev/null.
+code. In a pipeline they would take a row of data for the user's reply. So the command line first
+moves standard input to another descriptor, which libraries and child processes do not know, and
+puts /dev/null in its place.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ _reserved: IO[bytes] | None = None  # the original standard input, after `reserv
 
 
 def reserve() -> None:
-    """Move standard input to a descriptor of our own; descriptor 0 becomes /dev/null.
+    """Move standard input to another descriptor, from which `stream` reads, and open /dev/null as
+    descriptor 0. Call this once, before anything else.
 
-    Call it once, before anything else. A closed standard input stays closed for scicot, and its
-    descriptor is occupied, so that no other file is opened as number 0.
+    If standard input is closed, descriptor 0 is still occupied by /dev/null, so that no other file
+    is opened under this number.
     """
     global _reserved
     if sys.stdin is not None:
@@ -32,7 +33,7 @@ def reserve() -> None:
 
 
 def stream() -> IO[bytes] | None:
-    """Return standard input as bytes, None if it is closed."""
+    """Return standard input as a binary stream, or None if it is closed."""
     if _reserved is not None:
         return _reserved
     return None if sys.stdin is None else sys.stdin.buffer

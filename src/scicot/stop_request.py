@@ -1,7 +1,8 @@
-"""A request to stop, raised at once, or deferred until the work can stop.
+"""Store a request to stop the process, and raise it as an exception: at once, or at the end of a
+step.
 
-Signal handlers make requests; reporters check for them between steps. This module imports nothing,
-so that a command can handle signals before its libraries are loaded.
+Signal handlers make requests, and progress reporters check for them between steps. This module
+imports nothing, so that a command can handle signals before its libraries are loaded.
 """
 
 from __future__ import annotations
@@ -12,17 +13,19 @@ if TYPE_CHECKING:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Raised for SIGINT. With a plain KeyboardInterrupt the exit code may be lost: if it passes
-    through `exec` of a string, as in dataclasses and imports of large libraries, `python -m` kills
-    itself with SIGINT at exit, even if the exception was handled. Python does not do so for
-    subclasses."""
+    """Raised for SIGINT, instead of a plain KeyboardInterrupt.
+
+    If a plain KeyboardInterrupt passes through `exec` of a string, as in dataclasses and in imports
+    of large libraries, `python -m` kills itself with SIGINT at exit even if the exception was
+    handled, and its exit code is lost. Python does not do so for subclasses.
+    """
 
 
 class StopRequest:
-    """The stop request of one process, if any, and whether it is deferred.
+    """The request to stop this process, if there is one, and whether it is deferred.
 
-    A request is stored as well as raised, since Python discards exceptions raised in destructors:
-    the next check() raises it again.
+    A request is stored as well as raised, because Python discards exceptions that are raised in
+    destructors. The next check() raises it again.
     """
 
     def __init__(self) -> None:
@@ -31,7 +34,7 @@ class StopRequest:
         self.open_outputs = 0  # files, pipes and run directories that the process is writing
 
     def request(self, interrupt: KeyboardInterrupt) -> None:
-        """Store an interrupt, and raise it unless requests are deferred; a second one is always
+        """Store an interrupt, and raise it unless requests are deferred. A second request is always
         raised."""
         repeated = self.pending is not None
         self.pending = interrupt
@@ -39,12 +42,12 @@ class StopRequest:
             raise interrupt
 
     def check(self) -> None:
-        """Raise the pending request, if any."""
+        """Raise the stored request, if there is one."""
         if self.pending is not None:
             raise self.pending
 
     def deferring(self) -> _Deferring:
-        """Return a context in which requests are only stored; the next check() raises them."""
+        """Return a context in which a request is only stored, and raised by the next check()."""
         return _Deferring(self)
 
 

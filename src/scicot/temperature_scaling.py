@@ -2,8 +2,8 @@
 
     p(choice) = softmax(score / T),   T fitted on questions not used for training
 
-The ranking of the choices does not change. When probabilities for several rationales are averaged,
-the answer may still change.
+This does not change the ranking of the choices for one rationale. If the probabilities with several
+rationales are averaged, it may change the answer.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ _HALVINGS = 60
 
 
 def fit_temperature(scores: Sequence[Sequence[float]], gold: Sequence[int]) -> float:
-    """Return the temperature that minimises cross-entropy, for questions with a score (nats) per
-    choice and the index of the gold choice.
+    """Return the temperature that minimises the cross-entropy of the gold choices. `scores` holds
+    the score (nats) of each choice for every question, and `gold` the index of its gold choice.
 
-    The gold choice gets a target probability of only (n + 1) / (n + 2), and the others share the
-    rest (as in Platt 1999 for two classes): otherwise T would be 0 if all n answers were right.
-    Questions with a score that is not finite are skipped; without any question, returns 1.0.
+    For n questions, the target probability of the gold choice is only (n + 1) / (n + 2), and the
+    other choices share the rest (as in Platt 1999 for two classes). With a target of 1, the
+    temperature would be 0 if all n answers were right. Questions with a score that is not finite
+    are skipped. Without any question, the result is 1.0.
     """
     scored = [
         (log_p, gold_index)
@@ -47,7 +48,8 @@ def fit_temperature(scores: Sequence[Sequence[float]], gold: Sequence[int]) -> f
     table = np.where(finite, table, 0.0)
 
     def slope(beta: float) -> float:
-        """Return the derivative of the cross-entropy, which is convex in beta = 1 / T."""
+        """Return the derivative of the cross-entropy with respect to beta = 1 / T, in which it is
+        convex."""
         weights = np.exp(beta * table) * finite
         p: Floats = weights / weights.sum(axis=1, keepdims=True)
         return float(((p - target) * table).sum())

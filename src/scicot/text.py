@@ -1,4 +1,5 @@
-"""Sanitise and normalise texts: replace lone surrogates, put on one line, fold for comparison."""
+"""Clean and normalise texts: replace broken characters, join lines, and fold texts for
+comparison."""
 
 from __future__ import annotations
 
@@ -8,16 +9,16 @@ import unicodedata
 _PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
 _HALVES = re.compile(r"[\ud800-\udfff]+")
 _NO_WORDS = re.compile(r"[^\w\s]+")
-# 30 non-ASCII marks in a row, which may be combining ones
+# a run of 30 non-ASCII characters, neither letters nor digits, which may be combining marks
 _MARKS = re.compile(r"[^\w\s\x00-\x7f]{30}")
 
 
 def whole_characters(text: str) -> str:
     """Replace every lone surrogate in a text by U+FFFD.
 
-    A lone surrogate ("\\ud83d" in JSON) is left if a proxy cuts an emoji in half. Python strings
-    can contain it, but it cannot be encoded as UTF-8, so tokenizers and servers reject it. Two
-    surrogates that belong together are joined to their character.
+    A lone surrogate ("\\ud83d" in JSON) remains, for example, if a proxy cuts an emoji in half.
+    Python strings can contain it, but it cannot be encoded as UTF-8, so tokenizers and servers
+    reject it. Two surrogates that form a pair are joined to the character that they encode.
     """
     if text.isascii():
         return text
@@ -35,7 +36,8 @@ def _repaired(halves: re.Match[str]) -> str:
 
 
 def one_line(text: str, max_length: int | None = None) -> str:
-    """Return the text on one line, cut to `max_length` characters if given."""
+    """Return the text on one line, in which each run of white space is a single space and lone
+    surrogates are replaced. It is cut to `max_length` characters, if this is given."""
     if max_length is not None:
         text = text[: 4 * max_length]
     return " ".join(whole_characters(text).split())[:max_length]
@@ -47,7 +49,8 @@ def error_line(error: BaseException) -> str:
 
 
 def normalized(text: str) -> str:
-    """Normalise a text for comparing questions: fold case, punctuation and white space."""
+    """Normalise a text for comparing questions: texts that differ only in case, punctuation or
+    white space become equal."""
     # NFKC takes quadratic time to sort a run of combining marks, so a joiner is inserted after 30,
     # as in the stream-safe text format (UAX #15).
     parted = text if text.isascii() else _MARKS.sub("\\g<0>\u034f", text)

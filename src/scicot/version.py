@@ -1,3 +1,3 @@
-"""The version, in a module that others can import without importing the whole package."""
+"""The version of scicot, in a module that can be imported without the rest of the package."""
 
 __version__ = "0.1.0"

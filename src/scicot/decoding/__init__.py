@@ -1,1 +1,1 @@
-"""Inference engines for text generation and choice scoring, and the code they share."""
+"""Inference engines that generate texts and score choices, and the code that they share."""

@@ -1,4 +1,4 @@
-"""Per-text generation state, and the limits on batch size and memory."""
+"""The state of a text during generation, and the limits on the size and memory of batches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scicot.decoding.engine import Ids
 # Padded tokens held in memory at once, and padded tokens encoded in one forward pass.
 _TOKENS = {"cpu": 65_536, "cuda": 2**20}
 _ENCODED = {"cpu": 2048, "cuda": 65_536}
-_ENCODED_JOINT = 1024  # of a causal model on a CPU: as fast as 2048, with half the activations
+_ENCODED_JOINT = 1024  # causal models on a CPU: as fast as 2048, with half the activations
 _LOGITS = {"cpu": 2**24, "cuda": 2**28}  # logits (states x vocabulary) computed at once
 _GROUP = {"cpu": 64, "cuda": 1024}  # rows started together
 # Limit of a causal model's KV cache on a CPU, in bytes: the largest of a minimum, a share of the
@@ -29,7 +29,7 @@ _WIDTH_MULTIPLE = 8
 
 @dataclass(slots=True)
 class Completion:
-    """One requested text and the tokens generated for it so far."""
+    """A text to generate for a source, and the tokens generated for it so far."""
 
     source: int  # index of its source
     uniforms: Any  # uniform random numbers, one per token; None for greedy decoding
@@ -40,15 +40,15 @@ class Completion:
 
 @dataclass
 class BatchLimits:
-    """Upper limits of an engine's batches.
+    """Upper limits on an engine's batches.
 
-    `encoded`, `scored` and `nodes` do not depend on the number of workers, because the shape of a
-    batch affects the last digits of scores.
+    `encoded`, `scored` and `nodes` are the same for any number of workers: the shape of a batch
+    affects the last digits of scores, which should not depend on the number of workers.
     """
 
     rows: int  # texts generated at once by a worker
     tokens: int  # padded tokens of these texts and their sources
-    group: int  # rows started together; below `rows`, so that some start before all others end
+    group: int  # rows started together; below `rows`, to start some while others are running
     encoded: int  # padded tokens encoded in one forward pass
     scored: int  # sequences scored in one forward pass
     nodes: int  # hidden states whose logits are computed at once
@@ -65,12 +65,14 @@ class BatchLimits:
         weights: int = 0,
         weight_bytes: int = 0,
     ) -> BatchLimits:
-        """Return the limits for a device type ("cpu" or "cuda") used by a single worker.
+        """Return the limits of an engine with a single worker on a device type ("cpu" or "cuda").
 
-        `batch_tokens` overrides the device's default of `tokens`. `token_bytes`, the KV cache size
-        of one token, bounds `tokens` on a CPU; 0 sets no such bound. The cache then takes at most
-        256 MiB, 0.3 of `weight_bytes`, or what `weights` of 4 bytes leave of 1 GiB, whichever is
-        most.
+        `vocabulary` is the number of tokens in the model's vocabulary, `batch_size` the limit on
+        sequences in a batch. `batch_tokens` replaces the device's default for `tokens`.
+        `token_bytes` is the KV cache size of one token in bytes. If it is not 0, `tokens` is
+        bounded on a CPU so that the KV cache takes at most the largest of: 256 MiB, 0.3 times
+        `weight_bytes` (the size of the model's weights), and 1 GiB less 4 bytes for each of the
+        model's `weights`.
         """
         tokens, encoded, logits, group = (
             defaults.get(device, defaults["cpu"])
@@ -91,11 +93,12 @@ class BatchLimits:
         )
 
     def share(self, workers: int) -> None:
-        """Divide the generation limits (`rows`, `tokens`) by the number of workers."""
+        """Divide the limits on generation (`rows`, `tokens`) by the number of workers, in place."""
         self.rows, self.tokens = max(1, self.rows // workers), max(1, self.tokens // workers)
 
     def halve(self) -> bool:
-        """Halve all limits; return False if batches are single sequences already."""
+        """Halve all limits in place, after running out of memory. Returns False, without a change,
+        if batches are single sequences already."""
         if self.rows == self.nodes == self.scored == 1:
             return False
         self.scored = self.scored // 2 or 1
@@ -106,7 +109,9 @@ class BatchLimits:
 
 
 def pad_right(rows: Sequence[Ids], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Right-pad token ids with zeros; return ids (rows x width) and the length of each row."""
+    """Pad rows of token ids on the right with zeros, and copy them to a device. Returns the ids
+    (rows x width) and the number of tokens in each row (rows). On GPUs the width is a multiple of
+    8."""
     lengths = torch.tensor([len(row) for row in rows])
     width = max(1, int(lengths.max()))  # a source of one token has an empty prefix
     if device.type != "cpu":

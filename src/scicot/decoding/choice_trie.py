@@ -1,4 +1,5 @@
-"""Prefix tries of the targets to score: a prefix that several targets share is computed once."""
+"""Prefix tries of the targets to score. A prefix that several targets of a source share is a single
+node, so the model computes it only once."""
 
 from __future__ import annotations
 
@@ -15,13 +16,15 @@ from scicot.models.native.interface import PositionBias
 
 @dataclass(frozen=True)
 class ChoiceTrie:
-    """A batch of prefix tries, one row for each source, one node for each target prefix.
+    """A batch of prefix tries: one row for each source, with one node for each prefix of its
+    targets.
 
-    Nodes (rows x nodes, padded): `ids` is the last token of the prefix, `depths` its distance from
-    the root, and `visible` (rows x nodes x nodes) the attention mask, in which a node sees itself
-    and its ancestors. `rows` and `columns` index the nodes whose next-token logits are needed. For
-    each token of each target, in order, `tokens` is its id, and `parents` is the index of its
-    parent among these nodes.
+    Node tensors are padded. `ids` (rows x nodes) is the last token of each prefix and `depths`
+    (rows x nodes) its distance from the root. `visible` (rows x nodes x nodes) is the attention
+    mask, in which a node sees itself and its ancestors. `rows` and `columns` are the indices of the
+    nodes whose logits are needed. `tokens` and `parents` have one entry for each token of each
+    target, in order: its id, and the number of the node before it, counted among the nodes in
+    `rows` and `columns`.
     """
 
     ids: Tensor
@@ -36,7 +39,8 @@ class ChoiceTrie:
     def of(
         cls, targets: Sequence[Sequence[Ids]], starts: Sequence[int], device: torch.device
     ) -> ChoiceTrie:
-        """Build the tries of each row's targets; the root is the row's decoder start token."""
+        """Build the tries of a batch. `targets` are the token ids of the targets of each row.
+        `starts` is the decoder's first input of each row, which is the root of the row's trie."""
         tries = [_TrieBuilder(start) for start in starts]
         node_tokens = [
             ((row, node), token)
@@ -61,8 +65,8 @@ class ChoiceTrie:
         return cls(*(tensor.to(device) for tensor in tensors))
 
     def cache(self, prefixes: PrefixCache) -> _TrieCache:
-        """Return a `DecoderCache` of these tries that attends to the encoded sources in
-        `prefixes`."""
+        """Return a `DecoderCache` for computing all nodes of these tries in one forward pass.
+        `prefixes` is the KV cache of the rows' encoded sources."""
         distances = (self.depths[:, :, None] - self.depths[:, None]).clamp_(min=0)
         mask = torch.where(self.visible, 0.0, NEVER)[:, None]
         return _TrieCache(prefixes, distances, mask, self.depths)
@@ -75,7 +79,8 @@ class _TrieBuilder:
         self._children: dict[tuple[int, int], int] = {}  # (node, next token) -> child node
 
     def add(self, target: Ids) -> list[tuple[int, int]]:
-        """Insert a target; return (parent node, token) for each of its tokens."""
+        """Insert a target, given as token ids. Returns (parent node, token) for each of its tokens,
+        where the parent is the node of the tokens before it."""
         node, pairs = 0, []
         for token in target:
             pairs.append((node, token))
@@ -95,7 +100,8 @@ class _TrieBuilder:
 
 @dataclass
 class _TrieCache:
-    """`DecoderCache` of a trie batch: all nodes in one forward pass, masked to their ancestors."""
+    """A `DecoderCache` for one forward pass over all nodes of a batch of tries. Each node attends
+    to its source, its ancestors and itself."""
 
     source: PrefixCache
     distances: Tensor

@@ -1,7 +1,9 @@
-"""Continuous batching in slots of a fixed shape, for CUDA.
+"""Continuous batching in slots of a fixed shape, for CUDA: when a text is finished, a waiting text
+takes its slot.
 
-On a GPU a few finished rows cost little; launching kernels and waiting for the host to read tokens
-cost more. So every step has the same shape and is replayed as a CUDA graph.
+Every step has the same shape, so that it can be replayed as a CUDA graph. It also computes finished
+rows, which costs little on a GPU. Launching kernels one by one, and waiting for the host to read
+tokens and remove rows after each step, would cost more.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from scicot.models.native.interface import NativeModel, Prompt
 from scicot.models.native.lm_head import LMHead
 
 _CHECK_STEPS = 4  # steps between two checks for finished texts
-# minimum sizes of a captured step: its text slots, and its source positions
+# minimum sizes of a captured step: its slots, and its source positions
 _SLOTS, _POSITIONS = 16, 32
 _SHARE = 8  # slots are refilled once this fraction of them (1/8) is free
 _FREE = 0.3  # share of free memory to use for slots, since other students may be loaded later
@@ -36,7 +38,8 @@ class ContinuousBatching:
         self.forget()
 
     def forget(self) -> None:
-        """Free the memory of the slots."""
+        """Free the memory of the slots and the captured steps. The next `write` allocates new
+        ones."""
         self._slots: Slots | None = None
         self._tokens = 0  # tokens for which there is memory
         self._steps: dict[tuple[object, ...], Callable[[], None]] = {}
@@ -45,8 +48,9 @@ class ContinuousBatching:
     def write(
         self, texts: Sequence[Completion], prompts: Sequence[Prompt], decoding: Decoding
     ) -> None:
-        """Generate all texts, which are sorted by prefix length, longest first. After a
-        torch.OutOfMemoryError some of them are not `done`."""
+        """Generate all texts, and store their tokens in them. The texts must be sorted by prefix
+        length, longest first. `prompts` is indexed by `Completion.source`. If this raises
+        torch.OutOfMemoryError, some of the texts are not `done` yet, and can be passed again."""
         waiting, max_tokens = deque(texts), decoding.max_new_tokens
         any_sampled = any(text.uniforms is not None for text in texts)
         sampling = (decoding.temperature, decoding.top_p) if any_sampled else None
@@ -69,8 +73,9 @@ class ContinuousBatching:
             self._remove_finished(slots, slot_texts, max_tokens)
 
     def _slots_for(self, width: int, texts: int, max_tokens: int) -> tuple[Slots, int]:
-        """Return slots for sources of up to `width` tokens, and how many of them to use for this
-        many texts. The slots of the last call are reused if they are large enough."""
+        """Return slots for prefixes of up to `width` tokens and texts of up to `max_tokens`, and
+        how many of the slots to use for this number of texts. The slots of the last call are reused
+        if they are large enough; otherwise new ones are allocated."""
         current, max_tokens = self._slots, max_tokens + _CHECK_STEPS
         if current is not None:
             # Never shrink, so that the slots need not be allocated again for later batches.
@@ -92,7 +97,8 @@ class ContinuousBatching:
         return self._slots, count
 
     def _measure_memory(self) -> tuple[Tensor, int]:
-        """Return (the KV cache of one token, the number of tokens for which there is memory)."""
+        """Return the KV cache of one token, as a template for allocating slots, and the number of
+        tokens for which there is memory."""
         device = self._model.device
         ids = torch.zeros((1, 1), dtype=torch.long, device=device)
         template = self._model.encoder(ids, torch.ones_like(ids[0])).states
@@ -109,8 +115,8 @@ class ContinuousBatching:
         waiting: deque[Completion],
         prompts: Sequence[Prompt],
     ) -> None:
-        """Move waiting texts into free slots, once 1/_SHARE of the slots is free or all waiting
-        texts fit."""
+        """Encode waiting texts and put them into free slots. Does nothing while fewer than 1/_SHARE
+        of the slots are free, unless all waiting texts fit into the free slots."""
         free = [slot for slot, text in enumerate(slot_texts) if text is None]
         if len(free) < min(-(-len(slot_texts) // _SHARE), len(waiting)):
             return
@@ -151,7 +157,7 @@ class ContinuousBatching:
     def _remove_finished(
         self, slots: Slots, slot_texts: list[Completion | None], max_tokens: int
     ) -> None:
-        """Remove finished texts from their slots."""
+        """Store the generated tokens in the finished texts, and free the slots of these texts."""
         # copies to the host, and so waits for the steps to finish
         ended = slots.ended[: len(slot_texts)].tolist()
         done = {
@@ -169,8 +175,8 @@ class ContinuousBatching:
 
 
 def _compacted(slots: Slots, slot_texts: list[Completion | None]) -> list[Completion | None]:
-    """Move the live texts to fewer slots (half, a quarter, ...) where they fit; return the texts
-    by slot, None for an empty one."""
+    """Move the live texts to the first slots if these are at most half of the slots in use, so that
+    steps compute fewer rows. Returns the text in each slot still in use, None for an empty slot."""
     live = {slot: text for slot, text in enumerate(slot_texts) if text is not None}
     fewer = _size(len(live), _SLOTS)
     if 2 * fewer > len(slot_texts):
@@ -180,7 +186,11 @@ def _compacted(slots: Slots, slot_texts: list[Completion | None]) -> list[Comple
 
 
 def make_sampler(output: LMHead, sampling: Sampling | None) -> Sampler:
-    """Make the sampler of a step; without `sampling` (temperature, top_p) it is greedy."""
+    """Make the function that chooses the next token of each row in a step.
+
+    `sampling` is (temperature, top_p); None means that all rows are decoded greedily. With
+    `sampling`, a row is decoded greedily if its uniform number is negative, and sampled otherwise.
+    """
 
     def likeliest(states: Tensor, uniforms: Tensor) -> Tensor:  # noqa: ARG001
         return output.likeliest(states)
@@ -197,6 +207,7 @@ def make_sampler(output: LMHead, sampling: Sampling | None) -> Sampler:
 
 
 def _size(count: int, minimum: int) -> int:
-    """Round up to 2**n or 1.5 * 2**n, which limits the number of step shapes to capture."""
+    """Round a count up to 2**n or 1.5 * 2**n, and to at least `minimum`. Since shapes take few
+    different sizes, few steps have to be captured as CUDA graphs."""
     size = 1 << (count - 1).bit_length()
     return max(minimum, size // 4 * 3 if count <= size // 4 * 3 else size)

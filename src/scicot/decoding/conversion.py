@@ -1,4 +1,8 @@
-"""Convert students to CTranslate2's format: once, checked against the original's scores, cached."""
+"""Convert students to CTranslate2's format.
+
+A student is converted once. Its scores are then compared with those of the original, and the
+converted model is cached in the run directory.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +25,13 @@ _TOLERANCE = 1e-3  # nats
 
 
 def converted(model: Any, tokenizer: Any, directory: Path) -> Path:
-    """Return the folder RUN/ctranslate2/HASH with a run's model in CTranslate2's format (fp32),
-    converting it if it is missing. HASH is that of the weights. Raises ScicotError if the converted
-    model's scores differ."""
+    """Return the folder with a run's model in CTranslate2's format (fp32), and convert the model
+    first if the folder does not exist.
+
+    `directory` is the run directory. The folder is RUN/ctranslate2/HASH, with the hash of the
+    weights. Raises ScicotError if the folder cannot be written, or if the model cannot be converted
+    or its scores then differ from the original's.
+    """
     target = directory / FOLDER / weights_sha256(directory)[:12]
     if target.exists():
         return target
@@ -64,11 +72,12 @@ def _try(model: Any, tokenizer: Any, folder: Path, directory: Path) -> None:
 
 
 def convert(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Convert a model to CTranslate2's format, in fp32, and write it to a folder."""
+    """Convert a model to CTranslate2's format with fp32 weights, and write it to `folder`."""
     from ctranslate2.converters import TransformersConverter
 
     class Converter(TransformersConverter):  # type: ignore[misc]
-        """Converter that takes the model and tokenizer in memory instead of loading them."""
+        """A converter for a model and tokenizer that are in memory, so that it need not load
+        them."""
 
         def load_model(self, *_: Any, **__: Any) -> Any:
             # a copy, because the converter changes the weights in place
@@ -79,8 +88,8 @@ def convert(model: Any, tokenizer: Any, folder: Path) -> None:
 
         def _load(self) -> Any:
             spec = super()._load()
-            # The converter checks whether weights are tied, and transformers 5 says so for every
-            # T5.
+            # The converter scales outputs if the weights are tied, but transformers 5 reports
+            # tied weights for every T5.
             spec.decoder.scale_outputs = np.float32(_scale(model.config))
             return spec
 

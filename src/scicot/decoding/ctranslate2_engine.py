@@ -1,4 +1,5 @@
-"""Run T5 students with CTranslate2, in int8 or fp32, on CPUs where it is the fastest engine."""
+"""Run T5 students with CTranslate2, in int8 or fp32, on CPUs. There it can be the fastest
+engine."""
 
 from __future__ import annotations
 
@@ -15,9 +16,12 @@ _TYPES = {"fp32": "float32", "int8": "int8_float32"}
 
 
 class CTranslate2Engine:
-    """An `Engine` (engine.py) for a converted model (conversion.py) on the CPU, with matrix
-    products in `precision`, "int8" or "fp32". Decodes greedily or by beam search; does not
-    sample."""
+    """An `Engine` (engine.py) for a converted model (conversion.py) on the CPU. It decodes greedily
+    or by beam search, and does not sample.
+
+    `folder` contains the converted model, `end` is the id of the end token, and `precision` ("int8"
+    or "fp32") that of matrix products. A batch has at most `batch_tokens` padded tokens.
+    """
 
     def __init__(self, folder: Path, end: int, *, precision: str, batch_tokens: int | None) -> None:
         import ctranslate2

@@ -1,4 +1,5 @@
-"""Decoding batches: rows that started at the same step share a KV cache."""
+"""Batches of texts that are decoded together. The rows of a batch start at the same step and share
+a KV cache."""
 
 from __future__ import annotations
 
@@ -14,9 +15,12 @@ from scicot.models.native.interface import Decoder, PositionBias
 
 
 class DecodeBatch:
-    """Rows that started at the same step, each with its prefix's cache and its first decoder
-    input (`starts`). `texts` holds one object per row, by which the caller identifies it; None once
-    its text is finished."""
+    """A batch of rows that started at the same step, which is also their `DecoderCache`.
+
+    `prefixes` is the KV cache of the rows' encoded sources, and `starts` are their first decoder
+    inputs. `texts` holds an object for each row, by which the caller identifies the row. The caller
+    replaces it by None when the text is finished.
+    """
 
     def __init__(self, prefixes: PrefixCache, texts: Sequence[Any], starts: Sequence[int]) -> None:
         self.texts = list(texts)
@@ -30,32 +34,34 @@ class DecodeBatch:
 
     @property
     def width(self) -> int:
-        """The length of the longest source in tokens."""
+        """The width of the prefix cache: the number of tokens in the longest prefix, with
+        padding."""
         return self._prefixes.width
 
     @property
     def live(self) -> list[int]:
-        """The rows whose texts are not finished."""
+        """The indices of the rows whose texts are not finished."""
         return [row for row, text in enumerate(self.texts) if text is not None]
 
     def begin_step(self, tokens: int = 1) -> None:
-        """Make room in the KV cache for `tokens` new tokens of each row."""
+        """Make room in the KV cache for the next `tokens` tokens of each row."""
         self._bias.clear()
         self._kv_cache.begin(tokens)
 
     def ahead(self, decoder: Decoder, draft: Ids) -> Tensor:
-        """Run the decoder on the last token and a draft, for a batch of one row.
+        """Run the decoder on the last token and the draft tokens after it, in a batch of one row.
 
-        Returns the hidden state after each of these tokens (1 + len(draft) x size). Call
-        `keep_ahead` next to remove the rejected draft tokens from the KV cache.
+        Returns the hidden state after each of these tokens: (1 + len(draft)) x size. The caller
+        must then call `keep_ahead`, to remove rejected draft tokens from the KV cache.
         """
         self.begin_step(1 + len(draft))
         tokens = torch.cat([self.tokens, torch.tensor(draft, device=self.tokens.device).long()])
         return decoder(tokens[None], self)[0]
 
     def keep_ahead(self, added: int, accepted: int, token: int) -> None:
-        """Remove rejected draft tokens from the KV cache: of the `added` tokens that `ahead()` ran,
-        keep the first `accepted`. `token`, generated after them, becomes the next input."""
+        """Remove the tokens of rejected drafts from the KV cache. Of the `added` tokens that
+        `ahead` ran, the first `accepted` stay. `token`, which was generated after them, becomes the
+        next decoder input."""
         self._kv_cache.steps -= added - accepted
         self.tokens = torch.full_like(self.tokens, token)
 
@@ -63,7 +69,7 @@ class DecodeBatch:
         self.tokens = tokens
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Keep only these rows of the batch and its caches."""
+        """Keep only these rows of the batch and of its KV caches."""
         self.texts = [self.texts[row] for row in rows]
         self.tokens = self.tokens[rows]
         self._kv_cache.keep(rows)
@@ -94,14 +100,16 @@ class DecodeBatch:
 
 
 class JoinedBatches:
-    """The `DecoderCache` of several batches, concatenated for one decoder step."""
+    """The `DecoderCache` of several batches that the decoder computes as one. Attention is computed
+    in each batch, with its own KV cache, and the results are concatenated."""
 
     def __init__(self, batches: Sequence[DecodeBatch]) -> None:
         self._batches = batches
         self._rows = [len(batch) for batch in batches]
 
     def step(self, decoder: Decoder) -> Tensor:
-        """Run the decoder on each row's last token; return its hidden states (rows x size)."""
+        """Run the decoder on the last token of every row of all batches. Returns the hidden states
+        (rows x size), in the order of the batches."""
         for batch in self._batches:
             batch.begin_step()
         tokens = torch.cat([batch.tokens for batch in self._batches])

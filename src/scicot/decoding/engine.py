@@ -1,4 +1,5 @@
-"""The engine protocol: token ids in, token ids and log-probabilities out.
+"""The interface of inference engines: they take token ids, and return token ids or
+log-probabilities.
 
 An engine runs one model on one device. It takes any number of sources, splits them into batches,
 and returns results in the order of the sources.
@@ -17,8 +18,9 @@ Ids = list[int]
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """Generation settings. `temperature` and `top_p` apply to texts that are sampled, `beams` (1 is
-    greedy decoding) to all others."""
+    """Settings for generating texts. `temperature` and `top_p` apply to texts that are sampled.
+    `beams` applies to all others: it is the number of beams of beam search, where 1 means greedy
+    decoding."""
 
     max_new_tokens: int
     temperature: float = SAMPLING
@@ -27,32 +29,36 @@ class Decoding:
 
 
 class Stopped(Exception):
-    """Raised by an engine after its caller has cancelled the work."""
+    """Raised by an engine when its caller has cancelled the work."""
 
 
 class Engine(Protocol):
-    """A loaded model. In fp32 the result for a source does not depend on the other sources, except
-    for the last digits of scores."""
+    """A loaded model that generates texts and scores targets. In fp32 the result for one source
+    does not depend on the other sources, except for the last digits of scores."""
 
     def generate(
         self, sources: Sequence[Ids], draws: Sequence[Sequence[int | None]], decoding: Decoding
     ) -> list[list[Ids]]:
-        """Generate one text for each draw of each source: token ids, ending with an end token
-        unless `max_new_tokens` was reached first.
+        """Generate texts for each source, given as token ids. Returns the token ids of each text,
+        in the order of `draws`. A text ends with an end token, unless `max_new_tokens` was reached
+        first.
 
-        A draw is a seed below 2**63 that alone determines the sampled text, or None for the
-        likeliest text.
+        `draws[i]` has one entry for each text of `sources[i]`: a seed below 2**63 to sample it, or
+        None for the likeliest text. A sampled text depends on its source and seed, but not on other
+        texts.
         """
 
     def score(
         self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
     ) -> list[list[list[float]]]:
-        """Return, for each source and target, log p of each target token in nats, given the source
-        and the target tokens before it."""
+        """Return log p, in nats, of each token of each target, given the source and the target
+        tokens before it. `targets[i]` are the targets of `sources[i]`. The result is indexed by
+        source, target and token."""
 
 
 def until_end(ids: Ids, ends: Collection[int]) -> Ids:
-    """Return the ids up to and including the first end token, or all of them without one."""
+    """Return the ids up to and including the first end token, or all of them if none is an end
+    token. `ends` are the ids of end tokens."""
     for index, token in enumerate(ids):
         if token in ends:
             return ids[: index + 1]

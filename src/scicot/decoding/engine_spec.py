@@ -1,4 +1,4 @@
-"""Select the engines and precisions that can run a student as a user requested."""
+"""Select the engines and precisions in which a student can run as the user requested."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scicot.errors import UsageError
 from scicot.models.native import kernels
 from scicot.models.native.support import unsupported
 
-# Engine -> the precisions of its matrix products. The last one runs every model.
+# The precisions of matrix products that each engine offers. The last engine runs every model.
 ENGINES: Mapping[str, tuple[str, ...]] = {
     "torch": ("fp32", "bf16", "int8"),
     "ctranslate2": ("fp32", "int8"),
@@ -36,17 +36,19 @@ class EngineSpec:
 
     @classmethod
     def parse(cls, text: str) -> EngineSpec:
-        """Parse the text made by str()."""
+        """Make a spec from the text that its str() returns, such as "torch in bf16"."""
         engine, _, precision = text.partition(" in ")
         return cls(engine, precision)
 
 
 @dataclass(frozen=True)
 class EngineRequest:
-    """The engine, precision and device a caller wants ("auto": chosen by `candidate_engines`).
+    """The engine, precision and device that a user requests. "auto" leaves the choice of engine and
+    precision to `candidate_engines`, and that of the device to `resolve_device`.
 
-    `samples` and `beams`: the engine must support sampling, or beam search. A batch has at most
-    `batch_size` sequences and `batch_tokens` padded tokens (None: the device's default).
+    `samples` is True if the engine has to sample texts, `beams` if it has to search with beams. A
+    batch has at most `batch_size` sequences and `batch_tokens` padded tokens (None: the engine's
+    default).
     """
 
     engine: str = "auto"
@@ -61,10 +63,11 @@ class EngineRequest:
 def candidate_engines(
     config: Mapping[str, Any], weights: int, request: EngineRequest
 ) -> list[EngineSpec]:
-    """List the engines that can run a student with this config.json and number of weights as
-    requested.
+    """List the engines and precisions in which a student can run as requested. If there are
+    several, only a measurement shows which one is the fastest (see speed.py).
 
-    Raises ScicotError if none can.
+    `config` is the content of the student's config.json, and `weights` its number of weights.
+    Raises UsageError if no engine can run the student as requested.
     """
     device = resolve_device(request.device).type
     if request.engine != "auto":
@@ -85,7 +88,9 @@ def candidate_engines(
 
 
 def _obstacle(engine: str, config: Mapping[str, Any], device: str, request: EngineRequest) -> str:
-    """Return the reason why an engine does not support a request, "" if it does."""
+    """Return the reason why an engine cannot run a student as requested, with advice for the user,
+    or "" if it can. `config` is the content of the student's config.json, `device` a device
+    type."""
     if engine == "torch" and (unknown := unsupported(config)):
         return f"{unknown}; leave it out"
     if engine == "ctranslate2" and config["model_type"] not in _CTRANSLATE2:
@@ -107,7 +112,8 @@ def _obstacle(engine: str, config: Mapping[str, Any], device: str, request: Engi
 
 
 def _precisions(engine: str, device: str, weights: int, request: EngineRequest) -> list[str]:
-    """List the precisions of an engine that are worth measuring."""
+    """List the precisions in which an engine may be fastest for a student with this number of
+    `weights`. If the user requested a precision, only this one is listed."""
     if request.precision != "auto":
         return [request.precision]
     if engine == "ctranslate2":

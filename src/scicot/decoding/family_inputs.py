@@ -1,4 +1,5 @@
-"""Inputs of transformers' models for generation and scoring, one class for each model family."""
+"""Prepare the inputs of transformers' models for generation and scoring, with one class for each
+model family."""
 
 from __future__ import annotations
 
@@ -18,36 +19,39 @@ Scores = list[list[float]]  # log p of each token (nats) of each target of one s
 
 
 class Inputs(Protocol):
-    """Builds a model family's inputs for an engine. An item of `score_items` becomes one row of a
-    scoring batch."""
+    """Prepares a model family's inputs for an engine, and scores targets. For scoring, sources and
+    targets are split into items (`score_items`), each of which becomes one row of a batch."""
 
     pad: int
 
     def generate(self, sources: Sequence[Ids]) -> tuple[dict[str, Any], int]:
-        """Return the arguments of `model.generate`, and the index in its output rows at which the
-        generated tokens begin."""
+        """Return the arguments of `model.generate` for these sources, and the index in each of its
+        output rows at which the generated tokens begin."""
 
     def score_items(
         self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
     ) -> tuple[list[Any], list[Lengths]]:
-        """Return the items to score, and the lengths by which they are sorted into batches."""
+        """Split sources and their targets into items to score. Returns the items, and the lengths
+        of each item by which they are grouped into batches (see length_batches.py)."""
 
     def score(self, items: Sequence[Any], most_logits: int) -> list[Any]:
-        """Score a batch of items. If the targets of an item can be scored in parts, at most
-        `most_logits` logits (states x vocabulary) are computed at once."""
+        """Score a batch of items, and return the result of each. At most `most_logits` logits
+        (states x vocabulary) are computed at once, if the targets of an item can be scored in
+        parts."""
 
     def by_source(self, scored: Sequence[Any], targets: Sequence[Sequence[Ids]]) -> list[Scores]:
-        """Regroup the scores of the items by source and target."""
+        """Regroup the results of `score` for all items, in their order, by source and target:
+        element i holds the scores of each of `targets[i]`."""
 
 
 def inputs_for(model: Any) -> Inputs:
-    """Return the `Inputs` of a loaded model's family."""
+    """Return the `Inputs` for the family of a loaded model."""
     return _INPUTS[family_of(model.config).name](model)
 
 
 class _EncoderDecoder:
-    """`Inputs` of encoder-decoders. An item to score is a source and one target; each distinct
-    source is encoded once."""
+    """`Inputs` for encoder-decoders. An item is a source with one of its targets. A source that
+    occurs several times in a batch is encoded once."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -96,14 +100,18 @@ class _EncoderDecoder:
         }
 
     def _padded(self, rows: Sequence[Ids]) -> tuple[Tensor, Tensor]:
-        """Return token ids and mask, padded on the right to the longest row."""
+        """Pad rows of token ids on the right to the longest row. Returns the ids and the attention
+        mask, both rows x positions."""
         return _padded(rows, self.pad, self._model.device)
 
 
 class _Causal:
-    """`Inputs` of causal models. An item to score is a source with all its targets, which share the
-    source's KV cache. Sources are padded on the left, because sliding-window attention requires
-    that a target directly follows its source."""
+    """`Inputs` for causal models. An item is a source with all its targets, which share the
+    source's KV cache.
+
+    Sources are padded on the left, because with sliding-window attention a target must directly
+    follow its source.
+    """
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -149,8 +157,9 @@ class _Causal:
         return scores
 
     def _prefix(self, sources: Sequence[Ids]) -> tuple[Tensor, Any, Tensor]:
-        """Return log p of the first token after each source (rows x vocabulary), the KV cache of
-        the sources, and their mask."""
+        """Run the model on the sources. Returns log p (nats) of the first token after each source
+        (rows x vocabulary), the KV cache of the sources, and their attention mask (rows x
+        positions)."""
         from transformers import DynamicCache
 
         tokens, mask = _padded(sources, self.pad, self._model.device, left=True)
@@ -168,9 +177,13 @@ class _Causal:
     def _score_rest(
         self, part: Sequence[tuple[int, int, Ids]], scores: list[Scores], cache: Any, mask: Tensor
     ) -> None:
-        """Append to `scores` the log-probabilities of all tokens of each target except the first,
-        which `_prefix` scores. `part` holds (index of the source, index of the target among those
-        of its source, token ids)."""
+        """Score all tokens of each target except the first, which `_prefix` scores, and append
+        their log p (nats) to `scores`.
+
+        `part` holds (index of the source, index of the target among those of its source, token
+        ids). `cache` and `mask` are the KV cache, which is changed, and the attention mask of the
+        sources.
+        """
         device = mask.device
         rows = torch.tensor([row for row, _, _ in part], device=device)
         cache.batch_select_indices(rows)
@@ -201,7 +214,8 @@ _INPUTS: dict[str, type[_EncoderDecoder | _Causal]] = {
 def _padded(
     rows: Sequence[Ids], pad: int, device: torch.device, *, left: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Return token ids and mask, padded to the longest row."""
+    """Pad rows of token ids to the longest row: on the left if `left`, else on the right. Returns
+    the ids and the attention mask, both rows x positions."""
     width = max(map(len, rows))
     tokens = np.full((len(rows), width), pad, np.int64)
     mask = np.zeros((len(rows), width), np.int64)
@@ -212,5 +226,6 @@ def _padded(
 
 
 def _positions(mask: Tensor) -> Tensor:
-    """Return the position of each token in its row, not counting padding."""
+    """Return the position of each token in its row, counted from 0 without padding. `mask` is the
+    attention mask; it and the result are rows x positions."""
     return (mask.cumsum(-1) - 1).clamp(min=0)

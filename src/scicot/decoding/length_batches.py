@@ -1,4 +1,4 @@
-"""Batch sequences of similar length within a token budget."""
+"""Group sequences of similar length into batches of limited size."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ Lengths = tuple[int, int]
 def length_batches(
     lengths: Sequence[Lengths], fits: Callable[[int, int, int], bool]
 ) -> Iterator[list[int]]:
-    """Yield batches of indices into `lengths`, longest sequences first.
+    """Yield batches of sequences, each as a list of indices into `lengths`, longest sequences
+    first.
 
-    A batch is as large as `fits(rows, read, written)` allows with padding to its longest sequence,
-    and has at least one. Sequences of equal lengths keep their order.
+    `fits(rows, read, written)` must return True if a batch may have this number of rows, padded to
+    `read` input tokens and to `written` tokens to generate or score. A batch has as many sequences
+    as `fits` allows, and at least one. Sequences of equal lengths keep their order.
     """
     order = sorted(range(len(lengths)), key=lambda index: (-lengths[index][0], -lengths[index][1]))
     batch: list[int] = []

@@ -1,5 +1,5 @@
-"""Run models with scicot's decoding loop: the same tokens as transformers' `generate`, several
-times faster."""
+"""Run models with scicot's own decoding loop. It generates the same tokens as transformers'
+`generate`, several times as fast."""
 
 from __future__ import annotations
 
@@ -26,10 +26,14 @@ _IN_SLOTS = ("cuda",)  # device types that use continuous_batching.py
 
 
 class NativeEngine:
-    """An `Engine` (engine.py) for a loaded model, on its device, with matrix products in `dtype`
-    (torch.float32, bfloat16 or, on CPUs, int8) and fp32 logits. Finished texts are replaced by
-    waiting ones. `ends` are the end tokens, by default those of the model's config. `stopped` is
-    called before each step; `Stopped` is raised once it returns True."""
+    """An `Engine` (engine.py) for a loaded model, on the model's device. Finished texts are
+    replaced by waiting ones.
+
+    `dtype` is the precision of matrix products: torch.float32, bfloat16 or, on CPUs, int8; logits
+    are always fp32. A batch has at most `batch_size` sequences and `batch_tokens` padded tokens.
+    `ends` are the ids of the end tokens, by default those of the model's config. `stopped` is
+    called before each step; once it returns True, the engine raises `Stopped`.
+    """
 
     def __init__(
         self,
@@ -129,10 +133,10 @@ class NativeEngine:
         sources: Sequence[Ids],
         targets: Sequence[Sequence[Ids]],
     ) -> list[tuple[int, list[list[float]]]]:
-        """Score the sources of one worker's batches, each with all its targets.
+        """Score all targets of the sources in one worker's batches.
 
-        `batches` are indices into `sources`. Returns (source index, log p of each
-        token of each target in nats) for every source.
+        `batches` hold indices into `sources` and `targets`. Returns (index of the source, scores)
+        for each source, where the scores are log p (nats), indexed by target and token.
         """
         model, order = self._model, list[int]()
         scores: list[float] = []
@@ -154,7 +158,9 @@ class NativeEngine:
         ]
 
     def _log_p(self, states: Tensor, parents: Tensor, tokens: Tensor) -> list[float]:
-        """Return log p of each token in nats, given the hidden state before it."""
+        """Return log p (nats) of each token, given the hidden state before it. `states` are states
+        x size. `tokens` are the ids to score, and `parents` the index of the state before each of
+        them."""
         log_p = torch.empty(len(tokens), device=states.device)
         for start in range(0, len(states), self._limits.nodes):
             end = start + self._limits.nodes

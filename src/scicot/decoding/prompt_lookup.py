@@ -1,10 +1,14 @@
-"""Prompt-lookup decoding: copy a draft of the next tokens from the source, verify it in one pass.
+"""Prompt-lookup decoding: copy a draft of the next tokens from the source, and verify it in a
+single forward pass.
 
-Rationales repeat the words of the question and the choices. Where the last tokens of a text occur
-in its source, the tokens that follow them there are the draft. For a single text one forward pass
-over a draft of 5 takes about as long as two decoding steps, not six, since loading the weights
-dominates. Only the draft tokens that greedy decoding would have generated are kept, so the text is
-the same (speculative decoding, Leviathan et al. 2023, arXiv 2211.17192, without a draft model).
+Rationales repeat words of the question and the choices. If the last tokens of a text also occur in
+its source, the tokens that follow them there become the draft. Draft tokens are kept only as far as
+greedy decoding would have generated them, so the text does not change (speculative decoding,
+Leviathan et al. 2023, arXiv 2211.17192, without a draft model).
+
+For a single text, a forward pass over a draft of 5 tokens takes about as long as two decoding
+steps, since most of the time is spent on loading the weights. If the draft is accepted, it replaces
+six steps.
 """
 
 from __future__ import annotations
@@ -15,21 +19,22 @@ from scicot.decoding.engine import Ids
 
 _MATCH = 2  # last tokens of the text that must occur in the source
 _DRAFT = 5  # maximum length of a draft
-# Drafting stops if less than _SHARE of at least _TRIED drafted tokens were accepted. It is faster
-# than plain decoding from an acceptance rate of a fifth.
+# Drafting stops once at least _TRIED tokens were drafted and less than _SHARE of them accepted. It
+# is faster than plain decoding if at least a fifth of the drafted tokens are accepted.
 _TRIED, _SHARE = 15, 0.3
 
 
 class PromptLookup:
-    """Drafts for one text; `words` are the source's tokens."""
+    """Copies drafts for one text from its source, whose token ids are `words`."""
 
     def __init__(self, words: Ids) -> None:
         self._source = words
         self._drafted = self._accepted = 0
 
     def next(self, generated: Ids, max_length: int) -> Ids:
-        """Draft at most `max_length` tokens to follow `generated`. Empty if its last tokens do not
-        occur in the source, or if too few drafted tokens were accepted so far."""
+        """Return a draft of at most `max_length` tokens to follow the tokens `generated` so far.
+        The draft is empty if the last two of these do not occur in the source, or if too few of the
+        drafted tokens were accepted so far."""
         last = generated[-_MATCH:]
         poor = self._drafted >= _TRIED and self._accepted < _SHARE * self._drafted
         if len(last) < _MATCH or poor:
@@ -41,10 +46,11 @@ class PromptLookup:
         return []
 
     def judge(self, draft: Ids, tokens: Sequence[int]) -> Ids:
-        """Return the tokens to append: the accepted start of the draft and the token after it.
+        """Return the tokens to append to the text: the accepted beginning of a draft, and the
+        model's own next token.
 
-        `tokens` (len(draft) + 1) are the model's likeliest tokens at the draft's positions and
-        after its end. They are valid up to the first that differs from the draft.
+        `tokens` (len(draft) + 1) are the likeliest tokens by the model at each position of the
+        draft and after it. A draft is accepted up to its first token that differs from these.
         """
         accepted = 0
         while accepted < len(draft) and draft[accepted] == tokens[accepted]:

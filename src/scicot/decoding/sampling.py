@@ -1,4 +1,5 @@
-"""Batch-independent sampling: every text has its own seed."""
+"""Sample tokens so that a text does not depend on the other texts of its batch. Each text has its
+own seed."""
 
 from __future__ import annotations
 
@@ -13,27 +14,32 @@ if TYPE_CHECKING:
 
 
 def sample_seed(seed: int, identity: str, sample: int, writer: int = 0) -> int:
-    """Return the seed, below 2**63, of one sample of the question with this id. `writer` is the
-    index of the rationale student in the command; each one gets different seeds."""
+    """Return the seed, below 2**63, for one sampled text.
+
+    `seed` is the user's seed, `identity` the question's id, `sample` the number of the sample of
+    this question, and `writer` the number of the rationale student in the command. Each combination
+    gets another seed.
+    """
     key = f"{seed}/{sample}/{identity}" + (f"/{writer}" if writer else "")
     return int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8]) >> 1
 
 
 def uniforms(seed: int, count: int) -> npt.NDArray[np.float64]:
-    """Return the uniform random numbers in [0, 1) that select the tokens of a text, one for each
-    token: shape (count,)."""
+    """Return the uniform random numbers in [0, 1) that select the first `count` tokens of a text,
+    one for each token: shape (count,)."""
     return np.random.Generator(np.random.Philox(key=seed)).random(count)
 
 
 def sample_tokens(
     logits: torch.Tensor, uniform: torch.Tensor, temperature: float, top_p: float
 ) -> torch.Tensor:
-    """Sample one token a row, at the temperature, from the nucleus of `top_p` (Holtzman et al.
-    2020). logits: shape (rows, vocabulary); uniform and the result: shape (rows,).
+    """Sample one token for each row, at this temperature, from the nucleus of `top_p` (Holtzman et
+    al. 2020). logits: rows x vocabulary. uniform: a uniform random number in [0, 1) for each row.
+    Returns token ids: rows.
 
-    Inverse-CDF sampling in vocabulary order: the token whose interval of cumulative probability
-    contains the row's uniform number. Rounding differences between batches (in the seventh digit of
-    a logit) therefore almost never change the token.
+    Each token has an interval of cumulative probability, in the order of the vocabulary. The token
+    whose interval contains the row's uniform number is returned (inverse-CDF sampling). Therefore
+    rounding differences between batches, in the seventh digit of a logit, almost never change it.
     """
     import torch
 
@@ -48,7 +54,8 @@ def sample_tokens(
 
 
 def _nucleus(p: torch.Tensor, top_p: float) -> torch.Tensor:
-    """Return a mask, True for the fewest tokens whose probabilities sum to at least `top_p`."""
+    """Return a mask (rows x vocabulary) that is True for the nucleus of each row: the fewest tokens
+    whose probabilities p (rows x vocabulary) sum to at least `top_p`."""
     import torch
 
     ordered, order = p.sort(dim=-1, descending=True, stable=True)

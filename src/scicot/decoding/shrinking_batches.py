@@ -1,6 +1,8 @@
-"""Batches that drop finished rows, for CPUs. Each worker thread has a separate batch.
+"""Decoding in batches from which finished rows are removed, for CPUs and other devices without
+CUDA. Each worker thread has its own batches.
 
-On a CPU launching an operation is cheap and every row costs time, so finished rows are removed.
+On a CPU launching an operation is cheap, and the time of a step grows with the number of rows, so
+finished rows are removed.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from scicot.decoding.workers import Workers
 from scicot.models.native.interface import NativeModel, Prompt
 
 _MIN_TEXTS = 8  # minimum number of texts for each worker; for fewer another worker does not pay
-_SAMPLER_SPLIT = 8  # sample from 1/8 of the states at a time whose logits fit in memory
+_SAMPLER_SPLIT = 8  # tokens are sampled for 1/8 of the rows whose logits are computed at once
 
 
 class ShrinkingBatches:
@@ -29,13 +31,14 @@ class ShrinkingBatches:
         self._model, self._limits, self._workers = model, limits, workers
 
     def forget(self) -> None:
-        """Do nothing: no cache is kept between calls."""
+        """Do nothing: unlike ContinuousBatching, this class keeps no memory between calls."""
 
     def write(
         self, texts: Sequence[Completion], prompts: Sequence[Prompt], decoding: Decoding
     ) -> None:
-        """Generate all texts, which are sorted by prefix length, longest first. After a
-        torch.OutOfMemoryError some of them are not `done`."""
+        """Generate all texts, and store their tokens in them. The texts must be sorted by prefix
+        length, longest first. `prompts` is indexed by `Completion.source`. If this raises
+        torch.OutOfMemoryError, some of the texts are not `done` yet, and can be passed again."""
         if len(texts) == 1 and texts[0].uniforms is None:
             self._write_alone(texts[0], prompts, decoding.max_new_tokens)
         else:
@@ -44,8 +47,9 @@ class ShrinkingBatches:
             )
 
     def _shares(self, texts: Sequence[Completion]) -> list[list[Completion]]:
-        """Split the texts among the workers. Blocks of them are dealt in turn, so that every worker
-        has sources of all lengths."""
+        """Split the texts among the workers, and return a list of texts for each worker. Blocks of
+        consecutive texts are assigned to the workers in turn, so that each has sources of all
+        lengths."""
         count = min(self._workers.count, max(1, len(texts) // _MIN_TEXTS))
         size = max(1, min(self._limits.group, -(-len(texts) // count)))
         blocks = [texts[start : start + size] for start in range(0, len(texts), size)]
@@ -54,7 +58,8 @@ class ShrinkingBatches:
     def _write(
         self, texts: Sequence[Completion], prompts: Sequence[Prompt], decoding: Decoding
     ) -> None:
-        """Generate one worker's texts, dropping finished rows and starting waiting texts."""
+        """Generate the texts of one worker. Finished rows are removed from the batches, and waiting
+        texts are started in new batches as the limits allow."""
         max_tokens = decoding.max_new_tokens
         waiting = deque(texts)
         batches: list[DecodeBatch] = []
@@ -70,7 +75,8 @@ class ShrinkingBatches:
             batches = [batch for batch in batches if batch.live]
 
     def _write_alone(self, text: Completion, prompts: Sequence[Prompt], max_tokens: int) -> None:
-        """Decode a single text greedily, with prompt-lookup drafts (prompt_lookup.py)."""
+        """Generate a single text by greedy decoding, with drafts copied from its source
+        (prompt_lookup.py)."""
         decoder, ends = self._model.decoder, self._model.ends
         drafts, batch = PromptLookup(prompts[text.source].words), self._started([text], prompts)
         while not text.done:
@@ -90,7 +96,8 @@ class ShrinkingBatches:
         prompts: Sequence[Prompt],
         max_tokens: int,
     ) -> Iterator[list[Completion]]:
-        """Take waiting texts from the queue while the limits allow more, one group at a time."""
+        """Remove groups of texts from the queue `waiting` and yield them, as long as the limits
+        allow them to be generated together with the texts in `batches`."""
         limits = self._limits
         rows = sum(map(len, batches))
         tokens = sum(len(batch) * (batch.width + max_tokens) for batch in batches)
@@ -118,7 +125,8 @@ class ShrinkingBatches:
     def _next_tokens(
         self, states: Tensor, batches: Sequence[DecodeBatch], decoding: Decoding
     ) -> Tensor:
-        """Choose the next token of each row."""
+        """Choose the next token of each row, given the hidden states (rows x size) of all batches:
+        sampled if its text has uniform numbers, else the likeliest. Returns token ids (rows)."""
         device, output = self._model.device, self._model.decoder.output
         texts = [text for batch in batches for text in batch.texts]
         sampled_rows = [row for row, text in enumerate(texts) if text and text.uniforms is not None]
@@ -135,9 +143,12 @@ class ShrinkingBatches:
         return tokens
 
     def _sampled(self, states: Tensor, uniform: Tensor, decoding: Decoding) -> Tensor:
-        """Sample the next token of each row from hidden states (rows x size) and uniform numbers
-        (rows). Logits are computed for a part of the rows at a time. Each part is split again for
-        the sampler, because its fp64 arrays take several times the memory of the logits."""
+        """Sample the next token of each row, given hidden states (rows x size) and uniform random
+        numbers (rows). Returns token ids (rows).
+
+        To save memory, logits are computed for a part of the rows at a time. Each part is split
+        again for the sampler, because its fp64 arrays take several times the memory of the logits.
+        """
         tokens: list[Tensor] = []
         parts = (torch.split(tensor, self._limits.nodes) for tensor in (states, uniform))
         for rows, part_uniforms in zip(*parts, strict=True):
@@ -151,7 +162,8 @@ class ShrinkingBatches:
         return torch.cat(tokens)
 
     def _append(self, batch: DecodeBatch, tokens: Tensor, max_tokens: int) -> None:
-        """Append the new tokens to a group's texts; remove finished rows, several at a time."""
+        """Append the new tokens (rows) to the texts of a batch. Finished rows are removed once they
+        are at least a quarter of the batch."""
         batch.end_step(tokens)
         for row, token in enumerate(tokens.tolist()):
             text = batch.texts[row]

@@ -1,8 +1,9 @@
-"""Decoding in fixed slots: every step has the same shapes and addresses, as CUDA graphs require.
+"""Decoding in slots of a fixed shape: each step has the same shapes and memory addresses, as CUDA
+graphs require.
 
-For a small student, launching kernels takes longer than running them, so a step is captured once
-and replayed as a CUDA graph (https://docs.pytorch.org/docs/stable/notes/cuda.html, "CUDA Graphs"):
-it allocates nothing, and moves nothing between the host and the GPU.
+For a small student, launching kernels takes longer than running them. So a step is captured once
+and replayed as a CUDA graph (https://docs.pytorch.org/docs/stable/notes/cuda.html, "CUDA Graphs").
+A captured step may not allocate memory or move data between host and GPU.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ Sampler = Callable[[Tensor, Tensor], Tensor]
 
 
 class Slots:
-    """KV cache for `count` texts of up to `max_tokens` tokens after prefixes of up to `width`
-    tokens. For a causal model (`joint`) the text's keys and values directly follow its prefix's."""
+    """The KV cache and state of `count` slots. A slot holds a text of up to `max_tokens` tokens
+    after a prefix of up to `width` tokens. For a causal model (`joint`) the keys and values of the
+    text are stored directly after those of the prefix."""
 
     def __init__(
         self, like: Tensor, count: int, width: int, max_tokens: int, *, joint: bool
     ) -> None:
-        """Allocate a cache with the layers, heads, size and dtype of `like`
-        (PrefixCache.states)."""
+        """Allocate slots with the same number of layers and heads, the same head size and the same
+        dtype as `like`, the `states` of a PrefixCache."""
         layers, _, _, heads, _, size = like.shape
         self.count, self.width, self.max_tokens, self.joint = count, width, max_tokens, joint
         if joint:
@@ -52,9 +54,9 @@ class Slots:
     def fill(
         self, slots: Sequence[int], prefixes: PrefixCache, starts: Sequence[int], uniforms: Tensor
     ) -> None:
-        """Start a text in each of these slots, with an encoded prefix and a first decoder token.
-        `uniforms` (slots x max_tokens) are the uniform numbers that select its tokens (see
-        Sampler)."""
+        """Start a text in each of these slots. `prefixes` is the KV cache of their encoded
+        prefixes, `starts` their first decoder inputs. `uniforms` (slots x max_tokens) are the
+        numbers that select their tokens (see Sampler)."""
         indices = torch.tensor(slots, device=self.prefix_kv.device)
         self.prefix_kv[:, :, indices, :, : prefixes.width] = prefixes.states
         self.lengths[indices] = prefixes.lengths
@@ -64,7 +66,7 @@ class Slots:
         self.uniforms[indices] = uniforms
 
     def move(self, slots: Sequence[int]) -> None:
-        """Move the texts of these slots to the first slots."""
+        """Move the texts in these slots to the first slots, in this order."""
         indices = torch.tensor(slots, device=self.prefix_kv.device)
         caches = (self.text_kv,) if self.joint else (self.prefix_kv, self.text_kv)
         for layer_states in (
@@ -83,9 +85,12 @@ class Slots:
 
 
 class Step:
-    """One decoding step of the first `rows` slots, over the first `width` source positions and
-    `length` text positions; it is also the decoder's cache. Empty slots are computed too, since the
-    shape is fixed, and ignored."""
+    """One decoding step in the first slots, which is also the decoder's `DecoderCache`.
+
+    `shape` is the number of slots, of source positions and of text positions that the step
+    computes. Since it is fixed, empty slots and finished texts are computed as well, and their
+    results ignored.
+    """
 
     def __init__(
         self,
@@ -175,7 +180,9 @@ class Step:
         return keys, values
 
     def _biased(self, positions: PositionBias) -> Tensor:
-        """Return the position bias: rows x heads x 1 x positions."""
+        """Return the position bias of the next token, plus the mask of the text positions after it:
+        rows x heads x 1 x text positions. `positions` computes the bias from distances between
+        tokens."""
         if positions not in self._positions:
             length = len(self._text_positions)
             self._positions[positions] = positions(self._text_positions[None], length)[:, 0].clone()
@@ -189,8 +196,9 @@ class Step:
 
 
 class Graphs:
-    """Captures steps as CUDA graphs, which share a stream and the memory of intermediate results,
-    since no two of them run at once. On other devices steps run as they are."""
+    """Captures steps as CUDA graphs. The graphs share a stream and the memory of intermediate
+    results, since no two of them run at once. On devices without CUDA, steps run without being
+    captured."""
 
     def __init__(self, device: torch.device) -> None:
         self._stream: torch.cuda.Stream | None = None
@@ -199,8 +207,8 @@ class Graphs:
             self._pool = torch.cuda.graph_pool_handle()
 
     def of(self, step: Callable[[], None]) -> Callable[[], None]:
-        """Return a callable that runs a step, as a graph on CUDA. The step must use the same memory
-        each time."""
+        """Return a function that runs the step, on CUDA as a graph after some warm-up runs. The
+        step must use the same tensors at each call."""
         if self._stream is None:
             return step
         return _Replayed(step, self._stream, self._pool)
@@ -232,7 +240,8 @@ class _Replayed:
             current_stream.wait_stream(self._stream)
 
     def _capture(self) -> None:
-        """Record a step without running it."""
+        """Record the step as a CUDA graph, without running it. If CUDA cannot capture the step,
+        warn; the step then runs without a graph."""
         current_stream, graph = torch.cuda.current_stream(), torch.cuda.CUDAGraph()
         try:
             with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):

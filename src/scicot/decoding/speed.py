@@ -1,4 +1,5 @@
-"""Benchmark the candidate engines once per model shape and machine, and cache the result."""
+"""Measure the speed of the candidate engines, once for each model shape and machine, and cache the
+result."""
 
 from __future__ import annotations
 
@@ -32,8 +33,12 @@ def fastest(
     *,
     writes: bool,
 ) -> tuple[EngineSpec, dict[str, float]]:
-    """Return the fastest of these engines and the tokens per second of each. `load` makes an engine
-    to measure, `shape` is the student's config.json, `writes`: measure generation, not scoring."""
+    """Return the fastest of these engines, and the tokens per second of each, by its str().
+
+    `load` loads an engine to be measured. `shape` is the content of the student's config.json, and
+    `weights` its number of weights. With `writes` the speed of generation counts, otherwise that of
+    scoring. An engine is measured only if no measurement of it is cached.
+    """
     key = _key(shape, writes=writes)
     cache = _remembered()
     rates: dict[str, float] = cache.get(key, {})
@@ -47,7 +52,9 @@ def fastest(
 
 
 def _rate(engine: Engine, shape: Mapping[str, Any], weights: int, *, writes: bool) -> float:
-    """Measure the tokens read and written (or scored) per second."""
+    """Measure the tokens that an engine processes per second, for random sources. With `writes` it
+    generates texts, and the tokens read and generated are counted; otherwise it scores targets, and
+    the tokens read are counted."""
     rng = np.random.default_rng(0)
     tokens = _SOURCE + (_GENERATED if writes else 0)
     count = int(min(64, max(4, _WORK / max(1, weights) / tokens)))
@@ -69,7 +76,8 @@ def _rate(engine: Engine, shape: Mapping[str, Any], weights: int, *, writes: boo
 
 
 def _key(shape: Mapping[str, Any], *, writes: bool) -> str:
-    """Return the cache key of a measurement: task, model shape, processor and package versions."""
+    """Return the key under which a measurement is cached. It contains the task, the shape of the
+    model, the processor and the versions of packages."""
     fields = {name: value for name, value in shape.items() if name not in _NO_SHAPE}
     packages = [f"{name} {_version(name)}" for name in ("torch", "numba", "ctranslate2")]
     shape_hash = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,4 +1,5 @@
-"""Run any encoder-decoder or causal model of transformers: the reference for the other engines."""
+"""Run any encoder-decoder or causal model with transformers. The other engines are tested against
+it."""
 
 from __future__ import annotations
 
@@ -24,9 +25,12 @@ Result = TypeVar("Result")
 
 
 class TransformersEngine:
-    """An `Engine` (engine.py) for a loaded model, on its device and in its precision. `ends` are
-    the end tokens, by default those of the model's config. `stopped` is called before each step;
-    `Stopped` is raised once it returns True."""
+    """An `Engine` (engine.py) for a loaded model, on the model's device and in its precision.
+
+    A batch has at most `batch_size` sequences and `batch_tokens` padded tokens. `ends` are the ids
+    of the end tokens, by default those of the model's config. `stopped` is called before each step;
+    once it returns True, the engine raises `Stopped`.
+    """
 
     def __init__(
         self,
@@ -90,7 +94,11 @@ class TransformersEngine:
         fits: Callable[[int, int, int], bool],
         run: Callable[[list[Item]], list[Result]],
     ) -> list[Result]:
-        """Apply run() to batches of items; return the results in the order of the items."""
+        """Call `run` on batches of items, and return the results in the order of the items.
+
+        `lengths` and `fits` determine the batches (see length_batches.py). If memory runs out, the
+        remaining items are run in batches of half the size.
+        """
         results: dict[int, Result] = {}
 
         def work() -> None:
@@ -142,8 +150,12 @@ class TransformersEngine:
 
 
 class _Sampled:
-    """A logits processor that samples the next token of each row with a seed, and sets the logits
-    of all other tokens to -inf. Generated tokens begin at position `begin`."""
+    """A logits processor that samples the next token of each row that has a seed, by setting the
+    logits of all its other tokens to -inf.
+
+    `draws` holds the seed of each row, None for a row decoded greedily. `begin` is the index in a
+    row at which generated tokens begin. `Stopped` is raised once `stopped` returns True.
+    """
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Run parts of a task in threads, each of which computes on its own share of the CPU cores.
 
 By default PyTorch splits every operation among all cores, which wait for each other at its end.
-Most operations of a small student are too short for that to pay.
+Most operations of a small student are too short to be faster that way.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ Result = TypeVar("Result")
 
 
 class Workers:
-    """Up to `max_workers` worker threads on a CPU (at most one per core); on any other device a
-    single worker, the calling thread. The work is cancelled once `stopped()` returns True."""
+    """Up to `max_workers` worker threads on a CPU, at most one for each core. On other devices
+    there is a single worker, the calling thread. The work is cancelled once `stopped()` returns
+    True."""
 
     def __init__(
         self, device: torch.device, max_workers: int, stopped: Callable[[], bool] = lambda: False
@@ -32,13 +33,14 @@ class Workers:
         self._stopped = stopped
 
     def check(self) -> None:
-        """Raise Stopped if the work was cancelled; to be called by the work between steps."""
+        """Raise Stopped if the work was cancelled. The work has to call this between its steps."""
         if self._stopping.is_set() or self._stopped():
             raise Stopped
 
     def map_parts(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
-        """Return work(part) for every part, computed in parallel; at most `count` parts. If one
-        raises, or the caller is interrupted, the others are cancelled."""
+        """Return work(part) for every part, in order. The parts, at most `count`, are computed in
+        parallel. If one of them raises an exception, or the caller is interrupted, the others are
+        cancelled."""
         if len(parts) == 1:
             return [work(parts[0])]
         base, extra = divmod(self._cores, len(parts))

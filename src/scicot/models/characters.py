@@ -1,11 +1,13 @@
-"""Find characters that a tokenizer lacks, count them, and replace them where possible.
+"""Find the characters that a tokenizer lacks, count them, and replace them where possible.
 
-T5's vocabulary lacks { ^ ~ < and mathematical signs: the model reads an unknown token instead, and
-decoding omits them. So "x ≥ 3" and "x ≤ 3" become the same choice.
+T5's vocabulary, for example, lacks { ^ ~ < and mathematical signs. Its tokenizer encodes each of
+them as the unknown token, so "x ≥ 3" and "x ≤ 3" become the same choice to the model, and decoding
+omits the unknown tokens.
 
-Training replaces the characters of REPLACEMENTS that its tokenizer lacks, each by the first
-spelling that the tokenizer has, and records this in the run (scicot.json, "replacements");
-prediction makes the same replacements. Runs without such a record are used without replacements.
+REPLACEMENTS lists spellings for such characters. Training replaces each listed character that the
+student's tokenizer lacks by the first spelling that the tokenizer has, and records the replacements
+in the run (scicot.json, "replacements"). Prediction makes the recorded replacements. In a run
+without such a record nothing is replaced.
 """
 
 from __future__ import annotations
@@ -67,13 +69,15 @@ REPLACEMENTS: dict[str, tuple[str, ...]] = {
     "ω": (" omega ",), "Δ": (" Delta ",), "Σ": (" Sigma ",), "Φ": (" Phi ",), "Ω": (" Omega ",),
 }  # fmt: skip
 
-# Keys of the counters.
+# Keys of the counters. "lacking ≥" and "equal ID" count one character, or one question's input.
 LACKING, LACKING_TARGETS, REPLACED, EQUAL = "lacking", "lacking_targets", "replaced", "equal"
-_NAMED = 5  # rows, and characters, listed in a message
+_NAMED = 5  # maximum number of question ids, and of characters, listed in a message
 
 
 class Alphabet:
-    """The characters that a tokenizer lacks, and the replacements made before it encodes a text."""
+    """The characters that a tokenizer lacks, and the replacements to make in a text before it is
+    encoded. `replacements` maps characters to their spellings; without it, texts are not
+    changed."""
 
     def __init__(self, tokenizer: Any, replacements: Mapping[str, str] | None = None) -> None:
         self.unknown: int | None = tokenizer.unk_token_id
@@ -83,7 +87,8 @@ class Alphabet:
         self._lacks: dict[str, bool] = {}
 
     def lacks(self, character: str) -> bool:
-        """Return True if the tokenizer encodes this character as its unknown token."""
+        """Return True if the tokenizer encodes this character as its unknown token. Always False
+        for white space, and for a tokenizer without an unknown token."""
         if self.unknown is None or character.isspace():
             return False
         if character not in self._lacks:
@@ -92,18 +97,21 @@ class Alphabet:
         return self._lacks[character]
 
     def lacking(self, text: str) -> list[str]:
-        """List the characters of a text that the tokenizer lacks, each once, in order."""
+        """List the characters of a text that the tokenizer lacks, each once, in order of first
+        occurrence."""
         return [character for character in dict.fromkeys(text) if self.lacks(character)]
 
     def plain(self, text: str) -> str:
-        """Return the text with the replacements made."""
+        """Return the text with each character of `replacements` replaced by its spelling. If this
+        changes the text, every run of white space also becomes a single space."""
         if not self._table:
             return text
         replaced = text.translate(self._table)
         return text if replaced == text else " ".join(replaced.split())
 
     def plain_input(self, text: Input) -> Input:
-        """Return a student's input with the replacements made in all its parts."""
+        """Return a student's input with the replacements made in its question, choices, rationale
+        and context."""
         if not self._table:
             return text
         return replace(
@@ -116,8 +124,11 @@ class Alphabet:
 
 
 def replacements_for(tokenizer: Any) -> dict[str, str]:
-    """Return the replacements for training a student with this tokenizer: for each character that
-    it lacks, the first spelling in REPLACEMENTS that it can encode, if any."""
+    """Return the replacements for training a student with this tokenizer, as {character: spelling}.
+
+    A character of REPLACEMENTS is included if the tokenizer lacks it and can encode one of its
+    spellings; the first such spelling is used.
+    """
     alphabet = Alphabet(tokenizer)
     found: dict[str, str] = {}
     if alphabet.unknown is None:
@@ -134,8 +145,13 @@ def replacements_for(tokenizer: Any) -> dict[str, str]:
 def count(
     counts: Counter[str], text: Input, ids: Sequence[int], alphabet: Alphabet, spell: Any
 ) -> None:
-    """Count an input whose ids contain an unknown token, or in which characters were replaced.
-    `spell` encodes texts, to find choices that became equal."""
+    """Count the problems that characters cause in one encoded input.
+
+    `ids` are the input's token ids. The input is counted under LACKING if they contain the unknown
+    token, and under REPLACED if `alphabet` replaces characters in it. In both cases it is also
+    counted under EQUAL if two of its choices become equal. `spell` encodes a list of texts to token
+    ids, by which choices are compared.
+    """
     unknown = alphabet.unknown is not None and alphabet.unknown in ids
     replaced_input = alphabet.plain_input(text)
     if unknown:
@@ -152,14 +168,15 @@ def count(
 
 
 def equal_choices(text: Input, spell: Any) -> bool:
-    """Return True if two choices with different texts have the same token ids; `spell` encodes a
-    list of texts."""
+    """Return True if two choices of an input have different texts but the same token ids. `spell`
+    encodes a list of texts to a list of token ids."""
     texts = list(dict.fromkeys(choice.partition(") ")[2] for choice in text.choices))
     return len(set(map(tuple, spell(texts)))) < len(texts)
 
 
 def describe(counts: Counter[str]) -> dict[str, str]:
-    """Describe what was counted, in a sentence for each kind (LACKING, EQUAL, ...)."""
+    """Describe the counts of `count` in sentences: one for each kind of problem that occurred, by
+    kind (LACKING, LACKING_TARGETS, REPLACED, EQUAL)."""
     descriptions = {}
     if counts[LACKING]:
         found = {key[len(LACKING) + 1 :]: n for key, n in counts.items() if _is(key, LACKING)}
@@ -189,8 +206,8 @@ def describe(counts: Counter[str]) -> dict[str, str]:
 
 
 def is_count(key: str) -> bool:
-    """Return True if this key of a `cuts` counter is from this module (LACKING, EQUAL, ...), not a
-    truncation."""
+    """Return True if a key of the counter `cuts` of `encode_inputs` is a count of characters
+    (LACKING, EQUAL, ...), and False if it is the name of a truncated part."""
     return key.partition(" ")[0] in (LACKING, LACKING_TARGETS, REPLACED, EQUAL)
 
 

@@ -1,4 +1,4 @@
-"""Render conversations with a tokenizer's own chat template, for students and for teachers."""
+"""Render conversations as text with a tokenizer's own chat template, for students and teachers."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from scicot.errors import ScicotError
 
 Turn = dict[str, str]  # "role" and "content"
 
-MARK = "scicot"  # placeholder text for examining a template
+MARK = "scicot"  # text of a test message, by which its position in a template's output is found
 
 
 def render_chat(
     tokenizer: Any, turns: Sequence[Turn], *, begin: bool, thinking: bool | None = False
 ) -> str:
-    """Render a conversation; with `begin`, up to the start of the model's reply.
+    """Render a conversation as text with the tokenizer's chat template.
 
-    `thinking` turns the reasoning of a reasoning model on or off; None leaves it to the template.
-    Raises ScicotError if the template fails.
+    With `begin`, the text ends where the model's reply begins. `thinking` turns the reasoning of a
+    reasoning model on or off; None leaves it to the template. Raises ScicotError if the template
+    fails.
     """
     options = {} if thinking is None else {"enable_thinking": thinking}
     if thinking:
@@ -39,11 +40,12 @@ def render_chat(
 def encode_conversation(
     tokenizer: Any, system: str, turns: Sequence[Turn], *, thinking: bool | None
 ) -> list[int]:
-    """Encode a conversation up to the start of the model's reply.
+    """Encode a conversation as token ids, up to the start of the model's reply.
 
-    If a template rejects a system turn, its text is put at the beginning of the first turn. For a
-    tokenizer without a template, all texts are joined as paragraphs. Raises ScicotError if the
-    template fails in both forms.
+    `system` is the text of the system turn, "" for none. If the template rejects a system turn,
+    this text is put at the beginning of the first turn instead. If the tokenizer has no template,
+    all texts are joined as paragraphs. `thinking` is as in `render_chat`. Raises ScicotError if the
+    template fails with and without a system turn.
     """
     if not tokenizer.chat_template:
         text = "\n\n".join([system, *(turn["content"] for turn in turns), ""])
@@ -58,7 +60,8 @@ def encode_conversation(
 
 
 def end_of_turn(tokenizer: Any) -> int | None:
-    """Return the special token that the template puts after a reply, by default the end token."""
+    """Return the id of the special token that the chat template puts after a reply. If the template
+    puts none there, return the tokenizer's end token (None if it has none)."""
     turns = [{"role": "user", "content": MARK}, {"role": "assistant", "content": MARK}]
     _, _, suffix = render_chat(tokenizer, turns, begin=False).rpartition(MARK)
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)

@@ -1,4 +1,4 @@
-"""The differences between model families, encoder-decoder and causal, in one table.
+"""Describe how the two model families, encoder-decoder and causal, differ.
 
 An encoder-decoder encodes the source and decodes the target after a start token. A causal
 (decoder-only) model reads source and target as one sequence.
@@ -22,10 +22,11 @@ Row = Mapping[str, Any]  # {"input_ids": source ids, "labels": target ids}
 
 @dataclass(frozen=True)
 class Family:
-    """One model family. `joined`: source and target are one sequence.
+    """The properties of a model family, and the construction of its training batches.
 
-    `cpu_attention` is transformers' faster attention implementation on a CPU: SDPA is slow with
-    T5's position bias.
+    `joined` is True if source and target form one sequence. `cpu_attention` is the attention
+    implementation of transformers that is faster on a CPU: "eager" for encoder-decoders, since SDPA
+    is slow with T5's position bias.
     """
 
     name: str
@@ -37,16 +38,19 @@ class Family:
     cpu_attention: str
 
     def lengths(self, lengths: Any) -> Any:
-        """Return the lengths to which batches are padded, shape (..., 1) if `joined`, else
-        (..., 2), from the lengths of sources and targets, shape (..., 2)."""
+        """Return the lengths to which the sequences of a batch are padded. `lengths` holds the
+        numbers of source and target tokens, shape (..., 2). If the family is `joined`, the result
+        is their sum, shape (..., 1); otherwise it is `lengths` itself."""
         return lengths.sum(axis=-1, keepdims=True) if self.joined else lengths
 
     def collate(self, rows: Sequence[Row], pad: int, multiple: int) -> dict[str, torch.Tensor]:
-        """Pad rows on the right, to a multiple of `multiple` tokens, into a batch.
+        """Combine rows of token ids into a training batch. Rows are padded on the right with the
+        token id `pad`, to a multiple of `multiple` tokens.
 
         Returns "input_ids" and "attention_mask" (rows x inputs), and "labels". For an
         encoder-decoder, labels are rows x targets. For a causal model, they are rows x inputs: the
-        token that follows each position, or IGNORED if that is not part of the target.
+        token that follows each position, or IGNORED if that token is not part of the target.
+        Padding has the label IGNORED.
         """
         sources = [row["input_ids"] for row in rows]
         targets = [row["labels"] for row in rows]
@@ -65,14 +69,16 @@ class Family:
         }
 
     def decoder_inputs(self, model: Any, labels: torch.Tensor) -> dict[str, Any]:
-        """Return the decoder's input ids for teacher forcing on the labels; {} for a causal model,
-        whose input ids hold the targets already."""
+        """Return the model arguments with the decoder's input ids for teacher forcing on `labels`
+        (rows x targets). For a causal model the result is {}, since its input ids contain the
+        targets already."""
         if self.joined:
             return {}
         return {"decoder_input_ids": model.prepare_decoder_input_ids_from_labels(labels=labels)}
 
     def trial_batch(self, rows: int, longest: tuple[int, int], device: Any) -> dict[str, Any]:
-        """Make a batch of rows of the maximum source and target length, for measuring memory."""
+        """Make a batch of `rows` equal rows without padding, to measure the memory that training
+        takes. `longest` is the number of source tokens and of target tokens of each row."""
         import torch
 
         source, target = longest
@@ -104,13 +110,13 @@ CAUSAL = Family(
 
 
 def family_of(config: Any) -> Family:
-    """Return the family of a model, by its config."""
+    """Return the family of the model that has this config."""
     return ENCODER_DECODER if getattr(config, "is_encoder_decoder", False) else CAUSAL
 
 
 def end_tokens(config: Any) -> frozenset[int]:
-    """Return the end tokens, of which a model may have several, from its config, generation config
-    or tokenizer."""
+    """Return the ids of a model's end tokens, of which it may have several. `config` is its config,
+    generation config or tokenizer. The result is empty if that names none."""
     ends = config.eos_token_id
     if ends is None:
         return frozenset()

@@ -1,4 +1,5 @@
-"""Find the licence of a model, so that a student trained from it can say so."""
+"""Find the licence of a model, which the model card of a student trained from this model has to
+name."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ _HEAD = re.compile(r"\A---\s*\n(.*?)\n---\s*$", re.S | re.M)
 
 
 def licence_of(name: str) -> str | None:
-    """Return the licence named in the model card of a directory or Hub id, such as "apache-2.0";
-    None without a card or a licence in it."""
+    """Return the licence that a model's card names, such as "apache-2.0". `name` is a directory or
+    a Hub id. Returns None if the model has no card, or the card names no licence."""
     card = Path(name) / "README.md"
     if not Path(name).is_dir():
         found = _card_from_hub(name)
@@ -35,7 +36,8 @@ def licence_of(name: str) -> str | None:
 
 
 def _card_from_hub(name: str) -> Path | None:
-    """Return the model card of a Hub id, from the cache if the Hub cannot be reached."""
+    """Return the path of the model card of a Hub id. It is downloaded, or found in the cache if the
+    Hub cannot be reached. Returns None if there is no card."""
     from huggingface_hub import hf_hub_download
 
     try:

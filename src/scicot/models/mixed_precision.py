@@ -1,9 +1,9 @@
 """Mixed precision: linear layers in bf16, everything else in fp32.
 
-bf16 has an 8-bit mantissa. The residual stream (which in a T5 grows far beyond 1), norms, attention
-and the LM head stay in fp32: bf16 logits between 16 and 32 are spaced 1/8 apart, so labels that
-differ by less would tie. With all of it in bf16, several times as many answers of a small student
-would change.
+bf16 has an 8-bit mantissa: bf16 numbers between 16 and 32 are 1/8 apart, so that labels whose
+logits differ by less would tie. Therefore the LM head, attention, norms and the residual stream
+(whose values in a T5 grow far beyond 1) stay in fp32. If they were in bf16 too, several times as
+many answers of a small student would change.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 
 
 class Bf16Linear(torch.nn.Module):
-    """A linear layer with its weights in bf16; fp32 in, fp32 out."""
+    """A linear layer with bf16 weights that takes fp32 inputs and returns fp32 outputs."""
 
     def __init__(self, layer: torch.nn.Linear) -> None:
         super().__init__()
@@ -27,7 +27,8 @@ class Bf16Linear(torch.nn.Module):
 
 
 def to_mixed_bf16(model: Any) -> Any:
-    """Convert a model's linear layers, except the LM head, to bf16 in place, and return it."""
+    """Replace all linear layers of a model, except the LM head, by bf16 layers. Changes the model
+    in place, and returns it."""
     head = model.get_output_embeddings()
     for module in list(model.modules()):
         for name, child in list(module.named_children()):

@@ -1,8 +1,8 @@
 """Load models and tokenizers from a directory or the Hub, without running their Python code or
-pickles.
+unpickling files.
 
 A repository may name Python files of its own in its config ("auto_map"). By default transformers
-asks on standard input whether to run them, so every call here disables it.
+asks on standard input whether to run them, so every call here disables them.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 def load_tokenizer(directory: Path, subject: str) -> Any:
-    """Load the tokenizer of a local directory. Raises ScicotError, whose message begins with
-    `subject`, if there is none."""
+    """Load the tokenizer in a local directory. Raises ScicotError if it cannot be loaded; the error
+    message begins with `subject`."""
     from transformers import AutoTokenizer
 
     try:
@@ -35,11 +35,12 @@ def load_tokenizer(directory: Path, subject: str) -> Any:
 def load(
     loader: Any, name: str, *, subject: str, dtype: Any, **model_options: Any
 ) -> tuple[Any, Any]:
-    """Load (model, tokenizer) from a directory or Hub id, with an AutoModel class of transformers.
+    """Load a model and its tokenizer from a directory or Hub id, and return both.
 
-    Only transformers' code is run, never Python files that the config names.
-    `subject` begins the message of the ScicotError for a model that cannot be loaded;
-    `model_options` is passed to the model's `from_pretrained`.
+    `loader` is an AutoModel class of transformers, `dtype` the torch dtype of the weights, and
+    `model_options` are further arguments of `loader.from_pretrained`. Python files that the config
+    names are never run. Raises ScicotError, with a message that begins with `subject`, if the model
+    cannot be loaded.
     """
     from safetensors import SafetensorError
     from transformers import AutoTokenizer
@@ -63,9 +64,11 @@ def load(
 
 
 def _without_copies(tokenizer: Any) -> Any:
-    """Return the tokenizer without the Python objects from which transformers 5 builds it: its
-    vocabulary and merges, which it keeps but never reads again. For Gemma's 262,144 tokens they
-    take 150 MB."""
+    """Free the copies of a tokenizer's vocabulary and merges, and return the tokenizer.
+
+    transformers 5 builds the tokenizer from these Python objects and keeps them, but never reads
+    them again. For Gemma's 262,144 tokens they take 150 MB.
+    """
     for name in ("_vocab", "_merges"):
         if isinstance(getattr(tokenizer, name, None), dict | list):
             setattr(tokenizer, name, None)
@@ -74,10 +77,12 @@ def _without_copies(tokenizer: Any) -> Any:
 
 
 def load_pretrained(name: str, *, nf4_on: Any = None) -> tuple[Any, Any]:
-    """Load a student's (model, tokenizer) from a local directory or a Hub id.
+    """Load a model to be trained as a student, and its tokenizer, from a local directory or a Hub
+    id.
 
-    With `nf4_on`, a torch.device, the weights of its linear layers are kept there in four bits.
-    Raises ScicotError if the model cannot be loaded or used.
+    The weights are fp32. With `nf4_on`, a torch.device, the model is loaded to that device and the
+    weights of its linear layers are quantised to four bits. Raises ScicotError if the model cannot
+    be loaded, or is not a text model that can be trained.
     """
     import torch
     import transformers
@@ -94,8 +99,8 @@ def load_pretrained(name: str, *, nf4_on: Any = None) -> tuple[Any, Any]:
 
 
 def _nf4() -> dict[str, Any]:
-    """Return QLoRA's settings: NF4 weights, double quantisation of their scales, matrix products in
-    bf16."""
+    """Return the `from_pretrained` arguments for QLoRA: NF4 weights, double quantisation of their
+    scales, and matrix products in bf16."""
     import torch
     from transformers import BitsAndBytesConfig
 
@@ -109,15 +114,15 @@ def _nf4() -> dict[str, Any]:
 
 
 def is_quantized(model: Any) -> bool:
-    """Return True if a model's weights are quantised (4 or 8 bits)."""
+    """Return True if a model's weights are quantised (to 4 or 8 bits)."""
     return bool(getattr(model, "is_quantized", False) or getattr(model, "is_loaded_in_4bit", False))
 
 
 def local_directory(name: str, subject: str) -> Path:
-    """Return the folder of a model: a directory, or a Hub id that is downloaded or found in the
-    cache.
+    """Return the local folder of a model, which is named by a directory or a Hub id. The files of a
+    Hub id are downloaded, or found in the cache if the Hub cannot be reached.
 
-    Raises ScicotError, whose message begins with `subject`, if it is neither.
+    Raises ScicotError, with a message that begins with `subject`, if there is no such model.
     """
     if _checked(name, subject):
         return Path(name)
@@ -133,8 +138,8 @@ def local_directory(name: str, subject: str) -> Path:
 
 
 def read_config(name: str, subject: str) -> Any:
-    """Load the config of a directory or Hub id. Raises ScicotError, whose message begins with
-    `subject`, if there is none."""
+    """Load the transformers config of a model, given its directory or Hub id. Raises ScicotError,
+    with a message that begins with `subject`, if the config cannot be loaded."""
     from transformers import AutoConfig
 
     local_only = _checked(name, subject) or not hub_answers(name)
@@ -147,10 +152,10 @@ def read_config(name: str, subject: str) -> Any:
 
 
 def _checked(name: str, subject: str) -> bool:
-    """Return True if a model's name is a directory, False if it may be a Hub id.
+    """Return True if the name of a model is an existing directory, False if it may be a Hub id.
 
-    Raises ScicotError, whose message begins with `subject`, for a GGUF file and for a name that can
-    be neither.
+    Raises ScicotError, with a message that begins with `subject`, for a GGUF file and for a name
+    that can be neither a directory nor a Hub id.
     """
     directory = bool(name) and Path(name).is_dir()
     gguf = sorted(Path(name).glob("*.gguf")) if directory else []
@@ -177,7 +182,7 @@ _INSTEAD = "take an encoder-decoder or a causal language model"
 
 
 def _unfit(config: Any) -> str:
-    """Return the reason why a model cannot be a student, "" if it can."""
+    """Return the reason why a model with this config cannot be a student, or "" if it can."""
     model_type, names = config.model_type, getattr(config, "architectures", None) or []
     quantization = getattr(config, "quantization_config", None)
     if quantization:
@@ -195,9 +200,9 @@ def _unfit(config: Any) -> str:
 
 
 def _reason(error: Exception, name: str, *, local_only: bool) -> str:
-    """Turn an exception of transformers or the Hub into a reason and advice for the user.
-    `local_only`: only local files were tried, as the name is a directory or the Hub is
-    unreachable."""
+    """Return the reason why a model could not be loaded, with advice for the user, given the
+    exception from transformers or the Hub's client. `local_only` is True if only local files were
+    tried, because the name is a directory or the Hub cannot be reached."""
     message = " ".join(str(error).split())
     if "trust_remote_code" in message:
         return (

@@ -2,14 +2,14 @@
 
     seq2seq   encoder-decoders      question: ... choices: (A) wood (B) copper rationale: ...
     plain     causal base models    several lines that end in "Rationale:" or "Answer:"
-    chat      causal chat models    the plain lines as a user's turn of the tokenizer's own template
+    chat      causal chat models    such lines as a user turn of the tokenizer's own template
 
-A run records its format (scicot.json) and is only used with it.
+A run records its prompt format (scicot.json) and is always used with it.
 
-For a causal model, prompt and target form one sequence, and this module defines the boundary: the
+For a causal model, prompt and target form one sequence, and this module defines the boundary. The
 prompt is encoded by itself, and a target is encoded as the continuation of the prompt's last line.
-This equals encoding the whole text at once unless a tokenizer merges across the boundary, and
-tokenizers that split text at spaces and line breaks do not.
+The result equals that of encoding the whole text at once, unless a tokenizer merges characters
+across the boundary. Tokenizers that split texts at spaces and line breaks do not merge there.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from scicot.models.families import CAUSAL, end_tokens, family_of
 from scicot.stages import Input
 from scicot.text import one_line
 
-CHOICES = "choices"  # counts inputs that are too long although everything but the choices was cut
+CHOICES = "choices"  # key for inputs that are too long although all but the choices was cut
 PARTS = ("context", "rationale", "question", CHOICES)  # parts of an input that is too long
 
 Ids = list[int]
@@ -41,7 +41,8 @@ _LAST_LINES = {"rationale": "Rationale:", "answer": "Answer:"}
 
 
 class PromptFormat(Protocol):
-    """A tokenizer with one prompt format."""
+    """Encodes inputs and targets with a tokenizer, in one of the prompt formats, and decodes
+    outputs."""
 
     name: str
     tokenizer: Any
@@ -49,21 +50,22 @@ class PromptFormat(Protocol):
     ends: frozenset[int]  # tokens that end a generated text; targets end with `end`
 
     def prompt(self, text: Input) -> str:
-        """Return the text that the model reads."""
+        """Return the prompt of an input: the text that the model reads."""
 
     def sources(self, texts: Sequence[Input]) -> list[Ids]:
-        """Encode prompts."""
+        """Encode the prompts of inputs as token ids."""
 
     def targets(self, texts: Sequence[str], asks: str) -> list[Ids]:
-        """Encode targets, with their end token; `asks` is that of the input (Input.asks)."""
+        """Encode target texts as token ids, each with an end token. `asks` is the `Input.asks` of
+        their inputs: "rationale" or "answer"."""
 
     def decode(self, rows: Sequence[Ids]) -> list[str]:
-        """Decode generated ids to texts."""
+        """Decode rows of generated token ids to texts, without special tokens."""
 
 
 class Seq2Seq:
-    """A single line of text for an encoder-decoder, whose tokenizer appends the end token
-    itself."""
+    """The prompt format of encoder-decoders: a single line of text. Their tokenizers append the end
+    token themselves."""
 
     name = "seq2seq"
 
@@ -90,7 +92,8 @@ class Seq2Seq:
 
 
 class Plain:
-    """Several lines that end in "Rationale:" or "Answer:"; a causal model continues after them."""
+    """The prompt format of causal base models: several lines, the last of which is "Rationale:" or
+    "Answer:". The model continues the text after it."""
 
     name = "plain"
     _separator = " "  # separator of prompt and target
@@ -105,7 +108,7 @@ class Plain:
 
     @cached_property
     def _end(self) -> int | None:
-        """The token that targets end with."""
+        """The id of the token that is appended to targets; None if the tokenizer defines none."""
         end: int | None = self.tokenizer.eos_token_id
         return end
 
@@ -133,7 +136,7 @@ class Plain:
         return _decoded(self.tokenizer, rows)
 
     def _continuations(self, last_line: str, texts: Sequence[str]) -> list[Ids]:
-        """Encode each text as the continuation of a prompt's last line, followed by the end
+        """Encode each text as the continuation of a prompt's last line, and append the end
         token."""
         if not texts:
             return []
@@ -157,7 +160,7 @@ class Plain:
         return rows
 
     def _raw_ids(self, texts: Sequence[str]) -> list[Ids]:
-        """Encode texts without the special tokens that a tokenizer adds."""
+        """Encode texts as token ids, without the special tokens that the tokenizer would add."""
         rows: list[Ids] = self.tokenizer(list(texts), truncation=False, add_special_tokens=False)[
             "input_ids"
         ]
@@ -168,8 +171,8 @@ class Plain:
 
 
 class Chat(Plain):
-    """The lines of `Plain` as the user turn of the tokenizer's chat template; the target is the
-    assistant's reply."""
+    """The prompt format of causal chat models: the lines of an input and an instruction form the
+    user turn of the tokenizer's chat template, and the target is the assistant's reply."""
 
     name = "chat"
     _separator = ""
@@ -209,12 +212,13 @@ FORMATS: dict[str, type[Seq2Seq | Plain]] = {"seq2seq": Seq2Seq, "plain": Plain,
 def make_format(
     name: str, model: Any, tokenizer: Any, replacements: Mapping[str, str] | None = None
 ) -> PromptFormat:
-    """Make the format with this name for a model; "auto" chooses the suitable one.
+    """Make the prompt format called `name` for a model.
 
-    A causal model counts as a chat model if its tokenizer has a template and the token that ends a
-    turn in it is one of the model's end tokens: base models often have the template too, but do not
-    end with that token. `replacements` are of characters (characters.py). Raises ScicotError for a
-    format that does not fit the model's family.
+    "auto" is the first format of the model's family, but "chat" for a causal chat model: one whose
+    tokenizer has a chat template, and among whose end tokens is the token that ends a turn in this
+    template. Base models often have a template too, but do not end with that token. `replacements`
+    maps characters to their spellings (see characters.py). Raises ScicotError for a format that
+    does not fit the model's family.
     """
     ends = end_tokens(model.config) | end_tokens(model.generation_config)
     return format_of(name, model.config, ends, tokenizer, replacements)
@@ -227,7 +231,8 @@ def format_of(
     tokenizer: Any,
     replacements: Mapping[str, str] | None = None,
 ) -> PromptFormat:
-    """Make the format of a model whose config and end tokens are known, without its weights."""
+    """Make a prompt format as `make_format` does, without loading the model: from its config and
+    the ids of its end tokens."""
     family = family_of(config)
     if name == "auto":
         name = family.formats[0]
@@ -247,11 +252,13 @@ def format_of(
 def encode_inputs(
     texts: Sequence[Input], form: PromptFormat, limit: int, cuts: Counter[str]
 ) -> list[Ids]:
-    """Encode inputs, truncating those longer than `limit` tokens (stages.shortened).
+    """Encode inputs as token ids, and truncate those longer than `limit` tokens (see
+    stages.shortened).
 
-    `cuts` counts truncated inputs by the part that was cut ("context", "rationale" or "question").
-    Its key "choices" counts inputs that stay longer than the limit because choices are never cut.
-    It also counts characters that the tokenizer lacks (characters.py).
+    Adds to the counter `cuts`: the number of truncated inputs for each part that was cut
+    ("context", "rationale", "question"); under "choices", the inputs that stay longer than the
+    limit because choices are never cut; and the characters that the tokenizer lacks (see
+    characters.count).
     """
     if not texts:
         return []  # tokenizers reject an empty batch
@@ -275,7 +282,8 @@ def encode_inputs(
 
 
 def cut_rationales(texts: Sequence[str], form: PromptFormat, limit: int | None) -> list[str]:
-    """Truncate rationales to `limit` tokens at word boundaries; None returns them unchanged."""
+    """Truncate each rationale to `limit` tokens, at a word boundary. If `limit` is None, return the
+    rationales unchanged."""
     if limit is None or not texts:
         return list(texts)
     max_ids = limit + 1  # for the end token
@@ -297,8 +305,9 @@ def cut_rationales(texts: Sequence[str], form: PromptFormat, limit: int | None) 
 
 
 def describe_cuts(cuts: Counter[str], limit: int) -> dict[str, str]:
-    """Describe the truncations by part (see PARTS) and the missing characters by kind
-    (characters.describe)."""
+    """Describe the counter that `encode_inputs` filled, in sentences. Returns one sentence for each
+    truncated part (a name of PARTS) and for each kind of character problem (see
+    characters.describe). `limit` is the maximum number of tokens of an input."""
     sentences = {
         "context": f"lost the end of their context: they were longer than {limit} tokens",
         "rationale": f"lost the end of their rationale: they were longer than {limit} tokens",
@@ -310,16 +319,18 @@ def describe_cuts(cuts: Counter[str], limit: int) -> dict[str, str]:
 
 
 def plain_prompt(text: Input) -> str:
-    """Return the prompt of a causal base model."""
+    """Return the prompt of a causal base model: the lines of an input, then "Rationale:" or
+    "Answer:"."""
     return f"{_lines(text)}\n{_LAST_LINES[text.asks]}"
 
 
 def chat_content(text: Input) -> str:
-    """Return the user turn of a chat model's prompt, without the template around it."""
+    """Return the user turn of a chat model's prompt, without the template's markup: the lines of an
+    input, then an instruction to explain or to answer."""
     return f"{_lines(text)}\n\n{_INSTRUCTIONS[text.asks]}"
 
 
-# The text of an input in each format, without a tokenizer; for chat models the user turn.
+# Functions from an input to its prompt text, by format; for chat models only the user turn.
 PROMPT_TEXTS: dict[str, Callable[[Input], str]] = {
     "seq2seq": str,
     "plain": plain_prompt,

@@ -9,7 +9,8 @@ from pathlib import Path
 
 
 def weights_sha256(directory: Path) -> str:
-    """Return the SHA-256 (hex) of all safetensors files of a model directory, in name order."""
+    """Return a SHA-256 (hex) that identifies the weights of a model directory: the hash of the
+    hashes of its safetensors files, in order of name."""
     digest = hashlib.sha256()
     for file in sorted(directory.glob("*.safetensors")):
         with file.open("rb") as stream:
@@ -18,13 +19,14 @@ def weights_sha256(directory: Path) -> str:
 
 
 def weights_in(directory: Path) -> int:
-    """Count the parameters in a directory's safetensors files; 0 if there are none."""
+    """Return the number of parameters in a directory's safetensors files, 0 if there are none."""
     return sum(_weights_in_file(file) for file in directory.glob("*.safetensors"))
 
 
 def _weights_in_file(file: Path) -> int:
-    """Count the parameters from the tensor shapes in a safetensors header (8 bytes of length, then
-    JSON). For a damaged file return its size / 4, as if fp32: loading it reports the error."""
+    """Return the number of parameters in a safetensors file, from the tensor shapes in its header
+    (8 bytes of length, then JSON). For a damaged file, return its size in bytes / 4, as if all of
+    it were fp32 numbers; the error is reported when the file is loaded."""
     size = file.stat().st_size
     try:
         with file.open("rb") as stream:

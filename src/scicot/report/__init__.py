@@ -1,4 +1,4 @@
-"""Write the evaluation as one self-contained HTML file that needs no network."""
+"""Write an evaluation as a single HTML file that loads nothing from the network."""
 
 from scicot.report.page import check_report, write_report
 

@@ -1,7 +1,8 @@
 """Write report.html from an evaluation and its predictions.
 
-The scripts (SCRIPTS) render a JSON document embedded in the page. They insert all its texts as
-text, never as markup, and "<" is escaped, so that no question can close the script element.
+The page contains a JSON document, which its scripts (SCRIPTS) render. They insert all strings of
+the document as text, never as markup. In the document "<" is escaped, so that no question can close
+the script element.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from scicot.reporting import LogReporter, Muted, Reporter, counted
 from scicot.version import __version__
 
 SCRIPTS = ("helpers.js", "figures.js", "provenance.js", "questions.js", "address.js", "start.js")
-LONGEST = 4000  # characters shown of a rationale or reply
-MOST = 50_000  # questions on a page; a browser loads as many within two seconds
+LONGEST = 4000  # maximum number of characters shown of a rationale or reply
+MOST = 50_000  # maximum number of questions on a page, which a browser loads within two seconds
 
 
 def write_report(
@@ -48,11 +49,12 @@ def write_report(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> None:
-    """Write an evaluation as an HTML page, with the first MOST questions. The arguments are those
-    of `evaluate`.
+    """Write an evaluation as an HTML page, which shows the first 50,000 questions (MOST).
 
-    The predictions are read once more (the first file of a system with several seeds), so they must
-    be files. Raises ScicotError if they are not, or if `output` exists and not `force`.
+    `verdict` is the result of `evaluate`, and `predictions` and the keyword arguments are those
+    that were given to `evaluate`. The predictions are read a second time, so they must be files. Of
+    a system with several seeds, only the first file is shown. Raises ScicotError if they are not
+    files, or if `output` exists and `force` is False.
     """
     reporter = reporter or LogReporter()
     target = Path(output)
@@ -71,7 +73,7 @@ def write_report(
     # lengths have too many values for a filter
     filters = [path for path in settings.by if path != LENGTH]
     questions_shown: dict[str, dict[str, Any]] = {}
-    # for the first file of each system: tokens by kind, and dollars
+    # tokens by kind, and dollars, in the first file of each system
     usage: list[dict[str, float]] = []
     for number, (file, *_) in enumerate(files.values()):
         with reporter.task(f"reading {os.fspath(file)} again") as task:
@@ -110,8 +112,12 @@ def check_report(
     settings_file: str | os.PathLike[str] | None = None,
     force: bool = False,
 ) -> None:
-    """Raise ScicotError if a report of these files could not be written; called before the
-    evaluation."""
+    """Raise ScicotError if a report on these files could not be written to `target`. It is called
+    before the evaluation, so that no evaluation is lost.
+
+    The files must be readable twice. `target` must not be one of them, nor the settings file, and
+    it must not exist unless `force` is True.
+    """
     inputs = [os.fspath(file) for file in files]
     for file in inputs:
         if not sources.is_rereadable(file):
@@ -126,7 +132,8 @@ def check_report(
 
 
 def _with_usage(rows: Iterable[Prediction], usage: list[dict[str, float]]) -> Iterator[Prediction]:
-    """Yield the rows unchanged; at the end, append their total token usage to `usage`."""
+    """Yield the rows unchanged. After the last one, append their total usage (tokens by kind, and
+    dollars) to `usage`."""
     total: dict[str, float] = {}
     for row in rows:
         if used := row.models.get("usage"):
@@ -175,7 +182,9 @@ def _add(
 
 
 def _reply_of(row: Prediction) -> dict[str, Any]:
-    """Return a teacher's reply from its row: the text, the reason of its rejection, its usage."""
+    """Return what the page shows of a teacher's reply: its text ("reply"), the reason for which it
+    was rejected ("reason") and its tokens and dollars ("usage"), as far as the row has them. The
+    result is {} for rows that are not from a teacher."""
     if "teacher" not in row.models:
         return {}
     fields: dict[str, Any] = {}

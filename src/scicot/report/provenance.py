@@ -1,4 +1,5 @@
-"""Record how the evaluated files were made: their state files, and the students' prompts.
+"""Collect how the evaluated files were made: the content of their state files, and the prompts of
+the students.
 
     {"files": [{"file": "two-stage.jsonl", "bytes": 231044, "command": "predict",
                 "settings": {...}, "inputs": ["test.jsonl"], "counts": {"rows": 320}}],
@@ -7,8 +8,8 @@
                   "chat": false,
                   "text": "question: {question} choices: {choices} rationale: {rationale}"}]}
 
-A prompt's text has placeholders (MARK) for the parts of a question, which the page fills in for
-each question, so that a page of 50,000 questions does not contain every text twice.
+The text of a prompt has placeholders (MARK) for the parts of a question, which the page replaces
+for each question. So a page of 50,000 questions does not contain every text twice.
 """
 
 from __future__ import annotations
@@ -27,15 +28,17 @@ from scicot.records import Question
 from scicot.row_fields import Row
 from scicot.stages import FORMS, Input, Stage
 
-# Delimits a part's name: private use characters, which texts hardly ever contain.
+# Placeholder for a part of a question, between private use characters, which texts hardly ever
+# contain.
 MARK = "\ue000{}\ue001"
 
 
 def provenance_of(files: Sequence[sources.Source], source: str | None) -> Row:
-    """Return how the files of one system were made. `source` is the source of the rationales.
+    """Return how the files of one system were made, in the form shown at the top of this module.
+    `source` is where the rationales come from, such as "student" or "input".
 
-    For a file without a readable state file (such as one from another tool), only its name and
-    size are known.
+    If a file has no readable state file, for example because another tool wrote it, only its name
+    and size are known.
     """
     states = [_state_of(Path(file)) for file in files]
     students = [s for s in states[0].get("students", ()) if _is_student(s)]
@@ -62,7 +65,7 @@ def _file(file: Path, state: Row) -> Row:
 
 
 def _is_student(value: Any) -> bool:
-    """Return whether an entry of a state file has the fields that `Plan.students` writes."""
+    """Return True if an entry of a state file has the fields that `Plan.students` writes."""
     return (
         isinstance(value, dict)
         and value.get("stage") in [*Stage]
@@ -72,14 +75,16 @@ def _is_student(value: Any) -> bool:
 
 
 def _prompts(student: Row, source: str | None) -> Iterator[Row]:
-    """Yield the prompts that a student reads for a question, in the order of use."""
+    """Yield a row for each prompt that a student reads for a question, in the order of use: first
+    to write a rationale, then to answer. `student` is an entry of a state file, and `source` is
+    where the rationales come from."""
     stage = Stage(student["stage"])
     common = {
         "run": student.get("run"),
         "most": student["settings"].get("max_source_tokens"),
         "chat": student["prompt_format"] == "chat",
     }
-    # A shuffled rationale was written from another question's prompt.
+    # Rationales of other sources, such as shuffled ones, were not written from this prompt.
     if student.get("writes") and source == "student" and stage is not Stage.ONE_SEQUENCE:
         text = stages.rationale_input(_MARKED, stage)
         yield {**common, "asks": "rationale", "reads": False, "text": _template(text, student)}
@@ -100,7 +105,8 @@ def _template(text: Input, student: Row) -> str:
 
 
 def total_usage(usages: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Add up tokens by kind, and dollars."""
+    """Add up several usages, each {kind of tokens, or dollars: number}. Values that are not numbers
+    are ignored."""
     total: dict[str, float] = {}
     for usage in usages:
         for name, value in usage.items():

@@ -1,4 +1,4 @@
-"""Forward passes over plain tensors, with the weights of transformers' models."""
+"""Forward passes on plain tensors that use the weights of transformers' models."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
 def native_model(model: Any, dtype: torch.dtype, ends: Collection[int] = ()) -> NativeModel:
     """Wrap a transformers model in scicot's own forward pass, `Causal` or `T5`, on the model's
-    device. Matrix products are computed in `dtype`: torch.float32, bfloat16 or, on CPUs, int8.
-    `ends` are the end-of-sequence tokens, by default those of the model's config."""
+    device.
+
+    `dtype` is the precision of matrix products: torch.float32, bfloat16 or, on CPUs, int8. `ends`
+    are the ids of the tokens that end a text, by default the end tokens of the model's config.
+    """
     from scicot.models.families import CAUSAL, family_of
     from scicot.models.native.causal import Causal
     from scicot.models.native.t5 import T5

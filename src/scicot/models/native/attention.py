@@ -1,5 +1,8 @@
-"""Attention and KV caches. Scores are not scaled: T5 does not scale them, and the queries of other
-models are scaled beforehand."""
+"""Attention functions and KV caches of the native forward passes.
+
+Attention scores are not scaled here: T5 does not scale them, and causal models scale their queries
+beforehand.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +27,16 @@ _OF_CUDA = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 _STEPS = 32  # initial number of steps for which memory is allocated
 
 
-_MAX_QUERIES = 8  # maximum number of queries per row for which the compiled kernel is faster
+_MAX_QUERIES = 8  # maximum number of queries per row for which the numba kernel is faster
 
 
 def attended(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    """Compute softmax(q k^T + bias) v, without scaling the scores.
+    """Compute attention, softmax(q k^T + bias) v, without scaling the scores.
 
-    q: rows x heads x positions x size. Keys and values have the same rows, and as many heads or a
-    divisor of them (grouped-query attention). bias broadcasts to rows x heads x positions x keys.
-    Returns rows x positions x width, in the dtype of the keys, on a CPU in that of the queries.
+    q: rows x heads x positions x size. keys and values: rows x KV heads x key positions x size,
+    where the number of heads is a multiple of that of KV heads (grouped-query attention). bias
+    broadcasts to rows x heads x positions x key positions. Returns rows x positions x (heads *
+    size), on a CPU in the dtype of q, elsewhere in that of the keys.
     """
     rows, heads, count, _ = q.shape
     if q.device.type == "cpu":
@@ -59,8 +63,12 @@ def attended(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
 
 
 def attended_in_parts(q: Tensor, parts: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
-    """Compute `attended` with one softmax over several parts (keys, values, bias), without
-    concatenating (copying) their keys and values."""
+    """Compute attention as `attended` does, with one softmax over keys and values that are given in
+    several parts.
+
+    Each part is (keys, values, bias), with the shapes of `attended`. The parts are not
+    concatenated, since that would copy the keys and values.
+    """
     heads, count = q.shape[1:3]
     dtype = q.dtype if q.device.type == "cpu" else parts[0][0].dtype
     groups = heads // parts[0][0].shape[1]
@@ -78,7 +86,9 @@ def attended_in_parts(q: Tensor, parts: Sequence[tuple[Tensor, Tensor, Tensor]])
 
 
 def _grouped(q: Tensor, groups: int) -> Tensor:
-    """Fold the query heads that share keys into the positions dimension of one head."""
+    """Fold the query heads that share a KV head into the positions axis. Maps rows x heads x
+    positions x size to rows x KV heads x (groups * positions) x size, where `groups` is the number
+    of heads for each KV head."""
     rows, heads, count, size = q.shape
     return q.reshape(rows, heads // groups, groups * count, size)
 
@@ -95,8 +105,11 @@ def _as_rows(attended_values: Tensor, heads: int, count: int) -> Tensor:
 
 @dataclass(frozen=True)
 class PrefixCache:
-    """KV cache of the encoded sources: `states` (layers x 2 x rows x heads x positions x size), in
-    fp32 or bf16, and `lengths` (rows)."""
+    """KV cache of the encoded sources (prefixes) of a batch.
+
+    `states` holds keys and values in fp32 or bf16: layers x 2 x rows x KV heads x positions x size.
+    `lengths` (rows) is the number of tokens in each row; the positions after them are padding.
+    """
 
     states: Tensor
     lengths: Tensor
@@ -113,8 +126,8 @@ class PrefixCache:
         return PrefixCache(self.states[:, :, rows], self.lengths[rows])
 
     def attend(self, layer: int, q: Tensor) -> Tensor:
-        """Attend with queries (rows x heads x positions x size). Returns rows x positions x
-        width."""
+        """Attend to the prefixes in one layer, with queries q (rows x heads x positions x size).
+        Returns rows x positions x (heads * size)."""
         keys, values = self.states[layer]
         if _single_query(q):
             from scicot.models.native.kernels.decode_attention import read
@@ -123,9 +136,13 @@ class PrefixCache:
         return attended(q, keys, values, self.mask)
 
     def window_mask(self, positions: Tensor, window: int | None) -> Tensor:
-        """Return the additive attention mask, rows x 1 x positions x width, of queries at
-        `positions` (rows x positions): 0 for the prefix tokens within the last `window` positions
-        (for all of them if `window` is None), NEVER for others and for padding."""
+        """Return the mask that is added to the scores of queries for the prefix tokens: rows x 1 x
+        query positions x prefix positions.
+
+        `positions` (rows x query positions) are the positions of the queries in their sequences.
+        The mask is 0 for prefix tokens fewer than `window` positions before the query, or for all
+        of them if `window` is None. It is NEVER for other tokens and for padding.
+        """
         if not window:
             return self.mask
         columns = torch.arange(self.width, device=positions.device)
@@ -133,36 +150,42 @@ class PrefixCache:
 
 
 def masked(lengths: Tensor, width: int) -> Tensor:
-    """Return an additive padding mask, rows x 1 x 1 x width: 0 within a row's length, else
-    NEVER."""
+    """Return a mask to add to attention scores, rows x 1 x 1 x width: 0 at the positions within a
+    row's length (`lengths`: rows), and NEVER at the padding after them."""
     columns = torch.arange(width, device=lengths.device)
     mask = torch.zeros((len(lengths), width), device=lengths.device)
     return mask.masked_fill_(columns >= lengths[:, None], NEVER)[:, None, None]
 
 
 class KVCache:
-    """KV cache of the tokens that the rows of a batch have generated."""
+    """KV cache of the tokens that the rows of a batch have generated. Each step adds the same
+    number of tokens to every row."""
 
     def __init__(self, like: Tensor) -> None:
-        """Allocate a cache with the layers, rows, heads, size and dtype of `like`
-        (PrefixCache.states)."""
+        """Allocate a cache with the same numbers of layers, rows and heads, the same head size and
+        the same dtype as `like`, the `states` of a PrefixCache."""
         layers, _, rows, heads, _, size = like.shape
         self.steps = 0
         self._states = like.new_empty((layers, 2, _STEPS, rows, heads, size))
 
     def begin(self, steps: int) -> None:
-        """Allocate room for the next `steps` tokens."""
+        """Make room for `steps` more tokens of each row, whose keys and values `attend` or
+        `attend_jointly` will store."""
         self.steps += steps
         if self.steps > self._states.shape[2]:
             self._states = torch.cat([self._states, torch.empty_like(self._states)], dim=2)
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Keep only these rows of the cache."""
+        """Keep only these rows of the cache, and drop the others."""
         self._states = self._states[:, :, :, rows]
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-        """Causal self-attention: add the last steps' keys and values to the cache and attend to all
-        steps. `bias`: heads x positions x steps."""
+        """Store the keys and values of the new tokens, and attend from the new tokens to all
+        generated tokens.
+
+        q, k and v: rows x heads x new tokens x size. `bias` (heads x new tokens x all tokens) is
+        added to the scores. Returns rows x new tokens x (heads * size).
+        """
         keys, values = self._put(layer, k, v)
         if _single_query(q):
             from scicot.models.native.kernels.decode_attention import attend_generated
@@ -174,8 +197,13 @@ class KVCache:
     def attend_jointly(
         self, layer: int, q: Tensor, k: Tensor, v: Tensor, prefix: PrefixCache, window: int | None
     ) -> Tensor:
-        """Attend from the last steps' queries to the prefix and to all steps so far, in one
-        softmax; only to the last `window` positions, if given."""
+        """Store the keys and values of the new tokens, and attend from the new tokens to the prefix
+        and all generated tokens in one softmax. With `window`, each token attends only to the last
+        `window` positions, its own included.
+
+        q: rows x heads x new tokens x size; k and v have the same shape with KV heads. Returns rows
+        x new tokens x (heads * size).
+        """
         keys, values = self._put(layer, k, v)
         if kernels.HERE and q.device.type == "cpu" and q.shape[2] <= _MAX_QUERIES:
             from scicot.models.native.kernels.joint_attention import joint
@@ -193,7 +221,9 @@ class KVCache:
         )
 
     def _put(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Store the last steps' keys and values; return all, each steps x rows x heads x size."""
+        """Store the keys and values (rows x heads x new tokens x size) of the new tokens in a
+        layer. Returns the keys and the values of all generated tokens, each tokens x rows x heads x
+        size."""
         keys, values = self._states[layer][:, : self.steps]
         new_steps = slice(self.steps - k.shape[2], self.steps)
         keys[new_steps], values[new_steps] = k.permute(2, 0, 1, 3), v.permute(2, 0, 1, 3)
@@ -201,5 +231,6 @@ class KVCache:
 
 
 def _single_query(q: Tensor) -> bool:
-    """Return True if the numba kernel for a single query per row applies (on a CPU only)."""
+    """Return True if the numba kernel for a single query per row can be used: numba is installed,
+    and q (rows x heads x positions x size) has one position and is on a CPU."""
     return kernels.HERE and q.shape[2] == 1 and q.device.type == "cpu"

@@ -1,6 +1,7 @@
 """Forward pass of causal models on plain tensors, with the weights of transformers' models.
 
-Llama, Qwen2, Qwen3 and Gemma 3 differ in norms, rotary positions, biases and sliding windows.
+It supports Llama, Qwen2, Qwen3 and Gemma 3, which differ in their norms, rotary positions, biases
+and sliding windows.
 """
 
 from __future__ import annotations
@@ -25,16 +26,20 @@ Angles = tuple[Tensor, Tensor]  # cosines and sines: rows x positions x 1 x half
 
 
 class Causal:
-    """A `NativeModel` of a causal transformers model, on its device, with matrix products in
-    `dtype`: torch.float32, bfloat16 or, on a CPU, int8 (then the attention projections use a more
-    precise dtype: see `finer`). In fp32 it shares the model's weights without copies."""
+    """A `NativeModel` for a causal transformers model, on the model's device.
+
+    `dtype` is the precision of matrix products: torch.float32, bfloat16 or, on a CPU, int8. With
+    int8, the attention projections use the more precise dtype of `finer`. With float32, the model's
+    weights are used without a copy. `ends` are the ids of the end tokens, by default those of the
+    config.
+    """
 
     def __init__(self, model: Any, dtype: torch.dtype, ends: Collection[int] = ()) -> None:
         self.decoder = Decoder(model, dtype)
         self.joint = True
         self.ends: frozenset[int] = frozenset(ends) or end_tokens(model.config)
         self.device: torch.device = model.device
-        # On a CPU only the compiled kernel reads bf16.
+        # On a CPU only the numba kernels read bf16.
         readable = kernels.HERE or self.device.type != "cpu"
         self._cache_dtype = (
             torch.bfloat16 if readable and dtype is not torch.float32 else torch.float32
@@ -51,7 +56,8 @@ class Causal:
 
 
 class Decoder:
-    """The decoder layers: token ids and a cache -> hidden states; `output` is the LM head."""
+    """The decoder of a causal model: maps token ids and a KV cache to hidden states. `output` is
+    its LM head."""
 
     def __init__(self, model: Any, dtype: torch.dtype) -> None:
         core, config = model.model, model.config
@@ -72,15 +78,17 @@ class Decoder:
         self.output = LMHead(model.get_output_embeddings().weight, dtype, None, softcap)
 
     def __call__(self, ids: Tensor, cache: DecoderCache) -> Tensor:
-        """Map token ids (rows x positions) to hidden states (rows x positions x size)."""
+        """Map token ids (rows x positions) to hidden states (rows x positions x size), and add
+        their keys and values to `cache`."""
         x, angles = self._embedded(ids), self._angles(cache.positions(ids.shape[1]))
         for number, layer in enumerate(self._layers):
             layer(number, x, cache, angles[layer.rotation])
         return self._norm(x)
 
     def prefill(self, ids: Tensor, cache_dtype: torch.dtype) -> Tensor:
-        """Return the keys and values of these tokens (rows x positions) as PrefixCache stores them,
-        in dtype `cache_dtype`. The tokens are padded on the right."""
+        """Return the keys and values of right-padded prompts, given as token ids (rows x
+        positions). The result has the dtype `cache_dtype` and the shape of PrefixCache.states:
+        layers x 2 x rows x KV heads x positions x size."""
         x = self._embedded(ids)
         angles = self._angles(torch.arange(ids.shape[1], device=ids.device)[None])
         cache = _Prefill(len(self._layers), cache_dtype)
@@ -97,7 +105,8 @@ class Decoder:
 
     def _angles(self, positions: Tensor) -> dict[str, Angles]:
         """Return the (cosines, sines) of the rotary angles at these positions (rows x positions),
-        for each layer type of `_rotations`."""
+        by layer type (see `_rotations`). Each of the two tensors is rows x positions x 1 x half of
+        a head's size."""
         angles = {}
         for name, (frequencies, scaling) in self._rotations.items():
             turns = positions[..., None, None].float() * frequencies
@@ -158,7 +167,9 @@ class _Layer:
         self._feed(x)
 
     def queries(self, x: Tensor, angles: Angles) -> tuple[Tensor, Tensor, Tensor]:
-        """Return scaled queries, keys and values: rows x heads x positions x size."""
+        """Return the queries, keys and values of hidden states x (rows x positions x size), with
+        rotary positions applied and the queries scaled. Each is rows x heads x positions x head
+        size, with KV heads for keys and values."""
         heads = self._qkv(x).view(*x.shape[:2], -1, self._size)
         q, k, v = torch.split(heads, self._heads, dim=2)
         if self._norms:
@@ -170,8 +181,8 @@ class _Layer:
 
 
 class _Prefill:
-    """A `JointCache` for prefilling: all positions at once, with causal attention. `states`
-    collects the keys and values."""
+    """A `JointCache` for encoding whole prompts: all positions are computed at once, with causal
+    attention. It collects their keys and values in `states`."""
 
     states: Tensor
 
@@ -202,15 +213,16 @@ class _Prefill:
 
 
 def _rotated(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-    """Apply rotary position embedding (Su et al. 2021, arXiv 2104.09864) as transformers does: the
-    first half of each head is rotated with the second. x: rows x positions x heads x size."""
+    """Apply rotary position embedding (Su et al. 2021, arXiv 2104.09864) to x (rows x positions x
+    heads x size). As in transformers, each number in the first half of a head is rotated together
+    with its counterpart in the second half."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cosines - second * sines, second * cosines + first * sines], dim=-1)
 
 
 def _rotations(rotary: Any) -> dict[str, tuple[Tensor, float]]:
-    """Return the rotary frequencies and their scaling for each layer type ("" if a layer has none).
-    They differ between layer types in Gemma only."""
+    """Return the (frequencies, scaling factor) of the rotary positions for each layer type; ""
+    stands for layers without a type. Only in Gemma do they differ between layer types."""
     if hasattr(rotary, "inv_freq"):
         rotary_parameters = rotary.inv_freq.float(), float(rotary.attention_scaling)
         return dict.fromkeys(("", "full_attention", "sliding_attention"), rotary_parameters)
@@ -224,7 +236,8 @@ def _rotations(rotary: Any) -> dict[str, tuple[Tensor, float]]:
 
 
 def _norm(norm: Any) -> Norm:
-    """Convert a norm of transformers to a Norm; Gemma's scale is 1 + weight."""
+    """Convert a norm layer of transformers to a Norm. Gemma's norms (those with an attribute `eps`)
+    multiply by 1 + weight, others by the weight."""
     if hasattr(norm, "variance_epsilon"):
         return Norm(norm.weight.detach().float(), norm.variance_epsilon)
     return Norm(1.0 + norm.weight.detach().float(), norm.eps)

@@ -1,4 +1,5 @@
-"""Feed-forward layers (most of a model's FLOPs), with operations fused where possible."""
+"""Feed-forward layers, which do most of a model's arithmetic, with fused operations where
+possible."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from scicot.models.native.linear import (
 
 Feed = Callable[[Tensor], None]  # adds the layer's result for x to x, in place
 
-# transformers' classes for "gelu_new" and "silu".
+# The activation that each of these classes of transformers and torch computes.
 _KNOWN = {
     "NewGELUActivation": "gelu_new",
     "GELUTanh": "gelu_new",
@@ -34,14 +35,14 @@ _KNOWN = {
 
 @dataclass(frozen=True)
 class FeedForward:
-    """Weights of second(act(gate(norm(x))) * value(norm(x))); without `value`, the product is left
-    out. `post_norm` is a norm of the result.
+    """The weights of a feed-forward layer, second(act(gate(norm(x))) * value(norm(x))). Without
+    `value`, the layer is second(act(gate(norm(x)))). `post_norm` is a norm of the result.
 
-    With `in_place`, weights are not copied if they already have the dtype of the products. int8
-    then quantises the inputs after the norm's weight was applied, not before. Gemma's norm weights
-    are small in the channels where states are very large; without them, the large channels would
-    set the scale and all others would be rounded to 0 (relative error of a layer: 0.78 instead of
-    0.06).
+    With `in_place`, weights that already have the dtype of the products are not copied. In int8 the
+    norm's weight is then applied to the inputs before they are quantised, instead of being
+    multiplied into the layer's weights. Gemma needs this: its norm weights are small in the
+    channels where the hidden states are very large. Without them the large channels would set the
+    scale, and all others would be rounded to 0 (relative error of a layer: 0.78 instead of 0.06).
     """
 
     gate: Tensor
@@ -58,7 +59,7 @@ class FeedForward:
 
 
 def feed_forward(layer: Any, dtype: torch.dtype) -> Feed:
-    """Convert transformers' T5LayerFF to a `Feed` with matrix products in `dtype`."""
+    """Make a `Feed` from transformers' T5LayerFF, with matrix products in `dtype`."""
     dense = layer.DenseReluDense
     gated = hasattr(dense, "wi_0")
     gate, value = (dense.wi_0.weight, dense.wi_1.weight) if gated else (dense.wi.weight, None)
@@ -66,7 +67,7 @@ def feed_forward(layer: Any, dtype: torch.dtype) -> Feed:
 
 
 def feed(weights: FeedForward, dtype: torch.dtype) -> Feed:
-    """Make the fastest layer for these weights with matrix products in `dtype`."""
+    """Make the fastest `Feed` for these weights, with matrix products in `dtype`."""
     unconverted = weights.in_place and weights.gate.dtype is dtype
     fused = weights.value is not None and weights.activation and not unconverted
     if fused and dtype is torch.bfloat16:
@@ -77,7 +78,7 @@ def feed(weights: FeedForward, dtype: torch.dtype) -> Feed:
 
 
 class _Any:
-    """Unfused feed-forward layer with any activation, gated or not."""
+    """A feed-forward layer without fused operations, for any activation and dtype, gated or not."""
 
     def __init__(self, weights: FeedForward, dtype: torch.dtype) -> None:
         self._gated, self._post_norm = weights.value is not None, weights.post_norm
@@ -139,7 +140,8 @@ class _Int8:
 
 
 def add_normed(layer: Linear, x: Tensor, post_norm: Norm | None, to: Tensor) -> None:
-    """Add layer(x), normalised by `post_norm` if given, to `to` in place."""
+    """Add layer(x) to the tensor `to` in place. If `post_norm` is given, layer(x) is normalised
+    first."""
     if post_norm is None:
         layer.add(x, to)
     else:
@@ -147,8 +149,8 @@ def add_normed(layer: Linear, x: Tensor, post_norm: Norm | None, to: Tensor) -> 
 
 
 def _gelu_new(x: Tensor) -> Tensor:
-    """x * sigmoid(2 * sqrt(2 / pi) * (x + 0.044715 * x^3)): gelu_new, written without its tanh,
-    which takes a CPU several times as long."""
+    """Compute the activation gelu_new as x * sigmoid(2 * sqrt(2 / pi) * (x + 0.044715 * x^3)). This
+    is equal to its usual formula with tanh, but tanh takes a CPU several times as long."""
     twice = 2 * math.sqrt(2 / math.pi)
     slope = torch.mul(x, x).mul_(0.044715 * twice).add_(twice).mul_(x)
     return slope.sigmoid_().mul_(x)

@@ -1,8 +1,9 @@
 """Quantise the inputs of int8 matrix products and dequantise their results, in torch.
 
-x (rows x size) is quantised per row to 127ths of its largest absolute value (Dettmers et al. 2022,
-arXiv 2208.07339, section 2, "vector-wise"); an int32 product is multiplied by the scales of its row
-and column. kernels/int8_kernels.py does the same in one pass where numba is installed.
+Each row of an input x (rows x size) is divided by its scale, which is 1/127 of the row's largest
+absolute value, and rounded to int8 (Dettmers et al. 2022, arXiv 2208.07339, section 2,
+"vector-wise"). The int32 product is multiplied by the scales of its row and column.
+kernels/int8_kernels.py does the same in one pass over memory where numba is installed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ LEAST = 1e-30  # lower bound of a row's maximum, so that the scale of a zero row
 
 
 def rounded(x: Tensor, eps: float | None) -> tuple[Tensor, Tensor]:
-    """Quantise x, or with `eps` x / rms(x), to int8; return it and the scale of each row."""
+    """Quantise x (rows x size) to int8, or x / rms(x) if `eps` is given. Returns the int8 tensor
+    and the scale of each row (rows)."""
     if eps is not None:
         x = rms_norm(x, x.shape[-1:], eps=eps)
     scale = x.abs().amax(dim=1).clamp_(min=LEAST).div_(127)
@@ -23,7 +25,8 @@ def rounded(x: Tensor, eps: float | None) -> tuple[Tensor, Tensor]:
 
 
 def scaled(product: Tensor, rows: Tensor, columns: Tensor, out: Tensor) -> None:
-    """Dequantise an int32 product into `out` (fp32), given the scales of its rows and columns."""
+    """Dequantise an int32 product (rows x columns) into the fp32 tensor `out` of the same shape.
+    `rows` and `columns` are the scales of the product's rows and columns."""
     out.copy_(product).mul_(columns).mul_(rows[:, None])
 
 
@@ -32,13 +35,19 @@ def added(product: Tensor, rows: Tensor, columns: Tensor, to: Tensor) -> None:
 
 
 def gated_gelu_new(product: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-    """Dequantise a product, compute gelu_new(first half of columns) * second half, quantise it."""
+    """Dequantise an int32 product (rows x 2 size), compute gelu_new(gate) * value, and quantise the
+    result. The gate is the first half of the columns, the value the second half. `rows` and
+    `columns` are the scales of the product. Returns the int8 result (rows x size) and the scale of
+    each row."""
     gate, value = _halves(product, rows, columns)
     return rounded(gelu(gate, approximate="tanh").mul_(value), None)
 
 
 def gated_silu(product: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-    """Dequantise a product, compute silu(first half of columns) * second half, quantise it."""
+    """Dequantise an int32 product (rows x 2 size), compute silu(gate) * value, and quantise the
+    result. The gate is the first half of the columns, the value the second half. `rows` and
+    `columns` are the scales of the product. Returns the int8 result (rows x size) and the scale of
+    each row."""
     gate, value = _halves(product, rows, columns)
     return rounded(silu(gate).mul_(value), None)
 

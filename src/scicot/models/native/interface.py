@@ -1,4 +1,4 @@
-"""The protocols by which the decoding loops call a model of any family."""
+"""Protocols through which the decoding loops use a model of any family and its KV caches."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor, device
 from scicot.models.native.attention import PrefixCache
 from scicot.models.native.lm_head import LMHead
 
-# (distances from query to key, of any shape; upper bound of the distances) -> position bias: heads,
-# followed by the last two dimensions.
+# Maps (distances from query to key, upper bound of the distances) to the position bias. The bias
+# has the shape of the distances, with an axis for heads before the last two.
 PositionBias = Callable[[Tensor, int], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A source, split into the tokens to prefill and the first decoder input."""
+    """A source, split into the tokens to encode beforehand and the decoder's first input."""
 
     prefix: list[int]  # encoded once, into a PrefixCache
     start: int  # first decoder input: the start token, or a causal model's last source token
@@ -26,39 +26,48 @@ class Prompt:
 
 
 class JointCache(Protocol):
-    """KV cache of prefixes and generated tokens, to which a causal model attends in one softmax."""
+    """A KV cache of prefixes and generated tokens to which a causal model attends in one
+    softmax."""
 
     def joint_attention(
         self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None
     ) -> Tensor:
-        """Attend to the prefix, the generated tokens, and these new keys and values; only to the
-        last `window` positions, if given."""
+        """Attend from the new tokens to the prefix, the generated tokens and the new tokens
+        themselves, in one softmax. With `window`, each token attends only to the last `window`
+        positions, its own included.
+
+        q, k and v are the queries, keys and values of the new tokens: rows x heads x positions x
+        size, where k and v may have fewer heads. Returns rows x positions x (heads * size).
+        """
 
 
 class DecoderCache(JointCache, Protocol):
-    """KV cache of a decoder batch: the keys and values of prefixes and of generated tokens.
+    """KV cache of a decoder batch, with the attention to its keys and values.
 
-    An encoder-decoder attends to the two separately (`cross_attention`, `self_attention`), a causal
-    model jointly (`joint_attention`). Queries are rows x heads x positions x size, results rows x
-    positions x width.
+    An encoder-decoder attends separately to generated tokens (`self_attention`) and to the source
+    (`cross_attention`), a causal model to both in one softmax (`joint_attention`). In all three,
+    queries are rows x heads x positions x size, and results rows x positions x (heads * size).
     """
 
     def self_attention(
         self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias
     ) -> Tensor:
-        """Attend to the generated tokens: those in the cache and these new keys and values."""
+        """Attend from the new tokens, with queries q, keys k and values v, to the generated tokens
+        in the cache and to the new tokens. `positions` computes the position bias from distances
+        between tokens."""
 
     def cross_attention(self, layer: int, q: Tensor) -> Tensor:
-        """Attend to the encoded source."""
+        """Attend to the encoded sources in one layer, with queries q (rows x heads x positions x
+        size)."""
 
     def positions(self, count: int) -> Tensor:
-        """Return the positions in their sequences, from 0, of the `count` tokens that this step
-        adds to each row: rows x count."""
+        """Return the positions (rows x count) of the `count` tokens that the current step adds to
+        each row. A position is counted from 0 at the start of the row's sequence."""
 
 
 class Decoder(Protocol):
-    """Maps token ids (rows x positions) and a cache to hidden states (rows x positions x size);
-    `output` is the LM head."""
+    """The decoder of a native model: maps token ids (rows x positions) and a KV cache to hidden
+    states (rows x positions x size). `output` is its LM head."""
 
     output: LMHead
 
@@ -66,9 +75,12 @@ class Decoder(Protocol):
 
 
 class NativeModel(Protocol):
-    """A forward pass on plain tensors, with the weights of a transformers model. `joint`: True if
-    it attends to prefix and generated tokens in one softmax (causal models). `token_bytes`: the KV
-    cache size of a token; 0 if `joint` is False."""
+    """A forward pass on plain tensors, with the weights of a transformers model.
+
+    `joint` is True for a causal model, which attends to prefix and generated tokens in one softmax.
+    `token_bytes` is the size of one token's keys and values in the KV cache, in bytes; it is 0 for
+    an encoder-decoder. `ends` are the ids of the end tokens.
+    """
 
     joint: bool
     token_bytes: int
@@ -80,8 +92,8 @@ class NativeModel(Protocol):
 
     @property
     def encoder(self) -> Callable[[Tensor, Tensor], PrefixCache]:
-        """The encoder of prefixes. It maps token ids (rows x positions, right-padded with any
-        token) and their lengths (rows) to a PrefixCache."""
+        """The function that encodes prefixes. It maps token ids (rows x positions), right-padded
+        with any token, and the number of tokens in each row (rows) to a PrefixCache."""
 
     def prompt(self, source: list[int]) -> Prompt:
-        """Split a source into its prefix and the first decoder input."""
+        """Split the token ids of a source into its prefix and the decoder's first input."""

@@ -1,4 +1,5 @@
-"""Linear layers with matrix products in a chosen precision; fp32 inputs, fp32 outputs on a CPU."""
+"""Linear layers with matrix products in a chosen precision. Their inputs are fp32, and on a CPU
+their outputs too."""
 
 from __future__ import annotations
 
@@ -13,23 +14,24 @@ from torch.nn import functional
 from scicot.devices import multiplies_bf16, multiplies_int8
 from scicot.models.native import int8, kernels
 
-_ROWS = 512  # rows converted and multiplied at a time, so that they stay in a CPU's cache
-_CONVERTED = 8192  # rows of weights converted at a time, since an LM head is large
+_ROWS = 512  # rows quantised and multiplied at a time, so that they stay in a CPU's cache
+_CONVERTED = 8192  # rows of weights quantised at a time, since an LM head is large
 
 
 class Linear(Protocol):
-    """A linear layer, with T5's norm x / rms(x) of its input if it was made with a norm."""
+    """A linear layer. If it was made with a norm, it normalises its input first."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Map (..., inputs) to (..., outputs)."""
+        """Return the layer's result for x: (..., inputs) -> (..., outputs)."""
 
     def add(self, x: Tensor, to: Tensor) -> None:
-        """Add the layer's result to `to` (..., outputs) in place."""
+        """Add the layer's result for x (..., inputs) to the tensor `to` (..., outputs) in place."""
 
 
 @dataclass(frozen=True)
 class Norm:
-    """RMSNorm, x / rms(x) * weight, with the attributes of transformers' norms."""
+    """RMSNorm: x / rms(x) * weight, over the last axis. Its attributes are named as in T5's norm of
+    transformers."""
 
     weight: Tensor
     variance_epsilon: float
@@ -47,9 +49,14 @@ def linear(
     *,
     in_place: bool = False,
 ) -> Linear:
-    """Make one linear layer from several weights (outputs x inputs), concatenated, after a norm if
-    one is given. `dtype` is torch.float32, bfloat16 or, for CPUs, int8. With `in_place`, weights
-    that already have this dtype are not copied: a large teacher would not fit in memory twice."""
+    """Make one linear layer whose outputs are those of several weights (outputs x inputs),
+    concatenated.
+
+    `dtype` is the precision of the matrix product: torch.float32, bfloat16 or, on CPUs, int8.
+    `norm` is an RMSNorm to apply to the input first; `biases` are added to the outputs. With
+    `in_place`, weights that already have this dtype are not copied, since a large teacher would not
+    fit in memory twice.
+    """
     if biases:
         bias = torch.cat([bias.detach().float() for bias in biases])
         return _Biased(linear(weights, dtype, norm, in_place=in_place), bias)
@@ -70,11 +77,11 @@ def linear(
 
 
 def finer(dtype: torch.dtype) -> torch.dtype:
-    """Return the dtype of the attention projections (Q, K, V and output) of a model with matrix
-    products in `dtype`.
+    """Return the dtype of the attention projections (Q, K, V and output) of a model whose other
+    matrix products use `dtype`.
 
-    It is `dtype`, but bf16 or fp32 for int8, whose rounding error is too large for attention scores
-    that are not scaled down.
+    It is `dtype` itself, except for int8, whose rounding error is too large for attention scores
+    that are not scaled down. Then it is bf16, or fp32 on a CPU without bf16 instructions.
     """
     if dtype is not torch.int8:
         return dtype
@@ -82,12 +89,14 @@ def finer(dtype: torch.dtype) -> torch.dtype:
 
 
 def normed(x: Tensor, eps: float | None) -> Tensor:
-    """Return x / rms(x), T5's norm without its weight; x itself if `eps` is None."""
+    """Return x / rms(x), with rms over the last axis, or x itself if `eps` is None. This is T5's
+    norm without its weight."""
     return x if eps is None else functional.rms_norm(x, x.shape[-1:], eps=eps)
 
 
 def normed_half(x: Tensor, eps: float | None) -> Tensor:
-    """Return `normed(x, eps)` in bf16, on a CPU in one pass where numba is installed."""
+    """Return `normed(x, eps)` in bf16. On a CPU with numba it is computed in one pass over
+    memory."""
     if eps is None or not kernels.HERE or x.device.type != "cpu":
         return normed(x, eps).bfloat16()
     from scicot.models.native.kernels.int8_kernels import normed_halved
@@ -107,7 +116,7 @@ class _Fp32:
 
 
 class _InPlace:
-    """Linear layer on a model's own weight tensors, in their dtype, without a copy."""
+    """A linear layer that uses a model's own weight tensors, in their dtype, without a copy."""
 
     def __init__(self, weights: Sequence[Tensor], norm: Any) -> None:
         self._weights, self._norm = weights, norm and Norm(norm.weight, norm.variance_epsilon)
@@ -147,7 +156,8 @@ class _Bf16:
 
 
 class Bf16Product:
-    """x @ weight.T in bf16, weight (outputs x inputs), fused with the operation that follows it."""
+    """The matrix product x @ weight.T in bf16, with methods that fuse it with a following
+    operation. `weight`: outputs x inputs."""
 
     def __init__(self, weight: Tensor) -> None:
         self._weight = weight.bfloat16()
@@ -161,7 +171,7 @@ class Bf16Product:
         return self._product(x, "none", "") if self._packed else functional.linear(x, self._weight)
 
     def gelu_new(self, x: Tensor) -> Tensor:
-        """Return gelu_new of the product."""
+        """Return gelu_new(x @ weight.T)."""
         if self._packed:
             return self._product(x, "gelu", "tanh")
         return functional.gelu(functional.linear(x, self._weight), approximate="tanh")
@@ -172,7 +182,7 @@ class Bf16Product:
         return functional.silu(functional.linear(x, self._weight))
 
     def times(self, x: Tensor, factor: Tensor) -> Tensor:
-        """Return (x @ weight.T) * factor."""
+        """Return (x @ weight.T) * factor, where `factor` has the shape of the product."""
         if not self._packed:
             return functional.linear(x, self._weight).mul_(factor)
         run = torch.ops.mkldnn._linear_pointwise.binary
@@ -186,8 +196,8 @@ class Bf16Product:
 
 
 def _onednn() -> bool:
-    """Return True if oneDNN's fused linear layers, as torch.compile uses them on CPUs, are
-    available; they require a CPU with bf16 instructions."""
+    """Return True if torch has oneDNN's fused linear layers, which torch.compile uses on CPUs, and
+    this CPU has the bf16 instructions that they require."""
     operations = getattr(torch.ops, "mkldnn", None)
     return multiplies_bf16("cpu") and all(
         hasattr(operations, name) for name in ("_linear_pointwise", "_reorder_linear_weight")
@@ -195,9 +205,13 @@ def _onednn() -> bool:
 
 
 class Int8:
-    """int8 matrix products (see int8.py). Weights are quantised per output channel to 127 steps
-    (63 on a CPU without the instructions that `multiplies_int8` checks), inputs per row to 127
-    steps."""
+    """A linear layer with int8 matrix products (see int8.py), for `weight` (outputs x inputs). With
+    `eps` it multiplies x / rms(x) instead of x.
+
+    Weights are quantised per output channel to the integers from -127 to 127, or from -63 to 63 on
+    a CPU without the instructions that `multiplies_int8` checks. Inputs are quantised per row to
+    -127 to 127.
+    """
 
     def __init__(self, weight: Tensor, eps: float | None) -> None:
         self.kernels = _int8_kernels()
@@ -227,8 +241,8 @@ class Int8:
             self.kernels.added(*self.product(part), self.scale, into)
 
     def product(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Multiply rows x inputs; return the int32 product (rows x outputs) and the scale of each
-        row."""
+        """Quantise x (rows x inputs) and multiply it by the weights. Returns the int32 product
+        (rows x outputs) and the scale of each row of x (rows)."""
         rounded, scales = self.kernels.rounded(x, self._eps)
         return self.multiplied(rounded), scales
 
@@ -237,7 +251,8 @@ class Int8:
 
 
 def _int8_kernels() -> Any:
-    """Return the module kernels/int8_kernels.py if numba is installed, else int8.py."""
+    """Return the module with the int8 operations: kernels/int8_kernels.py if numba is installed,
+    else int8.py."""
     if not kernels.HERE:
         return int8
     from scicot.models.native.kernels import int8_kernels
@@ -246,6 +261,8 @@ def _int8_kernels() -> Any:
 
 
 def pieces(x: Tensor, out: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield blocks of rows of both tensors."""
+    """Yield blocks of up to 512 rows of x, each with the block of the same rows of `out`. All axes
+    but the last are counted as rows. The blocks of `out` are views, so writing to them changes
+    `out`."""
     rows, to = x.reshape(-1, x.shape[-1]), out.view(-1, out.shape[-1])
     return zip(torch.split(rows, _ROWS), torch.split(to, _ROWS), strict=True)

@@ -1,4 +1,4 @@
-"""The output layer: hidden states -> logits, or only the likeliest token of each."""
+"""The output layer (LM head): maps hidden states to logits, or only to the likeliest tokens."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from scicot.devices import release_pages
 from scicot.models.native import kernels
 from scicot.models.native.linear import Linear, linear
 
-# tokens per block; the best block is found first, since a plain argmax is ten times slower
+# tokens per block; the block with the largest logit is found first, which is ten times as fast as
+# a plain argmax over the vocabulary
 _BLOCK = 128
 _BLOCKS, _CANDIDATES = 4, 8  # number of blocks, and of candidates, that are recomputed in fp32
 _PART = 256 * _BLOCK  # tokens whose logits are computed at a time
 
 
 def logsumexp(logits: Tensor) -> Tensor:
-    """Return the logsumexp of each row: rows x vocabulary -> rows."""
+    """Return log(sum(exp(logits))) of each row: rows x vocabulary -> rows."""
     if not kernels.HERE or logits.device.type != "cpu":
         return logits.logsumexp(-1)
     from scicot.models.native.kernels.logsumexp import logsumexp
@@ -28,11 +29,13 @@ def logsumexp(logits: Tensor) -> Tensor:
 
 
 class LMHead:
-    """LM head with `weight` (vocabulary x size) and fp32 logits. In a lower precision `dtype` it
-    finds the likeliest token in two steps: a few candidates in `dtype`, the best of them in fp32.
+    """The LM head of a model: computes fp32 logits, or finds the likeliest token of each hidden
+    state.
 
-    With a `scale` (size) of the states the weight is copied and multiplied by it; otherwise it is
-    the model's own tensor. `softcap` bounds logits: softcap * tanh(logits / softcap).
+    `weight` (vocabulary x size) is used without a copy, unless there is a `scale` (size), by which
+    hidden states are multiplied. `softcap` bounds the logits: softcap * tanh(logits / softcap). If
+    `dtype` is less precise than fp32 and not the dtype of `weight`, the likeliest token is found in
+    two steps: a few candidates by products in `dtype`, and the best of them by products in fp32.
     """
 
     def __init__(
@@ -58,8 +61,9 @@ class LMHead:
         self._releases = scale is None and not self._exact
 
     def _parts(self) -> list[Linear]:
-        """Return the layers that find the likeliest token, each for a part of the vocabulary. A
-        student that only scores choices never needs them."""
+        """Return the layers by which `likeliest` finds tokens: each computes the logits of one part
+        of the vocabulary. They are made at the first call, because a student that only scores
+        choices never needs them."""
         with self._making:
             if not self._layers:
                 self._layers = [self._part(start, end) for start, end in self._spans]
@@ -73,14 +77,15 @@ class LMHead:
         return part
 
     def logits(self, states: Tensor) -> Tensor:
-        """Return the logits of hidden states: rows x size -> rows x vocabulary."""
+        """Return the fp32 logits of hidden states: rows x size -> rows x vocabulary."""
         logits = self._fp32_linear(states.to(self._type)).float()[:, : self._vocabulary]
         if self._softcap is not None:
             logits = logits.div_(self._softcap).tanh_().mul_(self._softcap)
         return logits
 
     def likeliest(self, states: Tensor) -> Tensor:
-        """Return the likeliest token of each row (rows x size -> rows); the first of a tie."""
+        """Return the id of the likeliest token for each hidden state: rows x size -> rows. If
+        several tokens tie, the first of them is returned."""
         return (self._exact_best(states) if self._exact else self._best(states)).clamp_(
             max=self._vocabulary - 1
         )
@@ -118,10 +123,12 @@ class LMHead:
         return tokens_found.gather(1, exact.argmax(-1, keepdim=True))[:, 0]
 
     def _blocks(self, states: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """Yield the logits of each part of the vocabulary, in blocks of `_block` tokens.
+        """Yield the logits of hidden states for each part of the vocabulary, in blocks of `_block`
+        tokens.
 
-        Yields the part's first token, its logits (rows x blocks x tokens) and each block's offset
-        in the part. The last block overlaps the one before it if the sizes do not divide.
+        Yields (id of the part's first token, logits: rows x blocks x tokens of a block, index of
+        each block's first token within the part: blocks). If the size of a part is not a multiple
+        of `_block`, its last block overlaps the one before it.
         """
         for (start, _), part in zip(self._spans, self._parts(), strict=True):
             logits = part(states)

@@ -1,5 +1,5 @@
-"""Check from config.json, without loading torch, whether the native forward passes support a
-model."""
+"""Check from a model's config.json whether the native forward passes support it, without loading
+torch."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ _ROPES = ("default", "linear", "llama3", "yarn")  # types whose angles depend on
 
 
 def unsupported(config: Mapping[str, Any]) -> str:
-    """Return a message about the first unsupported property of a model ("does not support ..."), ""
-    if the model is supported."""
+    """Return a phrase such as "does not support gptj students" for the first property of a model
+    that the native forward passes do not support, or "" if they support the model. `config` is the
+    content of its config.json."""
     model_type = config["model_type"]
     if model_type not in _TYPES:
         return f"does not support {model_type} students"
@@ -31,8 +32,8 @@ def unsupported(config: Mapping[str, Any]) -> str:
 
 
 def _rotary(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the type and settings of rotary positions: one for all layers, or one per layer
-    type."""
+    """Yield (type, settings) of a model's rotary positions: once if all layers have the same, else
+    once for each layer type."""
     settings = config.get("rope_parameters") or config.get("rope_scaling") or {}
     nested = settings and all(isinstance(part, Mapping) for part in settings.values())
     for part in settings.values() if nested else [settings]:

@@ -1,4 +1,4 @@
-"""T5's encoder and decoder on plain tensors, with the weights of transformers' model."""
+"""T5's encoder and decoder on plain tensors, with the weights of transformers' models."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ from scicot.models.native.lm_head import LMHead
 
 
 class T5:
-    """A `NativeModel` of a transformers T5, on its device, with matrix products in `dtype`:
-    torch.float32, bfloat16 or, on a CPU, int8 (then the attention projections use a more precise
-    dtype: see `finer`)."""
+    """A `NativeModel` for a T5 of transformers, on the model's device.
+
+    `dtype` is the precision of matrix products: torch.float32, bfloat16 or, on a CPU, int8. With
+    int8, the attention projections use the more precise dtype of `finer`. `ends` are the ids of the
+    end tokens, by default those of the config.
+    """
 
     def __init__(self, model: Any, dtype: torch.dtype, ends: Collection[int] = ()) -> None:
         self.encoder, self.decoder = Encoder(model, dtype), Decoder(model, dtype)
@@ -36,7 +39,8 @@ class T5:
 
 
 class Encoder:
-    """Token ids -> the decoder's cross-attention keys and values (PrefixCache)."""
+    """T5's encoder: maps token ids to the keys and values of the decoder's cross-attention (a
+    PrefixCache)."""
 
     def __init__(self, model: Any, dtype: torch.dtype) -> None:
         stack = model.get_encoder()
@@ -56,7 +60,8 @@ class Encoder:
         self._cache_dtype = torch.bfloat16 if bf16 else torch.float32
 
     def __call__(self, ids: Tensor, lengths: Tensor) -> PrefixCache:
-        """Encode ids (rows x positions), right-padded with any token after `lengths` (rows)."""
+        """Encode token ids (rows x positions). `lengths` (rows) is the number of tokens in each
+        row, after which the row is padded with any token."""
         rows, width = ids.shape
         mask = masked(lengths, width)
         x, bias = functional.embedding(ids, self._embedding), mask
@@ -89,7 +94,7 @@ class _EncoderLayer:
 
 
 class Decoder:
-    """The decoder layers: token ids and a cache -> hidden states; `output` is the LM head."""
+    """T5's decoder: maps token ids and a KV cache to hidden states. `output` is its LM head."""
 
     def __init__(self, model: Any, dtype: torch.dtype) -> None:
         stack, config = model.get_decoder(), model.config
@@ -102,7 +107,8 @@ class Decoder:
         self.output = LMHead(model.get_output_embeddings().weight, dtype, scale)
 
     def __call__(self, ids: Tensor, cache: DecoderCache) -> Tensor:
-        """Map token ids (rows x positions) to hidden states (rows x positions x size)."""
+        """Map token ids (rows x positions) to hidden states (rows x positions x size), and add
+        their keys and values to `cache`."""
         x = functional.embedding(ids, self._embedding)
         positions = self._layers[0].positions
         for index, layer in enumerate(self._layers):
@@ -134,7 +140,8 @@ class _DecoderLayer:
 
 
 class _Distances:
-    """T5's relative position bias of the decoder, cached by distance (query minus key)."""
+    """The relative position bias of T5's decoder, cached for each distance (query position minus
+    key position)."""
 
     def __init__(self, attention: Any) -> None:
         self._attention = attention
@@ -150,13 +157,15 @@ class _Distances:
 
 
 def _split_heads(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Reshape rows x positions x width to parts x rows x heads x positions x size, where the parts
-    are the Q, K and V that one matrix product computes. `shape` is (parts, heads, size)."""
+    """Split the width of x (rows x positions x width) into parts, heads and numbers of a head:
+    parts x rows x heads x positions x size. The parts are the Q, K and V that one matrix product
+    computes. `shape` is (parts, heads, size)."""
     return x.view(*x.shape[:2], *shape).permute(2, 0, 3, 1, 4)
 
 
 def scales_outputs(config: Any) -> bool:
-    """Return True if a T5 divides hidden states by sqrt(d_model) before its LM head."""
+    """Return True if a T5 with this config divides hidden states by sqrt(d_model) before its LM
+    head."""
     if config.model_type == "t5":
         return bool(config.scale_decoder_outputs)
     return config.model_type == "umt5" and bool(config.tie_word_embeddings)

@@ -1,7 +1,7 @@
-"""Fused CPU kernels, compiled by numba for the processor at hand.
+"""Fused CPU kernels, which numba compiles for the processor on which they run.
 
-Each runs in the calling thread and releases the GIL. Where numba is not installed, torch operations
-do the same in several passes over memory.
+Each kernel runs in the calling thread and releases the GIL. Where numba is not installed, the
+callers use torch operations, which compute the same in several passes over memory.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Attention of a single query per row; each key and value is read once, in order.
+"""Numba kernels for attention from a single query per row. They read each key and value once, in
+memory order.
 
-Keys and values are fp32, or bf16 stored as uint16. Scores are not scaled, as in T5.
+Keys and values are fp32, or bf16 whose bits are stored as uint16. Scores are not scaled, as in T5.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ _BLOCK = 8  # steps processed together while a query stays in registers
 
 
 def number(x):  # type: ignore[no-untyped-def]
-    """Convert a stored key or value to fp32."""
+    """Convert a stored key or value (fp32, or the uint16 bits of a bf16 number) to fp32. Only
+    compiled kernels can call it."""
     raise NotImplementedError(x)
 
 
@@ -88,8 +90,9 @@ def _sum_steps(values, scores, out, sized):  # type: ignore[no-untyped-def]
 
 
 def read(q: Tensor, keys: Tensor, values: Tensor, lengths: Tensor) -> Tensor:
-    """Attend from queries (rows x heads x 1 x size) to keys and values (rows x heads x positions x
-    size). Row i has `lengths[i]` valid positions, at least 1. Returns rows x 1 x width."""
+    """Attend from one query per row (q: rows x heads x 1 x size) to the keys and values of prefixes
+    (rows x heads x positions x size). In row i, the first `lengths[i]` positions are valid, at
+    least 1. Returns rows x 1 x (heads * size)."""
     size = q.shape[-1]
     scores, out = np.empty(keys.shape[2], np.float32), torch.zeros(*q.shape[:2], size)
     arrays = q[:, :, 0].numpy(), seen(keys), seen(values), lengths.numpy()
@@ -98,8 +101,9 @@ def read(q: Tensor, keys: Tensor, values: Tensor, lengths: Tensor) -> Tensor:
 
 
 def attend_generated(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-    """Attend from queries (rows x heads x 1 x size) to keys and values (steps x rows x heads x
-    size) with `bias` (heads x steps) added to the scores. Returns rows x 1 x width."""
+    """Attend from one query per row (q: rows x heads x 1 x size) to the keys and values of
+    generated tokens (tokens x rows x heads x size). `bias` (heads x tokens) is added to the scores.
+    Returns rows x 1 x (heads * size)."""
     size = q.shape[-1]
     scores, out = np.empty((*q.shape[:2], len(keys)), np.float32), torch.zeros(*q.shape[:2], size)
     _score_steps(q[:, :, 0].numpy(), seen(keys), bias.numpy(), scores, sized_as(size))
@@ -109,8 +113,8 @@ def attend_generated(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> T
 
 @cache
 def sized_as(size: int) -> tuple[int, ...]:
-    """Return a tuple of length `size`, a head's width: numba knows the length of a tuple when it
-    compiles, and a loop of known length is several times as fast."""
+    """Return a tuple of `size` zeros, which tells a kernel the size of a head. Numba knows the
+    length of a tuple when it compiles, and a loop of known length is several times as fast."""
     return (0,) * size
 
 

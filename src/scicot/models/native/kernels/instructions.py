@@ -1,4 +1,5 @@
-"""Scalar functions that LLVM can vectorise: bit conversions, bf16 rounding, exponentials."""
+"""Scalar functions for numba kernels: bit conversions, bf16 rounding and exponentials, written so
+that LLVM can vectorise them."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ f32 = np.float32
 
 
 def kernel(function: Any) -> Any:
-    """Compile a function at its first call, and cache the machine code on disk if possible. Sums
-    may be reordered; NaN stays NaN."""
+    """Decorate a function to be compiled by numba at its first call. The machine code is cached on
+    disk if possible. The compiler may reorder sums, but NaN inputs still give NaN."""
     options: dict[str, Any] = {
         "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"},
         "nogil": True,
@@ -74,13 +75,14 @@ _power = _instruction(
 
 @kernel
 def halved(x):  # type: ignore[no-untyped-def]
-    """Round x to bf16."""
+    """Round the fp32 number x to bf16, and return its bits as uint16."""
     return _upper(bits(x)) if x == x else np.uint16(0x7FC0)
 
 
 @kernel
 def exp2(x):  # type: ignore[no-untyped-def]
-    """Return 2^x with a relative error below 3e-7, x clamped to -120 and 120; NaN for NaN."""
+    """Return 2^x with a relative error below 3e-7. x is clamped to the range from -120 to 120; NaN
+    gives NaN."""
     x = f32(-120) if x < f32(-120) else x
     x = f32(120) if x > f32(120) else x
     integer = nearest(x)

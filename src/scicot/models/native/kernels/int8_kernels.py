@@ -1,7 +1,7 @@
 """The operations of models/native/int8.py as numba kernels, each in one pass over memory.
 
-Maxima are computed on the bit patterns of positive floats, which sort like the floats, so that the
-compiler vectorises them.
+Maxima are computed on the bit patterns of the floats, taken as integers: positive floats sort like
+their bit patterns, and the compiler vectorises integer maxima.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from scicot.models.native.kernels.instructions import (
 
 @kernel
 def _round_row(x, into):  # type: ignore[no-untyped-def]
-    """Quantise x to int8, into `into`; return its scale."""
+    """Quantise the row x to int8, write the result to `into`, and return the row's scale."""
     max_bits = np.int32(0)
     for j in range(len(x)):
         max_bits = max(max_bits, bits(abs(x[j])))
@@ -80,7 +80,12 @@ def _added(product, rows, columns, to):  # type: ignore[no-untyped-def]
 
 @kernel
 def _gated(product, rows, columns, linear, cubic, row, into, scales):  # type: ignore[no-untyped-def]
-    """Quantise gate / (1 + 2^(linear gate + cubic gate^3)) * value for each row."""
+    """Compute gate / (1 + 2^(linear * gate + cubic * gate^3)) * value for each row of an int32
+    product, and quantise the result into `into` (int8) and `scales`.
+
+    The gate is the first half of the product's columns, the value the second half; `rows` and
+    `columns` are the scales of the product. `row` is a buffer for one row of results.
+    """
     size = len(row)
     for i in range(len(product)):
         for j in range(size):
@@ -101,7 +106,7 @@ def rounded(x: Tensor, eps: float | None) -> tuple[Tensor, Tensor]:
 
 
 def normed_halved(x: Tensor, eps: float) -> Tensor:
-    """Return x / rms(x) in bf16."""
+    """Return x / rms(x) in bf16, with rms over the last axis. `eps` is added to the mean square."""
     into = torch.empty(x.shape, dtype=torch.bfloat16)
     rows = x.reshape(-1, x.shape[-1]).numpy()
     _normed_halved(rows, f32(eps), into.view(-1, x.shape[-1]).view(torch.uint16).numpy())

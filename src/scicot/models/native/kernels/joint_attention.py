@@ -1,7 +1,8 @@
-"""Attention of a few queries to a prefix and the tokens generated after it, in one softmax.
+"""Numba kernel for attention from a few queries per row to a prefix and the tokens generated after
+it, in one softmax.
 
-Keys and values are fp32, or bf16 stored as uint16, and each is read once for all heads that share
-it. Queries are already scaled.
+Keys and values are fp32, or bf16 whose bits are stored as uint16. Each is read once for all query
+heads that share it. The queries must be scaled beforehand.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from torch import Tensor
 from scicot.models.native.kernels.decode_attention import number, seen, sized_as, softmax
 from scicot.models.native.kernels.instructions import f32, kernel
 
-_ALL = 2**62  # a window without a limit
+_ALL = 2**62  # a window larger than any sequence
 
 
 @kernel
@@ -75,9 +76,14 @@ def _joint(q, read_k, read_v, lengths, keys, values, window, scores, out, sized)
 def joint(
     q: Tensor, prefix: Tensor, lengths: Tensor, keys: Tensor, values: Tensor, window: int | None
 ) -> Tensor:
-    """Attend from the last steps' queries (rows x heads x positions x size) to the prefixes' keys
-    and values (2 x rows x heads x width x size, of which each row has `lengths`) and to those of
-    all steps (steps x rows x heads x size). Returns rows x positions x width."""
+    """Attend from the newest tokens to the prefix and to all generated tokens, in one softmax. With
+    `window`, each token attends only to the last `window` positions, its own included.
+
+    q: rows x heads x new tokens x size. prefix: keys and values, 2 x rows x KV heads x positions x
+    size, of which `lengths` (rows) positions are valid. keys and values of the generated tokens,
+    the new ones included: tokens x rows x KV heads x size. Returns rows x new tokens x (heads *
+    size).
+    """
     rows, heads, count, size = q.shape
     shared = keys.shape[2]
     q = q.transpose(1, 2).reshape(rows, count, shared, heads // shared, size).contiguous()

@@ -1,4 +1,5 @@
-"""Row-wise logsumexp of logits, in one pass after the maximum."""
+"""Numba kernel for the logsumexp of each row of logits: one pass for the maximum, one for the
+sum."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ def _logsumexp(logits, out):  # type: ignore[no-untyped-def]
 
 
 def logsumexp(logits: Tensor) -> Tensor:
-    """Return the logsumexp of each row: rows x vocabulary -> rows."""
+    """Return log(sum(exp(logits))) of each row: rows x vocabulary -> rows."""
     out = torch.empty(len(logits))
     _logsumexp(logits.numpy(), out.numpy())
     return out
