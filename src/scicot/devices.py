@@ -83,7 +83,7 @@ def return_freed_memory() -> None:
 
 def release_pages(tensors: Iterable[torch.Tensor]) -> None:
     """Let the system reclaim the memory of CPU tensors that are still referred to, but not needed
-    for now. If they are used again, weights that are mapped from a file are read from the disk again.
+    for now. If they are used again, weights mapped from a file are read from the disk again.
 
     Memory that is not backed by a file is reclaimed only if there is swap space. Does nothing on
     systems without MADV_PAGEOUT, which Linux has since 5.4.

@@ -107,8 +107,8 @@ def dev_split(
 
 
 def group_keys(question: Question, fold_by: str | None) -> Iterable[str]:
-    """Yield the keys of a question. Questions that share a key are in one group. `fold_by` is the field
-    of --fold-by, or None."""
+    """Yield the keys of a question. Questions that share a key are in one group. `fold_by` is the
+    field of --fold-by, or None."""
     yield f"id {question.id}"
     if fold_by is None:
         yield f"text {text_key(question)}"
