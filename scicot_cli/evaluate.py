@@ -66,8 +66,8 @@ def evaluate(
         typer.Option(
             "--primary",
             metavar="NAME",
-            help="The system of the planned comparison with the first one; Holm's correction "
-            "then applies only to the other comparisons.",
+            help="System whose comparison with the first system was planned in advance. Holm's "
+            "correction then applies only to the other comparisons.",
         ),
     ] = EvaluateSettings.primary,
     level: Annotated[
@@ -113,7 +113,7 @@ def evaluate(
         typer.Option(
             "--per-character",
             help="For lm-evaluation-harness logs: divide log-likelihoods by the length of the "
-            "choice (its acc_norm; otherwise its acc).",
+            "choice (the harness's acc_norm; without this option, acc).",
         ),
     ] = EvaluateSettings.per_character,
     seed: opt.Seed = EvaluateSettings.seed,

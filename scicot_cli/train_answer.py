@@ -65,9 +65,8 @@ def train_answer(
         typer.Option(
             "--soft-labels",
             metavar="SHARE",
-            help="Probability of training on an answer that one of the teacher's samples "
-            "concluded, instead of the gold answer (rows of generate-rationales --samples N "
-            "--keep all).",
+            help="Probability of training on the conclusion of one of the teacher's samples instead "
+            "of the gold answer. Needs rows from generate-rationales --samples N --keep all.",
         ),
     ] = TrainSettings.soft_labels,
     answer_as: Annotated[

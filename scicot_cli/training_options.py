@@ -78,8 +78,8 @@ Accumulate = Annotated[
     int | None,
     typer.Option(
         "--accumulate",
-        help="Gradient accumulation: number of micro-batches per optimizer step. More of them need "
-        "less memory. "
+        help="Gradient accumulation: number of micro-batches per optimizer step. More "
+        "micro-batches take less memory. "
         "[default: chosen for the device]",
     ),
 ]

@@ -73,8 +73,8 @@ def keep_freed_memory() -> None:
 
 
 def return_freed_memory() -> None:
-    """Return memory to the system that the C library has kept for later allocations. Does nothing
-    on systems without glibc."""
+    """Return to the operating system the freed memory that the C library keeps for later
+    allocations. Does nothing on systems without glibc."""
     import ctypes
 
     with contextlib.suppress(OSError, AttributeError):

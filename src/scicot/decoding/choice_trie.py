@@ -21,10 +21,9 @@ class ChoiceTrie:
 
     Node tensors are padded. `ids` (rows x nodes) is the last token of each prefix and `depths`
     (rows x nodes) its distance from the root. `visible` (rows x nodes x nodes) is the attention
-    mask, in which a node sees itself and its ancestors. `rows` and `columns` are the indices of the
-    nodes whose logits are needed. `tokens` and `parents` have one entry for each token of each
-    target, in order: its id, and the number of the node before it, counted among the nodes in
-    `rows` and `columns`.
+    mask, in which a node sees itself and its ancestors. `rows` and `columns` are the coordinates of
+    the nodes whose logits are needed. For every token of every target, in order, `tokens` is its
+    id, and `parents` the index (into `rows` and `columns`) of the node that predicts it.
     """
 
     ids: Tensor

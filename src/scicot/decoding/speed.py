@@ -33,7 +33,8 @@ def fastest(
     *,
     writes: bool,
 ) -> tuple[EngineSpec, dict[str, float]]:
-    """Return the fastest of these engines, and the tokens per second of each, by its str().
+    """Return the fastest of these engines, and the tokens per second of each, keyed by
+    str(engine).
 
     `load` loads an engine to be measured. `shape` is the content of the student's config.json, and
     `weights` its number of weights. With `writes` the speed of generation counts, otherwise that of

@@ -73,8 +73,8 @@ GOLD = Gold()
 
 
 def first_filled(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
-    """Return the first of these fields that is not blank in the row, None if all are blank or
-    missing."""
+    """Return the name of the first of these fields that is not blank in the row. Return None if all
+    are blank or missing."""
     return next((name for name in names if not is_blank(row.get(name))), None)
 
 

@@ -41,8 +41,8 @@ class Tally:
 
     @property
     def all_texts(self) -> bool:
-        """True if no numeric answer in this field had to be an index, so that all are texts of
-        choices."""
+        """True if every numeric answer so far in this field can be read as the label or the text
+        of a choice, so none needs to be an index."""
         return not self.indices
 
 

@@ -63,8 +63,8 @@ def _check_source(answer: Run, rationales: Sequence[Run], source: str) -> None:
 
 
 def _check_together(answers: Sequence[Run], rationales: Sequence[Run]) -> None:
-    """Raise ScicotError if several answer models cannot be averaged. Either all of them or none
-    must read rationales, and none may write its own unless rationale models are given."""
+    """Raise UsageError if several answer models cannot be averaged: if some read rationales and
+    some do not, or if one writes its own rationale and no rationale model is given."""
     if len(answers) < 2:
         return
     if len({FORMS[run.stage].reads_rationale for run in answers}) > 1:

@@ -154,9 +154,10 @@ class TextWords:
     def _longest_of(
         self, choices: Sequence[ChoiceWords], first: int
     ) -> tuple[int, list[ChoiceWords]]:
-        """Return (end, choices) for the longest of these choices whose words occur in the text from
-        the word with the number `first` on. There are several choices if they have the same words.
-        If there are none, return (0, [])."""
+        """Return (end, choices) for the longest of these choices whose words begin at word number
+        `first` of the text. `end` is the position of the character after them. The choices' first
+        word is known to match. There are several choices if they have the same words. Return
+        (0, []) if there are none."""
         size = -1
         found: list[ChoiceWords] = []
         for choice in choices:

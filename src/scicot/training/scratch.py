@@ -165,8 +165,8 @@ _HEADS = ("num_heads", "num_attention_heads")
 def _as_large_as(
     weights: int, shape: dict[str, Any], tokenizer: Any, build: Callable[..., Any]
 ) -> dict[str, Any]:
-    """Return a copy of `shape` (arguments of the model's config) with the width whose number of
-    weights is closest to `weights`. The number of layers stays the same."""
+    """Return a copy of `shape` (arguments of the model's config) with the width at which
+    the model's number of weights is closest to `weights`. The number of layers stays the same."""
     import torch
 
     width_of, inner, heads = (
