@@ -65,8 +65,8 @@ def train_answer(
         typer.Option(
             "--soft-labels",
             metavar="SHARE",
-            help="Probability of training on the conclusion of one of the teacher's samples instead "
-            "of the gold answer. Needs rows from generate-rationales --samples N --keep all.",
+            help="Probability of training on the conclusion of one of the teacher's samples "
+            "instead of the gold answer. Needs rows from generate-rationales --samples N --keep all.",
         ),
     ] = TrainSettings.soft_labels,
     answer_as: Annotated[

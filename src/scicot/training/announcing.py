@@ -54,8 +54,8 @@ class Announcements:
         return replace(row, rationale=reply.rationale)
 
     def report(self, reporter: Reporter, *, dev: bool) -> None:
-        """Report the counts to the user, marked as those of the dev rows if `dev`. With --clean they
-        are always reported, otherwise only if a rationale announces the answer."""
+        """Report the counts to the user, marked as those of the dev rows if `dev`. With --clean
+        they are always reported, otherwise only if a rationale announces the answer."""
         prefix = "--dev: " if dev else ""
         if self._clean:
             reporter.note(
