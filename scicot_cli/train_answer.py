@@ -66,7 +66,8 @@ def train_answer(
             "--soft-labels",
             metavar="SHARE",
             help="Probability of training on the conclusion of one of the teacher's samples "
-            "instead of the gold answer. Needs rows from generate-rationales --samples N --keep all.",
+            "instead of the gold answer. Needs rows from generate-rationales --samples N "
+            "--keep all.",
         ),
     ] = TrainSettings.soft_labels,
     answer_as: Annotated[
