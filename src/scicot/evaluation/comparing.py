@@ -1,4 +1,4 @@
-"""Compare two systems, question by question."""
+"""Compare the accuracies of two systems on the questions that both answered."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ MCNEMAR, T_TEST = "McNemar", "t-test"
 
 @dataclass(frozen=True)
 class Comparison:
-    """The comparison of two systems on the questions in both files, paired by id."""
+    """The result of comparing two systems, named `first` and `second`, on the questions that are in
+    the files of both. `interval` is the confidence interval of `difference` at confidence
+    `level`."""
 
     first: str
     second: str
@@ -40,14 +42,14 @@ class Comparison:
 
     @property
     def differs(self) -> bool:
-        """True if the test, corrected for multiple comparisons, is significant at this level."""
+        """True if the difference is significant: the p-value, corrected for multiple comparisons,
+        is below 1 - level."""
         return self.p_adjusted < 1 - self.level
 
     @cached_property
     def needed(self) -> int | None:
-        """The number of questions with which McNemar's test would detect this difference with a
-        power of 0.8. None if there is no difference, or if another test is used (clusters, several
-        seeds)."""
+        """The number of questions that McNemar's test would need to detect a difference of this
+        size with a power of 0.8. None if the difference is 0, or if another test was used."""
         if self.test != MCNEMAR:
             return None
         discordant = (self.only_first + self.only_second) / self.questions
@@ -75,7 +77,7 @@ class Comparison:
 
     @property
     def sentence(self) -> str:
-        """The figures and the conclusion in one line."""
+        """The difference, its interval, the p-value and the verdict as one sentence."""
         low, high = (100 * bound for bound in self.interval)
         adjusted = ""
         if self.p_adjusted != self.p_value:
@@ -93,7 +95,7 @@ def compare(
     first: SystemAnswers, second: SystemAnswers, settings: EvaluateSettings, reporter: Reporter
 ) -> Comparison:
     """Compare the first system with the second on the questions that both have. Raises ScicotError
-    if there are none, or if their gold answers differ."""
+    if there are none, or if the systems disagree on the gold answer of a question."""
     first_file, second_file = first.files[0], second.files[0]
     count, first_rows, second_rows = match_ids(
         first.ids, second.ids, first_file, second_file, reporter
@@ -130,7 +132,7 @@ def compare(
 
 
 def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Apply Holm's correction to the p-values of all comparisons but the primary one; return all
-    of them in the same order."""
+    """Return the comparisons in the same order, with `p_adjusted` set by Holm's correction over all
+    of them except the primary one, which is returned unchanged."""
     adjusted = iter(holm([c.p_value for c in comparisons if not c.primary]))
     return [c if c.primary else replace(c, p_adjusted=next(adjusted)) for c in comparisons]
