@@ -201,8 +201,8 @@ class _RowConverter:
             return to_question_row(row, reading)
         row_question = _question_in(row, reading)
         question = self._question_for(row_question, row)
-        # Rationale fields of the questions file do not belong to this answer. Its rationale stays
-        # as the reference for ROUGE-L.
+        # If the question file has rationale fields, they do not belong to this answer and are
+        # dropped. Only the rationale itself is kept, as the reference for ROUGE-L.
         stripped = question.without([name for name in RATIONALE_FIELDS if name != "rationale"])
         return {**stripped.to_row(), **_answer_of(row, question, row_question)}
 
@@ -286,7 +286,7 @@ def _answer_of(row: Row, question: Question, row_question: Question | None) -> R
     fields = {
         name: value for name, value in columns.cells(row).items() if name not in QUESTION_FIELDS
     }
-    for name in gold.gold_fields(fields):  # the gold answer is the one of the question
+    for name in gold.gold_fields(fields):  # the gold answer is taken from `question`
         del fields[name]
     if row_question is None and isinstance(row.get("rationale"), str):
         fields["rationales"] = [fields.pop("rationale")]

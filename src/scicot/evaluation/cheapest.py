@@ -24,7 +24,7 @@ class Cheapest:
     difference: float  # accuracy of the best minus that of the cheapest
     interval: Interval
     level: float
-    cost_ratio: float | None  # its work divided by the best system's; None if either is unknown
+    cost_ratio: float | None  # its work divided by the best system's; None if unknown
     worse: list[str]  # cheaper systems that are significantly worse
     not_compared: list[str]  # systems of unknown cost, or with answers to other questions
 

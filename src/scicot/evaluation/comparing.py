@@ -30,14 +30,15 @@ class Comparison:
     first: str
     second: str
     questions: int
-    only_first: float  # questions that only the first system got right; a mean over pairs of seeds
+    # number of questions that only the first system answered right, as a mean over pairs of seeds
+    only_first: float
     only_second: float
     difference: float  # accuracy of the first minus that of the second
     interval: Interval
-    test: str  # MCNEMAR; STUDENT if there are clusters or seeds
+    test: str  # T_TEST if there are clusters or several seeds, else MCNEMAR
     p_value: float
     p_adjusted: float  # after Holm's correction over all comparisons but the primary one
-    primary: bool  # specified in advance, so it needs no correction
+    primary: bool  # specified in advance (--primary), so not corrected
     level: float
 
     @property
@@ -104,7 +105,8 @@ def compare(
         raise ScicotError(f"{first_file} and {second_file} have no question in common (by id)")
     check_same(first, second, first_rows, second_rows, reporter)
     first_right, second_right = first.right[:, first_rows], second.right[:, second_rows]
-    # For each question, the share of pairs of seeds in which only one of the two is right.
+    # For each question, the share of seeds with a right answer. Products of these shares are shares
+    # of pairs of seeds, for example those in which only the first system is right.
     first_shares, second_shares = first_right.mean(axis=0), second_right.mean(axis=0)
     only_first, only_second = (
         (first_shares * (1 - second_shares)).sum(),

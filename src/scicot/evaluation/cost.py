@@ -22,9 +22,9 @@ from scicot.records import Prediction
 class Cost:
     """The inference cost of a system. `words` and `work` are means over the questions."""
 
-    weights: int  # parameters of all students, each counted once, as they are in memory
+    weights: int  # number of parameters of all students, each student counted once
     words: float  # words that the students read and write for a question
-    work: float  # sum over the students of weights times words: half of the operations
+    work: float  # weights times words, summed over the students
 
 
 class CostCounts:
@@ -96,7 +96,8 @@ def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
     students = [answer_name] if answer_name in models["weights"] else answer_name.split(" + ")
     choice_words = sum(_words(choice.text) for choice in question.choices)
     question_words = _words(question.question) + _words(question.context) + choice_words
-    # Given rationales cost nothing. A shuffled one was written too, for another question.
+    # Rationales from the input cost nothing. Shuffled ones were written by a student too, for other
+    # questions.
     if models.get("rationale_from") in ("student", "shuffled"):
         yield from _writing_passes(models, students, question_words, row.rationales)
     # Equal rationales are scored once.

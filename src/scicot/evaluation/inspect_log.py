@@ -20,7 +20,7 @@ from scicot.records import PREDICTION_FIELDS, Question
 from scicot.replies import read_reply
 from scicot.row_fields import Row, RowProblem
 
-# key of a prediction's `models`: the number of the answer if a question has several
+# key in a prediction's `models` for the sample's epoch: the number of this reply to the question
 EPOCH = "inspect_epoch"
 _LOG_FIELDS = ("epoch", "output", "scores", "error")
 

@@ -32,8 +32,9 @@ class Evaluation:
     comparisons: list[Comparison]
     level: float
     cluster_by: str | None
-    # Accuracy of an answer student by the source of its rationales, if there are several files on
-    # the same questions: {"answer@1f0c": {"student": 0.9, "shuffled": 0.4, "none": 0.3}}.
+    # Accuracy of each answer student by the source of the rationales that it read, for students
+    # with predictions from several sources on the same questions:
+    # {"answer@1f0c": {"student": 0.9, "shuffled": 0.4, "none": 0.3}}.
     reliance: dict[str, dict[str, float]]
     # None with fewer than two systems whose cost is known.
     cheapest: Cheapest | None

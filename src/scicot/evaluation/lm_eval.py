@@ -25,7 +25,7 @@ from scicot.row_fields import Row, RowProblem
 _INDEX_DIGITS = 9  # digits of an index; Python refuses to convert very long numbers
 # The log-likelihoods follow the order in which the task lists the choices.
 _ORDERED = Reading(ordered=True)
-FILTER = "lm_eval_filter"  # key of a prediction's `models`: the filter that extracted the answer
+FILTER = "lm_eval_filter"  # key in a prediction's `models`: the filter that found the answer
 
 
 def is_sample(row: Row) -> bool:

@@ -32,7 +32,7 @@ from scicot.statistics import (
 )
 
 COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
-# thresholds of `favours`: a share of answers, and standard deviations
+# minimum excess for `System.favours`: a share of answers, and a number of standard deviations
 _MIN_EXCESS, _MIN_DEVIATIONS = 0.1, 4
 _MAX_DIGITS = 15  # digits up to which numbers are sorted by value
 
@@ -56,10 +56,10 @@ class Calibration:
     ece: float  # expected calibration error, with bins of equal size
     ece_by_chance: float  # ECE expected from a perfectly calibrated system on as many questions
     brier: float | None  # from 0 to 2; None if no row has the scores of all choices
-    nll: float | None  # nats; None in the same case
+    nll: float | None  # negative log-likelihood in nats; None in the same case
     bins: Reliability  # of the first seed
     aurc: float  # area under the risk-coverage curve
-    # error rate if only this share of questions, the most confident, is answered
+    # error rate on the most confident questions, by their share of all questions: {"20%": 0.1}
     risk_at: dict[str, float]
 
 
@@ -71,7 +71,7 @@ class System:
     name: str
     files: list[str]
     questions: int
-    answered: float  # this and the following values are means over seeds
+    answered: float  # a number of questions, like the next two; means over seeds from here on
     abstained: float
     correct: float
     accuracy: float
@@ -87,9 +87,10 @@ class System:
     rationale_from: str | None  # source of the rationales: student, input, none, shuffled
     answer_model: str | None
     cost: Cost | None  # None if the rows do not record the students' weights
-    groups: dict[str, list[Group]]
-    macro: dict[str, float]  # mean accuracy over the groups of a field
-    # answers of all seeds, by position of the gold choice and of the answer
+    groups: dict[str, list[Group]]  # by field
+    macro: dict[str, float]  # mean accuracy over the groups of each field
+    # number of answers of all seeds, by position of the gold choice (rows) and of the answer
+    # (columns, of which the last one is for no answer)
     confusion: list[list[int]]
 
     @property

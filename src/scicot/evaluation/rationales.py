@@ -20,12 +20,12 @@ class RationaleFigures:
     """Metrics of the rationales of a file: means over its first MAX_EXAMINED rationales. Shares are
     from 0 to 1."""
 
-    rationales: int
-    words: float
+    rationales: int  # number of rationales examined
+    words: float  # words in a rationale
     repeated: float  # share of the word trigrams that occurred before in the same rationale
-    leaks: float  # share that announce an answer ("so the answer is B")
-    names_one: float  # share that contain the text of exactly one choice
-    agree: float | None  # of these, the share whose choice was predicted
+    leaks: float  # share of rationales that announce an answer ("so the answer is B")
+    names_one: float  # share of rationales that contain the text of exactly one choice
+    agree: float | None  # share of the rationales that name one choice whose choice was predicted
     rouge_l: float | None  # against the reference rationale in the row, if there is one
 
 

@@ -22,7 +22,7 @@ from scicot.reporting import Reporter, number_of, some_of
 from scicot.sources import Source
 from scicot.statistics import Floats, Ints
 
-CHOICES, LENGTH = "choices", "length"  # group names that are computed, not fields of the row
+CHOICES, LENGTH = "choices", "length"  # groupings that are computed, not fields
 
 
 @dataclass
@@ -34,11 +34,13 @@ class AnswerColumns:
     ids: list[str] = field(default_factory=list)
     # index of the predicted label; -1: no answer
     predicted: array[int] = field(default_factory=lambda: array("b"))
-    gold: array[int] = field(default_factory=lambda: array("b"))
-    choices: array[int] = field(default_factory=lambda: array("b"))
+    gold: array[int] = field(default_factory=lambda: array("b"))  # index of the gold label
+    choices: array[int] = field(default_factory=lambda: array("b"))  # number of choices
     confidence: array[float] = field(default_factory=lambda: array("d"))  # nan if the row has none
+    # probability of the gold answer, and sum of the squared probabilities of all choices; nan if
+    # the row lacks the score of a choice
     gold_probability: array[float] = field(default_factory=lambda: array("d"))
-    squares: array[float] = field(default_factory=lambda: array("d"))  # sum of p^2
+    squares: array[float] = field(default_factory=lambda: array("d"))
     abstained: array[int] = field(default_factory=lambda: array("b"))
     # Digests of the question and of the right choice's text, to check that rows of different files
     # with the same id are the same question.
@@ -79,7 +81,7 @@ class AnswerColumns:
         self.gold_probability.append(scores[gold] if has_all_scores else math.nan)
         self.squares.append(sum([p * p for p in scores.values()]) if has_all_scores else math.nan)
         self.abstained.append(row.abstained)
-        # A sum, because files may have the choices in different orders.
+        # The hashes are summed because files may have the choices in different orders.
         texts = [hash(choice.text) for choice in question.choices]
         self.question_hash.append(hash((question.question.strip(), sum(texts))))
         self.answer_hash.append(texts[gold_index])
