@@ -58,7 +58,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """The conclusion as a clause, such as "a is better than b"."""
+        """The result of the test as a clause, such as "a is better than b"."""
         if self.differs:
             better, worse = self.first, self.second
             if self.difference < 0:

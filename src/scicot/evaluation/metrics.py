@@ -59,7 +59,7 @@ class Calibration:
     nll: float | None  # negative log-likelihood in nats; None in the same case
     bins: Reliability  # of the first seed
     aurc: float  # area under the risk-coverage curve
-    # error rate on the most confident questions, by their share of all questions: {"20%": 0.1}
+    # error rate on the most confident questions, by their share of the questions: {"20%": 0.1}
     risk_at: dict[str, float]
 
 
@@ -71,7 +71,7 @@ class System:
     name: str
     files: list[str]
     questions: int
-    answered: float  # a number of questions, like the next two; means over seeds from here on
+    answered: float  # a number of questions, like the next two; a mean over seeds
     abstained: float
     correct: float
     accuracy: float

@@ -95,7 +95,7 @@ class Rows(Generic[T]):
         self._tracker = StreamTracker()
         self.skipped: Prefix | None = None  # the prefix to skip
         self._buffered: deque[T] = deque()  # records buffered by look_ahead
-        self._remaining: Iterator[T] | None = None  # iterator of the records after the buffered ones
+        self._remaining: Iterator[T] | None = None  # iterator of the later records
 
     @property
     def recognised(self) -> list[str]:

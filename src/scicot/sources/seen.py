@@ -36,7 +36,7 @@ class Seen:
 
 
 def digest(text: str) -> int:
-    """Return a 63-bit digest of a text. The probability of any collision among a million texts is 1
-    in 20 million."""
+    """Return a 63-bit digest of a text. The probability that any two of a million texts have the
+    same digest is 1 in 20 million."""
     hashed = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(hashed) >> 1

@@ -28,7 +28,7 @@ _MAX_NAME = 60  # maximum length of a column's name, in characters
 
 def delimiter_of(header: bytes, mapped: tuple[str, ...] = ()) -> str | None:
     """Return the delimiter of a table's header line; None if it is not the header of a table of
-    questions or predictions. `mapped` are the names given by --columns."""
+    questions or predictions. `mapped` are the column names given by --columns."""
     text = header.decode(errors="surrogateescape")
     found: dict[str, int] = {}
     for delimiter in _DELIMITERS:
