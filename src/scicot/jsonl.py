@@ -151,8 +151,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             stream.flush()
             os.fsync(stream.fileno())
             os.fchmod(stream.fileno(), 0o666 & ~umask())
-            # The temporary file is renamed while it is still locked, so that no other process removes
-            # it as abandoned.
+            # The temporary file is renamed while it is locked, so that no other process removes it
+            # as abandoned.
             os.replace(temporary, path)
     except BaseException:
         with suppress(FileNotFoundError):

@@ -133,8 +133,8 @@ class Answers:
 
 
 def _for_questions(settings: ReadingSettings) -> ReadingSettings:
-    """Return the reading settings for the question file: `settings`, but with only those parts of
-    --columns that map the parts of a question."""
+    """Return the reading settings for the question file: those of the user, but from --columns only
+    the mappings of question fields, not that of the prediction."""
     selected = _only_roles(
         settings, "question", "choices", "distractors", "answer", "context", "id"
     )
@@ -142,8 +142,8 @@ def _for_questions(settings: ReadingSettings) -> ReadingSettings:
 
 
 def _for_answers(settings: ReadingSettings) -> ReadingSettings:
-    """Return the reading settings for files of answers if there is also a question file: from
-    `settings`, only the mappings of the id and the prediction in --columns, and --answer-index."""
+    """Return the reading settings for files of answers that are joined to a question file: the
+    user's --answer-index and, from --columns, only the mappings of the id and the prediction."""
     return ReadingSettings(_only_roles(settings, "id", "prediction"), settings.answer_index)
 
 
@@ -173,9 +173,9 @@ def _is_extra_reply(
 
 
 class _RowConverter:
-    """Converts the rows of one file of answers to scicot's schema. It remembers which documents it
-    has converted, because several in a log of lm-evaluation-harness may have the same id; so each
-    pass over a file needs a new instance."""
+    """Converts the rows of one file of answers to scicot's schema. Several documents in a log of
+    lm-evaluation-harness may have the same id, so it remembers the documents that it has converted.
+    Each pass over a file therefore needs a new instance."""
 
     def __init__(self, questions: QuestionTable | None, per_character: bool) -> None:
         self._questions = questions
@@ -235,9 +235,10 @@ class _RowConverter:
         return question.without(PREDICTION_FIELDS)
 
     def _with_unique_id(self, question: Question, row: Row) -> Question:
-        """Return the question of a row of lm-evaluation-harness with a unique id: the n-th document
-        with the same id and text gets the id "ID#n". Raises RowProblem if a document occurs twice.
-        With a question file, raises NotAsked for every such document after the first."""
+        """Return `question`, which a row of lm-evaluation-harness answers, with a unique id. If the
+        log has several documents with its id and text, those after the first get the ids "ID#2",
+        "ID#3" and so on; with a question file, they raise NotAsked instead. Raises RowProblem if a
+        document occurs twice."""
         doc_ids = self._doc_ids[question.id, question.question, str(row.get("filter"))]
         if row.get("doc_id") in doc_ids:
             raise RowProblem(f"document {row.get('doc_id')} comes twice; is it a log of two runs?")

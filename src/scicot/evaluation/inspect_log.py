@@ -59,8 +59,8 @@ def answer_of(row: Row, question: Question) -> Row:
 
 
 def _scored_label(row: Row, question: Question) -> str | None:
-    """Return the label of the first answer that a scorer recorded; the gold answer if the scorer
-    recorded only that the answer is correct; None if no scorer recorded either."""
+    """Return the label of the first answer that a scorer recorded. If a scorer recorded only that
+    the answer is correct, return the gold answer. Return None if there is neither."""
     scores = row.get("scores")
     for score in scores.values() if isinstance(scores, Mapping) else ():
         if not isinstance(score, Mapping):

@@ -114,9 +114,9 @@ def evaluate(
     The first system is compared with each of the others.
 
     `questions` is a file of the questions that were asked. If it is given, rows are joined to it by
-    id, gold answers come from it, questions without a row count as not answered, and `limit` and
-    `reading` apply to it. Raises ScicotError if a file has nothing to evaluate or repeats an id, or
-    if systems disagree on a gold answer.
+    id, gold answers come from it, and questions without a row count as not answered. `limit` is the
+    maximum number of questions or, without `questions`, of rows in each file. Raises ScicotError if
+    a file has nothing to evaluate or repeats an id, or if systems disagree on a gold answer.
     """
     settings = settings or EvaluateSettings()
     reporter = reporter or LogReporter()

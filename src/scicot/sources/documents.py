@@ -49,7 +49,8 @@ def objects(
 
 
 def _read_on(head: list[bytes], lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the lines, and append each to `head`, from which a caller can read it again."""
+    """Yield the lines, and append each to `head`, which the caller reads again if it needs the
+    lines."""
     for line in lines:
         head.append(line)
         yield line
@@ -95,7 +96,7 @@ def _document(data: bytes, name: str) -> Iterator[Entry]:
 
 def array(data: bytes, name: str) -> Iterator[Entry]:
     """Yield the rows of a JSON array, and an InvalidRow for each element that is no object. An
-    array of strings only yields a single InvalidRow."""
+    array that has only strings yields a single InvalidRow."""
     value = _decoded(data, name)
     if isinstance(value, InvalidRow):
         yield value

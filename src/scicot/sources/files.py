@@ -123,7 +123,7 @@ def _unrecognised(
     mapped: tuple[str, ...],
     notes: list[str],
 ) -> Iterator[Entry]:
-    """Read a file whose first line is neither JSON with rows nor the header of a table.
+    """Read a file whose first line is neither a JSON object or array nor the header of a table.
 
     `head` are the lines read so far, of which the stripped `first_line` is the last, and `lines`
     are the following ones. The file may be a table without a header (MMLU's layout), or a table

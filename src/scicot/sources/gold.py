@@ -97,8 +97,9 @@ class GoldTally:
 
 
 def unused_fields(names: Iterable[str]) -> str:
-    """Return a clause for an error message about a missing gold answer. It lists those of the field
-    `names` that scicot does not use, and says how to name or map the field with the answers."""
+    """Return a clause for an error message about a missing gold answer. It lists the fields among
+    `names` that scicot does not use, and says how to name or map the field that holds the
+    answers."""
     unused = [name for name in names if name not in _USED]
     if not unused:
         return '(no field is unused); add a field named "answer"'
@@ -115,8 +116,8 @@ def unused_fields(names: Iterable[str]) -> str:
 
 
 def likely_gold(names: Iterable[str]) -> str | None:
-    """Return the name that looks most like that of a gold answer, out of those `names` of fields
-    that scicot does not use. None if none does."""
+    """Return the field name that looks most like that of a gold answer; None if none does. Names of
+    fields that scicot already uses are ignored."""
     return _likely_gold([name for name in names if name not in _USED])
 
 

@@ -45,9 +45,9 @@ def _parts(source: str) -> list[str]:
 
 
 def files_of(source: str) -> list[tuple[str, str]] | None:
-    """Download the files of a data set that `source` names by a path or a pattern, and return
-    (local path, hf:// name) for each. Returns None if `source` names a split. Raises ScicotError if
-    no file can be loaded."""
+    """Download the files of a data set that `source` names by a path or a glob pattern, such as
+    hf://OWNER/NAME/data/*.zst. Return (local path, hf:// name) for each file; None if `source`
+    names a split. Raises ScicotError if no file can be loaded."""
     parts = _parts(source)
     repository, path = "/".join(parts[:2]), "/".join(parts[2:])
     if len(parts) < 3 or not all(parts) or not shards.names_files(path):
@@ -74,8 +74,9 @@ def files_of(source: str) -> list[tuple[str, str]] | None:
 
 
 def entries(source: str) -> Iterator[Entry]:
-    """Yield the rows of the split that `source` names, and an InvalidRow for each row that cannot
-    be represented in JSON. Raises ScicotError if the split cannot be loaded."""
+    """Yield the rows of the split that `source` names, such as hf://OWNER/NAME/SPLIT, and an
+    InvalidRow for each row that JSON cannot represent. Raises ScicotError if the split cannot be
+    loaded."""
     address = parse(source)
     if Path(address.repository).exists():
         # `datasets` would silently read the local folder instead.
