@@ -1,4 +1,5 @@
-"""The Typer app: its commands, and the conversion of errors to one line and an exit code."""
+"""The Typer app `scicot` with its commands. It converts errors to one-line messages and exit
+codes."""
 
 from __future__ import annotations
 
@@ -21,13 +22,13 @@ from scicot_cli.launching import watch_launcher
 WIDEST = 140  # maximum number of terminal columns that the help uses
 # exit code that a shell reports for a command whose output pipe was closed
 BROKEN_PIPE = 128 + signal.SIGPIPE
-# they write their output at once or not at all, so there is nothing to resume
+# commands that write their output at once or not at all, so there is nothing to resume
 _NOT_RESUMED = ("check", "evaluate", "merge")
 
 
 class _Commands(TyperGroup):
-    """Lists the commands in the order of the pipeline, and turns user errors into one line and an
-    exit code; bugs keep their traceback."""
+    """The group of all commands. It lists them in the order of the pipeline. A user error ends the
+    program with a one-line message and an exit code; a bug keeps its traceback."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -37,7 +38,7 @@ class _Commands(TyperGroup):
         return list(self.commands)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
-        """Write the list of commands without importing them."""
+        """Write the list of commands in the help, without importing the commands' modules."""
         with formatter.section("Commands"):
             formatter.write_dl(list(SUMMARIES.items()))
 
@@ -83,8 +84,9 @@ class _Commands(TyperGroup):
 
 
 def _exit_code(error: BaseException, command: str | None) -> int | None:
-    """Print a one-line message for the exception that ended a command and return the exit code;
-    None for a bug, which keeps its traceback."""
+    """Print a one-line message for the exception that ended a command, and return the exit code.
+    Return None for a bug, which keeps its traceback. `command` is the name of the command, None if
+    it is not known."""
     if stop.pending is not None:
         # Libraries turn an interrupt during their import into errors of their own.
         return _stopped(stop.pending)
@@ -110,8 +112,9 @@ def _stopped(interrupt: KeyboardInterrupt) -> int:
 
 
 def _system_error_code(error: BaseException, *, resumed: bool) -> int | None:
-    """Handle operating system errors as `_exit_code` does: file permissions, a full disk, a closed
-    output pipe."""
+    """Print a one-line message for an error of the operating system (file permissions, a full
+    disk), and return the exit code; None if the exception is no such error. A closed output pipe
+    gives no message. With `resumed`, the message says that the same command will continue."""
     if isinstance(error, BrokenPipeError):
         # The reader of a pipe, such as head, may close it early; that is no error.
         console.give_up(sys.stdout)
@@ -175,10 +178,11 @@ def scicot(
 
 
 def run() -> int:
-    """Run the command given by the arguments; return its exit code. Bugs are raised."""
+    """Run the command that sys.argv gives, and return its exit code. Exceptions that are bugs are
+    raised."""
     watch_launcher()
     if sys.stdout is not None:
-        # Names of files, and text of rows, that UTF-8 cannot spell.
+        # Names of files and texts of rows may contain characters that UTF-8 cannot encode.
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         app()

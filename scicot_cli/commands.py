@@ -9,7 +9,8 @@ from typing import Any
 
 import typer
 
-# What the help of `scicot` says of each command: the first line of the command's own help.
+# The description of each command in the help of `scicot`; it is also the first line of the
+# command's own help.
 SUMMARIES = {
     "demo": "Run all steps on a small example, in two minutes.",
     "check": "Show how a file of questions is read.",
@@ -23,7 +24,8 @@ SUMMARIES = {
 
 
 class Commands(Mapping[str, Any]):
-    """Maps the name of each command to Typer's object for it, made when it is looked up."""
+    """Maps the name of each command to its command object, which is created when it is first looked
+    up."""
 
     def __init__(self) -> None:
         self._commands: dict[str, Any] = {}

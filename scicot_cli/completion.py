@@ -1,8 +1,8 @@
 """Shell completion of option values, and its installation for bash, zsh and fish.
 
-`scicot --install-completion zsh` works from bash too; without a name it is for the running shell.
-Zsh and fish use typer's scripts. Bash needs its own: it splits words at colons, so `scratch:t`
-would reach the program as three words.
+`scicot --install-completion zsh` works from bash too. Without the name of a shell, completion is
+installed for the running one. Zsh and fish use Typer's scripts. Bash needs another script, because
+it splits words at colons: `scratch:t` would reach the program as three words.
 """
 
 from __future__ import annotations
@@ -49,14 +49,16 @@ complete -o default -F _scicot_completion scicot
 
 
 def _typer_completion() -> Any:
-    """Return Typer's module of this name, which is loaded only where it is needed."""
+    """Import the module typer.completion, register its classes for the shells, and return it. It is
+    imported only where it is needed, so that commands start fast."""
     module = importlib.import_module("typer.completion")
     module.completion_init()  # registers Typer's classes for the shells
     return module
 
 
 def register_shells() -> None:
-    """Prepare the completion of a command line if a shell asks for it."""
+    """Register Typer's classes for the shells if a shell has started this program to complete a
+    command line."""
     if VARIABLE in os.environ:
         _typer_completion()
 
@@ -91,7 +93,8 @@ def install(shell: str) -> Path:
 
 
 def _shell_of(option: str, value: str) -> str:
-    """Return the shell named by an option. Raises UsageError for an unknown one."""
+    """Return the name of the shell that is given as the value of a completion option; RUNNING
+    stands for the running shell. Raises UsageError for a shell that is not supported."""
     if value == RUNNING:
         value = _typer_completion()._get_shell_name() or ""
         if value not in SHELLS:
@@ -142,7 +145,8 @@ SHOW = _option(OPTIONS[1], _show, "Print the completion script instead.")
 
 
 def with_shell(arguments: list[str]) -> list[str]:
-    """Insert RUNNING as the value of completion options that were given without one."""
+    """Return the command's arguments, with RUNNING inserted as the value of each completion option
+    that has none."""
     return [
         f"{word}={RUNNING}"
         if word in OPTIONS and (not following or following.startswith("-"))
@@ -152,7 +156,7 @@ def with_shell(arguments: list[str]) -> list[str]:
     ]
 
 
-# Values of options: typer calls each function with the part typed so far.
+# Functions that complete the values of options. Typer calls each with the part typed so far.
 
 
 def _starting_with(values: Iterable[str]) -> Callable[[str], list[str]]:
@@ -166,28 +170,30 @@ devices = _starting_with(("auto", "cpu", "cuda"))
 
 
 def training_precisions(incomplete: str) -> list[str]:
-    """Complete --precision of the training commands."""
+    """Return the values of --precision in the training commands that begin with `incomplete`."""
     from scicot.config import Precision
 
     return _starting_with(get_args(Precision))(incomplete)
 
 
 def predicting_precisions(incomplete: str) -> list[str]:
-    """Complete --precision of predict."""
+    """Return the values of --precision in predict that begin with `incomplete`."""
     from scicot.config import EnginePrecision
 
     return _starting_with(get_args(EnginePrecision))(incomplete)
 
 
 def students(incomplete: str) -> list[str]:
-    """Complete --student: the sizes of fresh students, and runs to train on."""
+    """Return the values of --student that begin with `incomplete`: the sizes of untrained students,
+    and runs whose training is continued."""
     from scicot.training.scratch import ALL_SIZES, PREFIX
 
     return [*_starting_with([PREFIX + size for size in ALL_SIZES])(incomplete), *runs(incomplete)]
 
 
 def teachers(incomplete: str) -> list[str]:
-    """Complete --teacher: kinds, models with known prices, and files of replies."""
+    """Return the values of --teacher that begin with `incomplete`: kinds of teachers, models with
+    known prices, and files of recorded replies."""
     from scicot.teachers.prices import PRICES
 
     kind, colon, name = incomplete.partition(":")
@@ -198,7 +204,8 @@ def teachers(incomplete: str) -> list[str]:
 
 
 def runs(incomplete: str) -> list[str]:
-    """Complete a run: folders with a scicot.json in or below the folder typed so far."""
+    """Return the runs whose path begins with `incomplete`: folders with a scicot.json, searched in
+    the folder typed so far and a few levels below it."""
     parent = incomplete.rpartition("/")[0] + "/" if "/" in incomplete else ""
     found = (f"{parent}{name}" for name in _runs_below(Path(parent or "."), _MAX_DEPTH))
     return list(islice((name for name in found if name.startswith(incomplete)), _MAX_RUNS))

@@ -1,6 +1,6 @@
-"""Progress output on stderr: a bar on a terminal, periodic plain lines otherwise.
+"""Messages and progress on stderr: a progress bar on a terminal, otherwise a line at intervals.
 
-rich is imported only when something is printed: `scicot --help` does without it.
+rich is imported only when something is printed, so that `scicot --help` starts fast.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 PLAIN_SECONDS = 10.0  # seconds between two lines of progress if stderr is no terminal
-BAR_AFTER_SECONDS = 1.0
-STARTING_SECONDS = 0.6
+BAR_AFTER_SECONDS = 1.0  # seconds after which a task shows a progress bar
+STARTING_SECONDS = 0.6  # seconds after which `starting` prints its message
 SPEED_SECONDS = 60.0  # window in seconds over which speed is measured
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
@@ -35,7 +35,8 @@ _printed: list[bool] = []  # not empty once the command has printed something
 
 
 def escape(text: str) -> str:
-    """Return the text with its brackets escaped, so that rich prints them as they are."""
+    """Return the text with its brackets escaped, so that rich prints them and does not read them as
+    markup."""
     from rich import markup
 
     return markup.escape(text)
@@ -46,8 +47,9 @@ def error(message: str) -> None:
 
 
 def reporter(*, quiet: bool = False, verbose: bool = False) -> Reporter:
-    """Return a command's reporter: `quiet` prints only warnings, `verbose` also the libraries'
-    output."""
+    """Return the reporter of a command. With `quiet`, it prints only warnings. Without `verbose`,
+    the progress bars and warnings of libraries are turned off. In processes other than rank 0, it
+    prints nothing."""
     if not verbose:
         # transformers and datasets read these variables on import. They hide their progress bars
         # and advice; scicot prints its own.
@@ -61,8 +63,9 @@ def reporter(*, quiet: bool = False, verbose: bool = False) -> Reporter:
 
 @contextmanager
 def starting() -> Iterator[None]:
-    """Print on a terminal that libraries are being loaded, unless the command prints something
-    first: importing torch and transformers takes some seconds."""
+    """Return a context for importing torch and transformers, which takes some seconds. If nothing
+    has been printed after STARTING_SECONDS, a message on the terminal says that they are being
+    loaded."""
 
     def announce() -> None:
         if not _printed:
@@ -79,7 +82,7 @@ def starting() -> Iterator[None]:
 
 
 def hint(command: str) -> None:
-    """Print on a terminal the command that probably comes next."""
+    """Print the command that the user will probably run next, if stderr is a terminal."""
     if sys.stderr is not None and sys.stderr.isatty() and rank() == 0:
         _print(f"[dim]next: {escape(command)}[/]")
 
@@ -122,7 +125,7 @@ class _ConsoleReporter:
 
 
 class _Follower(_ConsoleReporter):
-    """Reporter of all ranks but 0: prints nothing, since rank 0 reports."""
+    """The reporter of all ranks except 0: it prints nothing, since rank 0 reports."""
 
     def warn(self, message: str) -> None:
         pass
@@ -144,14 +147,16 @@ class _BarTask:
 
 
 class _PlainTask:
-    """Prints a line at most every PLAIN_SECONDS: steps done, total, speed, time left."""
+    """A task that prints its progress as a line, at most every PLAIN_SECONDS: steps done, total,
+    speed, time left."""
 
     def __init__(self, description: str, total: int | None) -> None:
         self._description = description
         self._total = total
         self._done = 0
         self._last_line_at = time.monotonic()
-        # The first call may count the work of an earlier run, so the speed is measured after it.
+        # The first call of `advance` may count the work of an earlier run, so the speed is measured
+        # from there.
         self._speed = Speed(SPEED_SECONDS)
 
     def advance(self, steps: int = 1, **figures: float | int | str) -> None:
@@ -201,8 +206,8 @@ def _print(markup: str) -> None:
 
 
 def give_up(stream: IO[str] | None) -> None:
-    """Redirect a stdout or stderr that cannot be written to /dev/null, so that Python's flush at
-    exit does not fail."""
+    """Redirect `stream` (stdout or stderr), to which writing has failed, to /dev/null, so that
+    Python's flush at exit does not fail."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
     except (AttributeError, OSError, ValueError):  # closed, or a replacement by a test
@@ -210,13 +215,14 @@ def give_up(stream: IO[str] | None) -> None:
 
 
 def visible_lines(lines: list[str]) -> str:
-    """Join lines that may contain text from files, with control characters made visible."""
+    """Join lines into one text, with control characters made visible (see `visible`), since they
+    may come from files."""
     return "\n".join(map(visible, lines))
 
 
 def visible(text: str) -> str:
-    """Replace control characters, and characters that change the text direction, by their names, so
-    that text from a file cannot control the terminal."""
+    """Replace control characters, and characters that change the text direction, by visible symbols
+    such as <U+202E>, so that text from a file cannot control the terminal."""
     return _CONTROL.sub(_named, text)
 
 

@@ -36,8 +36,8 @@ class _BarConsole(Console):
     """A console that is two columns narrower than the terminal. On Ctrl-C the terminal prints "^C"
     after the bar, which needs this room.
 
-    Without it "^C" would wrap to a new line. rich, which clears only as many lines as the bar has,
-    would then leave the bar on the screen.
+    Without this room, "^C" would wrap to a new line. rich, which clears only as many lines as the
+    bar has, would then leave the bar on the screen.
     """
 
     @property

@@ -1,4 +1,5 @@
-"""JSON lines: decode strictly, read with line numbers, append whole lines, replace whole files."""
+"""Read and write JSON lines: decode strictly, read with line numbers, append whole lines, and
+replace whole files."""
 
 from __future__ import annotations
 
@@ -80,7 +81,8 @@ def _is_deeper(value: Any, max_depth: int) -> bool:
 
 
 def encode(row: Mapping[str, Any]) -> bytes:
-    """Encode a row as one line with its line break; ValueError for NaN and Infinity."""
+    """Encode a row as one line of JSON in UTF-8, with its line break. Raises ValueError for NaN and
+    Infinity."""
     try:
         return _encode(row).encode() + b"\n"
     except UnicodeEncodeError:  # a lone surrogate, which JSON can express and UTF-8 cannot
@@ -90,10 +92,11 @@ def encode(row: Mapping[str, Any]) -> bytes:
 def decode_lines(
     lines: Iterable[bytes], name: str, after: int = 0, max_depth: int = MAX_DEPTH
 ) -> Iterator[tuple[str, Row]]:
-    """Yield (NAME:LINE, row) for each line that is not blank; InvalidRow for one that is not a JSON
-    object. Line numbers continue from `after`, the number of earlier lines.
+    """Yield ("NAME:LINE", row) for each line that is not blank. Line numbers continue from `after`,
+    the number of earlier lines.
 
-    After an InvalidRow the iterator continues with the next line, so callers may skip rows.
+    The iterator raises InvalidRow for a line that is not a JSON object. It can then be continued
+    with the next line, so callers may skip rows.
     """
     return _LineDecoder(lines, name, after, max_depth)
 
@@ -133,7 +136,8 @@ def _reason(error: jsonlines.InvalidLineError) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Replace `path` atomically by the stream's contents if the block ends without an exception.
+    """Yield a stream for the new contents of the file `path`. They replace the old ones atomically
+    if the `with` block ends without an exception.
 
     The contents are written to a temporary file, synced and renamed, so a crash leaves the old file
     or the new one. Temporary files left by killed processes are removed.
@@ -147,7 +151,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             stream.flush()
             os.fsync(stream.fileno())
             os.fchmod(stream.fileno(), 0o666 & ~umask())
-            # while it is locked, so that no other process removes it as abandoned
+            # The temporary file is renamed while it is locked, so that no other process removes it
+            # as abandoned.
             os.replace(temporary, path)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -156,15 +161,16 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 class Appender:
-    """A file to which whole lines are appended (see `appending`). `end` is the byte offset of the
-    next line."""
+    """A file to which whole lines are appended (see `appending`). `end` is its size in bytes, at
+    which the next line will begin."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._open()
 
     def write(self, line: bytes) -> int:
-        """Append a line, flush it to the system, and return its byte offset."""
+        """Append a line, flush it to the operating system, and return the byte offset at which it
+        begins."""
         begin = self.end
         self._stream.write(line)
         self._stream.flush()
@@ -173,8 +179,8 @@ class Appender:
 
     @contextmanager
     def replacing(self) -> Iterator[IO[bytes]]:
-        """Replace the file's contents (see the function `replacing`); appending then continues
-        after them."""
+        """Yield a stream for new contents of the file, which replace the old ones atomically (see
+        the function `replacing`). Later lines are appended to the new contents."""
         with replacing(self.path) as stream:
             yield stream
         self.close()
@@ -190,7 +196,8 @@ class Appender:
 
 @contextmanager
 def appending(path: Path) -> Iterator[Appender]:
-    """Open a file to append lines, creating it if needed; an incomplete last line is removed."""
+    """Open a file to append lines to it, and create it if needed. An incomplete last line is
+    removed first."""
     path.open("ab").close()
     mend_last_line(path)
     appender = Appender(path)
@@ -202,7 +209,8 @@ def appending(path: Path) -> Iterator[Appender]:
 
 @dataclass(frozen=True, slots=True)
 class LocatedRow:
-    """A row with its location: FILE:LINE, and the byte offsets of its line."""
+    """A row with its location in a file: `where` is FILE:LINE; `begin` and `end` are the byte
+    offsets of its line."""
 
     where: str
     begin: int
@@ -211,8 +219,8 @@ class LocatedRow:
 
 
 def rows_from(path: Path, start: int) -> Iterator[LocatedRow]:
-    """Yield the rows from byte offset `start`, the start of a line; an incomplete last line is
-    ignored.
+    """Yield the rows of a file from the byte offset `start`, at which a line must begin. A last
+    line without a line break is ignored, since it is incomplete.
 
     Raises InvalidRow for a line that is not a JSON object; its line number counts from `start`.
     """
@@ -234,15 +242,15 @@ def rows_from(path: Path, start: int) -> Iterator[LocatedRow]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file's contents by this text, atomically."""
+    """Replace the contents of the file `path` by this text, atomically."""
     with replacing(path) as stream:
         # A file name that is not valid UTF-8 is escaped; JSON decodes it again.
         stream.write(text.encode("utf-8", "backslashreplace"))
 
 
 def mend_last_line(path: Path) -> bool:
-    """Remove an incomplete last line (without a line break), as a killed process leaves it. Returns
-    True if there was one."""
+    """Remove the last line of a file if it has no line break, since a killed process left it
+    incomplete. Return True if a line was removed."""
     with path.open("rb+") as stream:
         size = stream.seek(0, os.SEEK_END)
         kept_size = size

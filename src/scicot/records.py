@@ -51,7 +51,7 @@ RATIONALE_FIELDS = (
     "thinking",
 )
 _RAW_TEXTS = ("reply", "thinking")  # rationale fields with the teacher's raw texts
-# Reasons to reject a row (the "reason" in OUT.rejected.jsonl).
+# Reasons to reject a reply of the teacher (the "reason" in OUT.rejected.jsonl).
 REASONS = (
     "wrong-conclusion",
     "refusal",
@@ -80,7 +80,8 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A multiple-choice question. `answer` is a label, or None if the gold answer is unknown."""
+    """A multiple-choice question. `answer` is the label of the gold answer, or None if that is
+    unknown. `extra` holds the fields of the row that are not part of the question."""
 
     id: str
     question: str
@@ -103,8 +104,8 @@ class Question:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any], without: Collection[str] = ()) -> Question:
-        """Read a row in scicot's own schema. Raises RowProblem naming the invalid field. Fields in
-        `without` are not kept as extra fields."""
+        """Convert a row in scicot's own schema to a question. Its other fields are kept in `extra`,
+        except those in `without`. Raises RowProblem, which names the invalid field."""
         text = string_field(row, "question")
         choices = _choices(row.get("choices"))
         labels = [choice.label for choice in choices]
@@ -125,7 +126,7 @@ class Question:
         return cls(identity, text, choices, answer, context, dict(meta), extra)
 
     def to_row(self) -> Row:
-        """Return the row: known fields first, then the extra fields of the user's file."""
+        """Return the question as a row: scicot's fields first, then those in `extra`."""
         row: Row = {
             "id": self.id,
             "question": self.question,
@@ -139,8 +140,8 @@ class Question:
         return {**row, **self.extra}
 
     def field(self, path: str) -> Any:
-        """Return the value at a dotted path ("meta.subject") of the row. Raises KeyError if there
-        is none."""
+        """Return the value of a field of the row, given as a dotted path such as "meta.subject".
+        Raises KeyError if there is none."""
         value: Any = {"meta": self.meta} if path.startswith("meta.") else self.to_row()
         for name in path.split("."):
             if not isinstance(value, MAPPING) or name not in value:
@@ -149,13 +150,14 @@ class Question:
         return value
 
     def without_rationale(self) -> Question:
-        """Return the question without the fields that a rationale row adds. "fold" is removed only
-        if a student wrote the row; otherwise it is a column of the user's."""
+        """Return a copy of the question whose `extra` lacks the fields that a rationale row adds.
+        "fold" is removed only if a student wrote the row; otherwise it is a field of the user's
+        file."""
         by_student = str(self.extra.get("teacher")).startswith(STUDENT)
         return self.without((*RATIONALE_FIELDS, "fold") if by_student else RATIONALE_FIELDS)
 
     def without(self, fields: Sequence[str]) -> Question:
-        """Return a copy without these extra fields, for a step that writes its own."""
+        """Return a copy of the question whose `extra` lacks these fields."""
         extra = {key: value for key, value in self.extra.items() if key not in fields}
         return Question(
             self.id, self.question, self.choices, self.answer, self.context, self.meta, extra
@@ -164,7 +166,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Rationale:
-    """A teacher's explanation of a question. `sample` numbers several from the same teacher."""
+    """A rationale of a question, with its origin. `teacher` names the model that wrote it. `sample`
+    is its number, from 0, if the teacher wrote several for the question. `conclusion` is the label
+    of the choice that the teacher's reply names. `saw_answer` is True if the prompt contained the
+    gold answer. `request` is a hash of the request to the teacher."""
 
     question: Question
     rationale: str
@@ -175,7 +180,8 @@ class Rationale:
     request: str | None = None
     usage: Mapping[str, float] = field(default_factory=dict)  # tokens by kind, and "cost_usd"
     fold: int | None = None  # for out-of-fold rationales: the fold whose student wrote it
-    # The label of the answer that the rationale still states, in a sentence of its reasoning.
+    # The label of the choice that the rationale still states as the answer, in a sentence that is
+    # part of its reasoning.
     still_concludes: str | None = None
     # The raw reply, and thinking that the server sent separately. Kept if the rationale is not the
     # whole cleaned reply (--rationale-source thinking, --max-rationale-tokens).
@@ -184,7 +190,8 @@ class Rationale:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Rationale:
-        """Read a rationale row. Raises RowProblem naming the invalid field."""
+        """Convert a rationale row to a rationale. Raises RowProblem, which names the invalid
+        field."""
         question = Question.from_row(row).without_rationale()
         by_student = str(row.get("teacher")).startswith(STUDENT)
         # A poor student may write an empty rationale; its row is still valid.
@@ -237,11 +244,13 @@ class Rationale:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A student's answer: `prediction` is a label, or None if there is none (never a guess).
+    """An answer to a question: `prediction` is a label, or None if there is no answer (never a
+    guess).
 
-    `scores` are the probabilities of the labels (they sum to 1), `confidence` is the highest of
-    them. `abstained` is True if it was below --abstain-below. `models` records the provenance:
-    runs, source of the rationales, kind of scoring.
+    `rationales` are the texts that the student read. `scores` are the probabilities of the labels,
+    which sum to 1, and `confidence` is the highest of them. `abstained` is True if no answer was
+    given because the confidence was below --abstain-below. `models` records how the answer was
+    made: runs, source of the rationales, kind of scoring.
     """
 
     question: Question
@@ -254,7 +263,8 @@ class Prediction:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Prediction:
-        """Read a prediction row. Raises RowProblem naming the invalid field."""
+        """Convert a prediction row to a prediction. Raises RowProblem, which names the invalid
+        field."""
         question = Question.from_row(row, without=PREDICTION_FIELDS)
         if "prediction" not in row:
             raise RowProblem('"prediction" is missing')
@@ -306,7 +316,8 @@ def _is_probability(value: Any) -> bool:
 
 
 def content_id(question: str, context: str, choices: Sequence[Choice]) -> str:
-    """Return a stable id for a question without one: a digest of its text, context and choices."""
+    """Return an id for a question that has none: a digest of its text, context and choices, so that
+    it is the same in every run."""
     content = [question, context, [[choice.label, choice.text] for choice in choices]]
     canonical = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]

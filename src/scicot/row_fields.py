@@ -1,4 +1,4 @@
-"""Read the fields of a row, and check their types."""
+"""Read fields from a row, and check the types of their values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ MAPPING = (dict, Mapping)
 
 
 class RowProblem(ValueError):
-    """An invalid row, without its location; readers that know the line raise InvalidRow from it."""
+    """An error in a row, raised by code that does not know the row's location. Readers that know it
+    raise an InvalidRow with the same message."""
 
 
 def mapping_field(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -30,10 +31,12 @@ def string_field(row: Mapping[str, Any], name: str, default: str | None = None) 
 
 
 def model_text_field(row: Mapping[str, Any], name: str, *, blank: bool = False) -> str:
-    """Read a text that a model wrote, with lone surrogates replaced by U+FFFD.
+    """Return the field `name` of a row, a text that a model wrote, with lone surrogates replaced by
+    U+FFFD.
 
-    A proxy may cut a reply within a character; the rest of the reply was paid for, so it is kept.
-    Raises RowProblem if there is no text or, unless `blank` is allowed, an empty one.
+    Such a surrogate is half a character, left by a proxy that cut the reply there. The rest of the
+    reply was paid for, so it is used. Raises RowProblem if the field is missing or no string, or if
+    it is empty and `blank` is False.
     """
     return whole_characters(_string_value(row, name, blank=blank))
 
@@ -50,8 +53,8 @@ def _string_value(row: Mapping[str, Any], name: str, *, blank: bool) -> str:
 
 
 def checked_utf8(text: str, description: str) -> str:
-    """Return the text. Raises RowProblem if it cannot be encoded as UTF-8, as tokenizers and
-    servers need."""
+    """Return the text if it can be encoded as UTF-8, as tokenizers and servers need. If not, raise
+    RowProblem; `description` names the text in its message."""
     try:
         if not text.isascii():
             text.encode()

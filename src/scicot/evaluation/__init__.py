@@ -1,5 +1,5 @@
-"""Evaluate predictions: metrics of each system with confidence intervals, and significance tests of
-the differences between systems."""
+"""Evaluate predictions: compute the metrics of each system with confidence intervals, and test
+whether systems differ significantly."""
 
 from scicot.evaluation.comparing import Comparison
 from scicot.evaluation.job import Evaluation, evaluate, systems_of

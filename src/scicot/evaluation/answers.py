@@ -1,12 +1,13 @@
-"""Read files of answers from any tool as prediction rows.
+"""Read files of answers, written by scicot or by other tools, and convert them to predictions.
 
     Answers(reporter=reporter).of("predictions.jsonl")         scicot's own rows, or rationale rows
     Answers(questions="test.jsonl", ...).of("theirs.jsonl")    {"id": "q1", "prediction": "B"}
     Answers(reporter=reporter).of("samples_arc_easy.jsonl")    a log of lm-evaluation-harness
     Answers(reporter=reporter).of("2026-01-01_arc.eval")       a log of Inspect
 
-`questions` names the file of the questions that were asked: gold answers are taken from it, answers
-to other questions are left out, and questions without an answer count as not answered.
+`questions` is a file of the questions that the tool had to answer (the "question file" in this
+module). If it is given, gold answers are taken from it, answers to other questions are left out,
+and questions without an answer count as not answered.
 """
 
 from __future__ import annotations
@@ -39,7 +40,14 @@ _TEXT_SHOWN = 60  # characters of a question that identify it in a message if it
 
 
 class Answers:
-    """Reads files of answers; `questions` is needed for files without the questions themselves."""
+    """Reads files of answers and converts them to predictions.
+
+    `questions` is the question file; it is needed for files of answers that do not contain the
+    questions themselves. `per_character` is used for logs of lm-evaluation-harness (see
+    lm_eval.answer_of). `reading` describes the fields of the files. `limit` is the maximum number
+    of questions in the question file or, without one, of rows in each file. With `skip_invalid`, an
+    invalid row is skipped with a warning; without it, it raises InvalidRow.
+    """
 
     def __init__(
         self,
@@ -72,8 +80,10 @@ class Answers:
                 self._questions = QuestionTable(counted(rows, task), os.fspath(questions))
 
     def of(self, file: sources.Source) -> Iterator[Prediction]:
-        """Yield one prediction per question of a file, then an unanswered prediction for every
-        question of `questions` without one. Raises ScicotError for a repeated id."""
+        """Yield a prediction for each question that is answered in `file`, then one without an
+        answer for each question of the question file that is not. Further replies to a question are
+        skipped (see _is_extra_reply). Raises ScicotError if an id is repeated for another
+        reason."""
         rows = sources.predictions(
             file,
             convert=_RowConverter(self._questions, self._per_character).convert,
@@ -123,8 +133,8 @@ class Answers:
 
 
 def _for_questions(settings: ReadingSettings) -> ReadingSettings:
-    """Return the settings for a separate file of questions: only the mappings of question
-    columns."""
+    """Return the reading settings for the question file: those of the user, but from --columns only
+    the mappings of question fields, not that of the prediction."""
     selected = _only_roles(
         settings, "question", "choices", "distractors", "answer", "context", "id"
     )
@@ -132,7 +142,8 @@ def _for_questions(settings: ReadingSettings) -> ReadingSettings:
 
 
 def _for_answers(settings: ReadingSettings) -> ReadingSettings:
-    """Return the settings for prediction files: only the mappings of the id and the prediction."""
+    """Return the reading settings for files of answers that are joined to a question file: the
+    user's --answer-index and, from --columns, only the mappings of the id and the prediction."""
     return ReadingSettings(_only_roles(settings, "id", "prediction"), settings.answer_index)
 
 
@@ -145,11 +156,14 @@ def _only_roles(settings: ReadingSettings, *roles: str) -> str:
 def _is_extra_reply(
     row: Prediction, first_models: Mapping[str, Any], seen: Collection[str]
 ) -> bool:
-    """Return True if the row is a further reply to the same question, which is left out.
+    """Return True if the row must be left out because it is a further reply to a question of its
+    file.
 
-    A question has several replies in an Inspect log with epochs, among a teacher's samples, and in
-    a log of lm-evaluation-harness with several answer filters. Of such a log, only the rows with
-    the same filter as the first row, whose models are `first_models`, are kept.
+    `first_models` is the `models` field of the file's first row, `seen` are the ids that earlier
+    rows answered. A question has several replies in an Inspect log with epochs and in a file of a
+    teacher's samples: the first reply is used. It also has several in a log of
+    lm-evaluation-harness with several answer filters: only the rows of the first row's filter are
+    used.
     """
     if inspect_log.EPOCH in row.models:
         return row.question.id in seen
@@ -159,7 +173,9 @@ def _is_extra_reply(
 
 
 class _RowConverter:
-    """Converts the rows of one pass over a file; keeps track of questions that a log repeats."""
+    """Converts the rows of one file of answers to scicot's schema. Several documents in a log of
+    lm-evaluation-harness may have the same id, so it remembers the documents that it has converted.
+    Each pass over a file therefore needs a new instance."""
 
     def __init__(self, questions: QuestionTable | None, per_character: bool) -> None:
         self._questions = questions
@@ -167,7 +183,9 @@ class _RowConverter:
         self._doc_ids: defaultdict[tuple[str, str, str], list[Any]] = defaultdict(list)
 
     def convert(self, row: Row, reading: Reading = PLAIN) -> Row:
-        """Convert a row to a prediction (or rationale) row; RowProblem if it is neither."""
+        """Convert a row of any supported format to a row in scicot's schema that contains its
+        question. Raises RowProblem if it cannot be converted, and sources.NotAsked if the question
+        file does not have its question."""
         if inspect_log.is_sample(row):
             question = self._question_for(inspect_log.question_of(row), row)
             return {**question.to_row(), **inspect_log.answer_of(row, question)}
@@ -183,15 +201,19 @@ class _RowConverter:
             return to_question_row(row, reading)
         row_question = _question_in(row, reading)
         question = self._question_for(row_question, row)
-        # Rationale fields of the questions file do not belong to this answer. Its rationale stays
-        # as the reference for ROUGE-L.
+        # If the question file has rationale fields, they do not belong to this answer and are
+        # dropped. Only the rationale itself is kept, as the reference for ROUGE-L.
         stripped = question.without([name for name in RATIONALE_FIELDS if name != "rationale"])
         return {**stripped.to_row(), **_answer_of(row, question, row_question)}
 
     def _question_for(self, row_question: Question | None, row: Row) -> Question:
-        """Return the row's question: from `questions` if given, else the one shown in the row.
+        """Return the question that a row answers. With a question file, it is the question there
+        with the row's id or, if the row has no id, with the same text and choices. Without one, it
+        is `row_question`, the question contained in the row.
 
-        Raises RowProblem without a question, NotAsked for one that is not in `questions`.
+        Raises RowProblem if the row does not say which question it answers, or if `row_question`
+        differs from the question in the file. Raises NotAsked if the file does not have the
+        question.
         """
         if self._questions is None:
             if row_question is None:
@@ -213,8 +235,10 @@ class _RowConverter:
         return question.without(PREDICTION_FIELDS)
 
     def _with_unique_id(self, question: Question, row: Row) -> Question:
-        """Return the question; if its data set repeats the id, the second one gets a new id
-        ("ID#2")."""
+        """Return `question`, which a row of lm-evaluation-harness answers, with a unique id. If the
+        log has several documents with its id and text, those after the first get the ids "ID#2",
+        "ID#3" and so on; with a question file, they raise NotAsked instead. Raises RowProblem if a
+        document occurs twice."""
         doc_ids = self._doc_ids[question.id, question.question, str(row.get("filter"))]
         if row.get("doc_id") in doc_ids:
             raise RowProblem(f"document {row.get('doc_id')} comes twice; is it a log of two runs?")
@@ -227,7 +251,7 @@ class _RowConverter:
 
 
 def _question_in(row: Row, reading: Reading) -> Question | None:
-    """Return the question shown in a row, None if there is none."""
+    """Return the question that a row contains; None if it contains no complete question."""
     try:
         return Question.from_row(to_question_row(row, replace(reading, columns=None)))
     except RowProblem:
@@ -235,8 +259,8 @@ def _question_in(row: Row, reading: Reading) -> Question | None:
 
 
 def _check_same(row_question: Question, question: Question) -> None:
-    """Raise RowProblem if the question in a row (`row_question`) differs from the one asked
-    with the same id."""
+    """Raise RowProblem if `row_question`, the question contained in a row, differs from `question`,
+    the one with the same id in the question file, in its text, choices or gold answer."""
     prefix = f"{question.id!r} has other"
     if row_question.question.split() != question.question.split():
         raise RowProblem(f"{prefix} words than the question of this id")
@@ -253,16 +277,17 @@ def _check_same(row_question: Question, question: Question) -> None:
 
 
 def _answer_of(row: Row, question: Question, row_question: Question | None) -> Row:
-    """Return the answer fields of a row, with labels translated to those of `question`.
+    """Return the fields of a row that belong to its answer ("prediction", "scores", "rationales"
+    and others), with labels translated to those of `question`.
 
-    An answer is a label or the text of a choice. If the row contains its question
-    (`row_question`), its labels are those shown there. Raises RowProblem for a row
-    without a "prediction".
+    In the row, a prediction is a label or the text of a choice. Labels are those of `row_question`,
+    the question contained in the row, or of `question` if it contains none. Raises RowProblem if
+    the row has neither a "prediction" nor a "conclusion".
     """
     fields = {
         name: value for name, value in columns.cells(row).items() if name not in QUESTION_FIELDS
     }
-    for name in gold.gold_fields(fields):  # the gold answer is the one of the question
+    for name in gold.gold_fields(fields):  # the gold answer is taken from `question`
         del fields[name]
     if row_question is None and isinstance(row.get("rationale"), str):
         fields["rationales"] = [fields.pop("rationale")]
@@ -281,8 +306,9 @@ def _answer_of(row: Row, question: Question, row_question: Question | None) -> R
 
 
 def _label_of(value: Any, question: Question) -> str | None:
-    """Return the label that a "prediction" names, by the rules for gold answers; None if blank.
-    Raises RowProblem if it names no choice or is ambiguous."""
+    """Return the label of the choice that the value of a "prediction" field stands for, by the
+    rules for gold answers (formats/gold.py); None for a blank value. Raises RowProblem if it stands
+    for no choice or may stand for several."""
     if gold.is_blank(value):
         return None
     if isinstance(value, bool | float | list | dict):

@@ -1,4 +1,5 @@
-"""Render the evaluation as a small HTML table for notebooks; report/ makes the full page."""
+"""Render an evaluation as a small HTML table for notebooks. The full HTML page is made by
+report/."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from scicot.evaluation.metrics import System
 
 
 def table_of(systems: Sequence[System], sentences: Sequence[str], level: float) -> str:
-    """Return an HTML table with a row for each system, and a paragraph for each sentence."""
+    """Return an HTML table with a row for each system, followed by a paragraph for each sentence.
+    `level` is the confidence level of the intervals, shown in the table's header."""
     rows = []
     for system in systems:
         low, high = (100 * bound for bound in system.interval)

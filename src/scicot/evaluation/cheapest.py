@@ -16,14 +16,15 @@ from scicot.statistics import Interval
 
 @dataclass(frozen=True)
 class Cheapest:
-    """The cheapest system whose accuracy does not differ significantly from the best one's."""
+    """The cheapest system whose accuracy is not significantly lower than that of the most accurate
+    system. `interval` is the confidence interval of `difference` at confidence `level`."""
 
     name: str
     best: str  # the most accurate system; equal to `name` if no cheaper one is as good
     difference: float  # accuracy of the best minus that of the cheapest
     interval: Interval
     level: float
-    cost_ratio: float | None  # its work divided by the best system's; None if either is unknown
+    cost_ratio: float | None  # its work divided by the best system's; None if unknown
     worse: list[str]  # cheaper systems that are significantly worse
     not_compared: list[str]  # systems of unknown cost, or with answers to other questions
 
@@ -59,11 +60,12 @@ def cheapest(
     settings: EvaluateSettings,
     reporter: Reporter,
 ) -> Cheapest | None:
-    """Compare the most accurate system with every cheaper one, with Holm's correction over these.
+    """Find the cheapest system that is not significantly worse than the most accurate one.
 
-    `comparisons` with the first system are reused where they compare the same pair. Upper bounds
-    and systems that read shuffled rationales are excluded. Returns None if fewer than two
-    candidates have a known cost.
+    The most accurate system is compared with every cheaper one, with Holm's correction over these
+    comparisons. Those in `comparisons` are reused if they compare the same two systems. Systems
+    that saw the answer or read given or shuffled rationales are excluded. Returns None if fewer
+    than two of the other systems have a known cost.
     """
     candidates = [system for system in systems if not system.oracle and not _is_shuffled(system)]
     with_cost = [system for system in candidates if system.cost is not None]
@@ -110,6 +112,7 @@ def _is_cheaper(system: SystemAnswers, best: SystemAnswers) -> bool:
 
 
 def _price(system: SystemAnswers) -> tuple[float, float, float]:
-    """Sort key: least work first, then fewest weights, then highest accuracy."""
+    """Return a sort key (work, weights, -accuracy), by which the cheapest system comes first and a
+    system of unknown cost last."""
     cost = system.cost or Cost(0, 0.0, float("inf"))
     return cost.work, cost.weights, -float(system.right.mean())

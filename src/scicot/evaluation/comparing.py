@@ -1,4 +1,4 @@
-"""Compare two systems, question by question."""
+"""Compare the accuracies of two systems on the questions that both answered."""
 
 from __future__ import annotations
 
@@ -23,31 +23,34 @@ MCNEMAR, T_TEST = "McNemar", "t-test"
 
 @dataclass(frozen=True)
 class Comparison:
-    """The comparison of two systems on the questions in both files, paired by id."""
+    """The result of comparing two systems, named `first` and `second`, on the questions that are in
+    the files of both. `interval` is the confidence interval of `difference` at confidence
+    `level`."""
 
     first: str
     second: str
     questions: int
-    only_first: float  # questions that only the first system got right; a mean over pairs of seeds
+    # number of questions that only the first system answered right, as a mean over pairs of seeds
+    only_first: float
     only_second: float
     difference: float  # accuracy of the first minus that of the second
     interval: Interval
-    test: str  # MCNEMAR; STUDENT if there are clusters or seeds
+    test: str  # T_TEST if there are clusters or several seeds, else MCNEMAR
     p_value: float
     p_adjusted: float  # after Holm's correction over all comparisons but the primary one
-    primary: bool  # specified in advance, so it needs no correction
+    primary: bool  # specified in advance (--primary), so not corrected
     level: float
 
     @property
     def differs(self) -> bool:
-        """True if the test, corrected for multiple comparisons, is significant at this level."""
+        """True if the difference is significant: the p-value, corrected for multiple comparisons,
+        is below 1 - level."""
         return self.p_adjusted < 1 - self.level
 
     @cached_property
     def needed(self) -> int | None:
-        """The number of questions with which McNemar's test would detect this difference with a
-        power of 0.8. None if there is no difference, or if another test is used (clusters, several
-        seeds)."""
+        """The number of questions that McNemar's test would need to detect a difference of this
+        size with a power of 0.8. None if the difference is 0, or if another test was used."""
         if self.test != MCNEMAR:
             return None
         discordant = (self.only_first + self.only_second) / self.questions
@@ -55,7 +58,7 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """The conclusion as a clause, such as "a is better than b"."""
+        """The result of the test as a clause, such as "a is better than b"."""
         if self.differs:
             better, worse = self.first, self.second
             if self.difference < 0:
@@ -75,7 +78,7 @@ class Comparison:
 
     @property
     def sentence(self) -> str:
-        """The figures and the conclusion in one line."""
+        """The difference, its interval, the p-value and the verdict as one sentence."""
         low, high = (100 * bound for bound in self.interval)
         adjusted = ""
         if self.p_adjusted != self.p_value:
@@ -93,7 +96,7 @@ def compare(
     first: SystemAnswers, second: SystemAnswers, settings: EvaluateSettings, reporter: Reporter
 ) -> Comparison:
     """Compare the first system with the second on the questions that both have. Raises ScicotError
-    if there are none, or if their gold answers differ."""
+    if there are none, or if the systems disagree on the gold answer of a question."""
     first_file, second_file = first.files[0], second.files[0]
     count, first_rows, second_rows = match_ids(
         first.ids, second.ids, first_file, second_file, reporter
@@ -102,7 +105,8 @@ def compare(
         raise ScicotError(f"{first_file} and {second_file} have no question in common (by id)")
     check_same(first, second, first_rows, second_rows, reporter)
     first_right, second_right = first.right[:, first_rows], second.right[:, second_rows]
-    # For each question, the share of pairs of seeds in which only one of the two is right.
+    # For each question, the share of seeds with a right answer. Products of these shares are shares
+    # of pairs of seeds, for example those in which only the first system is right.
     first_shares, second_shares = first_right.mean(axis=0), second_right.mean(axis=0)
     only_first, only_second = (
         (first_shares * (1 - second_shares)).sum(),
@@ -130,7 +134,7 @@ def compare(
 
 
 def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Apply Holm's correction to the p-values of all comparisons but the primary one; return all
-    of them in the same order."""
+    """Return the comparisons in the same order, with `p_adjusted` set by Holm's correction over all
+    of them except the primary one, which is returned unchanged."""
     adjusted = iter(holm([c.p_value for c in comparisons if not c.primary]))
     return [c if c.primary else replace(c, p_adjusted=next(adjusted)) for c in comparisons]

@@ -1,11 +1,12 @@
-"""Estimate what a system's answers cost, from the text and the `models` of its rows.
+"""Estimate the inference cost of a system's answers from the texts and the field `models` of its
+prediction rows.
 
     {"models": {"answer": "answer@1f0c", "rationale": "rationale@77ab", "rationale_from": "student",
                 "weights": {"answer@1f0c": 560000, "rationale@77ab": 560000}}, ...}
 
-A transformer does about two operations per weight for each token that it reads or writes. Rows hold
-texts, not tokens, so words are counted instead: the ratio of tokens to words is the same for all
-systems of one student and cancels out when costs are compared.
+A transformer does about two operations per weight for each token that it reads or writes. Rows
+contain texts, not tokens, so words are counted instead. All systems with the same student have the
+same ratio of tokens to words, so it cancels out when their costs are compared.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from scicot.records import Prediction
 
 @dataclass(frozen=True)
 class Cost:
-    """The inference cost of one answer, as means over the questions."""
+    """The inference cost of a system. `words` and `work` are means over the questions."""
 
-    weights: int  # parameters of all students, each counted once, as they are in memory
+    weights: int  # number of parameters of all students, each student counted once
     words: float  # words that the students read and write for a question
-    work: float  # sum over the students of weights times words: half of the operations
+    work: float  # weights times words, summed over the students
 
 
 class CostCounts:
-    """Accumulates the costs of answers, row by row."""
+    """Sums up the costs of a system's answers, row by row, and returns their mean."""
 
     def __init__(self) -> None:
         self._rows = 0
@@ -36,7 +37,8 @@ class CostCounts:
         self._known = True
 
     def add(self, row: Prediction) -> None:
-        """Count the words of a row. A row without the students' weights makes the cost unknown."""
+        """Add the cost of a row. If the row does not record the weights of all its students, the
+        cost of the whole system becomes unknown."""
         weights = _weights_of(row.models)
         if weights is None:
             self._known = False
@@ -52,7 +54,8 @@ class CostCounts:
         self._rows += 1
 
     def cost(self) -> Cost | None:
-        """Return the mean cost so far, None if it is unknown for any row."""
+        """Return the mean cost of the rows added so far. None if there are none, or if the cost of
+        any is unknown."""
         if not self._known or not self._rows or self._weights is None:
             return None
         total = sum(self._weights.values())
@@ -60,7 +63,8 @@ class CostCounts:
 
 
 def mean_cost(costs: Sequence[Cost | None]) -> Cost | None:
-    """Return the mean cost over seeds, None if one is unknown."""
+    """Return the mean of `costs`, one for each seed of a system. None if there are none, or if one
+    is unknown (None)."""
     known = [cost for cost in costs if cost is not None]
     if not known or len(known) < len(costs):
         return None
@@ -81,7 +85,9 @@ def _weights_of(models: Mapping[str, Any]) -> dict[str, int] | None:
 
 
 def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
-    """Yield (student, number of words read and written) for each pass of a student over a row."""
+    """Yield (student name, number of words read and written) for each pass of a student over a
+    row's question: one for each student that wrote rationales, and one for each answer student and
+    distinct rationale that it read. Yields nothing if the row does not name an answer student."""
     models, question = row.models, row.question
     if not isinstance(models.get("answer"), str):
         return
@@ -90,7 +96,8 @@ def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
     students = [answer_name] if answer_name in models["weights"] else answer_name.split(" + ")
     choice_words = sum(_words(choice.text) for choice in question.choices)
     question_words = _words(question.question) + _words(question.context) + choice_words
-    # Given rationales cost nothing. A shuffled one was written too, for another question.
+    # Rationales from the input cost nothing. Shuffled ones were written by a student too, for other
+    # questions.
     if models.get("rationale_from") in ("student", "shuffled"):
         yield from _writing_passes(models, students, question_words, row.rationales)
     # Equal rationales are scored once.
@@ -106,9 +113,13 @@ def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
 def _writing_passes(
     models: Mapping[str, Any], answer_students: list[str], question_words: int, texts: Sequence[str]
 ) -> Iterator[tuple[str, int]]:
-    """Yield (student, number of words read and written) for each student that wrote rationales.
-    The rationales are divided equally, in order, among the rationale students, or among the answer
-    students if there are none."""
+    """Yield (student name, number of words read and written) for each student that wrote
+    rationales.
+
+    `texts` are the rationales of a question. They are divided equally, in order, among the
+    rationale students or, if there are none, among `answer_students`. `question_words` is the
+    number of words that each student reads.
+    """
     rationale_models = models.get("rationale")
     if rationale_models is None and models.get("rationale_from") == "shuffled":
         return  # the rationales were in the input, so no student wrote them

@@ -4,8 +4,9 @@
  "output": {"completion": "ANSWER: B", ...},
  "scores": {"choice": {"value": "C", "answer": "B", "explanation": "ANSWER: B"}}}
 
-The solver for multiple choice labels the choices A, B, C in their order; its scorer notes the
-letter that was chosen, and "C" for a right answer or "I" for a wrong one.
+Inspect's multiple-choice solver labels the choices A, B, C in their order. Its scorer records the
+letter that the model chose ("answer"), and whether it is correct: "value" is "C" for a correct
+answer, "I" for an incorrect one.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from scicot.records import PREDICTION_FIELDS, Question
 from scicot.replies import read_reply
 from scicot.row_fields import Row, RowProblem
 
-# key of a prediction's `models`: the number of the answer if a question has several
+# key in a prediction's `models` for the sample's epoch: the number of this reply to the question
 EPOCH = "inspect_epoch"
 _LOG_FIELDS = ("epoch", "output", "scores", "error")
 
@@ -29,7 +30,8 @@ def is_sample(row: Row) -> bool:
 
 
 def question_of(row: Row) -> Question | None:
-    """Return the question of a sample, None if it shows no choices."""
+    """Return the question of a sample. None if the sample has no complete question, for example
+    because the task writes the choices only into its prompt."""
     question_fields = {name: value for name, value in row.items() if name not in _LOG_FIELDS}
     if question_fields.get("choices") is None:  # the task writes the choices into its prompt
         question_fields.pop("choices", None)
@@ -40,7 +42,9 @@ def question_of(row: Row) -> Question | None:
 
 
 def answer_of(row: Row, question: Question) -> Row:
-    """Convert an Inspect sample's answer to the fields of a prediction row."""
+    """Return the answer of an Inspect sample as the fields "prediction", "rationales" and "models"
+    of a prediction row. The prediction is the answer that a scorer recorded or, if there is none,
+    the conclusion of the model's reply."""
     models: dict[str, Any] = {EPOCH: row.get("epoch")}
     output = row.get("output")
     if isinstance(output, Mapping) and isinstance(output.get("model"), str):
@@ -55,7 +59,8 @@ def answer_of(row: Row, question: Question) -> Row:
 
 
 def _scored_label(row: Row, question: Question) -> str | None:
-    """Return the label that a scorer recorded as the answer, None if there is none."""
+    """Return the label of the first answer that a scorer recorded. If a scorer recorded only that
+    the answer is correct, return the gold answer. Return None if there is neither."""
     scores = row.get("scores")
     for score in scores.values() if isinstance(scores, Mapping) else ():
         if not isinstance(score, Mapping):

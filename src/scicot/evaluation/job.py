@@ -1,4 +1,4 @@
-"""`evaluate`: compute metrics and comparisons from files of predictions."""
+"""The function `evaluate`, which computes metrics and comparisons from files of predictions."""
 
 from __future__ import annotations
 
@@ -24,21 +24,25 @@ from scicot.row_fields import Row
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The result of `evaluate`: metrics of every system, and the first one's comparisons."""
+    """The result of `evaluate`: the metrics of every system, and the comparisons of the first
+    system with each of the others. `level` is the confidence level of all intervals; `cluster_by`
+    is the field whose values group questions into clusters, or None."""
 
     systems: list[System]
     comparisons: list[Comparison]
     level: float
     cluster_by: str | None
-    # Accuracy of an answer student by the source of its rationales, if there are several files on
-    # the same questions: {"answer@1f0c": {"student": 0.9, "shuffled": 0.4, "none": 0.3}}.
+    # Accuracy of each answer student by the source of the rationales that it read, for students
+    # with predictions from several sources on the same questions:
+    # {"answer@1f0c": {"student": 0.9, "shuffled": 0.4, "none": 0.3}}.
     reliance: dict[str, dict[str, float]]
     # None with fewer than two systems whose cost is known.
     cheapest: Cheapest | None
 
     @property
     def hints(self) -> list[str]:
-        """Warnings about likely mistakes in training or in the comparison, a sentence each."""
+        """Warnings about likely mistakes in training or in the comparison, one sentence for
+        each."""
         systems = {system.name: system for system in self.systems}
         hints = []
         for comparison in self.comparisons:
@@ -74,7 +78,8 @@ class Evaluation:
         return table_of(self.systems, [*sentences, *self.hints], self.level)
 
     def to_dict(self) -> Row:
-        """Return the result as JSON data (docs/schema/evaluation.schema.json)."""
+        """Return the result as a dict of JSON types, in the format of
+        docs/schema/evaluation.schema.json."""
         row = {**asdict(self), "hints": self.hints}
         for comparison_row, comparison in zip(row["comparisons"], self.comparisons, strict=True):
             comparison_row |= {
@@ -100,15 +105,18 @@ def evaluate(
     skip_invalid: bool = False,
     reporter: Reporter | None = None,
 ) -> Evaluation:
-    """Evaluate files of prediction rows, rationale rows (by their conclusions), sample logs of
-    lm-evaluation-harness or Inspect, or rows with an id and a prediction.
+    """Evaluate files of predictions. The rows of a file may be prediction rows, rationale rows (the
+    conclusion is the prediction), samples logged by lm-evaluation-harness or Inspect, or rows with
+    only an id and a prediction.
 
-    `predictions` maps names of systems to their files, several if a system has several seeds; in a
-    plain list, a file is given as NAME=FILE or named after itself. The first system is compared
-    with each of the others. `questions` is the file of the questions that were asked: rows are
-    joined to it by id, gold answers come from it, and questions without a row count as not
-    answered; `limit` and `reading` then apply to the questions. Raises ScicotError if a file has
-    nothing to evaluate or repeats an id, or if systems disagree on a gold answer.
+    `predictions` maps the name of each system to its file, or to several files if the system was
+    trained with several seeds. In a plain list, a file is given as NAME=FILE or named after itself.
+    The first system is compared with each of the others.
+
+    `questions` is a file of the questions that were asked. If it is given, rows are joined to it by
+    id, gold answers come from it, and questions without a row count as not answered. `limit` is the
+    maximum number of questions or, without `questions`, of rows in each file. Raises ScicotError if
+    a file has nothing to evaluate or repeats an id, or if systems disagree on a gold answer.
     """
     settings = settings or EvaluateSettings()
     reporter = reporter or LogReporter()
@@ -162,7 +170,8 @@ def systems_of(
     | Sequence[sources.Source]
     | sources.Source,
 ) -> dict[str, list[sources.Source]]:
-    """Return the files of each system, for predictions in any form that `evaluate` accepts."""
+    """Return the files of each system by its name, from predictions in any form that `evaluate`
+    accepts. Raises ScicotError if there are none."""
     if not predictions:
         raise ScicotError("no predictions to evaluate")
     if not isinstance(predictions, Mapping):
@@ -171,7 +180,8 @@ def systems_of(
 
 
 def _warn_about_rejected(file: sources.Source, reporter: Reporter) -> None:
-    """Warn if a file has only a teacher's kept replies, and name the file of the rejected ones."""
+    """Warn if `file` contains only the accepted replies of a teacher, because the rejected ones are
+    in a separate file beside it. The warning names that file."""
     rejected = beside(Path(file), "rejected.jsonl")
     if rejected.exists():
         reporter.warn(

@@ -1,12 +1,13 @@
-"""Read sample logs of lm-evaluation-harness (`--log_samples`): a row for each document and filter.
+"""Read sample logs of lm-evaluation-harness (`--log_samples`), which have one row for each document
+and answer filter.
 
 {"doc_id": 0, "doc": {"id": "q1", "question": ..., "choices": ..., "answerKey": "B"}, "target": "1",
  "arguments": {"gen_args_0": {"arg_0": "Question: ...", "arg_1": " wood"}, ...},
  "resps": [[["-7.1", "False"]], [["-3.6", "False"]]],
  "filtered_resps": [["-7.1", "False"], ["-3.6", "False"]], "filter": "none", ...}
 
-Tasks with multiple choice log one log-likelihood for each choice, in the order of the choices;
-tasks that generate log one text.
+A multiple-choice task logs one log-likelihood for each choice, in the order of the choices. A
+generation task logs one text.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from scicot.row_fields import Row, RowProblem
 _INDEX_DIGITS = 9  # digits of an index; Python refuses to convert very long numbers
 # The log-likelihoods follow the order in which the task lists the choices.
 _ORDERED = Reading(ordered=True)
-FILTER = "lm_eval_filter"  # key of a prediction's `models`: the filter that extracted the answer
+FILTER = "lm_eval_filter"  # key in a prediction's `models`: the filter that found the answer
 
 
 def is_sample(row: Row) -> bool:
@@ -32,10 +33,11 @@ def is_sample(row: Row) -> bool:
 
 
 def question_of(row: Row) -> Question | None:
-    """Return the question of a sample, None if it has none.
+    """Return the question of a sample; None if the sample has none.
 
-    Tried in this order: the doc, if it is a question row with an answer; the prompt, with its
-    continuations as the choices; the doc without an answer.
+    It is taken from the first of these that is possible: the "doc", if it is a question with a gold
+    answer; the logged prompt as its text, with the prompt's continuations as its choices; the "doc"
+    without a gold answer.
     """
     doc_question = None
     with contextlib.suppress(RowProblem):
@@ -61,11 +63,12 @@ def question_of(row: Row) -> Question | None:
 
 
 def answer_of(row: Row, question: Question, *, per_character: bool) -> Row:
-    """Convert the answer of an lm-evaluation-harness sample to the fields of a prediction row.
+    """Return the answer of a sample of lm-evaluation-harness as fields of a prediction row.
 
-    per_character: divide each log-likelihood by the number of characters of its choice, as the
-    harness does for acc_norm; otherwise the answer is that of acc. Raises RowProblem if the sample
-    has no responses, or not one for each choice.
+    With `per_character`, each log-likelihood is divided by the number of characters of its choice,
+    as the harness does for the metric acc_norm. Without it, they are compared as they are, as for
+    acc. Raises RowProblem if the sample has no responses, or log-likelihoods that do not match the
+    choices.
     """
     responses = row["filtered_resps"]
     models = {FILTER: row.get("filter")}
@@ -113,8 +116,8 @@ def _log_likelihoods(row: Row, question: Question, *, per_character: bool) -> li
 
 
 def _check_target(row: Row, question: Question) -> None:
-    """Raise RowProblem if the harness's index of the right choice differs from the gold answer,
-    which means that the choices are in another order."""
+    """Raise RowProblem if "target", the harness's index of the right choice, differs from the index
+    of the question's gold answer: the log then has the choices in another order."""
     index, labels = _target_index(row), question.labels
     if question.answer is None or index is None or str(row.get("target")) in labels:
         return
@@ -126,14 +129,15 @@ def _check_target(row: Row, question: Question) -> None:
 
 
 def _target_index(row: Row) -> int | None:
-    """Return the "target" if it is an index, else None."""
+    """Return the "target" of a sample as a number if it is an index; None if it is not."""
     target = str(row.get("target"))
     return int(target) if target.isdecimal() and len(target) <= _INDEX_DIGITS else None
 
 
 def _arguments(row: Row, name: str, index: int) -> list[str]:
-    """Return one argument of each logged request, in the layouts of several harness versions; [] if
-    they have another layout."""
+    """Return one argument of each request that a sample logs. Depending on the version of the
+    harness, a request's arguments are an object, in which this one has the key `name`, or a list,
+    in which it has the index `index`. Returns [] for other layouts."""
     arguments = row.get("arguments")
     requests = list(arguments.values()) if isinstance(arguments, Mapping) else arguments
     try:
@@ -155,15 +159,15 @@ def _probabilities(log_likelihoods: Sequence[float]) -> list[float]:
 
 
 def _text(responses: Any) -> str:
-    """Return the first text in nested lists, "" if there is none."""
+    """Return the first text in responses that may be nested lists; "" if there is none."""
     while isinstance(responses, list) and responses:
         responses = responses[0]
     return responses if isinstance(responses, str) else ""
 
 
 def label_in(text: str, question: Question) -> str | None:
-    """Return the label named by a text such as "(b)", "B." or "Wood" (for a choice "wood"), None if
-    it names none."""
+    """Return the label of the choice that a text such as "(b)", "B." or "Wood" (for a choice
+    "wood") names; None if it names none, or may name several."""
     choices: list[dict[str, Any]] = [{"label": c.label, "text": c.text} for c in question.choices]
     stripped = text.strip().strip("().").strip()
     meaning = gold.read_choice(stripped, choices)

@@ -32,14 +32,14 @@ from scicot.statistics import (
 )
 
 COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
-# thresholds of `favours`: a share of answers, and standard deviations
+# minimum excess for `System.favours`: a share of answers, and a number of standard deviations
 _MIN_EXCESS, _MIN_DEVIATIONS = 0.1, 4
 _MAX_DIGITS = 15  # digits up to which numbers are sorted by value
 
 
 @dataclass(frozen=True)
 class Group:
-    """The questions with one value of a field."""
+    """The accuracy on one group of questions: those in which a field has the same value."""
 
     value: str
     questions: int
@@ -49,27 +49,29 @@ class Group:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Calibration metrics over the questions whose rows have a confidence; means over seeds."""
+    """The calibration metrics of a system on its answered questions that have a confidence. Values
+    are means over the seeds unless their comment says otherwise."""
 
     questions: int  # of the first seed
     ece: float  # expected calibration error, with bins of equal size
     ece_by_chance: float  # ECE expected from a perfectly calibrated system on as many questions
     brier: float | None  # from 0 to 2; None if no row has the scores of all choices
-    nll: float | None  # nats; None in the same case
+    nll: float | None  # negative log-likelihood in nats; None in the same case
     bins: Reliability  # of the first seed
     aurc: float  # area under the risk-coverage curve
-    # error rate if only this share of questions, the most confident, is answered
+    # error rate on the most confident questions, by their share of the questions: {"20%": 0.1}
     risk_at: dict[str, float]
 
 
 @dataclass(frozen=True)
 class System:
-    """The metrics of one system, over one or several seeds. Unanswered questions count as wrong."""
+    """The metrics of one system, over one or several seeds. Questions without an answer count as
+    wrong."""
 
     name: str
     files: list[str]
     questions: int
-    answered: float  # this and the following values are means over seeds
+    answered: float  # a number of questions, like the next two; a mean over seeds
     abstained: float
     correct: float
     accuracy: float
@@ -85,19 +87,18 @@ class System:
     rationale_from: str | None  # source of the rationales: student, input, none, shuffled
     answer_model: str | None
     cost: Cost | None  # None if the rows do not record the students' weights
-    groups: dict[str, list[Group]]
-    macro: dict[str, float]  # mean accuracy over the groups of a field
-    # answers of all seeds, by position of the gold choice and of the answer
+    groups: dict[str, list[Group]]  # by field
+    macro: dict[str, float]  # mean accuracy over the groups of each field
+    # number of answers of all seeds, by position of the gold choice (rows) and of the answer
+    # (columns, of which the last one is for no answer)
     confusion: list[list[int]]
 
     @property
     def favours(self) -> tuple[int, float, float] | None:
-        """The choice position that the system prefers, if any, as (position from 1, share of
-        answers that name it, share of questions whose gold answer is there).
-
-        A position is preferred if the first share exceeds the second significantly, and by more
-        than 0.1.
-        """
+        """The choice position that the system prefers, as (position from 1, share of answers that
+        name it, share of questions whose gold answer is there). A position is preferred if the
+        first share exceeds the second significantly and by more than 0.1. None if there is no such
+        position."""
         counts = np.array(self.confusion, float)[:, :-1]  # the last column: no answer
         total = counts.sum()
         if np.count_nonzero(counts.sum(axis=1)) < 2:
@@ -114,7 +115,8 @@ class System:
 
 
 def system_of(answers: SystemAnswers, settings: EvaluateSettings) -> System:
-    """Compute the metrics of a system from its answers."""
+    """Compute the metrics of a system from its answers, with the intervals, groups and bins that
+    `settings` ask for."""
     answered = answers.predicted >= 0
     by_seed = answers.right.mean(axis=1)
     right = float(answers.right.sum())
@@ -147,7 +149,9 @@ def system_of(answers: SystemAnswers, settings: EvaluateSettings) -> System:
 
 
 def clusters_of(answers: SystemAnswers, settings: EvaluateSettings) -> Ints | None:
-    """Return the cluster number of each question, None if questions are independent."""
+    """Return the cluster number of each question, shape (n,): questions with the same value of the
+    field `settings.cluster_by` are in one cluster. None if no field is given; the questions are
+    then treated as independent."""
     if settings.cluster_by is None:
         return None
     _, numbers = np.unique(answers.fields[settings.cluster_by], return_inverse=True)
@@ -155,8 +159,9 @@ def clusters_of(answers: SystemAnswers, settings: EvaluateSettings) -> Ints | No
 
 
 def interval_of(right: Floats, clusters: Ints | None, settings: EvaluateSettings) -> Interval:
-    """Return the interval of the accuracy: Wilson's for one seed of independent questions, else by
-    bootstrap. right: shape (seeds, n)."""
+    """Return the confidence interval of the accuracy. For one seed of independent questions it is
+    Wilson's, otherwise it is computed by bootstrap. `right` has the shape (seeds, n): 1 for a right
+    answer and 0 for a wrong one."""
     if clusters is None and len(right) == 1:
         return wilson_interval(round(right.sum()), right.size, settings.level)
     return resampled([right], [1.0], clusters, settings).interval
@@ -168,9 +173,11 @@ def resampled(
     clusters: Ints | None,
     settings: EvaluateSettings,
 ) -> Resampled:
-    """Bootstrap over clusters and seeds (see `statistics.bootstrap`).
+    """Compute the interval and the p-value of a weighted sum of the systems' accuracies by
+    bootstrap over clusters and seeds. The parameters are those of `statistics.bootstrap`; with
+    `clusters` None, each question is a cluster.
 
-    If all resamples are equal, the interval would have zero width. Then it is widened by Wilson's
+    If all resamples are equal, the interval would have zero width. It is then widened by Wilson's
     upper bound for an event that was not observed in as many trials as there are clusters.
     """
     numbers = np.arange(systems[0].shape[1]) if clusters is None else clusters
@@ -213,7 +220,8 @@ def _groups(
 
 
 def _natural_sort_key(name: str) -> tuple[float, list[tuple[int, str]]]:
-    """Natural sort key: numbers by value, then other names, in which digits sort by value too."""
+    """Return a key by which names are sorted naturally: numbers first, by value, then other names,
+    in which digits are compared by value too."""
     try:
         number = float(name[:_MAX_DIGITS])
     except ValueError:
@@ -229,7 +237,8 @@ def renumbered(clusters: Ints | None, rows: Sequence[int] | Ints) -> Ints | None
 
 
 def _quartiles(lengths: Sequence[str]) -> list[str]:
-    """Replace lengths in words by the range of their quartile."""
+    """Return for each length (a number of words) the name of its quartile, such as "12-17
+    words"."""
     numbers = np.array(lengths, int)
     edges = np.unique(np.quantile(numbers, [0.25, 0.5, 0.75], method="lower"))
     quarter = np.searchsorted(edges, numbers, side="left")
@@ -241,8 +250,9 @@ def _quartiles(lengths: Sequence[str]) -> list[str]:
 
 
 def _calibration(answers: SystemAnswers, settings: EvaluateSettings) -> Calibration | None:
-    """Compute calibration per seed and average it, so that over- and underconfidence of different
-    seeds do not cancel out."""
+    """Return the calibration metrics, None if no answer has a confidence. They are computed for
+    each seed and then averaged, so that overconfidence of one seed and underconfidence of another
+    do not cancel out."""
     has_confidence = ~np.isnan(answers.confidence) & (answers.predicted >= 0)
     seeds = [
         _of_seed(answers, seed, has_answer, settings)
@@ -288,8 +298,9 @@ def _of_seed(
 
 
 def _confusion(answers: SystemAnswers, choice_count: int) -> list[list[int]]:
-    """Return the confusion matrix by choice position: a row for each gold position, a column for
-    each predicted one, the last for no answer."""
+    """Return the confusion matrix by choice position: one row for each position of the gold choice,
+    one column for each position of the predicted choice, and a last column for questions without an
+    answer."""
     predicted = np.where(answers.predicted < 0, choice_count, answers.predicted).astype(int)
     cells = answers.gold.astype(int) * (choice_count + 1) + predicted
     counts = np.bincount(cells.ravel(), minlength=choice_count * (choice_count + 1))
@@ -298,5 +309,6 @@ def _confusion(answers: SystemAnswers, choice_count: int) -> list[list[int]]:
 
 
 def as_count(value: float) -> float:
-    """Return a count as an int if it is whole, as it is for a single seed."""
+    """Return a number as an int if it is whole, else as a float. Counts of one seed are whole;
+    means of counts over seeds may not be."""
     return int(value) if float(value).is_integer() else float(value)

@@ -1,4 +1,4 @@
-"""Short distinct names of the evaluated files, for the report."""
+"""Choose short, distinct names for the evaluated files, as shown in the report."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from scicot.sources import Source
 
 
 def name_files(files: Sequence[Source]) -> dict[str, list[Source]]:
-    """Group the files by system. Files given as NAME=FILE with the same NAME are seeds of one
-    system; any other file is a system named by its stem, or by its path if stems are equal.
+    """Group files by system, and return the files of each system by its name. Files given as
+    NAME=FILE with the same NAME are seeds of one system. Any other file is a system of its own,
+    named by its stem, or by its path if several files have the same stem.
 
     An existing file whose path contains "=" is not taken as NAME=FILE. Raises ScicotError if a file
     without a NAME would get the name of another system, or if a file is given twice.

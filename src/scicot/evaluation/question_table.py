@@ -1,4 +1,5 @@
-"""The questions that were asked, to which answers are joined by id or by content."""
+"""A table of the questions that were asked, in which the question of an answer is looked up by its
+id or its content."""
 
 from __future__ import annotations
 
@@ -12,8 +13,9 @@ from scicot.records import Question
 
 
 class QuestionTable:
-    """The questions that were asked, by id, in a temporary SQLite database (in memory while
-    small)."""
+    """A table of `questions` in a temporary SQLite database, which is in memory while it is small.
+    `file` names their file in errors. Raises ScicotError if two questions have the same id but
+    different choices or gold answers."""
 
     def __init__(self, questions: Iterable[Question], file: str) -> None:
         self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
@@ -38,8 +40,8 @@ class QuestionTable:
         return self._first("id = ?", _key(identity))
 
     def find_same(self, question: Question) -> Question | None:
-        """Return the question that has the same text and choices under any id; None if there is
-        none."""
+        """Return the first question with the same text and choices as `question`, whatever its id
+        and labels; None if there is none."""
         return self._first("content = ?", _content(question))
 
     def _first(self, where: str, key: bytes) -> Question | None:
@@ -53,7 +55,8 @@ class QuestionTable:
 
 
 def _content(question: Question) -> bytes:
-    """Return a digest of the question's words and the choices' texts, without labels."""
+    """Return a digest of the question's text, ignoring white space, and of the choices' texts. It
+    does not depend on the labels."""
     texts = [" ".join(question.question.split()), *(choice.text for choice in question.choices)]
     return hashlib.blake2b(
         "\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=16

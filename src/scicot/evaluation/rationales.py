@@ -17,19 +17,20 @@ _GRAM = 3
 
 @dataclass(frozen=True)
 class RationaleFigures:
-    """Means over the first MAX_EXAMINED rationales of a file. Shares are from 0 to 1."""
+    """Metrics of the rationales of a file: means over its first MAX_EXAMINED rationales. Shares are
+    from 0 to 1."""
 
-    rationales: int
-    words: float
+    rationales: int  # number of rationales examined
+    words: float  # words in a rationale
     repeated: float  # share of the word trigrams that occurred before in the same rationale
-    leaks: float  # share that announce an answer ("so the answer is B")
-    names_one: float  # share that contain the text of exactly one choice
-    agree: float | None  # of these, the share whose choice was predicted
+    leaks: float  # share of rationales that announce an answer ("so the answer is B")
+    names_one: float  # share of rationales that contain the text of exactly one choice
+    agree: float | None  # share of the rationales that name one choice whose choice was predicted
     rouge_l: float | None  # against the reference rationale in the row, if there is one
 
 
 class RationaleCounts:
-    """Accumulates `RationaleFigures` row by row."""
+    """Sums up the metrics of rationales, row by row, and returns their means."""
 
     def __init__(self) -> None:
         self._rationales = self._words = self._leaks = self._names = self._agree = 0
@@ -37,7 +38,7 @@ class RationaleCounts:
         self._references = 0
 
     def add(self, row: Prediction) -> None:
-        """Count the rationales from which a row's answer was predicted."""
+        """Add the rationales of a prediction row, until MAX_EXAMINED rationales have been added."""
         from_input = row.models.get("rationale_from") in ("input", "shuffled")
         reference = None if from_input else row.question.extra.get("rationale")
         for text in row.rationales:
@@ -56,7 +57,7 @@ class RationaleCounts:
                 self._overlap += rouge_l(text, reference)
 
     def figures(self) -> RationaleFigures | None:
-        """Return the means so far, None if no row had a rationale."""
+        """Return the means over the rationales added so far; None if there are none."""
         count = self._rationales
         if not count:
             return None
@@ -72,14 +73,16 @@ class RationaleCounts:
 
 
 def repetition(text: str) -> float:
-    """Return the share of a text's word trigrams that repeat an earlier one; 0.0 without any."""
+    """Return the share of a text's word trigrams that repeat an earlier one; 0.0 for a text of
+    fewer than three words."""
     words = _WORD.findall(text.casefold())
     grams = [tuple(words[start : start + _GRAM]) for start in range(len(words) - _GRAM + 1)]
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
 def choices_named(text: str, question: Question) -> Sequence[str]:
-    """Return the labels of the choices whose text occurs in the rationale as whole words."""
+    """Return the labels of the choices whose text occurs in the rationale `text` as whole words, in
+    upper or lower case."""
     words = f" {' '.join(_WORD.findall(text.casefold()))} "
     return [
         choice.label

@@ -1,4 +1,5 @@
-"""Keep one system's answers in NumPy columns: a million rows take little memory and time."""
+"""Store the answers of a system in NumPy arrays, so that a million rows need little memory and
+time."""
 
 from __future__ import annotations
 
@@ -21,22 +22,25 @@ from scicot.reporting import Reporter, number_of, some_of
 from scicot.sources import Source
 from scicot.statistics import Floats, Ints
 
-CHOICES, LENGTH = "choices", "length"  # group names that are computed, not fields of the row
+CHOICES, LENGTH = "choices", "length"  # groupings that are computed, not fields
 
 
 @dataclass
 class AnswerColumns:
-    """The columns of one file: a value for each question with a gold answer, in file order."""
+    """The answers of one file as columns, which have one value for each question with a gold
+    answer, in the order of the file."""
 
     file: str
     ids: list[str] = field(default_factory=list)
     # index of the predicted label; -1: no answer
     predicted: array[int] = field(default_factory=lambda: array("b"))
-    gold: array[int] = field(default_factory=lambda: array("b"))
-    choices: array[int] = field(default_factory=lambda: array("b"))
+    gold: array[int] = field(default_factory=lambda: array("b"))  # index of the gold label
+    choices: array[int] = field(default_factory=lambda: array("b"))  # number of choices
     confidence: array[float] = field(default_factory=lambda: array("d"))  # nan if the row has none
+    # probability of the gold answer, and sum of the squared probabilities of all choices; nan if
+    # the row lacks the score of a choice
     gold_probability: array[float] = field(default_factory=lambda: array("d"))
-    squares: array[float] = field(default_factory=lambda: array("d"))  # sum of p^2
+    squares: array[float] = field(default_factory=lambda: array("d"))
     abstained: array[int] = field(default_factory=lambda: array("b"))
     # Digests of the question and of the right choice's text, to check that rows of different files
     # with the same id are the same question.
@@ -50,8 +54,9 @@ class AnswerColumns:
 
     @classmethod
     def read(cls, file: Source, rows: Iterable[Prediction], paths: Sequence[str]) -> AnswerColumns:
-        """Read the rows of a file that have a gold answer, one per question, with the values of
-        these fields. Raises ScicotError if a field is missing or no row has a gold answer."""
+        """Fill the columns from the predictions of a file; those without a gold answer are skipped.
+        `paths` are the fields whose values are stored too, such as "meta.subject". Raises
+        ScicotError if a question lacks one of them, or if no row has a gold answer."""
         column = cls(os.fspath(file), fields={path: [] for path in paths})
         for row in rows:
             if row.question.answer is not None:
@@ -76,7 +81,7 @@ class AnswerColumns:
         self.gold_probability.append(scores[gold] if has_all_scores else math.nan)
         self.squares.append(sum([p * p for p in scores.values()]) if has_all_scores else math.nan)
         self.abstained.append(row.abstained)
-        # A sum, because files may have the choices in different orders.
+        # The hashes are summed because files may have the choices in different orders.
         texts = [hash(choice.text) for choice in question.choices]
         self.question_hash.append(hash((question.question.strip(), sum(texts))))
         self.answer_hash.append(texts[gold_index])
@@ -88,7 +93,9 @@ class AnswerColumns:
 
 
 def group_of(question: Question, path: str, file: str) -> str:
-    """Return the value of the field by which a question is grouped; ScicotError if it has none."""
+    """Return the value of the field `path` in a question, as a string by which questions are
+    grouped. CHOICES and LENGTH stand for the number of the question's choices and words. Raises
+    ScicotError, which names `file`, if the question does not have the field."""
     if path == CHOICES:
         return str(len(question.choices))
     if path == LENGTH:
@@ -104,7 +111,10 @@ def group_of(question: Question, path: str, file: str) -> str:
 
 @dataclass(frozen=True)
 class SystemAnswers:
-    """A system: its files (seeds) on the same n questions. Arrays are (seeds, n), or (n,)."""
+    """The answers of one system, read from one file for each seed, to the n questions that all
+    files have. The columns are described in AnswerColumns. `right` (1 for a right answer, 0 for a
+    wrong one), `predicted`, `gold`, `confidence`, `gold_probability` and `squares` have the shape
+    (seeds, n), the other arrays (n,)."""
 
     name: str
     files: list[str]
@@ -127,7 +137,8 @@ class SystemAnswers:
 
     @classmethod
     def of(cls, name: str, columns: Sequence[AnswerColumns], reporter: Reporter) -> SystemAnswers:
-        """Combine the files (seeds) of one system on the questions that all of them have."""
+        """Combine the files of one system, one for each seed, on the questions that all of them
+        have. Raises ScicotError if there are none, or if the files disagree on a gold answer."""
         first = columns[0]
         indices = [np.arange(len(first.ids))]
         for other in columns[1:]:
@@ -182,8 +193,9 @@ def match_ids(
 ) -> tuple[int, Ints, Ints]:
     """Match the question ids of two files.
 
-    Returns the number of common ids and their indices in both files, in the order of the first.
-    Ids that only one file has are listed in a warning: "the {clause} them out".
+    Returns (number of common ids, their indices in `first_ids`, their indices in `second_ids`), in
+    the order of the first file. A warning lists the ids that only one file has, and ends in "the
+    {clause} them out".
     """
     second_index = {identity: index for index, identity in enumerate(second_ids)}
     first_rows = [index for index, identity in enumerate(first_ids) if identity in second_index]
@@ -209,7 +221,9 @@ def check_same(
     second_rows: Ints,
     reporter: Reporter,
 ) -> None:
-    """Raise ScicotError if gold answers of the same id differ; warn if the questions differ."""
+    """Check that two files have the same question under each common id: question first_rows[i] of
+    the first file and second_rows[i] of the second. Raises ScicotError if gold answers differ, and
+    warns if texts or choices differ."""
     first_file, second_file = (
         answers.file if isinstance(answers, AnswerColumns) else answers.files[0]
         for answers in (first, second)

@@ -1,4 +1,4 @@
-"""Read scicot's own rows: those of data/*.jsonl and of every file that scicot writes.
+"""Read scicot's own rows: those in data/*.jsonl and in every file that scicot writes.
 
 {"id": "q1", "question": "Which conducts electricity?",
  "choices": [{"label": "A", "text": "wood"}, {"label": "B", "text": "copper"}], "answer": "B"}
@@ -22,8 +22,8 @@ def _has_second_gold(names: tuple[str, ...]) -> bool:
 
 
 def matches(row: Row) -> bool:
-    """Return True if `choices` is a list that does not consist of strings only, as in scicot's own
-    rows. Invalid choices are reported later, by Question.from_row."""
+    """Return True if the row has the layout of scicot's own rows: "choices" is a list, and not all
+    of its elements are strings. Invalid choices are reported later, by Question.from_row."""
     choices = row.get("choices")
     if not isinstance(choices, list):
         return False

@@ -1,6 +1,6 @@
 """Read binary files: Parquet, XLSX, Inspect logs (.eval), and zstd-compressed text.
 
-They are recognised by their first bytes, not by their names.
+The format of a file is recognised by its first bytes, not by its name.
 """
 
 from __future__ import annotations
@@ -37,8 +37,13 @@ def is_binary(first_bytes: bytes) -> bool:
 def entries(
     stream: IO[bytes], name: str, mapped: tuple[str, ...], notes: list[str]
 ) -> Iterator[Entry]:
-    """Yield the rows of a Parquet file, a workbook or a log; `stream` must be seekable. Parts left
-    out are described in `notes`. Raises ScicotError if the file as a whole cannot be read."""
+    """Yield the rows of a Parquet file, an XLSX workbook or an Inspect log, and an InvalidRow for
+    each row that cannot be read.
+
+    `stream` must be seekable; `name` is the file's name in locations and errors. `mapped` are the
+    column names given by --columns. A sentence for each part that was left out is appended to
+    `notes`. Raises ScicotError if the file as a whole cannot be read.
+    """
     first_bytes = stream.read(len(_PARQUET))
     stream.seek(0)
     if first_bytes == _PARQUET:
@@ -58,7 +63,8 @@ def entries(
 
 
 def unzipped(stream: IO[bytes], name: str) -> io.BufferedReader:
-    """Decompress a zstd stream of text."""
+    """Return a reader of the decompressed text of a zstd stream. A read raises ScicotError, which
+    names the file `name`, if the data are damaged."""
     import pyarrow
 
     return io.BufferedReader(_Zstd(pyarrow.input_stream(stream, compression="zstd"), name), 1 << 16)
@@ -95,8 +101,8 @@ def _parquet(stream: IO[bytes], name: str) -> Iterator[Entry]:
 
 
 def json_value(value: Any) -> Any:
-    """Convert a value to JSON types: times and bytes become strings, and NaN, which numeric tables
-    have for empty cells, becomes null."""
+    """Convert a value from a table to JSON types. Times, bytes and values of other types become
+    strings. NaN, by which numeric tables mark empty cells, and infinities become None."""
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
@@ -144,7 +150,8 @@ def _workbook(
 
 @contextmanager
 def _damage_as_error(name: str) -> Iterator[None]:
-    """Turn openpyxl's errors on a damaged file into ScicotError."""
+    """Convert any exception in the `with` block to a ScicotError that says that the workbook `name`
+    cannot be read. On damaged files openpyxl raises exceptions of many types."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 (zipfile's, XML's and openpyxl's own)
@@ -152,7 +159,8 @@ def _damage_as_error(name: str) -> Iterator[None]:
 
 
 def _rows_of(sheet: Any, name: str) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a sheet, which is decompressed while it is read."""
+    """Yield the rows of a sheet as tuples of cell values. Raises ScicotError at a damaged row,
+    since a sheet is only decompressed while its rows are read."""
     with _damage_as_error(name):
         rows = sheet.iter_rows(values_only=True)
     while True:
@@ -166,9 +174,12 @@ def _rows_of(sheet: Any, name: str) -> Iterator[tuple[Any, ...]]:
 def _header(
     rows: Iterator[tuple[int, tuple[Any, ...]]], name: str, mapped: tuple[str, ...]
 ) -> tuple[list[str] | None, list[list[str]]]:
-    """Return (column names, []). Without a header, return (None, two rows for an error message):
-    the first row with the most filled cells, and the row after it. Return (None, []) for an empty
-    sheet."""
+    """Find the row with the column names among the first _HEADER_ROWS rows of a sheet.
+
+    Return (column names, []) if there is one. If there is none, return (None, two rows for an error
+    message): the row with the most filled cells and the one after it. For an empty sheet return
+    (None, []).
+    """
     examined: list[list[str]] = []
     for number, row in rows:
         names = [_cell(value).strip() for value in row]
@@ -203,7 +214,7 @@ def _sheet(
 
 
 def _cell(value: Any) -> str:
-    """Format a cell as in a CSV file."""
+    """Return the value of a cell as the text that a CSV file would have for it."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():
@@ -216,7 +227,8 @@ def _cell(value: Any) -> str:
 
 
 def _inspect_log(stream: IO[bytes], name: str) -> Iterator[Entry]:
-    """Yield the samples of an Inspect log, a ZIP archive with a file for each sample."""
+    """Yield the samples of an Inspect log, which is a ZIP archive with one JSON file for each
+    sample, and an InvalidRow for each file that is not JSON."""
     with zipfile.ZipFile(stream) as archive:
         for member in archive.namelist():
             if not member.startswith("samples/") or not member.endswith(".json"):
@@ -240,5 +252,6 @@ def _inspect_log(stream: IO[bytes], name: str) -> Iterator[Entry]:
 
 
 def sample_of(sample: dict[str, Any]) -> dict[str, Any]:
-    """Keep only the fields of an Inspect sample that are used, without its events and messages."""
+    """Return an Inspect sample with only the fields that scicot uses, without its events and
+    messages."""
     return {name: sample[name] for name in _SAMPLE_FIELDS if name in sample}

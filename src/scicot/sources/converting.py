@@ -1,4 +1,4 @@
-"""Convert the rows of one source to scicot's schema, and record how their fields were read."""
+"""Convert the rows of one source to scicot's schema, and record which field was read as what."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ Convert = Callable[[Row, Reading], Row]
 
 
 class Converter:
-    """Converts rows by `convert` with the user's reading options.
+    """Converts the rows of a source to scicot's schema with the function `convert` and the user's
+    reading settings.
 
-    The first ambiguous numeric gold answer triggers one pass over the whole file for evidence of
-    the base of its indices.
+    A numeric gold answer may be an index that counts from 0 or from 1. At the first such answer,
+    the whole source is read once for evidence of which of the two it is.
     """
 
     def __init__(self, source: Source, convert: Convert, settings: ReadingSettings) -> None:
@@ -49,21 +50,22 @@ class Converter:
 
     @property
     def recognised(self) -> list[str]:
-        """Lines that describe how the fields of each layout so far are read; none for scicot's own
-        rows."""
+        """A line for each layout (set of field names) among the rows so far, which says which
+        fields were read as question, choices and answer. Layouts of scicot's own rows have no
+        line."""
         return list(dict.fromkeys(filter(None, self._layouts.values())))
 
     @property
     def summary(self) -> list[str]:
-        """The first lines of `recognised`, and a line that counts the rest."""
+        """The first lines of `recognised`, and one that counts the other lines."""
         lines = self.recognised
         more = [f"and {len(lines) - _LAYOUTS_SHOWN} other layouts"] * (len(lines) > _LAYOUTS_SHOWN)
         return lines[:_LAYOUTS_SHOWN] + more
 
     @property
     def unused_columns(self) -> str:
-        """Return a sentence if no row so far had the fields named by --columns, else "". Rows in
-        scicot's own schema need no mapping, so this is no error."""
+        """A sentence for a warning if no row so far had all fields named by --columns, else "". It
+        is no error, because rows in scicot's own schema need no --columns."""
         if self._columns_used:
             return ""
         return (
@@ -73,15 +75,17 @@ class Converter:
 
     @property
     def likely_answer(self) -> str | None:
-        """Return the field that looks like the gold answer, of the first layout without a gold
-        field."""
+        """The name of an unused field that looks like the gold answer, from the first layout that
+        has such a field and no gold answer. None if there is no such layout."""
         return next(iter(self._likely_answers), None)
 
     def question_row(self, where: str, row: Row) -> Row:
-        """Convert a row to scicot's schema. Raises RowProblem if it cannot be read.
+        """Convert a row, whose location is `where`, to scicot's schema. Raises RowProblem if it
+        cannot be read.
 
-        If a gold answer is a number that may count from 0 or from 1, raises ScicotError, which
-        --skip-invalid does not skip: the user can resolve it.
+        Raises ScicotError if the gold answer is a number and the source does not show whether it
+        counts from 0 or from 1. This is no RowProblem, so that --skip-invalid does not skip the
+        row: the user can give --answer-index.
         """
         columns = self._reading.columns
         if columns is not None and not self._columns_checked and self._convert is to_question_row:
@@ -107,8 +111,8 @@ class Converter:
         raise ScicotError(f"{where}: {problem}")
 
     def _index_evidence(self) -> dict[str, Tally]:
-        """Read the whole file for evidence of the base of its numeric gold answers; return it by
-        gold field. {} for a pipe, which cannot be read twice."""
+        """Read the whole source, and return for each gold field the evidence of whether its numbers
+        count from 0 or from 1. Returns {} for a pipe, which cannot be read twice."""
         tally: dict[str, Tally] = {}
         if not is_rereadable(self._source):
             return tally
@@ -131,8 +135,9 @@ class Converter:
                 continue
 
     def _recognised(self, row: Row) -> str:
-        """Describe which fields hold the question, choices and answer; "" for scicot's own rows,
-        and for all rows once `_MAX_LAYOUTS` layouts were found."""
+        """Return a line that says which fields of the row were read as question, choices and
+        answer. Returns "" for scicot's own rows, and for all rows once `_MAX_LAYOUTS` layouts have
+        been found."""
         if self._convert is not to_question_row or is_scicot_row(row):
             return ""
         if len(self._layouts) >= _MAX_LAYOUTS:

@@ -1,9 +1,9 @@
 """Read JSON files: one object per line, an array of objects, or an object of rows by id.
 
 {"id": "q1", "question": ...}                  JSON lines
-[{"id": "q1", "question": ...}, ...]           an array, on one line or on many
-{"12195": {"question": ...}, ...}              by id (ScienceQA's problems.json), likewise
-{"samples": [{"input": ...}, ...], ...}        a list of them inside an object (nested.py)
+[{"id": "q1", "question": ...}, ...]           an array, on one line or on several
+{"12195": {"question": ...}, ...}              rows by id (ScienceQA's problems.json), likewise
+{"samples": [{"input": ...}, ...], ...}        a list of rows inside an object (nested.py)
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from scicot.sources.entries import NOT_UTF8, Entry
 def objects(
     first_line: bytes, head: list[bytes], lines: Iterator[bytes], name: str
 ) -> Iterator[Entry]:
-    """Read a file that begins with a JSON object: JSON lines, or one document on one or more
-    lines."""
+    """Read a file that begins with a JSON object. It is either JSON lines, or one document on one
+    or more lines. `head` are the lines read so far, of which the stripped `first_line` is the last,
+    and `lines` are the following ones."""
     try:
         value = decode(first_line.decode())
     except json.JSONDecodeError as error:
@@ -48,15 +49,16 @@ def objects(
 
 
 def _read_on(head: list[bytes], lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the following lines and append them to `head`."""
+    """Yield the lines, and append each to `head`, which the caller reads again if it needs the
+    lines."""
     for line in lines:
         head.append(line)
         yield line
 
 
 def _document_or_lines(head: list[bytes], lines: Iterator[bytes], name: str) -> Iterator[Entry]:
-    """Read a file whose first line is an incomplete object: a document on several lines, or JSON
-    lines with a broken first line."""
+    """Read a file whose first line, the last of `head`, is an incomplete JSON object. It is either
+    one document on several lines, or JSON lines with a broken first line."""
     first_line = head[-1].strip()
     for line in lines:
         head.append(line)
@@ -68,7 +70,8 @@ def _document_or_lines(head: list[bytes], lines: Iterator[bytes], name: str) -> 
 
 
 def _starts_new_row(line: bytes, first_line: bytes) -> bool:
-    """Return True if a line is a row by itself, False if it continues an unfinished object."""
+    """Return True if a line begins a new row, False if it continues the incomplete object in
+    `first_line`."""
     if not line.startswith(b"{"):
         return False
     if not first_line.endswith((b":", b"[")):
@@ -92,7 +95,8 @@ def _document(data: bytes, name: str) -> Iterator[Entry]:
 
 
 def array(data: bytes, name: str) -> Iterator[Entry]:
-    """Yield the objects of an array. An array of only strings gives a single error that says so."""
+    """Yield the rows of a JSON array, and an InvalidRow for each element that is no object. An
+    array that has only strings yields a single InvalidRow."""
     value = _decoded(data, name)
     if isinstance(value, InvalidRow):
         yield value
@@ -109,7 +113,7 @@ def array(data: bytes, name: str) -> Iterator[Entry]:
 
 
 def _decoded(data: bytes, name: str) -> Any:
-    """Parse a document; return (not raise) an InvalidRow if it is not JSON."""
+    """Parse a JSON document. If it is not JSON, an InvalidRow is returned, not raised."""
     try:
         return decode(data.decode("utf-8-sig").rstrip())
     except UnicodeDecodeError as error:
@@ -123,7 +127,8 @@ def _decoded(data: bytes, name: str) -> Any:
 
 
 def is_keyed(value: Any) -> bool:
-    """Return True if a JSON value is an object of question rows by their ids."""
+    """Return True if a JSON value is an object whose keys are ids and whose values are question
+    rows."""
     return (
         isinstance(value, Mapping)
         and bool(value)
@@ -147,7 +152,8 @@ def _surplus(lines: Iterable[bytes], name: str, after: int) -> Iterator[Entry]:
 
 
 def json_lines(lines: Iterable[bytes], name: str, after: int = 0) -> Iterator[Entry]:
-    """Read JSON lines with jsonl.py, yielding its errors instead of raising them."""
+    """Yield the rows of JSON lines, and an InvalidRow for each line that is not a JSON object. Line
+    numbers continue from `after`, the number of earlier lines."""
     decoded = decode_lines(lines, name, after)
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The items that file readers yield: a row with its location, or an error."""
+"""The type of the items that file readers yield: a row with its location, or an error."""
 
 from __future__ import annotations
 

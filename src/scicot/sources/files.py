@@ -1,4 +1,5 @@
-"""Detect a file's format by its first bytes: JSON lines, other JSON or a table, plain or gzipped.
+"""Detect the format of a file by its first bytes (JSON lines, other JSON or a table, plain or
+compressed) and read its rows.
 
 JSON lines and tables are read line by line, so that the rows of a pipe are available before its
 end.
@@ -33,10 +34,12 @@ def entries(
     mapped: tuple[str, ...] = (),
     notes: list[str] | None = None,
 ) -> Iterator[Entry]:
-    """Yield the rows and errors of a text file; ScicotError if the file as a whole is unreadable.
+    """Yield the rows of a text file, and an InvalidRow for each row that cannot be read. `name` is
+    the file's name in locations and errors.
 
-    `encoding` defaults to UTF-8. `mapped` are the column names given by --columns. Descriptions of
-    parts that were left out are appended to `notes`.
+    `encoding` defaults to UTF-8. `mapped` are the column names given by --columns. A sentence for
+    each part that was left out is appended to `notes`. Raises ScicotError if the file as a whole
+    cannot be read.
     """
     notes = [] if notes is None else notes
     lines = _lines(stream, name, encoding)
@@ -62,7 +65,8 @@ def entries(
 
 
 def _lines(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
-    """Yield the decompressed lines; a binary file is rejected early."""
+    """Yield the lines of a file, decompressed and in UTF-8. Raises ScicotError for a binary file,
+    which is recognised by its first line, and for damaged data."""
     try:
         decompressed = _unzipped(stream, name)
         if encoding:
@@ -85,7 +89,8 @@ def _lines(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
 
 
 def _recoded(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
-    """Re-encode the lines of text in another encoding as UTF-8."""
+    """Yield the lines of a text in `encoding`, converted to UTF-8. Raises ScicotError if the text
+    is not in this encoding."""
     text = io.TextIOWrapper(stream, encoding, newline="\n")
     try:
         for line in text:
@@ -118,9 +123,13 @@ def _unrecognised(
     mapped: tuple[str, ...],
     notes: list[str],
 ) -> Iterator[Entry]:
-    """Read a file whose first line is neither an object nor a table's header. It may be a table
-    without a header (MMLU's layout), or a table with other lines before its header. Any other file
-    is read as JSON lines, after one InvalidRow for the first line if that is not JSON."""
+    """Read a file whose first line is neither a JSON object or array nor the header of a table.
+
+    `head` are the lines read so far, of which the stripped `first_line` is the last, and `lines`
+    are the following ones. The file may be a table without a header (MMLU's layout), or a table
+    with other lines before its header. Any other file is read as JSON lines. If its first line is
+    not JSON, an InvalidRow is yielded for it, or ScicotError is raised if it looks like a header.
+    """
     first_number = len(head)
     try:
         decode(first_line.decode())

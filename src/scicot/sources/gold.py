@@ -1,7 +1,8 @@
 """Check that rows have gold answers, for commands that need them.
 
-If no row has one, an error is raised: most likely the answers are in a field with another name, so
-the message lists the unused fields. If only some rows lack one, these are counted.
+If no row has a gold answer, an error is raised. Most likely the answers are then in a field with
+another name, so the message lists the unused fields. If only some rows lack a gold answer, they are
+counted for a warning.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ _USED = {*QUESTION_FIELDS, *RATIONALE_FIELDS, *PREDICTION_FIELDS, "reason", "err
 _MAX_EXAMINED = 20  # unlabelled rows whose fields are examined
 _NAMES_SHOWN = 12
 _NAME_LENGTH = 40
-# Names under which other files hold gold answers, in the form of plain_name, the likeliest first.
-# Some have other meanings too, so they are only suggested.
+# Names of fields that hold the gold answer in some files, in the form of plain_name, the likeliest
+# first. In other files they have other meanings, so such fields are only suggested, never read.
 _LIKELY = (
     "correctanswer", "correctoption", "correctchoice", "correct", "gold", "goldanswer",
     "goldlabel", "key", "rightanswer", "answerindex", "answeridx", "answerlabel", "target", "label",
@@ -33,11 +34,11 @@ _UNLIKELY_PARTS = ("incorrect", "wrong", "explan", "keyword")
 
 @dataclass(frozen=True, slots=True)
 class NeedsGold:
-    """The purpose for which a command needs gold answers, as phrases for its messages."""
+    """Phrases for the messages of a command that needs gold answers."""
 
     purpose: str  # clause about the purpose, such as "by which --keep correct filters"
-    consequence: str  # what happens to rows without one, such as "left out"
-    alternative: str = ""  # what the user can do instead if no row has one
+    consequence: str  # what happens to rows without a gold answer, such as "left out"
+    alternative: str = ""  # what the user can do instead if no row has a gold answer
 
 
 @dataclass(slots=True)
@@ -55,8 +56,9 @@ class GoldTally:
         return self.rows - self.unlabelled
 
     def add(self, where: str, row: Row) -> None:
-        """Count a row in scicot's schema. Of rows without a gold answer, note the first location
-        and the names of unused fields."""
+        """Count a row, which is in scicot's schema and has the location `where`. If it is the first
+        without a gold answer, record its location. If it is one of the first without a gold answer,
+        record the names of its unused fields."""
         self.rows += 1
         if row.get("answer") is not None:
             return
@@ -66,8 +68,9 @@ class GoldTally:
             self.unused.update(dict.fromkeys(name for name in row if name not in _USED))
 
     def check(self, name: str, *, so_far: bool = False) -> None:
-        """Raise ScicotError if rows were counted and none has a gold answer. `so_far`: more rows
-        may follow."""
+        """Raise ScicotError if rows have been counted and none has a gold answer. `name` is the
+        name of the source in the message. With `so_far`, the message is about the first rows,
+        because more may follow."""
         if self.unlabelled and not self.labelled:
             rows = "no row has a"
             if so_far:
@@ -80,10 +83,9 @@ class GoldTally:
             )
 
     def warning(self, name: str, *, remaining: bool) -> str | None:
-        """Return a warning about the rows without a gold answer, None if all rows have one.
-
-        remaining: the count covers only the rows that an earlier run had not read.
-        """
+        """Return a warning about the rows without a gold answer; None if all rows have one. `name`
+        is the name of the source. With `remaining`, the warning says that it is about the remaining
+        rows, because those that an earlier run processed were skipped and not counted."""
         if not self.unlabelled:
             return None
         rows = number_of(self.rows, "remaining row" if remaining else "row")
@@ -95,7 +97,9 @@ class GoldTally:
 
 
 def unused_fields(names: Iterable[str]) -> str:
-    """List the unused fields, with advice for the one that looks like the gold answer."""
+    """Return a clause for an error message about a missing gold answer. It lists the fields among
+    `names` that scicot does not use, and says how to name or map the field that holds the
+    answers."""
     unused = [name for name in names if name not in _USED]
     if not unused:
         return '(no field is unused); add a field named "answer"'
@@ -112,7 +116,8 @@ def unused_fields(names: Iterable[str]) -> str:
 
 
 def likely_gold(names: Iterable[str]) -> str | None:
-    """Return the unused field that looks most like the gold answer, None if none does."""
+    """Return the field name that looks most like that of a gold answer; None if none does. Names of
+    fields that scicot already uses are ignored."""
     return _likely_gold([name for name in names if name not in _USED])
 
 

@@ -45,8 +45,9 @@ def _parts(source: str) -> list[str]:
 
 
 def files_of(source: str) -> list[tuple[str, str]] | None:
-    """Download the files of a data set; return (local path, name) of each. None if the source names
-    a split. Raises ScicotError if there is no such file."""
+    """Download the files of a data set that `source` names by a path or a glob pattern, such as
+    hf://OWNER/NAME/data/*.zst. Return (local path, hf:// name) for each file; None if `source`
+    names a split. Raises ScicotError if no file can be loaded."""
     parts = _parts(source)
     repository, path = "/".join(parts[:2]), "/".join(parts[2:])
     if len(parts) < 3 or not all(parts) or not shards.names_files(path):
@@ -73,7 +74,9 @@ def files_of(source: str) -> list[tuple[str, str]] | None:
 
 
 def entries(source: str) -> Iterator[Entry]:
-    """Yield all rows of a split; ScicotError if it cannot be loaded."""
+    """Yield the rows of the split that `source` names, such as hf://OWNER/NAME/SPLIT, and an
+    InvalidRow for each row that JSON cannot represent. Raises ScicotError if the split cannot be
+    loaded."""
     address = parse(source)
     if Path(address.repository).exists():
         # `datasets` would silently read the local folder instead.
@@ -117,8 +120,8 @@ def _load(source: str, address: Address) -> Any:
 
 
 def hub_answers(repository: str) -> bool:
-    """Return True if the Hub responds, even with an HTTP error, for which `datasets` has a better
-    message."""
+    """Return True if the Hub responds to a request for this repository. An HTTP error, such as for
+    a missing repository, is a response too: `datasets` will fail with a better message for it."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -132,7 +135,8 @@ def hub_answers(repository: str) -> bool:
 
 
 def _without_pictures(datasets: Any, table: Any) -> Any:
-    """Keep images undecoded: decoding them takes time and another package."""
+    """Return the data set `table` with its columns of images set to stay undecoded, since decoding
+    takes time and needs another package. `datasets` is the imported module."""
     for name, feature in table.features.items():
         if isinstance(feature, datasets.Image):
             table = table.cast_column(name, datasets.Image(decode=False))

@@ -1,4 +1,5 @@
-"""Read rows as questions, rationales or predictions, and skip repeated questions."""
+"""Read the rows of a source as questions, rationales or predictions, and skip repeated
+questions."""
 
 from __future__ import annotations
 
@@ -28,14 +29,15 @@ Kind = Literal["question", "rationale", "prediction"]
 
 
 def kind_of(row: Row) -> Kind:
-    """Return the kind of a row in scicot's schema. A prediction row may also have a "rationale"."""
+    """Return the kind of a row in scicot's schema. A row with a "prediction" is a prediction, even
+    if it also has a "rationale"."""
     if "prediction" in row:
         return "prediction"
     return "rationale" if "rationale" in row else "question"
 
 
 class Options(TypedDict, total=False):
-    """The options that are passed on to `Rows`."""
+    """The options of `questions`, `rationales` and `predictions`, which pass them to `Rows`."""
 
     limit: int | None
     skip_invalid: bool
@@ -51,9 +53,11 @@ def questions(
     check: Callable[[Question], None] | None = None,
     **options: Unpack[Options],
 ) -> Rows[Question]:
-    """Read questions from rows of any kind; further fields of a row are in the question's `extra`.
+    """Read the questions in the rows of a source, which may be of any kind. Fields of a row that
+    are not part of the question are kept in its `extra`.
 
-    `check` raises RowProblem for a question that the caller cannot use.
+    `check` is called with each question. It raises RowProblem if the caller cannot use the
+    question; the row is then treated as invalid.
     """
 
     def parse(row: Row) -> Sequence[Question]:
@@ -66,10 +70,8 @@ def questions(
 
 
 def rationales(source: Source, **options: Unpack[Options]) -> Rows[Rationale]:
-    """Read the training rows of students: rationale rows, or prediction rows with rationales.
-
-    A prediction row becomes one record for each of its rationales.
-    """
+    """Read the rationales on which students are trained, from rationale rows or prediction rows. A
+    prediction row yields one record for each of its rationales; without any it is invalid."""
     return Rows(source, _rationales_of, **options)
 
 
@@ -79,21 +81,19 @@ def predictions(
     convert: Callable[[Row, Reading], Row] = to_question_row,
     **options: Unpack[Options],
 ) -> Rows[Prediction]:
-    """Read rows to evaluate: prediction rows, or rationale rows with the teacher's answer.
-
-    `convert` converts other rows to scicot's schema.
-    """
+    """Read the predictions to evaluate, from prediction rows, or from rationale rows with the
+    conclusion of the teacher. `convert` converts each row to scicot's schema first."""
     return Rows(source, _predictions_of, convert=convert, **options)
 
 
 def unique(
     questions: Iterable[Question], reporter: Reporter | None, lost_noun: str | None = None
 ) -> Iterator[Question]:
-    """Yield each question once, at its first occurrence. Repetitions are counted and reported at
-    the end, in a note. If data are lost with them, `lost_noun` is a noun for these data ("further
-    rationale"), and a warning is given instead.
+    """Yield each question at its first occurrence only. At the end, the number of repetitions is
+    reported in a note. If data are lost with a repetition, `lost_noun` names them, such as "further
+    rationale", and their number is reported in a warning instead.
 
-    Raises ScicotError if two different questions have the same id, by which rows are joined.
+    Raises ScicotError if two different questions have the same id, because rows are joined by id.
     """
     seen = Seen()
     repeated = 0
@@ -120,8 +120,9 @@ def unique(
 
 
 def count_unique(rows: Rows[Question], reporter: Reporter) -> int | None:
-    """Read and validate all rows before any work is done. Return the number of different questions,
-    or None if the source can be read only once."""
+    """Read and validate all rows, so that errors are found before any work is done, and return the
+    number of different questions. Returns None, without reading, if the source can be read only
+    once."""
     if not rows.rereadable:
         return None
     with reporter.task(f"checking {rows.source}") as task:
@@ -162,10 +163,11 @@ def _predictions_of(row: Row) -> Sequence[Prediction]:
 
 
 def _concluded(row: Row) -> Prediction:
-    """Return the teacher's answer as a prediction; its label is None if the conclusion names no
-    choice.
+    """Convert a rationale row to a prediction of the teacher. Its label is the row's conclusion, or
+    None if that is no label of the question.
 
-    The row may be a rejected one. For a refusal, which has no rationale, `rationales` is empty.
+    The row may be a rejected one. If it has no rationale, as after a refusal, the prediction has no
+    rationales either.
     """
     explained = not isinstance(row["rationale"], str) or bool(row["rationale"].strip())
     rationale = Rationale.from_row(row if explained else {**row, "rationale": "(none)"})

@@ -1,5 +1,5 @@
-"""Open a source by its name: a file, a folder or pattern of shards, "-" (standard input), or the
-Hub."""
+"""Open a source by its name: a file, a folder or pattern of shards, "-" for standard input, or a
+data set on the Hub."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PLAIN = ReadingSettings()
 
 
 def listed(sources: Source | Sequence[Source] | None) -> list[Source]:
-    """Return sources as a list, for one, several or None."""
+    """Return a list of sources, given one source, a sequence of them, or None for none."""
     if sources is None:
         return []
     return [sources] if isinstance(sources, str | os.PathLike) else list(sources)
@@ -35,12 +35,12 @@ def listed(sources: Source | Sequence[Source] | None) -> list[Source]:
 def located_rows(
     source: Source, tracker: StreamTracker | None = None, settings: ReadingSettings = _PLAIN
 ) -> Iterator[tuple[str, Row]]:
-    """Yield ("FILE:LINE", unconverted row) for each row of a source; rows of an array have
-    "FILE[17]".
+    """Yield (location, row) for each row of a source, without converting it. The location is
+    "FILE:LINE", or "FILE[17]" for a row of an array.
 
-    Raises InvalidRow for an invalid row, after which the iterator continues with the next one, and
-    ScicotError if the source as a whole cannot be read. `tracker` can report whether the next row
-    of a pipe is available.
+    The iterator raises InvalidRow for an invalid row, and can be continued with the next row. It
+    raises ScicotError if the source as a whole cannot be read. `tracker` records how far a file was
+    read, and can report whether the next row of a pipe is available.
     """
     return _LocatedRows(_entries(os.fspath(source), tracker or StreamTracker(), settings))
 
@@ -76,7 +76,7 @@ def _entries(source: str, tracker: StreamTracker, settings: ReadingSettings) -> 
         yield from _file_entries(source, source, tracker, settings)
         return
     for path in found:
-        # Separate for each file, since a position within one file is no position in the source.
+        # Each file has its own tracker, since a position in one file is no position in the source.
         file_tracker = StreamTracker()
         yield from _file_entries(path, path, file_tracker, settings)
         tracker.notes += file_tracker.notes
@@ -97,8 +97,8 @@ def _stream_entries(
 ) -> Iterator[Entry]:
     columns = Columns.parse(settings.columns)
     mapped = columns.names if columns is not None else ()
-    # A pipe is watched before anything is read, because buffered data would be lost. Binary and
-    # re-encoded files are not watched, since they are not read line by line.
+    # A pipe is wrapped by watch() before anything is read, because data that are buffered already
+    # would be lost. Binary and re-encoded files are not wrapped, since they are not read by lines.
     if not (_is_regular(stream) and (settings.encoding or binary.is_binary(stream.peek(4)))):
         stream = tracker.watch(stream)
     first = stream.peek(4) if hasattr(stream, "peek") else b""
@@ -112,7 +112,8 @@ def _stream_entries(
 
 
 def _is_regular(stream: IO[bytes]) -> TypeGuard[io.BufferedReader]:
-    """Return True if a stream reads a regular file, also if it is redirected standard input."""
+    """Return True if a stream reads from a regular file. Standard input does so too if a file is
+    redirected to it."""
     try:
         return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
     except (OSError, AttributeError):  # in-memory streams, as tests use for stdin
@@ -139,7 +140,8 @@ def display_name(source: str) -> str:
 
 
 def is_rereadable(source: Source) -> bool:
-    """Return True if the source can be read twice: not a pipe and not standard input."""
+    """Return True if the source can be read twice, that is, if it is neither a pipe nor standard
+    input."""
     source = os.fspath(source)
     if source == "-":
         return False
@@ -153,8 +155,9 @@ def is_rereadable(source: Source) -> bool:
 
 
 def sha256_of(source: Source) -> str | None:
-    """Return the SHA-256 of a file's bytes as stored. For several files, return the SHA-256 of the
-    list of their digests; for streams and the Hub, None."""
+    """Return the SHA-256 of a file's bytes (those of the compressed file, if it is compressed). For
+    a folder or pattern, return the SHA-256 of the list of its files' digests; for a stream or the
+    Hub, None."""
     source = os.fspath(source)
     if source.startswith(hub.PREFIX) or not is_rereadable(source):
         return None

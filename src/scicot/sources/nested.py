@@ -1,11 +1,12 @@
-"""Read rows inside one JSON document: a list of rows in an object, or columns instead of rows.
+"""Read the rows inside one JSON document: a list of rows in an object, or a table stored by
+columns.
 
 {"data": [{"question": ...}, ...], "version": 1}            a list among other fields
 {"eval": {...}, "samples": [{"input": ...}, ...]}           a log of Inspect
-{"rows": [{"row_idx": 0, "row": {"question": ...}}]}        what the Hub's viewer serves
+{"rows": [{"row_idx": 0, "row": {"question": ...}}]}        from the Hub's data set viewer
 {"name": {"train": [{"question": ...}, ...]}}               ThoughtSource
 {"question": {"0": "...", "1": "..."}, "A": {...}}          columns, as pandas writes them
-{"question": ["...", "..."], "A": ["...", "..."]}           columns, as `datasets` has them
+{"question": ["...", "..."], "A": ["...", "..."]}           columns, as in `datasets`
 """
 
 from __future__ import annotations
@@ -30,9 +31,11 @@ _WRAPPER_FIELDS = {"row", "row_idx"}
 
 
 def rows_in(value: Any, name: str) -> Iterator[Entry] | None:
-    """Return the rows nested in an object; None if it is a row itself or holds none.
+    """Return the rows inside a JSON object, with their locations, which begin with `name`. Returns
+    None if `value` is no object, is a question row itself, or contains no rows.
 
-    Raises ScicotError if it holds several lists of rows, since they are never mixed implicitly.
+    If there are several lists of rows, the one called "samples" is read. Without it ScicotError is
+    raised, because different lists are never mixed implicitly.
     """
     if not isinstance(value, Mapping):
         return None
@@ -60,8 +63,8 @@ def rows_in(value: Any, name: str) -> Iterator[Entry] | None:
 
 
 def _is_question(row: Mapping[str, Any]) -> bool:
-    """Return True if an object is a question, not a choice: both may have a "text", but only
-    questions have choices or an answer."""
+    """Return True if an object is a question, False if it is a choice or anything else. Questions
+    and choices may both have a "text", but only questions have choices or an answer."""
     names = set(map(plain_name, row))
     if names & set(QUESTIONS):
         return True
@@ -71,7 +74,8 @@ def _is_question(row: Mapping[str, Any]) -> bool:
 
 
 def _row_lists(value: Mapping[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Find the lists of rows in an object and its nested objects."""
+    """Yield (key, rows) for each list of question rows in an object, and ("KEY.INNER", rows) for
+    each list in an object inside it."""
     for key, inner in value.items():
         if isinstance(inner, list) and inner and all(isinstance(row, dict) for row in inner):
             if _is_question(_unwrapped(inner[0])):
@@ -91,7 +95,7 @@ def _unwrapped(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _columns(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the rows of a table stored column by column, None for anything else."""
+    """Return the rows of a table that is stored by columns; None if `value` is no such table."""
     columns = list(value.values())
     if len(columns) < 2 or not _is_question(value):
         return None

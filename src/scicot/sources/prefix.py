@@ -1,7 +1,7 @@
 """Skip the prefix of a JSON lines file that an earlier run has processed completely.
 
-A job records the processed part of its input as a Prefix. On resume it skips these bytes if their
-digest is unchanged: hashing a row takes a hundredth of the time of reading it.
+A job records the processed part of its input as a Prefix. When it is resumed, it skips these bytes
+if their digest is unchanged. Hashing a row takes a hundredth of the time of reading it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """The first `bytes` of a file, up to the end of a line, with their digest and counts."""
+    """The part of a JSON lines file that has been processed: its first `bytes` bytes, which end
+    with a line. `digest` is the hexadecimal BLAKE2b digest of these bytes."""
 
     bytes: int
     digest: str
@@ -29,7 +30,8 @@ class Prefix:
     rows: int  # number of records in them
 
     def begins(self, source: str) -> bool:
-        """Return True if a file is JSON lines and its first bytes have this digest."""
+        """Return True if the file `source` is JSON lines and still begins with these bytes, by
+        their digest."""
         path = Path(source)
         if not path.is_file() or path.stat().st_size < self.bytes:
             return False
@@ -47,7 +49,8 @@ class Prefix:
 
 
 class CountingReader(io.RawIOBase):
-    """Wraps a file that is read line by line; counts and hashes the bytes read."""
+    """A wrapper of a file that is read line by line. It counts and hashes the bytes read, beginning
+    with those of the prefix `skipped`, which are not returned."""
 
     def __init__(self, stream: IO[bytes], skipped: Prefix | None) -> None:
         self._stream: Any = stream
@@ -61,7 +64,8 @@ class CountingReader(io.RawIOBase):
             self._lines = skipped.lines
 
     def prefix(self, rows: int) -> Prefix:
-        """Return the part read so far, in which there were `rows` records."""
+        """Return the part of the file that has been read so far. `rows` is the number of records in
+        it."""
         return Prefix(self._bytes, self._digest.hexdigest(), self._lines, rows)
 
     def peek(self, size: int = 0) -> bytes:

@@ -1,4 +1,4 @@
-"""Parse and validate the rows of a source; errors name FILE:LINE."""
+"""Parse and validate the rows of a source. Errors name the location FILE:LINE."""
 
 from __future__ import annotations
 
@@ -26,39 +26,43 @@ T = TypeVar("T")
 
 _INVALID_SHOWN = 5
 _WINDOW = 20  # rows of a stream that are buffered to look for a gold answer
-_PAUSE_SECONDS = 1.0  # pause of a stream after which only the rows that have arrived are checked
+_PAUSE_SECONDS = 1.0  # if a stream delivers nothing for so long, the rows so far are checked
 
 
 @dataclass(slots=True)
 class Counts:
-    """Counts of one pass over a source, so far."""
+    """Counts of the rows read so far in one pass over a source. `rows` counts the records made of
+    them."""
 
     rows: int = 0
-    invalid: int = 0
-    not_text: int = 0
+    invalid: int = 0  # rows skipped by skip_invalid
+    not_text: int = 0  # questions about an image
     duplicates: int = 0  # rows with two choices of the same text
-    not_asked: int = 0
-    first_not_asked: str = ""  # id of the first such row
-    first_invalid: str = ""
-    first_duplicates: str = ""
+    not_asked: int = 0  # rows for which NotAsked was raised
+    first_not_asked: str = ""  # id of the first such row, or the beginning of its question
+    first_invalid: str = ""  # error message of the first such row
+    first_duplicates: str = ""  # location of the first such row
     repaired: int = 0  # rows with a rationale in which a lone surrogate was replaced
-    first_repaired: str = ""
+    first_repaired: str = ""  # location of the first such row
     gold: GoldTally | None = None  # None unless the command needs gold answers
 
 
 class NotAsked(RowProblem):
-    """Raised for a row whose question is missing from `questions`, or was answered by an earlier
-    row. Such rows are counted and skipped, not reported as errors."""
+    """Raised for a row that answers a question that is not in the file of questions, or that an
+    earlier row has answered. Such rows are skipped and counted, not reported as errors."""
 
 
 class Rows(Generic[T]):
-    """The parsed records of one source. Each iteration reads it again and resets `counts`.
+    """The parsed records of one source. Each iteration reads the source again and resets `counts`.
 
-    `convert` converts a row to scicot's schema according to `reading`; `parse` makes one or more
-    records of it. `limit` is the maximum number of records. The first invalid row raises InvalidRow
-    unless `skip_invalid`. A source without any record raises ScicotError at its end; with
-    `empty_pipe`, a pipe without data does not. With `gold`, rows without a gold answer are counted,
-    and a source without any gold answer raises ScicotError at its end.
+    `convert` converts a row to scicot's schema, and `parse` makes one or more records of the
+    result. `reading` are the user's settings for the fields of the source. `limit` is the maximum
+    number of records.
+
+    An invalid row raises InvalidRow; with `skip_invalid`, it is skipped with a warning. A source
+    without any record raises ScicotError at its end; with `empty_pipe`, a pipe without data only
+    gives a warning. With `gold`, rows without a gold answer are counted, and a source without any
+    gold answer raises ScicotError at its end.
     """
 
     def __init__(
@@ -91,26 +95,28 @@ class Rows(Generic[T]):
         self._tracker = StreamTracker()
         self.skipped: Prefix | None = None  # the prefix to skip
         self._buffered: deque[T] = deque()  # records buffered by look_ahead
-        self._remaining: Iterator[T] | None = None  # iterator of the records after these
+        self._remaining: Iterator[T] | None = None  # iterator of the later records
 
     @property
     def recognised(self) -> list[str]:
-        """Lines that describe how the fields are read (see Converter)."""
+        """A line for each layout of rows so far, which says which fields were read as question,
+        choices and answer (see Converter.recognised)."""
         return self._converter.recognised
 
     @property
     def likely_answer(self) -> str | None:
-        """The field that looks like the gold answer, of the first layout without a gold field."""
+        """The name of an unused field that looks like the gold answer, from the first layout that
+        has such a field and no gold answer; None if there is no such layout."""
         return self._converter.likely_answer
 
     @property
     def unused_columns(self) -> str:
-        """A sentence if no row has the fields named by --columns (see Converter), else ""."""
+        """A sentence for a warning if no row so far had all fields named by --columns, else ""."""
         return self._converter.unused_columns
 
     @property
     def left_out(self) -> list[str]:
-        """The parts of the file that were not read as rows, a sentence each."""
+        """A sentence for each part of the source that was not read as rows."""
         return list(self._tracker.notes)
 
     @property
@@ -118,12 +124,14 @@ class Rows(Generic[T]):
         return is_rereadable(self.source)
 
     def idle(self, seconds: float) -> bool:
-        """Return True if the next row of a pipe does not arrive within so many seconds."""
+        """Return True if the source is an open pipe that delivers no more data within `seconds`;
+        False for anything else."""
         return self._tracker.idle(seconds)
 
     def skip(self, prefix: Prefix) -> bool:
-        """Skip this prefix in later iterations if the source still begins with it; return whether
-        it is skipped."""
+        """Let later iterations skip `prefix` if that is possible and the source still begins with
+        it. Return True if it will be skipped. It cannot be skipped with reading settings, or if it
+        reaches the limit."""
         cannot_skip = self._limit is not None and self._limit <= prefix.rows
         cannot_skip = cannot_skip or self._settings != ReadingSettings()
         if cannot_skip or not self.rereadable or not prefix.begins(self.source):
@@ -132,8 +140,9 @@ class Rows(Generic[T]):
         return True
 
     def prefix(self) -> Prefix | None:
-        """Return the part read so far, for a later run to skip; None if it could not be skipped,
-        as with reading options or a file that is not JSON lines."""
+        """Return the part of the source that has been read so far, for a later run to skip. None if
+        it is not known or cannot be skipped, as with a pipe, a compressed file or reading
+        settings."""
         counter = self._tracker.counter
         skipped_rows = self.skipped.rows if self.skipped else 0
         if counter is None or self._buffered or self._settings != ReadingSettings():
@@ -141,18 +150,18 @@ class Rows(Generic[T]):
         return counter.prefix(skipped_rows + self.counts.rows)
 
     def check(self) -> int:
-        """Read and validate the whole source and return its number of records. Raises ValueError
-        for a source that can be read only once."""
+        """Read and validate the whole source, and return its number of records. Raises ValueError
+        if the source can be read only once."""
         if not self.rereadable:
             raise ValueError(f"{display_name(self.source)} can be read only once")
         return sum(1 for _ in self)
 
     def look_ahead(self) -> None:
-        """Buffer the first rows of a stream, for the next iteration, and check that one has a gold
-        answer if the command needs gold answers. Raises ScicotError if none has.
+        """If the command needs gold answers, read the first rows and check that one of them has a
+        gold answer. Raises ScicotError if none has.
 
-        Rows are buffered up to the first with a gold answer, up to _WINDOW rows, or until the
-        stream pauses.
+        Rows are read up to the first with a gold answer, but at most _WINDOW rows, and none after a
+        pause of the stream. Their records are buffered for the next iteration.
         """
         if self._gold is None:
             return
@@ -198,7 +207,8 @@ class Rows(Generic[T]):
             self._reporter.warn(message)
 
     def _check_gold(self, gold: GoldTally) -> None:
-        """Raise ScicotError if no row has a gold answer, including those of a skipped prefix."""
+        """Raise ScicotError if no row of the source has a gold answer. `gold` counts the rows that
+        were read; if none of them has one, the rows of a skipped prefix are read too."""
         if self.skipped is not None and gold.unlabelled and not gold.labelled:
             prefix_rows = Rows(
                 self.source,
@@ -313,8 +323,8 @@ def _why_empty(name: str, counts: Counts) -> str:
 
 
 def _holds_half_characters(row: Row) -> bool:
-    """Return True if a rationale in a row has unpaired surrogates, which are replaced on
-    reading."""
+    """Return True if a rationale in a row has a lone surrogate (half a character). These are
+    replaced when the row is parsed."""
     rationales = [row.get("rationale")]
     if isinstance(row.get("rationales"), list):
         rationales += row["rationales"]

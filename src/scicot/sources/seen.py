@@ -1,4 +1,4 @@
-"""Detect repeated ids among millions of rows in little memory."""
+"""Detect repeated ids among millions of rows, with little memory."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _CACHE_KIB = 16_384
 
 
 class Seen:
-    """Digests of the ids read so far and of their contents, in a temporary SQLite database (in
-    memory while small)."""
+    """The ids recorded so far, each with its content, as digests in a temporary SQLite database,
+    which is in memory while it is small."""
 
     def __init__(self) -> None:
-        # The garbage collector may close the connection in another thread than the one that used
-        # it.
+        # check_same_thread is off because the garbage collector may close the connection in another
+        # thread.
         self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._table.execute("pragma journal_mode = off")
         self._table.execute(f"pragma cache_size = -{_CACHE_KIB}")
@@ -22,7 +22,8 @@ class Seen:
         self._table.execute("begin")
 
     def is_new(self, identity: str, content: str) -> bool:
-        """Record an id; return True if it is new. Raises ValueError if it was recorded with other
+        """Record the id `identity` with its content. Return True if the id is new, False if it was
+        recorded before with the same content. Raises ValueError if it was recorded with other
         content."""
         row = digest(identity), digest(content)
         if self._table.execute("insert or ignore into seen values (?, ?)", row).rowcount:
@@ -35,7 +36,7 @@ class Seen:
 
 
 def digest(text: str) -> int:
-    """Return a 63-bit digest of a text. The probability of any collision among a million texts is 1
-    in 20 million."""
+    """Return a 63-bit digest of a text. The probability that any two of a million texts have the
+    same digest is 1 in 20 million."""
     hashed = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(hashed) >> 1

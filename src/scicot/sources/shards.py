@@ -1,4 +1,4 @@
-"""Find the files of a folder or a pattern, the shards of one source, in order."""
+"""List the files of a folder or a glob pattern, which are the shards of one source, in order."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def is_pattern(source: str) -> bool:
 
 
 def files_of(source: str) -> list[str] | None:
-    """Return the files of a folder or a pattern, in natural order of their names; None if it is
-    neither.
+    """Return the files of a folder or a glob pattern, in natural order of their names. None if
+    `source` is neither.
 
-    Raises ScicotError if there is no file, and if a folder has several kinds of files or several
+    Raises ScicotError if there is no file, or if a folder has files of several kinds or of several
     splits, which are never mixed implicitly.
     """
     if is_pattern(source):
@@ -66,12 +66,14 @@ def files_of(source: str) -> list[str] | None:
 
 
 def names_files(path: str) -> bool:
-    """Return True if a name is a glob pattern or has the extension of a file of rows."""
+    """Return True if a path is a glob pattern, or ends in an extension of files with rows, such as
+    .csv."""
     return glob.has_magic(path) or _kind(path.rpartition("/")[2]) is not None
 
 
 def _kind(name: str) -> str | None:
-    """Return the extension of a file of rows, ignoring that of its compression."""
+    """Return the extension of a file with rows, without that of a compression: ".csv" for
+    "a.csv.gz". None for any other file."""
     lower = name.lower()
     if lower.startswith(".") or lower in _METADATA_FILES:
         return None
@@ -86,7 +88,7 @@ def _split(name: str) -> str | None:
 
 
 def by_number(path: str) -> list[tuple[int, str]]:
-    """Return a natural sort key: shard-2 before shard-10."""
+    """Return a key by which paths are sorted naturally, so that shard-2 comes before shard-10."""
     return [
         (int(part), "") if part.isdigit() and len(part) < 20 else (-1, part)
         for part in re.split(r"(\d+)", path)

@@ -15,19 +15,21 @@ ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 class StreamTracker:
-    """Tracks how far the stream of a source was read; `skipped` is the prefix to skip."""
+    """Tracks how far the stream of a source has been read, and whether a pipe has more data. It
+    sees only streams that are read through `watch`. `skipped` is the prefix of the file to skip."""
 
     def __init__(self, skipped: Prefix | None = None) -> None:
         self.skipped = skipped
-        # counts of what was read; None unless the source is a plain file
+        # wrapper that counts what is read; None unless the source is a plain file
         self.counter: CountingReader | None = None
         self.notes: list[str] = []  # sentences about parts that were left out
         self._pipe: _Pipe | None = None
         self._stream: io.BufferedReader | None = None
 
     def watch(self, stream: IO[bytes]) -> IO[bytes]:
-        """Wrap a stream: a plain file so that `tally` counts what is read, a pipe so that `idle`
-        works. Compressed files and in-memory streams are returned unchanged."""
+        """Return a stream to read from instead of `stream`. For a plain file, it counts in
+        `counter` what is read; for a pipe, it makes `idle` work. Compressed files and in-memory
+        streams are returned unchanged."""
         try:
             descriptor = stream.fileno()
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -43,7 +45,8 @@ class StreamTracker:
         return cast(IO[bytes], self.counter)
 
     def idle(self, seconds: float) -> bool:
-        """Return True if an open pipe delivers no data within so many seconds."""
+        """Return True if the source is an open pipe that delivers no data within `seconds`; False
+        for anything else."""
         if self._pipe is None or self._stream is None or self._pipe.ended:
             return False
         self._pipe.patience = seconds
@@ -58,8 +61,8 @@ def _is_compressed(stream: Any) -> bool:
 
 
 class _Pipe(io.RawIOBase):
-    """Reads a descriptor that its caller closes. With `patience` a read returns None if no data
-    arrives within so many seconds."""
+    """A raw stream that reads from a file descriptor, which the caller must close. If `patience` is
+    a number of seconds, a read returns None if no data arrive within this time."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

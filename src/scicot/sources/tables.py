@@ -4,9 +4,9 @@ id,question,A,B,answer
 q1,"Which conducts
 electricity?",wood,copper,B
 
-The delimiter is the comma, semicolon or tab that yields a header with a question column (if
-several do, the one with most columns). MMLU's files have no header; they are recognised by the last
-cell of each record, the letter of a choice.
+The delimiter is the comma, semicolon or tab that splits the first line into column names with a
+question column among them. If several do, it is the one with the most columns. MMLU's files have no
+header; they are recognised by the last cell of each record, which is the letter of a choice.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MAX_NAME = 60  # maximum length of a column's name, in characters
 
 def delimiter_of(header: bytes, mapped: tuple[str, ...] = ()) -> str | None:
     """Return the delimiter of a table's header line; None if it is not the header of a table of
-    questions or predictions. `mapped` are the names given by --columns."""
+    questions or predictions. `mapped` are the column names given by --columns."""
     text = header.decode(errors="surrogateescape")
     found: dict[str, int] = {}
     for delimiter in _DELIMITERS:
@@ -42,8 +42,8 @@ def delimiter_of(header: bytes, mapped: tuple[str, ...] = ()) -> str | None:
 
 
 def likely_header(*lines: bytes) -> tuple[list[str], list[str]] | None:
-    """Return the column names and the first record if the first of these lines may be a header of
-    unknown names; None if it is text."""
+    """Return (column names, cells of the first record) if the first of `lines` looks like a header
+    whose names scicot does not know. None if it does not, as with running text."""
     texts = [line.decode(errors="replace") for line in lines]
     found: tuple[list[str], list[str]] | None = None
     for delimiter in _DELIMITERS:
@@ -58,8 +58,8 @@ def likely_header(*lines: bytes) -> tuple[list[str], list[str]] | None:
 
 
 def named_delimiter(line: bytes) -> str | None:
-    """Return the delimiter named by a first line such as "sep=;", which Excel reads and writes,
-    else None."""
+    """Return the delimiter that a first line such as "sep=;" names, as Excel reads and writes it.
+    None for any other line."""
     text = line.strip().strip(b'"').lower()
     if not text.startswith(b"sep=") or len(line.strip()) > len(b'"sep=;"'):
         return None
@@ -67,8 +67,12 @@ def named_delimiter(line: bytes) -> str | None:
 
 
 def headerless(head: list[bytes], lines: Iterator[bytes]) -> list[str] | None:
-    """Return column names for a table without a header, as MMLU's files are; None for other tables.
-    The lines examined are appended to `head`."""
+    """Return the column names of a table without a header in MMLU's layout: question, choices,
+    letter of the answer. None if the file is no such table.
+
+    The table begins at the last line of `head` and continues in `lines`. Lines taken from `lines`
+    are appended to `head`.
+    """
     start = len(head) - 1
 
     def examined_lines() -> Iterator[str]:
@@ -98,8 +102,13 @@ def entries(
     header: Sequence[str] | None = None,
     mapped: Collection[str] = (),
 ) -> Iterator[Entry]:
-    """Yield the rows after the header, as strings by column name. `header` gives the column names
-    of a table without them."""
+    """Yield the records of a table as rows, which map column names to strings, and an InvalidRow
+    for each record that cannot be read. The first record has the column names, unless `header`
+    gives them.
+
+    `name` is the file's name in locations and errors. `mapped` are the column names given by
+    --columns. A sentence about records that were left out is appended to `notes`.
+    """
     sparse = SparseRecords(notes, mapped)
     # Invalid UTF-8 is decoded to lone surrogates, so that the error can name the record and the
     # next one can be read.
@@ -124,7 +133,8 @@ def entries(
 
 
 class SparseRecords:
-    """Leaves out headings, sums and empty numbered rows of a table, and says so in `notes`."""
+    """Detects the records of a table that are no questions but headings, sums or empty numbered
+    rows. Their number is reported in a sentence in `notes`."""
 
     def __init__(self, notes: list[str], mapped: Collection[str]) -> None:
         self._notes = notes
@@ -134,8 +144,8 @@ class SparseRecords:
         self._first = ""
 
     def left_out(self, header: Sequence[str], cells: Sequence[str], where: str) -> bool:
-        """Return True for a record that is not a question, and count it; return False for a
-        question."""
+        """Return True, and count the record, if it is no question and must be left out; otherwise
+        return False. `where` is the record's location."""
         if len(cells) != len(header):
             return False
         filled = {name: cell for name, cell in zip(header, cells, strict=True) if cell.strip()}
@@ -154,7 +164,8 @@ class SparseRecords:
 
 
 def header_of(cells: Sequence[str], where: str) -> list[str]:
-    """Return the column names; ScicotError for a duplicate."""
+    """Return the column names in the cells of a header. Raises ScicotError if a name occurs twice
+    or is not UTF-8."""
     if not _is_unicode(cells):
         raise ScicotError(f"{where}: {NOT_UTF8}")
     names = [cell.strip() for cell in cells]
@@ -165,7 +176,8 @@ def header_of(cells: Sequence[str], where: str) -> list[str]:
 
 
 def record_of(header: Sequence[str], cells: Sequence[str], where: str) -> Entry:
-    """Convert a record to a row, or return an InvalidRow."""
+    """Return (location, row) for the cells of a record. Return an InvalidRow if they are not UTF-8,
+    or not as many as in the header."""
     if not _is_unicode(cells):
         return InvalidRow(where, NOT_UTF8)
     if len(cells) != len(header):

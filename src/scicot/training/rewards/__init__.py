@@ -1,2 +1,2 @@
-"""Rewarded training (train-rationale --reward): learn to write rationales that help an answer
-student."""
+"""Train stage 1 with rewards (train-rationale --reward): students learn to write rationales that
+help an answer student."""

@@ -1,4 +1,4 @@
-"""Estimate a training run with --reward: students, steps, samples and seconds."""
+"""Estimate the work and the duration of a training run with --reward."""
 
 from __future__ import annotations
 
@@ -26,9 +26,12 @@ _TIMED_QUESTIONS = 16  # questions explained and scored to measure the time
 
 @dataclass(frozen=True)
 class RewardEstimate:
-    """The work of all rounds of --reward, including finished ones, and its duration in seconds on
-    this machine if students are trained one after another. With --epochs, the rationales that a
-    round keeps add training steps; these are not counted."""
+    """The work of all rounds of a training run with --reward, including finished ones, and its
+    duration in seconds on this machine if students are trained one after another.
+
+    With --epochs instead of --max-steps, the rationales that a round adds to the training rows lead
+    to more training steps. These are not counted.
+    """
 
     rounds: int
     questions: int
@@ -48,8 +51,9 @@ class RewardEstimate:
 
 
 def estimate(rounds: Rounds, reporter: Reporter) -> RewardEstimate:
-    """Time a few batches and samples of a student with its initial weights. Writes only a temporary
-    copy of the weights."""
+    """Estimate the work and the duration of all rounds. To measure the time, a student with its
+    initial weights is run on a few batches, and writes and scores a few rationales. Nothing is
+    written to disk but a temporary copy of these weights."""
     from scicot.training.fitting.eta import expected_seconds
 
     main, reward = rounds.main, rounds.reward
@@ -82,7 +86,9 @@ def estimate(rounds: Rounds, reporter: Reporter) -> RewardEstimate:
 
 
 def _measured(sampler: Sampler, prepared: Prepared) -> tuple[float, float]:
-    """Return the seconds to write a rationale of the teacher's mean length, and to score one."""
+    """Return (seconds to write a rationale of the teacher's mean length, seconds to score one),
+    measured on the first questions of `sampler` with the initial weights of the student in
+    `prepared`."""
     questions, settings = sampler.questions[:_TIMED_QUESTIONS], sampler.settings
     longest = settings.rationale_target_tokens
     mean_length = round(min(longest, fmean(prepared.schedule.lengths[:, 1].tolist())))

@@ -1,4 +1,5 @@
-"""Assign to each question a judge: a fold student of an answer run that was not trained on it."""
+"""Assign to each question a judge, which scores the question's rationales: a fold student of an
+answer run that was not trained on the question."""
 
 from __future__ import annotations
 
@@ -17,14 +18,16 @@ from scicot.training.folds import fold_run
 
 @dataclass(frozen=True)
 class Judges:
-    """The fold students of a run of train-answer --folds."""
+    """The fold students of an answer run (train-answer --folds), which score rationales. `run` is
+    the answer run; `folds[k]` is its student that was trained without fold k."""
 
     run: Run
     folds: Sequence[Run]
 
     @classmethod
     def of(cls, name: str) -> Judges:
-        """Check the runs without loading them. Raises ScicotError if they cannot judge."""
+        """Find the answer run `name` and its fold students, without loading their weights. Raises
+        ScicotError if the run has no fold students or is on the Hub."""
         run = check_run(name, "--reward", Stage.ANSWER)
         count = int(run.manifest.settings.get("folds") or 0)
         if not count:
@@ -43,22 +46,27 @@ class Judges:
 
     @property
     def fold_by(self) -> str | None:
-        """The field by which the run kept rows together in folds."""
+        """The field (--fold-by) whose value decided which rows were kept in the same fold when the
+        answer run was trained. None for the default."""
         field = self.run.manifest.settings.get("fold_by")
         return None if field is None else str(field)
 
     @cached_property
     def without_rationale(self) -> bool:
-        """True if the answer run was trained with rationale dropout, so that it can answer without
-        a rationale too."""
+        """True if the answer run was trained with rationale dropout, so that its students can also
+        answer without a rationale."""
         return bool(self.run.manifest.settings.get("rationale_dropout"))
 
     def assign(
         self, questions: Sequence[Question], question_folds: Sequence[int], fold_by: str | None
     ) -> list[int]:
-        """Return, for each question, the index of a fold student whose training and dev sets have
-        no question of its group (splits.py), preferably that of the same fold. Raises ScicotError
-        if there is none."""
+        """Return the judge of each question, as an index into `folds`: a fold student whose
+        training and dev sets have no question of the same group (splits.py).
+
+        `question_folds` are the folds of the questions in the training of stage 1. The fold student
+        of the same fold is preferred. `fold_by` is the field by which questions are grouped. Raises
+        ScicotError if no fold student can be the judge of a question.
+        """
         keys = [{*group_keys(question, fold_by)} for question in questions]
         whole_keys = [overlap.whole_key(question) for question in questions]
         training_keys = [
@@ -85,8 +93,9 @@ class Judges:
     def _training_keys(
         self, fold: int, questions: Sequence[Question], keys_of_questions: Sequence[set[str]]
     ) -> set[str]:
-        """Return the keys of all questions in a fold student's training and dev sets. For those
-        that are also in `questions`, include the keys of their groups."""
+        """Return the keys (overlap.whole_key) of all questions in the training and dev sets of fold
+        student number `fold`. For those that are among `questions`, also return the keys of their
+        groups, which `keys_of_questions` has in the same order."""
         ids = set()
         training_keys: set[str] = set()
         file = self.folds[fold].directory / overlap.FILE

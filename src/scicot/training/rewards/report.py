@@ -1,4 +1,4 @@
-"""Summarise the samples of a round: rewards, signs of leaked answers, and accuracies."""
+"""Summarise the scored rationales of a round: rewards, signs of leaked answers, and accuracies."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from scicot.statistics.t_distribution import student_tail
 
 @dataclass(frozen=True)
 class RoundReport:
-    """The figures of a round, for the students whose rationales were sampled; those of round 0 were
-    trained on the teacher's rationales only. Shares are from 0 to 1, rewards in nats; None if there
-    is nothing to count."""
+    """Metrics of the rationales that the students of one round wrote. (The students of round 0 were
+    trained on the teacher's rationales only.) Shares are from 0 to 1, rewards in nats. A value is
+    None if there are no rationales or questions to compute it from."""
 
     round: int
     questions: int
@@ -25,16 +25,17 @@ class RoundReport:
     reward: float | None  # mean over all rationales
     reward_kept: float | None
     positive: float  # share of rationales with a reward above 0
-    leak: float | None  # mean over the questions of the gain from stating the right choice
-    # share of the positive rewards that may be leaks: announced, or above the cap
+    leak: float | None  # mean gain in log p(gold) from the text of the right choice as rationale
+    # share of the rationales with a positive reward that may leak the answer: they announce it, or
+    # their reward is above the cap
     leak_share: float | None
     announcing: float  # share of rationales that announce an answer
     names_one: float  # share that name exactly one choice
     names_gold: float  # share that name only the right choice
-    accuracy: float  # given the question's own greedy rationale
-    accuracy_none: float  # without a rationale
-    accuracy_shuffled: float | None  # given another question's rationale
-    accuracy_announced: float  # given the text of the right choice
+    accuracy: float  # accuracy of the answer students with the question's own greedy rationale
+    accuracy_none: float  # accuracy without a rationale, and with the texts below in its place
+    accuracy_shuffled: float | None  # another question's rationale
+    accuracy_announced: float  # the text of the right choice
     # mean gain in log p(gold), in nats, of a question's own rationale over another question's, and
     # the confidence that it is above 0 (one-sided paired t-test over the questions)
     benefit: float | None
@@ -48,7 +49,7 @@ class RoundReport:
 
     @property
     def warning(self) -> str | None:
-        """A warning if the rewards are not `informative`, else None."""
+        """A warning that the rewards are not `informative`; None if they are."""
         if self.informative:
             return None
         return (
@@ -76,9 +77,14 @@ class RoundReport:
 def report_of(
     number: int, rows: Sequence[Row], cap: float, confidence: float, *, last: bool
 ) -> RoundReport:
-    """Summarise the scored rows of a round; accuracies use the first sample of each question.
-    `confidence` is that of --reward-confidence: below it the rewards are not informative, and no
-    rationale counts as kept. With too few questions to tell, they count as informative."""
+    """Summarise the scored `rows` of round `number`. Accuracies use the first sample of each
+    question.
+
+    `cap` is the value of --leak-cap. `confidence` is that of --reward-confidence: if
+    `benefit_confidence` is below it, the rewards are not informative, and no rationale counts as
+    kept. If there are too few questions to compute it, the rewards count as informative. With
+    `last`, no rationale counts as kept either, because no round follows.
+    """
     first_samples = [row for row in rows if row["sample"] == 0]
     rewards = [row["reward"] for row in rows if row["reward"] is not None]
     positive = [row for row in rows if (row["reward"] or 0.0) > 0]
@@ -110,8 +116,9 @@ def report_of(
 
 
 def _benefit(first_samples: Sequence[Row]) -> tuple[float | None, float | None]:
-    """Return the mean of reward - reward_shuffled over the questions, and the confidence of a
-    one-sided paired t-test that it is above 0; None where too few questions have both."""
+    """Return the mean of reward - reward_shuffled over the questions, in nats, and the confidence
+    that it is above 0 (one-sided paired t-test). Both are None if fewer than two questions have
+    both rewards."""
     pairs = [(row["reward"], row.get("reward_shuffled")) for row in first_samples]
     gains = [
         reward - shuffled
@@ -128,8 +135,8 @@ def _benefit(first_samples: Sequence[Row]) -> tuple[float | None, float | None]:
 
 
 def _leaks(row: Row, cap: float) -> bool:
-    """Return whether a positive reward may come from leaking the answer: the rationale announces
-    it, or the reward exceeds `cap` times the leak gain."""
+    """Return True if the positive reward of a row may come from a leaked answer: the rationale
+    announces the answer, or the reward exceeds `cap` times the leak."""
     if row["rejected"] == "leaks-answer":
         return True
     leak = row["leak"]

@@ -1,5 +1,6 @@
 """Train stage 1 in rounds on its own best samples: expert iteration, as in STaR (Zelikman et al.
-2022), with stage 2 as the judge. A round samples rationales, scores them and trains on them.
+2022), with stage 2 as the judge. In a round, students write several rationales for each question,
+these are scored, and the best ones are added to the training rows of the next round.
 
     OUT/rounds/0/student            stage 1 trained on the teacher's rationales, with fold students
     OUT/rounds/0/scored.jsonl       samples of these fold students, with rewards
@@ -7,8 +8,8 @@
                                     rewards carry no information (RoundReport.informative)
     OUT/rounds/0/report.json
     OUT/rounds/1/student, ...       trained from the weights of round 0
-    OUT                             the student of the last round
-    OUT/rounds/R/scored.jsonl       its likeliest rationales, for the last report
+    OUT                             the student of the last round, number R
+    OUT/rounds/R/scored.jsonl       rationales of its fold students by greedy decoding, with rewards
 
 Finished parts are skipped, so a repeated command resumes.
 """
@@ -43,8 +44,9 @@ ROUNDS, REPORT = "rounds", "report.json"
 
 
 def fold_settings(settings: TrainSettings, reward: RewardSettings) -> TrainSettings:
-    """Return the settings with the folds of the answer run, unless others were given. Raises
-    ScicotError for settings that cannot be combined with rewards."""
+    """Return the training settings, with `folds` and `fold_by` taken from the answer run
+    (`reward.reward`) if they are not set. Raises ScicotError for settings that cannot be combined
+    with --reward."""
     judges = Judges.of(reward.reward)
     if settings.seeds > 1:
         raise UsageError("--seeds: a rewarded training is of one seed; give the command for each")
@@ -61,21 +63,23 @@ def fold_settings(settings: TrainSettings, reward: RewardSettings) -> TrainSetti
 
 @dataclass(frozen=True)
 class RewardedFolds(Folds):
-    """The rows of a stage 1, followed by rewarded rationales (lessons of file 1)."""
+    """The training rows of stage 1, followed by the rewarded rationales of the previous round.
+    Rewarded rationales have the file index 1 and all other training rows 0, so that they can be
+    weighted separately."""
 
     teachers: Folds | None = None  # the rows without rewarded rationales
 
     @classmethod
     def of(cls, folds: Folds, rows: Sequence[Row]) -> RewardedFolds:
-        """Add the kept rationales to the rows of stage 1 as a second file, which --reward-weight
-        weighs against the first."""
+        """Append the rationales that were kept among `rows`, the scored rows of the previous round,
+        to the training rows in `folds`. Each is in the fold of its question."""
         questions = {lesson.question.id: lesson.question for lesson in folds.lessons}
         fold_by_id = {lesson.question.id: fold for lesson, fold in zip(
             folds.lessons, folds.row_folds, strict=True
         )}  # fmt: skip
         kept_rows = [row for row in rows if row["kept"]]
         lessons = [
-            # `dev` is matched by identity, so its lessons must not be copied
+            # Folds.fold_specs finds dev rows by object identity, so they must not be copied.
             lesson if index in folds.dev else replace(lesson, file=0)
             for index, lesson in enumerate(folds.lessons)
         ]
@@ -92,13 +96,14 @@ class RewardedFolds(Folds):
     def write(
         self, main: TrainingSpec, fold_specs: Sequence[TrainingSpec], reporter: Reporter
     ) -> dict[str, float]:
-        """Write out-of-fold rationales for the teacher's rows only (see `Folds.write`)."""
+        """Write out-of-fold rationales as `Folds.write` does, but only for the rows without
+        rewarded rationales."""
         assert self.teachers is not None
         return self.teachers.write(main, fold_specs, reporter)
 
     def training_lessons(self) -> list[Lesson]:
-        """Return the lessons that the main student trains on: all except the dev set and the
-        questions without a teacher's rationale."""
+        """Return the rows on which the main student is trained: all except the dev rows and the
+        rows without a teacher's rationale."""
         return [
             lesson
             for index, lesson in enumerate(self.lessons)
@@ -107,8 +112,8 @@ class RewardedFolds(Folds):
 
 
 def weighted(spec: TrainingSpec) -> TrainingSpec:
-    """Return the spec, with the file weights removed if it has no rewarded rationales (lessons of
-    file 1) for them to apply to."""
+    """Return the spec, without its file weights if none of its rows is a rewarded rationale (file
+    index 1), since there is nothing to weight then."""
     if any(lesson.file for lesson in spec.lessons):
         return spec
     return replace(spec, settings=replace(spec.settings, weights=()))
@@ -116,7 +121,8 @@ def weighted(spec: TrainingSpec) -> TrainingSpec:
 
 @dataclass(frozen=True)
 class Rounds:
-    """All rounds of a training run with --reward."""
+    """All rounds of a training run with --reward. `main` is the spec of the last round's student,
+    and `folds` are the training rows without rewarded rationales."""
 
     main: TrainingSpec
     folds: Folds
@@ -125,7 +131,9 @@ class Rounds:
 
     @classmethod
     def of(cls, main: TrainingSpec, folds: Folds, reward: RewardSettings) -> Rounds:
-        """Make the rounds from the answer run's manifest."""
+        """Create the rounds for the spec, the training rows and the settings of a command. The
+        returned `main` also records the reward settings and the identity of the answer run, so that
+        a resumed command can detect changes."""
         judges = Judges.of(reward.reward)
         reward_values = {
             **{name: value for name, value in asdict(reward).items() if name != "reward"},
@@ -137,7 +145,8 @@ class Rounds:
         )
 
     def train(self, force: bool, reporter: Reporter) -> Manifest:
-        """Run all rounds; return the manifest of the last student."""
+        """Run all rounds that are not finished, and return the manifest of the last student. With
+        `force`, an existing run is moved aside and all rounds are run."""
         out, last = self.main.run, self.reward.rounds
         multi_run.check_ours(out)
         sampler = Sampler.of(self.judges, self.folds, self.main.settings, self.reward)
@@ -151,7 +160,7 @@ class Rounds:
             reporter.warn(warning)
         if read_manifest(out) is None:
             out.mkdir(exist_ok=True)
-            self.main.manifest().write(out)  # marks the directory as ours for the next start
+            self.main.manifest().write(out)  # a resumed command recognises the directory by it
         rows: list[Row] = []
         for number in range(last + 1):
             folds = RewardedFolds.of(self.folds, rows) if number else self.folds
@@ -181,7 +190,7 @@ class Rounds:
         return manifest
 
     def folder(self, number: int) -> Path:
-        """Return the folder of a round."""
+        """Return the folder of round `number`."""
         return self.main.run / ROUNDS / str(number)
 
     def _write_kept(self, number: int, rows: Sequence[Row]) -> None:
@@ -195,7 +204,8 @@ class Rounds:
         return self.main.run if last else self.folder(number) / "student"
 
     def _spec(self, number: int, folds: Folds) -> TrainingSpec:
-        """Return the spec of a round's student."""
+        """Return the spec of the main student of round `number`, which is trained on the rows in
+        `folds`."""
         spec = replace(self.main, run=self._student(number))
         if not number:
             return replace(spec, reward=None)
@@ -215,8 +225,9 @@ class Rounds:
         )
 
     def _finished_manifest(self) -> Manifest | None:
-        """Return the manifest of a finished run, with its last report; None if there is work
-        left. Raises ScicotError if OUT holds another training."""
+        """Return the manifest of the output directory if all rounds are finished, with the last
+        report; None if not. Raises ScicotError if the directory has a run with other settings or
+        data."""
         out = self.main.run
         existing = read_manifest(out) if out.is_dir() else None
         if existing is None:
@@ -253,8 +264,8 @@ class Rounds:
 
 
 def _compared_values(manifest: Manifest) -> dict[str, Any]:
-    """Return the values by which two runs with --reward are compared. The rows that rounds add are
-    left out, because these values determine them."""
+    """Return the values, by name, that determine a run with --reward. If they are equal, two runs
+    are the same. The rows that rounds add are left out, because these values determine them."""
     reward: Mapping[str, Any] = manifest.reward or {}
     reward_values = {f"reward {name}": value for name, value in reward.items() if name != "round"}
     values = run_directory.determining(manifest)

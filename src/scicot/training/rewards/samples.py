@@ -43,7 +43,8 @@ _SEQUENCES_ON_CPU = 512
 
 @dataclass(frozen=True)
 class QuestionBatch:
-    """A batch of questions of one fold, with the number of the student that scores it."""
+    """A batch of questions with the same students. The fold student of stage 1 for `fold` writes
+    the rationales; fold student number `judge` of the answer run scores them."""
 
     fold: int
     judge: int
@@ -52,8 +53,8 @@ class QuestionBatch:
 
 @dataclass(frozen=True)
 class Sampler:
-    """Samples and scores rationales of the training questions, with fold students that were not
-    trained on them."""
+    """Samples rationales of the training questions and scores them. The fold students that do so
+    were not trained on the question."""
 
     judges: Judges
     settings: TrainSettings
@@ -66,9 +67,9 @@ class Sampler:
     def of(
         cls, judges: Judges, folds: Folds, settings: TrainSettings, reward: RewardSettings
     ) -> Sampler:
-        """Create a sampler for all training questions that have a gold answer. ScicotError if there
-        are none, or if one of them was used to train or select every fold student of the
-        answer run."""
+        """Create a sampler for all training questions that have a gold answer. Raises ScicotError
+        if there are none, or if every fold student of the answer run was trained on or selected by
+        one of them."""
         fold_by_id: dict[str, int] = {}
         questions: list[Question] = []
         for index, lesson in enumerate(folds.lessons):
@@ -84,7 +85,9 @@ class Sampler:
         return cls(judges, settings, reward, questions, question_folds, question_judges)
 
     def batches(self, samples: int) -> list[QuestionBatch]:
-        """Return the questions in batches, in the order of the rows."""
+        """Return the questions in batches, in the order in which their rows are written. `samples`
+        is the number of rationales for each question; the more there are, the fewer questions are
+        in a batch."""
         device = resolve_device(self.settings.device).type
         size = max(2, _SEQUENCES.get(device, _SEQUENCES_ON_CPU) // samples)
         by_students: dict[tuple[int, int], list[Question]] = defaultdict(list)
@@ -101,8 +104,9 @@ class Sampler:
     def write(
         self, folder: Path, writers: Sequence[Run], number: int, samples: int, reporter: Reporter
     ) -> list[Row]:
-        """Sample and score round `number`; return its rows, which are then all in `folder`. Rows
-        written before are kept."""
+        """Sample and score `samples` rationales of each question for round `number`, write them to
+        `folder`/scored.jsonl, and return all rows of this file. Rows that an interrupted run wrote
+        there are reused. `writers` are the fold students of stage 1, one for each fold."""
         batches = self.batches(samples)
         folder.mkdir(parents=True, exist_ok=True)
         limit = self.settings.rationale_target_tokens
@@ -202,7 +206,7 @@ class Sampler:
 
 
 class _StudentPair:
-    """The writer and the scorer of one fold; only one pair is in memory at a time."""
+    """Loads the writer and the scorer of a batch. Only one pair is in memory at a time."""
 
     def __init__(self, sampler: Sampler, writers: Sequence[Run]) -> None:
         self._sampler = sampler
@@ -226,8 +230,8 @@ class _StudentPair:
 def _existing(
     rows_on_disk: Iterator[tuple[str, Row]], batch: QuestionBatch, samples: int
 ) -> list[Row]:
-    """Return the rows of a batch that are already on disk. Raises ScicotError if they belong to
-    other questions."""
+    """Return the rows of a batch that an interrupted run wrote, taken from `rows_on_disk`, which
+    yields (location, row). Raises ScicotError if they belong to other questions."""
     found: list[Row] = []
     expected = [(question.id, n) for question in batch.questions for n in range(samples)]
     for key, (where, row) in zip(expected, rows_on_disk, strict=False):
@@ -240,6 +244,7 @@ def _existing(
 
 
 def _name(fold_student: Run, main: Path) -> str:
-    """Return RUN/folds/K@HASH, the name of a fold student of the run in the folder `main`."""
+    """Return the name of a fold student in the rows: "student:RUN/folds/K@HASH". `main` is the
+    directory of the run that it is a fold student of."""
     folder = fold_student.directory.parent.relative_to(main.parent)
     return f"{STUDENT}{folder}/{fold_student.identity}"

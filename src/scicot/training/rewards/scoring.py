@@ -1,12 +1,12 @@
-"""Score rationales by their reward, and guard against rationales that only state the answer.
+"""Compute the reward of rationales, and guard against rationales that only state the answer.
 
     reward = log p(gold | question, rationale) - log p(gold | question)
     leak   = the same with the text of the gold choice as the rationale
 
 Both are in nats; p is the answer student's probability among the choices (as in Rainier, Liu et al.
-2022). A rationale that names the right choice may gain as much as one that explains it. So
-rationales that announce an answer are rejected, and if the leak is positive, rewards are capped at
-a share of it: above the cap, no rationale is better than another.
+2022). A rationale that only names the right choice may have as high a reward as one that explains
+it. So rationales that announce an answer are rejected. If the leak is positive, rewards are also
+capped at a share of it, so that all rationales above the cap count the same.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from scicot.students.student import Student
 
 @dataclass(frozen=True)
 class AnswerOutput:
-    """An answer student's output for a question with one rationale, or with none: the label of
-    highest probability (None on a tie or if a score is not finite), and log p(gold) in nats (None
-    if a score is not finite)."""
+    """The output of an answer student for a question with one rationale, or with none. `label` is
+    the label with the highest probability (None on a tie, or if a score is not finite).
+    `gold_log_probability` is log p(gold) in nats (None if a score is not finite)."""
 
     label: str | None
     gold_log_probability: float | None
@@ -35,8 +35,9 @@ class AnswerOutput:
 
 @dataclass(frozen=True)
 class ScoredRationale:
-    """A sampled rationale, the answer student's output given it (`output`), and its reward.
-    `rejected` is a reason of records.REASONS, or None. A `kept` rationale becomes training data."""
+    """A sampled rationale with its reward. `output` is the answer student's output with this
+    rationale. `rejected` is one of the reasons in records.REASONS, or None. A `kept` rationale
+    becomes training data."""
 
     rationale: str
     output: AnswerOutput
@@ -49,7 +50,9 @@ class ScoredRationale:
 
 @dataclass(frozen=True)
 class ScoredQuestion:
-    """The scored samples of a question, and the answer student's output given other texts."""
+    """The scored samples of a question, and the answer student's outputs with other texts in place
+    of the rationale: with no rationale (`none`), the text of the gold choice (`announced`), and a
+    rationale of another question (`shuffled`, None if there is no other question)."""
 
     question: Question
     samples: Sequence[ScoredRationale]
@@ -63,8 +66,9 @@ def answer_outputs(
     scoring: AnswerAs,
     pairs: Sequence[tuple[Question, str | None]],
 ) -> list[AnswerOutput]:
-    """Score the choices of each (question, rationale) pair with the answer student; a rationale may
-    be None. Returns one Reading for each pair, in order. Every question must have a gold answer."""
+    """Score the choices of each (question, rationale) pair with an answer student; a rationale may
+    be None. Returns the output for each pair, in order. Every question must have a gold answer.
+    `scoring` is the kind of scores (see choice_scores)."""
     scores = choice_scores(
         student, Stage.ANSWER, [q for q, _ in pairs], [text for _, text in pairs], scoring
     )
@@ -86,8 +90,10 @@ def score(
     questions: Sequence[Question],
     samples: Sequence[Sequence[str]],
 ) -> list[ScoredQuestion]:
-    """Score the samples of each question by an answer student. Also score the first sample of
-    another question (the one len(questions) // 2 later) as the shuffled rationale."""
+    """Score the rationales `samples[i]` of each question i with an answer student. Each question is
+    also scored without a rationale, with the text of its gold choice, and with a shuffled
+    rationale, which is the first sample of the question len(questions) // 2 positions later.
+    `scoring` is the kind of scores (see choice_scores)."""
     count = len(questions)
     pairs: list[tuple[Question, str | None]] = []
     for index, (question, texts) in enumerate(zip(questions, samples, strict=True)):
@@ -109,9 +115,9 @@ def score(
 
 
 def gain(output: AnswerOutput, baseline: AnswerOutput) -> float | None:
-    """Return the gain in log p(gold) from a text, in nats; None if either value is missing. It is
-    rounded to four decimals: further ones depend on the composition of the batch, and must not
-    change which rationales are kept."""
+    """Return by how much log p(gold) is higher in `output` than in `baseline`, in nats. None if
+    either has no value. The gain is rounded to four decimals: further ones depend on the
+    composition of the batch, and must not change which rationales are kept."""
     if output.gold_log_probability is None or baseline.gold_log_probability is None:
         return None
     return round(output.gold_log_probability - baseline.gold_log_probability, 4)
@@ -130,15 +136,16 @@ def _scored(
 
 
 def counted_reward(reward: float, leak: float | None, cap: float) -> float:
-    """Cap a reward at `cap` times the leak if the leak is positive, that is, if stating the answer
-    gains anything."""
+    """Return the reward, capped at `cap` times the leak if the leak is positive, that is, if merely
+    stating the answer has a reward."""
     return min(reward, cap * leak) if leak is not None and leak > 0 else reward
 
 
 def best(samples: Sequence[ScoredRationale], keep: int, cap: float) -> list[int]:
-    """Return the indices of the rationales to train on, best first, at most `keep`: distinct texts
-    with a positive reward that are not rejected. Among equal rewards, rationales that do not name
-    exactly one choice come first, then earlier samples."""
+    """Return the indices of the rationales to train on, the best first and at most `keep`. They
+    have a positive reward, are not rejected, and no text occurs twice. Rewards are capped (see
+    counted_reward). Among equal ones, rationales that do not name exactly one choice come first,
+    then earlier samples."""
     candidates = []
     seen: set[str] = set()
     for index, sample in enumerate(samples):
