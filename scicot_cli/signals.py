@@ -8,7 +8,8 @@ command's own exit code.
 An exception is never raised in the middle of an import. C++ code that imports a module may abort
 the process instead of passing the exception on, as torch does while it sets up torch.distributed.
 Until the command has opened an output, a signal during an import ends the process at once. Later,
-the exception is raised after the import has ended.
+and in one of several processes, the exception is raised after the import has ended: processes that
+train together also have to stop together.
 
 This module is imported first, and imports next to nothing itself.
 """
@@ -91,7 +92,7 @@ def _ask(number: int, frame: FrameType | None) -> None:
 
     if not _importing(frame):
         stop.request(Interrupted() if number == signal.SIGINT else Terminated())
-    elif not stop.open_outputs:
+    elif not stop.open_outputs and os.environ.get("WORLD_SIZE", "1") == "1":
         _end(number, frame)
     else:
         signal.signal(signal.SIGALRM, lambda _, now: _ask(number, now))

@@ -191,7 +191,7 @@ def test_what_was_predicted_behind_others_rationales_is_not_learnt_from(
     out = tmp_path / "out.jsonl"
     settings = replace(CPU, rationale_from="shuffled")
     predict(trained.rows, out, answer_model=trained.answer, settings=settings)
-    with pytest.raises(ScicotError, match="behind another question's rationale"):
+    with pytest.raises(ScicotError, match="from another question's rationale"):
         train_answer(out, tmp_path / "run", student="scratch:tiny")
 
 

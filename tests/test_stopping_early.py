@@ -80,14 +80,20 @@ print("whole", end=" ", flush=True)
 
 
 @pytest.mark.parametrize(
-    ("outputs", "ends", "code", "imported"),
-    [(1, False, 130, "whole "), (0, False, 130, ""), (1, True, 0, "whole ")],
+    ("outputs", "processes", "ends", "code", "imported"),
+    [
+        (1, 1, False, 130, "whole "),
+        (0, 1, False, 130, ""),
+        (0, 2, False, 130, "whole "),
+        (1, 1, True, 0, "whole "),
+    ],
 )
 def test_an_import_is_never_left_by_an_exception(
-    tmp_path: Path, outputs: int, ends: bool, code: int, imported: str
+    tmp_path: Path, outputs: int, processes: int, ends: bool, code: int, imported: str
 ) -> None:
-    """C++ code that imports modules would abort the process. With an open output the exception
-    comes after the import, unless the command ends first; without one the process ends at once."""
+    """C++ code that imports modules would abort the process. With an open output, and in one of
+    several processes, the exception comes after the import, unless the command ends first;
+    otherwise the process ends at once."""
     (tmp_path / "slow.py").write_text(SLOW)
     program = (
         "from scicot_cli import signals\n"
@@ -105,6 +111,7 @@ def test_an_import_is_never_left_by_an_exception(
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True, text=True, cwd=tmp_path, check=False,
+        env={**os.environ, "WORLD_SIZE": str(processes)},
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr.count("Traceback")) == (code, imported, 0)
 

@@ -193,7 +193,7 @@ def test_predicted_rationales_are_read_written_and_read(
         first, second = (Path(folder) / name for name in ("a.jsonl", "b.jsonl"))
         write_rows(first, [row])
         if not readable:
-            with pytest.raises(ScicotError, match="behind an empty rationale"):
+            with pytest.raises(ScicotError, match="from an empty rationale"):
                 list(sources.rationales(first, skip_invalid=True, reporter=Recorder()))
             return
         read = list(sources.rationales(first, skip_invalid=True, reporter=Recorder()))
