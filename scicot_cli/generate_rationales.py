@@ -142,16 +142,16 @@ def generate_rationales(
         float | None,
         typer.Option(
             "--temperature",
-            help="Sampling temperature. Supported by hf: and most local servers, not by "
-            "Anthropic's API and OpenAI's reasoning models.",
+            help="Sampling temperature. Supported by hf:MODEL teachers and most local "
+            "servers, but not by Anthropic's API or OpenAI's reasoning models.",
         ),
     ] = GenerateSettings.temperature,
     top_p: Annotated[
         float | None,
         typer.Option(
             "--top-p",
-            help="Nucleus sampling probability. Supported by hf: and most local servers, not by "
-            "Anthropic's API and OpenAI's reasoning models.",
+            help="Nucleus sampling probability. Supported by hf:MODEL teachers and most local "
+            "servers, but not by Anthropic's API or OpenAI's reasoning models.",
         ),
     ] = GenerateSettings.top_p,
     concurrency: Annotated[

@@ -46,7 +46,8 @@ class Entry:
 
 
 class Index:
-    """A table of entries in an SQLite file, or in memory if `path` is None."""
+    """An index of the requests that are done: a table with an `Entry` for each of them, in an
+    SQLite file, or in memory if `path` is None."""
 
     def __init__(self, path: Path | None) -> None:
         # The garbage collector may close the connection in another thread than the one that used

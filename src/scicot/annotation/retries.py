@@ -20,8 +20,8 @@ T = TypeVar("T")
 
 
 def out_of_patience(problem: str, seconds: float, max_wait: float) -> StoppedEarly:
-    """Return the StoppedEarly error for a `problem` after which the next retry, in `seconds`, would
-    exceed --max-wait."""
+    """Return the StoppedEarly error for a server `problem` that would need a wait of `seconds`,
+    more than --max-wait allows."""
     return StoppedEarly(
         f"{problem}; would have to wait {_wait(seconds)}, --max-wait is {max_wait:.0f} s in all;"
         " the same command goes on from here"

@@ -49,8 +49,8 @@ class PromptLookup:
         """Return the tokens to append to the text: the accepted beginning of a draft, and the
         model's own next token.
 
-        `tokens` (len(draft) + 1) are the likeliest tokens by the model at each position of the
-        draft and after it. A draft is accepted up to its first token that differs from these.
+        `tokens` (len(draft) + 1) are the tokens that the model finds likeliest at each position of
+        the draft and after it. A draft is accepted up to its first token that differs from these.
         """
         accepted = 0
         while accepted < len(draft) and draft[accepted] == tokens[accepted]:

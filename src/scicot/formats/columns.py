@@ -1,7 +1,7 @@
 """Recognise the header of a table, and convert the cells that are not part of the question.
 
-All cells of a CSV file are strings. Cells that hold one of scicot's own fields of another type
-contain JSON.
+All cells of a CSV file are strings. Those of scicot's own fields that are not strings, such as
+scores, are stored in them as JSON.
 """
 
 from __future__ import annotations

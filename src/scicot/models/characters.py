@@ -175,8 +175,8 @@ def equal_choices(text: Input, spell: Any) -> bool:
 
 
 def describe(counts: Counter[str]) -> dict[str, str]:
-    """Describe the counts of `count` in sentences: one for each kind of problem that occurred, by
-    kind (LACKING, LACKING_TARGETS, REPLACED, EQUAL)."""
+    """Return a sentence for each kind of problem that occurred, in a dict by kind (LACKING,
+    LACKING_TARGETS, REPLACED, EQUAL)."""
     descriptions = {}
     if counts[LACKING]:
         found = {key[len(LACKING) + 1 :]: n for key, n in counts.items() if _is(key, LACKING)}

@@ -308,8 +308,8 @@ class _Occurrences:
         self._ends = [end for _, end in spans]
 
     def shortly_before(self, position: int) -> bool:
-        """Return True if the last match that ends before `position` begins at most _LOOK_BACK
-        characters before it."""
+        """Find the last match that ends at or before `position`. Return True if there is one and it
+        begins no more than _LOOK_BACK characters before `position`."""
         index = bisect_right(self._ends, position) - 1
         return index >= 0 and self._starts[index] >= position - _LOOK_BACK
 

@@ -150,8 +150,8 @@ class PrefixCache:
 
 
 def masked(lengths: Tensor, width: int) -> Tensor:
-    """Return a mask to add to attention scores, rows x 1 x 1 x width: 0 at the positions within a
-    row's length (`lengths`: rows), and NEVER at the padding after them."""
+    """Return a mask to add to attention scores, rows x 1 x 1 x width. It is 0 at the positions
+    within a row's length (`lengths`: rows), and the constant `NEVER` at the padding after them."""
     columns = torch.arange(width, device=lengths.device)
     mask = torch.zeros((len(lengths), width), device=lengths.device)
     return mask.masked_fill_(columns >= lengths[:, None], NEVER)[:, None, None]

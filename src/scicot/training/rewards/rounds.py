@@ -71,8 +71,8 @@ class RewardedFolds(Folds):
 
     @classmethod
     def of(cls, folds: Folds, rows: Sequence[Row]) -> RewardedFolds:
-        """Append the rationales that were kept among `rows`, the scored rows of the previous round,
-        to the training rows in `folds`. Each is in the fold of its question."""
+        """Return `folds` with the kept rationales of the previous round added to its training rows.
+        `rows` are that round's scored rows. Each rationale goes into the fold of its question."""
         questions = {lesson.question.id: lesson.question for lesson in folds.lessons}
         fold_by_id = {lesson.question.id: fold for lesson, fold in zip(
             folds.lessons, folds.row_folds, strict=True
