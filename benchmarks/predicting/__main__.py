@@ -7,6 +7,7 @@ python -m benchmarks.predicting train FOLDER              train a larger student
 python -m benchmarks.predicting agree [FOLDER...]         default: the quickstart's folder
 python -m benchmarks.predicting agree RUN QUESTIONS       a run and its questions
 python -m benchmarks.predicting gpu                       needs a GPU
+python -m benchmarks.predicting memory QUESTIONS ANSWER_RUN [RATIONALE_RUN]
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks.predicting import agree, alone, ends, exact, gpu, student
+from benchmarks.predicting import agree, alone, ends, exact, gpu, memory, student
 from benchmarks.training.material import missing
 
 QUICKSTART = Path("quickstart/seed-0")
@@ -34,6 +35,8 @@ if __name__ == "__main__":
     elif name == "exact" and len(more) < 2:
         if not missing():
             exact.measure(*map(Path, more))
+    elif name == "memory" and len(more) in (2, 3):
+        memory.measure(*more)
     elif name == "gpu" and not more:
         if not missing():
             gpu.measure()
