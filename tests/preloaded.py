@@ -91,9 +91,14 @@ def _mind(end: socket.socket) -> None:
     head, ancillary, _, _ = end.recvmsg(8, socket.CMSG_LEN(3 * fds.itemsize))
     for _, _, data in ancillary:
         fds.frombytes(data)
+    if not head:
+        os._exit(1)
     asked = b""
     while len(asked) < int.from_bytes(head, "big"):
-        asked += end.recv(1 << 20)
+        part = end.recv(1 << 20)
+        if not part:  # the requesting process was killed; whoever reads its pipes waits for us
+            os._exit(1)
+        asked += part
     arguments, folder, environment = json.loads(asked)
     child = os.fork()
     if child == 0:

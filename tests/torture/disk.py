@@ -1,14 +1,15 @@
 """Commands on a full disk: one line and exit 75, and with room again the same outcome.
 
-The disk is a small tmpfs, which only root can mount; elsewhere the part is skipped.
+The disk is a small tmpfs. Where none can be mounted (only root can) the part is skipped.
 """
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,8 @@ MEBIBYTE = 1 << 20
 
 @contextmanager
 def tmpfs(folder: Path, size: int) -> Iterator[Path | None]:
-    """Mount a tmpfs of `size` bytes; None if it cannot be mounted."""
+    """Mount a tmpfs of `size` bytes; None if it cannot be mounted, or if the system ignores the
+    size, as sandboxes may do: filling it would then fill the machine's own disk."""
     folder.mkdir(parents=True, exist_ok=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     try:
@@ -34,7 +36,7 @@ def tmpfs(folder: Path, size: int) -> Iterator[Path | None]:
     except OSError:
         mounted = False
     try:
-        yield folder if mounted else None
+        yield folder if mounted and shutil.disk_usage(folder).total == size else None
     finally:
         if mounted:
             subprocess.run(["umount", "-l", str(folder)], check=False)
@@ -59,7 +61,7 @@ def run(options: Options) -> Result:
     folder.mkdir(parents=True, exist_ok=True)
     with tmpfs(folder / "trial", MEBIBYTE) as trial:
         if trial is None:
-            result.skipped = "a tmpfs cannot be mounted here (only root can)"
+            result.skipped = "no tmpfs of a limited size can be mounted here (only root can)"
             return result
     stopped: Counter[str] = Counter()
     with TeacherServer(Conduct()) as server:
@@ -82,7 +84,7 @@ def filled(result: Result, case: Case, folder: Path) -> int:
             if disk is None:
                 return stopped
             out, filler = disk / case.output, disk / "filler"
-            _fill(filler, room)
+            _fill(filler, case.size, room)
             ended = finish(result, command(*case.arguments(out)), errors, allowed=(75, *case.done))
             if ended.code == 75:
                 stopped += 1
@@ -105,14 +107,12 @@ def _compared(case: Case, whole: Path, out: Path) -> bool:
         return False
 
 
-def _fill(filler: Path, room: int) -> None:
-    """Write a file that leaves so many bytes of its disk, to the page."""
+def _fill(filler: Path, size: int, room: int) -> None:
+    """Write a file that leaves `room` bytes of its disk of `size` bytes, to the page."""
     with filler.open("wb", buffering=0) as stream:
-        try:
-            while True:
+        with suppress(OSError):  # the disk is full
+            for _ in range(size // 4096):
                 stream.write(bytes(4096))
-        except OSError:
-            pass
         stream.truncate(max(0, stream.tell() - room) // 4096 * 4096)
 
 
