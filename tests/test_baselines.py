@@ -15,7 +15,7 @@ from scicot import (
     train_rationale,
 )
 from scicot.decoding.engine_spec import EngineRequest
-from scicot.models.prompt_format import cut_rationales
+from scicot.models.truncation import cut_rationales
 from scicot.stages import Stage
 from scicot.students.loading import load_student
 

@@ -8,7 +8,8 @@ import pytest
 from causal_models import tiny
 
 from scicot import ScicotError
-from scicot.models.prompt_format import Chat, Plain, encode_inputs, make_format
+from scicot.models.prompt_format import Chat, Plain, make_format
+from scicot.models.truncation import encode_inputs
 from scicot.stages import Input
 
 TEXTS = (

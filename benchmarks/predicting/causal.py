@@ -61,7 +61,8 @@ def functions_to_time(directory: Path) -> tuple[dict[str, Work], dict[str, Work]
     from scicot.decoding.engine_spec import EngineRequest
     from scicot.decoding.native_engine import NativeEngine
     from scicot.models.pretrained import load_pretrained
-    from scicot.models.prompt_format import encode_inputs, make_format
+    from scicot.models.prompt_format import make_format
+    from scicot.models.truncation import encode_inputs
     from scicot.students.loading import choose_engine
 
     model, tokenizer = load_pretrained(str(directory))

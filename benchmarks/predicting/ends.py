@@ -47,7 +47,8 @@ def inputs_of(run: Path, questions: Path) -> tuple[Any, Any, Inputs]:
     """Return the model of a run of train-rationale, its tokenizer, and its inputs for the
     questions."""
     from scicot.models.pretrained import load_pretrained
-    from scicot.models.prompt_format import Seq2Seq, encode_inputs
+    from scicot.models.prompt_format import Seq2Seq
+    from scicot.models.truncation import encode_inputs
 
     if not (run.is_dir() and questions.is_file()):
         sys.exit(f"{run} and {questions} are not there; make quickstart makes them")

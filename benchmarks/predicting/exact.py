@@ -87,7 +87,8 @@ def _causal(directory: Path) -> tuple[Any, Inputs, Any]:
     targets."""
     from scicot import stages
     from scicot.models.pretrained import load_pretrained
-    from scicot.models.prompt_format import encode_inputs, make_format
+    from scicot.models.prompt_format import make_format
+    from scicot.models.truncation import encode_inputs
     from scicot.stages import Stage
 
     model, tokenizer = load_pretrained(str(directory))

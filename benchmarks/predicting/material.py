@@ -48,7 +48,8 @@ def questions(count: int = QUESTIONS) -> list[Question]:
 
 def encoded(question_rows: list[Question]) -> Inputs:
     """Return the token ids of the stage 1 inputs for these questions."""
-    from scicot.models.prompt_format import Seq2Seq, encode_inputs
+    from scicot.models.prompt_format import Seq2Seq
+    from scicot.models.truncation import encode_inputs
 
     inputs = [stages.rationale_input(question, Stage.RATIONALE) for question in question_rows]
     return encode_inputs(inputs, Seq2Seq(tokenizer(), frozenset({1})), 512, Counter())

@@ -14,22 +14,16 @@ across the boundary. Tokenizers that split texts at spaces and line breaks do no
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
-from scicot import stages
 from scicot.errors import ScicotError, UsageError
-from scicot.models import characters
 from scicot.models.characters import Alphabet
 from scicot.models.chat_template import MARK, end_of_turn, render_chat
 from scicot.models.families import CAUSAL, end_tokens, family_of
 from scicot.stages import Input
 from scicot.text import one_line
-
-CHOICES = "choices"  # key for inputs that are too long although all but the choices was cut
-PARTS = ("context", "rationale", "question", CHOICES)  # parts of an input that is too long
 
 Ids = list[int]
 
@@ -247,75 +241,6 @@ def format_of(
     form = FORMATS[name](tokenizer, ends)
     form.alphabet = Alphabet(tokenizer, replacements)
     return form
-
-
-def encode_inputs(
-    texts: Sequence[Input], form: PromptFormat, limit: int, cuts: Counter[str]
-) -> list[Ids]:
-    """Encode inputs as token ids, and truncate those longer than `limit` tokens (see
-    stages.shortened).
-
-    Adds to the counter `cuts`: the number of truncated inputs for each part that was cut
-    ("context", "rationale", "question"); under "choices", the inputs that stay longer than the
-    limit because choices are never cut; and the characters that the tokenizer lacks (see
-    characters.count).
-    """
-    if not texts:
-        return []  # tokenizers reject an empty batch
-    rows = form.sources(texts)
-    for index, row in enumerate(rows):
-        if len(row) > limit:
-            text, lost = stages.shortened(
-                texts[index], limit, lambda tried: len(form.sources([tried])[0])
-            )
-            rows[index] = form.sources([text])[0]
-            cuts.update(lost)
-            cuts[CHOICES] += len(rows[index]) > limit
-    alphabet = form.alphabet
-    if alphabet.unknown is not None:
-        for text, row in zip(texts, rows, strict=True):
-            if alphabet.replacements or alphabet.unknown in row:
-                characters.count(
-                    cuts, text, row, alphabet, lambda new, asks=text.asks: form.targets(new, asks)
-                )
-    return rows
-
-
-def cut_rationales(texts: Sequence[str], form: PromptFormat, limit: int | None) -> list[str]:
-    """Truncate each rationale to `limit` tokens, at a word boundary. If `limit` is None, return the
-    rationales unchanged."""
-    if limit is None or not texts:
-        return list(texts)
-    max_ids = limit + 1  # for the end token
-
-    def tokens(text: str) -> int:
-        return len(form.targets([text], "rationale")[0])
-
-    def shortened(text: str) -> str:
-        fits = stages.most_that_fit(
-            len(text), lambda n: tokens(stages.beginning(text, n)) <= max_ids
-        )
-        return stages.beginning(text, fits)
-
-    lengths = map(len, form.targets(list(texts), "rationale"))
-    return [
-        text if length <= max_ids else shortened(text)
-        for text, length in zip(texts, lengths, strict=True)
-    ]
-
-
-def describe_cuts(cuts: Counter[str], limit: int) -> dict[str, str]:
-    """Describe the counter that `encode_inputs` filled, in sentences. Returns one sentence for each
-    truncated part (a name of PARTS) and for each kind of character problem (see
-    characters.describe). `limit` is the maximum number of tokens of an input."""
-    sentences = {
-        "context": f"lost the end of their context: they were longer than {limit} tokens",
-        "rationale": f"lost the end of their rationale: they were longer than {limit} tokens",
-        "question": f"lost the beginning of their question: they were longer than {limit} tokens",
-        CHOICES: f"are longer than {limit} tokens by their choices alone, which are kept",
-    }
-    found = {part: f"{cuts[part]} inputs {text}" for part, text in sentences.items() if cuts[part]}
-    return found | characters.describe(cuts)
 
 
 def plain_prompt(text: Input) -> str:

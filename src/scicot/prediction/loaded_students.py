@@ -11,7 +11,7 @@ from scicot import processes
 from scicot.config import PredictSettings
 from scicot.decoding.engine_spec import ENGINES, EngineRequest, EngineSpec
 from scicot.devices import resolve_device
-from scicot.models.prompt_format import describe_cuts
+from scicot.models.truncation import describe_cuts
 from scicot.stages import FORMS
 from scicot.students.loading import Rates, candidates, choose_engine
 from scicot.students.runs import Run

@@ -9,7 +9,8 @@ from dataclasses import replace
 from itertools import takewhile
 
 from scicot.decoding.engine import Decoding, Engine, Ids
-from scicot.models.prompt_format import PromptFormat, cut_rationales, encode_inputs
+from scicot.models.prompt_format import PromptFormat
+from scicot.models.truncation import cut_rationales, encode_inputs
 from scicot.stages import Input
 
 

@@ -14,7 +14,8 @@ from typing import Any
 from scicot import stages
 from scicot.config import AnswerAs
 from scicot.models import characters
-from scicot.models.prompt_format import PromptFormat, cut_rationales, encode_inputs
+from scicot.models.prompt_format import PromptFormat
+from scicot.models.truncation import cut_rationales, encode_inputs
 from scicot.records import PREDICTED, STUDENT, Question, Rationale
 from scicot.replies.labels import NOUN
 from scicot.stages import Input, Stage

@@ -16,7 +16,7 @@ from scicot.devices import release_memory
 from scicot.errors import ScicotError
 from scicot.models import characters
 from scicot.models.families import family_of
-from scicot.models.prompt_format import PARTS, describe_cuts
+from scicot.models.truncation import PARTS, describe_cuts
 from scicot.models.weights import weights_sha256
 from scicot.outputs import differences
 from scicot.overlap import write_seen

@@ -1,0 +1,34 @@
+"""Write output files that can be resumed, with a state file that records how each was made.
+
+Beside out.jsonl, out.state.json records how it was made and whether it is finished:
+
+    {"scicot": "0.1.0", "command": "predict", "settings": {...}, "inputs": {"q.jsonl": "<sha256>"},
+     "students": [...], "counts": {"rows": 570}, "finished": true}
+
+While a process writes the output, it holds out.lock. If the same command is run again, it skips the
+rows that are already written. A command with other settings raises an error that lists the
+differences, and changes nothing.
+"""
+
+from __future__ import annotations
+
+from scicot.outputs.files import STDOUT, beside, check_beside, check_not_read, locked, make_parent
+from scicot.outputs.output import Output, check_continues, open_output, write_finished
+from scicot.outputs.state import differences, own_state, read_state, state_path
+
+__all__ = [
+    "STDOUT",
+    "Output",
+    "beside",
+    "check_beside",
+    "check_continues",
+    "check_not_read",
+    "differences",
+    "locked",
+    "make_parent",
+    "open_output",
+    "own_state",
+    "read_state",
+    "state_path",
+    "write_finished",
+]

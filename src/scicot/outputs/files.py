@@ -1,0 +1,130 @@
+"""The files that a command writes: their names beside an output, checks of them, and the lock."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from scicot import standard_input
+from scicot.errors import ScicotError
+from scicot.stop_request import stop
+
+STDOUT = "-"
+
+# Suffixes of the files, and of the folders, that commands write beside an output (see `beside`).
+_FILES = (
+    *("state.json", "lock", "rejected.jsonl"),
+    *("done.sqlite", "done.sqlite-wal", "done.sqlite-shm", "done.sqlite-journal"),
+)
+_FOLDERS = ("batches",)
+
+
+def check_not_read(owned: Sequence[Path], inputs: Iterable[str]) -> None:
+    """Raise ScicotError if one of the files to be written (`owned`) is also one of the inputs. The
+    input "-" is the file that standard input is redirected from."""
+    for source in inputs:
+        try:
+            read = _stdin_stat() if source == STDOUT else os.stat(source)  # noqa: PTH116
+        except (OSError, ValueError, AttributeError):
+            continue
+        for file in owned:
+            if file.exists() and os.path.samestat(file.stat(), read):
+                raise ScicotError(f"{file}: is the input as well; name another output")
+
+
+def _stdin_stat() -> os.stat_result:
+    stream = standard_input.stream()
+    if stream is None:
+        raise ValueError("closed")
+    return os.fstat(stream.fileno())
+
+
+def holds_something(file: Path) -> bool:
+    return file.exists() and file.stat().st_size > 0
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """Return the path of a companion file of an output: rationales.lock for the output
+    rationales.jsonl and the suffix "lock"."""
+    return path.with_name(f"{path.name.removesuffix('.jsonl')}.{suffix}")
+
+
+def check_beside(path: Path) -> None:
+    """Raise ScicotError if something else is in the place of a companion file of an output: a
+    symbolic link, or a folder instead of a file or the reverse.
+
+    In a folder that several users write to, somebody may have put a symbolic link there, through
+    which another file would be read or overwritten. The output itself may be a link, since the user
+    named it.
+    """
+    if os.fspath(path) == STDOUT:
+        return
+    for suffixes, is_right_type, noun in (
+        (_FILES, stat.S_ISREG, "file"),
+        (_FOLDERS, stat.S_ISDIR, "folder"),
+    ):
+        for suffix in suffixes:
+            file = beside(path, suffix)
+            try:
+                mode = file.lstat().st_mode
+            # missing, or an invalid name, for which opening the file reports an error
+            except (OSError, ValueError):
+                continue
+            if not is_right_type(mode):
+                file_type = "a symbolic link" if stat.S_ISLNK(mode) else f"no {noun}"
+                raise ScicotError(
+                    f"{file}: is {file_type}; scicot keeps a {noun} of its own there: remove it,"
+                    " or name another output"
+                )
+
+
+def make_parent(path: Path) -> None:
+    """Create the folder of an output file if it does not exist. Raises ScicotError if this fails,
+    or if files cannot be written there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ScicotError(f"{path.parent}: cannot be made ({error.strerror})") from None
+    if not os.access(path.parent, os.W_OK):
+        raise ScicotError(f"{path.parent}: no permission to write there")
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file of an output during the block. Raises ScicotError if another process holds
+    it, or if it cannot be created."""
+    from filelock import FileLock, Timeout
+
+    check_beside(path)
+    lock = FileLock(beside(path, "lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ScicotError(
+            f"{path}: another process is writing it; wait for it, or name another output"
+        ) from None
+    except OSError as error:
+        raise ScicotError(f"{path}: cannot be locked ({error.strerror})") from None
+    try:
+        with counted_as_open():
+            yield
+    finally:
+        # Removed while the lock is held: filelock notices if the file it opened was removed, and
+        # retries.
+        with suppress(OSError):
+            os.unlink(lock.lock_file)
+        lock.release()
+
+
+@contextmanager
+def counted_as_open() -> Iterator[None]:
+    """Count an open output in `stop.open_outputs` during the block. A signal during an import then
+    does not end the process before the output's rows are flushed."""
+    stop.open_outputs += 1
+    try:
+        yield
+    finally:
+        stop.open_outputs -= 1

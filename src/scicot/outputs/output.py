@@ -1,0 +1,168 @@
+"""Open an output file, new or to continue it, and append rows to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from scicot import jsonl
+from scicot.errors import ScicotError
+from scicot.outputs.files import (
+    STDOUT,
+    beside,
+    check_beside,
+    check_not_read,
+    counted_as_open,
+    holds_something,
+    locked,
+    make_parent,
+)
+from scicot.outputs.state import check_same, state_path, write_state
+from scicot.row_fields import Row
+from scicot.version import __version__
+
+
+class Output:
+    """The file or stream to which a command writes its rows. It is made by `open_output`."""
+
+    def __init__(self, name: str, stream: IO[bytes], path: Path | None, state: Row) -> None:
+        self.name = name
+        self.path = path  # None if the output is a stream
+        self.end = path.stat().st_size if path is not None else 0  # byte offset of the next row
+        self._stream = stream
+        self._state = state
+
+    def write(self, row: Mapping[str, Any]) -> int:
+        """Append one row as a line of JSON, and flush it to the system. Returns the byte offset of
+        the line."""
+        return self.write_all([row])
+
+    def write_all(self, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Append rows in a single write, and return the byte offset of the first line. If the
+        process is killed, the file then contains all of them or (nearly always) none."""
+        begin, lines = self.end, b"".join(map(jsonl.encode, rows))
+        self._stream.write(lines)
+        self._stream.flush()
+        self.end += len(lines)
+        return begin
+
+    def existing(self) -> Iterator[tuple[str, Row]]:
+        """Yield (FILE:LINE, row) for each row that earlier runs of the same command wrote, and
+        nothing for a stream."""
+        if self.path is not None:
+            with self.path.open("rb") as lines:
+                yield from jsonl.decode_lines(lines, self.name)
+
+    def finish(self, counts: Mapping[str, int]) -> None:
+        """Record in the state file that the output is finished, with these counts. Call this after
+        the last row. Does nothing for a stream."""
+        if self.path is not None:
+            os.fsync(self._stream.fileno())
+            write_state(self.path, {**self._state, "counts": dict(counts), "finished": True})
+
+
+@contextmanager
+def open_output(
+    target: str | os.PathLike[str],
+    *,
+    command: str,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, str | None],
+    companions: Sequence[str] = (),
+    provenance: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    force: bool = False,
+) -> Iterator[Output]:
+    """Open the output file of a command, either new or to continue an earlier run of the same
+    command.
+
+    `target` "-" is standard output, which has no state file. `settings` and `inputs` (SHA-256 by
+    name) are recorded in the state file. `companions` are the suffixes of files that the command
+    writes beside the output. `provenance` contains further entries of the state file, which are not
+    compared when a run is continued. `defaults` are values for settings that older state files do
+    not record. With `force` an existing file is overwritten. Raises ScicotError if the file cannot
+    be continued (other command, other settings, no state file), is also an input, or is being
+    written by another process.
+    """
+    state = {
+        "scicot": __version__,
+        "command": command,
+        "settings": json.loads(json.dumps(settings)),
+        "inputs": dict(inputs),
+        **json.loads(json.dumps(provenance or {})),
+    }
+    path = Path(target)
+    if os.fspath(target) in (STDOUT, "/dev/stdout"):
+        with counted_as_open():
+            yield Output("<stdout>", _stdout(), None, state)
+        return
+    if path.is_dir():
+        raise ScicotError(f"{path}: is a directory; give the name of a file")
+    # a pipe or device, which has no rows to continue after
+    if path.exists() and not path.is_file():
+        with path.open("wb") as stream, counted_as_open():
+            yield Output(str(path), stream, None, state)
+        return
+    make_parent(path)
+    check_beside(path)
+    owned = [path, state_path(path), *(beside(path, suffix) for suffix in companions)]
+    check_not_read(owned, inputs)
+    with locked(path):
+        rows = [file for file in owned if file != state_path(path) and holds_something(file)]
+        if force:
+            path.write_bytes(b"")
+        elif rows:  # if nothing was written yet, any settings may be used
+            check_same(rows[0], state_path(path), state, defaults)
+            path.touch()
+            jsonl.mend_last_line(path)
+        write_state(path, {**state, "finished": False})
+        with path.open("ab") as stream:
+            yield Output(str(path), stream, path, state)
+
+
+def _stdout() -> IO[bytes]:
+    stream: IO[bytes] | None = getattr(sys.stdout, "buffer", None)
+    if stream is None:
+        raise ScicotError("standard output is closed, or takes no bytes; name a file")
+    return stream
+
+
+def check_continues(
+    path: Path,
+    command: str,
+    settings: Mapping[str, Any],
+    companions: Sequence[str] = (),
+    defaults: Mapping[str, Any] | None = None,
+) -> None:
+    """Raise ScicotError if `open_output`, with the same arguments, would refuse to continue the
+    existing output because it was made by another command or with other settings."""
+    check_beside(path)
+    for file in (path, *(beside(path, suffix) for suffix in companions)):
+        if file.is_file() and holds_something(file):
+            decoded = json.loads(json.dumps(settings))
+            state = {"command": command, "settings": decoded}
+            check_same(file, state_path(path), state, defaults)
+
+
+def write_finished(
+    path: Path,
+    command: str,
+    settings: Row,
+    counts: Mapping[str, int],
+    provenance: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the state file of an output that was written as a whole, and not row by row with
+    `open_output`. It records the output as finished."""
+    state = {
+        "scicot": __version__,
+        "command": command,
+        "settings": settings,
+        "inputs": {},
+        **(provenance or {}),
+    }
+    write_state(path, {**state, "counts": dict(counts), "finished": True})

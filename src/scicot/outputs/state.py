@@ -1,0 +1,80 @@
+"""The state file of an output: how it was made, and whether it is finished."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scicot import jsonl
+from scicot.errors import ScicotError
+from scicot.outputs.files import beside, check_beside
+from scicot.row_fields import Row
+
+
+def state_path(path: Path) -> Path:
+    return beside(path, "state.json")
+
+
+def own_state(path: Path) -> Row | None:
+    """Return the content of an output's state file, or None if there is none. Raises ScicotError if
+    the file cannot be read, or if something other than a file of scicot's own is in its place."""
+    check_beside(path)
+    return read_state(state_path(path))
+
+
+def read_state(recorded: Path) -> Row | None:
+    """Return the content of the state file at this path, or None if it does not exist. Raises
+    ScicotError if it cannot be read."""
+    try:
+        state = jsonl.decode(recorded.read_bytes())
+        if isinstance(state, dict) and isinstance(state.get("settings", {}), dict):
+            return state
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        pass
+    raise ScicotError(
+        f"{recorded}: not readable, so its file cannot be continued; --force overwrites both"
+    )
+
+
+def differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+) -> list[str]:
+    """List the settings that differ between `old` and `new`, each as "name: was OLD, is NEW".
+
+    A setting that is missing from one of them counts as its value in `defaults`. So an output of an
+    older scicot without this setting can be continued.
+    """
+    old, new = {**(defaults or {}), **old}, {**(defaults or {}), **new}
+    return [
+        f"{name}: was {old.get(name)!r}, is {new.get(name)!r}"
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    ]
+
+
+def check_same(path: Path, recorded: Path, state: Row, defaults: Mapping[str, Any] | None) -> None:
+    old = read_state(recorded)
+    if old is None:
+        raise ScicotError(
+            f"{path}: exists and has no {recorded.name} beside it, so it cannot be continued;"
+            " --force overwrites it"
+        )
+    if old.get("command") != state["command"]:
+        raise ScicotError(
+            f"{path}: was made by scicot {old.get('command')}; name another output,"
+            " or overwrite it with --force"
+        )
+    changed = differences(old.get("settings", {}), state["settings"], defaults)
+    if changed:
+        raise ScicotError(
+            f"{path}: was made with other settings ({'; '.join(changed)});"
+            " name another output, or start it over with --force"
+        )
+
+
+def write_state(path: Path, state: Row) -> None:
+    jsonl.write_text(state_path(path), json.dumps(state, indent=1, ensure_ascii=False) + "\n")

@@ -1,0 +1,35 @@
+"""Names of the fields that each kind of row has, and fixed values of some of them."""
+
+from __future__ import annotations
+
+QUESTION_FIELDS = frozenset({"id", "question", "choices", "answer", "context", "meta"})
+RATIONALE_FIELDS = (
+    "rationale",
+    "sample",
+    "teacher",
+    "conclusion",
+    "still_concludes",
+    "saw_answer",
+    "request",
+    "usage",
+    "reply",
+    "thinking",
+)
+# Reasons to reject a reply of the teacher (the "reason" in OUT.rejected.jsonl).
+REASONS = (
+    "wrong-conclusion",
+    "refusal",
+    "truncated",
+    "no-thinking",
+    "empty",
+    "too-short",
+    "too-long",
+    "repetitive",
+    "duplicate",
+    "leaks-answer",
+    "error",
+)
+# Prefix of the teacher's name if a student wrote the rationale: "student:RUN@HASH".
+STUDENT = "student:"
+PREDICTED = "predicted"  # the teacher's name for rationales taken from prediction rows
+PREDICTION_FIELDS = ("rationales", "prediction", "scores", "confidence", "abstained", "models")

@@ -1,0 +1,155 @@
+"""Multiple-choice questions, and the rows they are read from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from scicot.records.fields import QUESTION_FIELDS, RATIONALE_FIELDS, STUDENT
+from scicot.row_fields import MAPPING, Row, RowProblem, checked_utf8, mapping_field, string_field
+
+MIN_CHOICES = 2
+MAX_CHOICES = 26
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    label: str
+    text: str
+    extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A multiple-choice question. `answer` is the label of the gold answer, or None if that is
+    unknown. `extra` holds the fields of the row that are not part of the question."""
+
+    id: str
+    question: str
+    choices: tuple[Choice, ...]
+    answer: str | None = None
+    context: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple([choice.label for choice in self.choices])
+
+    def text_of(self, label: str) -> str:
+        """Return the text of the choice with this label. Raises KeyError if there is none."""
+        for choice in self.choices:
+            if choice.label == label:
+                return choice.text
+        raise KeyError(label)
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any], without: Collection[str] = ()) -> Question:
+        """Convert a row in scicot's own schema to a question. Its other fields are kept in `extra`,
+        except those in `without`. Raises RowProblem, which names the invalid field."""
+        text = string_field(row, "question")
+        choices = _choices(row.get("choices"))
+        labels = [choice.label for choice in choices]
+        answer = row.get("answer")
+        if answer is not None and answer not in labels:
+            raise RowProblem(f'"answer" is {answer!r:.80}, none of the labels {labels}')
+        context = string_field(row, "context", default="")
+        meta = mapping_field(row, "meta")
+        identity = row.get("id")
+        if identity is None:
+            identity = content_id(text, context, choices)
+        elif isinstance(identity, int) and not isinstance(identity, bool):
+            identity = str(identity)
+        elif not isinstance(identity, str) or not identity:
+            raise RowProblem('"id" must be a non-empty string')
+        excluded = QUESTION_FIELDS.union(without)
+        extra = {key: value for key, value in row.items() if key not in excluded}
+        return cls(identity, text, choices, answer, context, dict(meta), extra)
+
+    def to_row(self) -> Row:
+        """Return the question as a row: scicot's fields first, then those in `extra`."""
+        row: Row = {
+            "id": self.id,
+            "question": self.question,
+            "choices": [{"label": c.label, "text": c.text, **c.extra} for c in self.choices],
+            "answer": self.answer,
+        }
+        if self.context:
+            row["context"] = self.context
+        if self.meta:
+            row["meta"] = dict(self.meta)
+        return {**row, **self.extra}
+
+    def field(self, path: str) -> Any:
+        """Return the value of a field of the row, given as a dotted path such as "meta.subject".
+        Raises KeyError if there is none."""
+        value: Any = {"meta": self.meta} if path.startswith("meta.") else self.to_row()
+        for name in path.split("."):
+            if not isinstance(value, MAPPING) or name not in value:
+                raise KeyError(path)
+            value = value[name]
+        return value
+
+    def without_rationale(self) -> Question:
+        """Return a copy of the question whose `extra` lacks the fields that a rationale row adds.
+        "fold" is removed only if a student wrote the row; otherwise it is a field of the user's
+        file."""
+        by_student = str(self.extra.get("teacher")).startswith(STUDENT)
+        return self.without((*RATIONALE_FIELDS, "fold") if by_student else RATIONALE_FIELDS)
+
+    def without(self, fields: Sequence[str]) -> Question:
+        """Return a copy of the question whose `extra` lacks these fields."""
+        extra = {key: value for key, value in self.extra.items() if key not in fields}
+        return Question(
+            self.id, self.question, self.choices, self.answer, self.context, self.meta, extra
+        )
+
+
+def content_id(question: str, context: str, choices: Sequence[Choice]) -> str:
+    """Return an id for a question that has none: a digest of its text, context and choices, so that
+    it is the same in every run."""
+    content = [question, context, [[choice.label, choice.text] for choice in choices]]
+    canonical = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _choices(value: Any) -> tuple[Choice, ...]:
+    if value is None:
+        raise RowProblem('"choices" is missing')
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise RowProblem('"choices" must be a list of {"label": ..., "text": ...}')
+    if not MIN_CHOICES <= len(value) <= MAX_CHOICES:
+        raise RowProblem(f'"choices" has {len(value)}; {MIN_CHOICES} to {MAX_CHOICES} are read')
+    choices = [_choice(choice, number) for number, choice in enumerate(value, start=1)]
+    labels = [choice.label for choice in choices]
+    if len(set(labels)) < len(labels):
+        raise RowProblem(f"two choices have the same label: {labels}")
+    return tuple(choices)
+
+
+def _choice(value: Any, number: int) -> Choice:
+    label: Any
+    text: Any
+    if type(value) is dict and len(value) == 2:
+        label, text = value.get("label"), value.get("text")
+        # True of nearly all choices, and twice as fast as the checks below.
+        if (type(label) is type(text) is str and label.isascii() and text.isascii()) and (
+            label.strip() and text.strip()
+        ):
+            return Choice(label, text)
+    if not isinstance(value, MAPPING):
+        raise RowProblem(f'choice {number} must be {{"label": ..., "text": ...}}')
+    label, text = value.get("label"), value.get("text")
+    for name, text_value in (("label", label), ("text", text)):
+        if not isinstance(text_value, str) or not text_value.strip():
+            raise RowProblem(f'choice {number} has no "{name}"')
+        if not text_value.isascii():
+            checked_utf8(text_value, f"choice {number}")
+    if len(value) == 2:
+        return Choice(label, text)
+    return Choice(
+        label, text, {key: extra for key, extra in value.items() if key not in ("label", "text")}
+    )
