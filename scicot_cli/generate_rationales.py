@@ -130,6 +130,14 @@ def generate_rationales(
             "of longer ones are dropped. [default: no limit]",
         ),
     ] = GenerateSettings.max_rationale_tokens,
+    keep_replies: Annotated[
+        bool,
+        typer.Option(
+            "--keep-replies",
+            help="Also store the raw reply in every kept row. recorded:OUT then reads it again "
+            "without new requests, and the report of evaluate shows it.",
+        ),
+    ] = GenerateSettings.keep_replies,
     max_tokens: Annotated[
         int | None,
         typer.Option(
@@ -251,6 +259,7 @@ def generate_rationales(
         keep=keep,
         rationale_source=rationale_source,
         max_rationale_tokens=max_rationale_tokens,
+        keep_replies=keep_replies,
         max_tokens=max_tokens,
         temperature=temperature,
         top_p=top_p,

@@ -17,8 +17,8 @@ _GROUPS = {
     "Input": "file questions rationales predictions parts columns answer_index encoding limit"
     " skip_invalid overlap dev dev_fraction fold_by fold_questions weights cluster_by by examples"
     " prompt clean config",
-    "Teacher": "teacher base_url samples reveal_answer keep max_tokens temperature top_p"
-    " rationale_source",
+    "Teacher": "teacher base_url samples reveal_answer keep keep_replies max_tokens temperature"
+    " top_p rationale_source",
     "Method": "student answer_model rationale_model method no_rationale equal_to"
     " reward rounds reward_weight sample_temperature leak_cap reward_confidence keep_best"
     " folds with_folds rationale_from rationale_dropout soft_labels answer_as"

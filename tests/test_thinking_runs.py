@@ -112,6 +112,22 @@ def test_other_sources_and_lengths_do_not_mix_in_one_output(tmp_path: Path) -> N
     assert out.read_bytes() == before
 
 
+def test_kept_replies_are_read_again_without_new_requests(tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "q.jsonl", QUESTIONS[:3])
+    kept, plain, again = (tmp_path / f"{name}.jsonl" for name in ("kept", "plain", "again"))
+    settings = GenerateSettings(keep_replies=True)
+    generate_rationales(source, plain, teacher=Thinker())
+    generate_rationales(source, kept, teacher=Thinker(), settings=settings)
+    rows = read_rows(kept)
+    assert all(row["reply"].endswith(f"Answer: {row['answer']}") for row in rows)
+    without = [{k: v for k, v in row.items() if k not in ("reply", "thinking")} for row in rows]
+    assert without == read_rows(plain)
+    generate_rationales(source, again, teacher=f"recorded:{kept}", settings=settings)
+    assert [row["reply"] for row in read_rows(again)] == [row["reply"] for row in rows]
+    with pytest.raises(ScicotError, match="keep_replies: was True, is False"):
+        generate_rationales(source, kept, teacher=Thinker())
+
+
 def test_an_output_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
     source, out = write_rows(tmp_path / "q.jsonl", QUESTIONS[:3]), tmp_path / "o.jsonl"
     generate_rationales(source, out, teacher=Thinker(), settings=GenerateSettings())

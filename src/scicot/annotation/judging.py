@@ -55,7 +55,8 @@ def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rat
     None).
 
     The conclusion is always taken from the reply's text, even if the rationale is its thinking. If
-    the rationale is thinking or was truncated, the row also holds the raw reply and thinking.
+    the rationale is thinking or was truncated, or with `keep_replies`, the row also holds the raw
+    reply and thinking.
     """
     parts, parsed = split_thinking(reply.text), read_reply(reply.text, row.question)
     from_thinking = settings.rationale_source == "thinking"
@@ -73,7 +74,8 @@ def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rat
         conclusion=parsed.conclusion,
         still_concludes=parsed_rationale.still_concludes,
     )
-    if from_thinking or parsed_rationale.rationale != full_rationale:
+    was_truncated = parsed_rationale.rationale != full_rationale
+    if settings.keep_replies or from_thinking or was_truncated:
         row = replace(row, reply=reply.text, thinking=reply.thinking or None)
     if reply.stop_reason == "refusal" or is_refusal(reply.text):
         return row, "refusal"

@@ -28,7 +28,7 @@ SUPERSEDED = (*PREDICTION_FIELDS, *RATIONALE_FIELDS, "reason", "error")
 # Reasons that mean a missing reply and not a bad one, so that asking again may help.
 MISSING = ("error", "empty", "truncated", "refusal", NO_THINKING)
 # Values of settings that outputs of earlier versions do not record.
-EARLIER = {"rationale_source": "reply"}
+EARLIER = {"rationale_source": "reply", "keep_replies": False}
 # Reasons after which a teacher may do better if it is shown the answer.
 FAILED = (
     *("wrong-conclusion", "leaks-answer", "too-long", "too-short", "repetitive", "empty"),
@@ -84,6 +84,7 @@ class RequestBuilder:
             "max_tokens": self.settings.reply_tokens,
             "rationale_source": self.settings.rationale_source,
             "max_rationale_tokens": self.settings.max_rationale_tokens,
+            **({"keep_replies": True} if self.settings.keep_replies else {}),
             "sampling": self.settings.sampling,
             "prompt": _digest(self.template or BUILT_IN_PROMPT),
             "examples": _digest(json.dumps(examples)) if self.examples else None,

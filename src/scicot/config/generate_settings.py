@@ -27,6 +27,7 @@ class GenerateSettings:
     rationale_source: RationaleSource = "reply"  # the part of the reply that becomes the rationale
     # longer rationales are truncated at the end (4 bytes per token)
     max_rationale_tokens: int | None = None
+    keep_replies: bool = False  # kept rows also hold the raw reply
     max_tokens: int | None = None  # limit of a reply with its thinking; None: see `reply_tokens`
     temperature: float | None = None  # sampling temperature; None: the teacher's default
     top_p: float | None = None  # nucleus sampling; None: the teacher's default
