@@ -64,7 +64,7 @@ class Form:
     writes: str
     answers: bool = True
     reads_rationale: bool = False
-    writes_rationale: bool = False  # True if a rationale is generated, alone or before the answer
+    writes_rationale: bool = False  # a rationale is generated, alone or before the answer
     # Task prefixes of the inputs: (for an answer, for a rationale).
     prefixes: tuple[str, str] = ("", "")
 
@@ -267,7 +267,8 @@ def end(text: str, length: int) -> str:
 
 def most_that_fit(maximum: int, fits: Callable[[int], bool]) -> int:
     """Return the largest number from 1 to `maximum` for which `fits` is True, or 0 if there is
-    none. It is found by bisection, so `fits` must be True for all smaller numbers as well."""
+    none. The search is a bisection, so if `fits` is True for a number, it must be True for all
+    smaller ones."""
     low, high = 0, maximum
     while low < high:
         middle = (low + high + 1) // 2

@@ -48,7 +48,7 @@ class BatchLimits:
 
     rows: int  # texts generated at once by a worker
     tokens: int  # padded tokens of these texts and their sources
-    group: int  # rows started together; below `rows`, to start some while others are running
+    group: int  # rows started together; fewer than `rows`, so that some start while others run
     encoded: int  # padded tokens encoded in one forward pass
     scored: int  # sequences scored in one forward pass
     nodes: int  # hidden states whose logits are computed at once

@@ -1,9 +1,9 @@
 """Continuous batching in slots of a fixed shape, for CUDA: when a text is finished, a waiting text
 takes its slot.
 
-Every step has the same shape, so that it can be replayed as a CUDA graph. It also computes finished
-rows, which costs little on a GPU. Launching kernels one by one, and waiting for the host to read
-tokens and remove rows after each step, would cost more.
+Every step has the same shape, so that it can be replayed as a CUDA graph. A step also computes
+finished rows, which costs little on a GPU. Launching kernels one by one, and waiting for the host
+to read tokens and remove rows after each step, would cost more.
 """
 
 from __future__ import annotations
@@ -26,13 +26,15 @@ from scicot.models.native.lm_head import LMHead
 _CHECK_STEPS = 4  # steps between two checks for finished texts
 # minimum sizes of a captured step: its slots, and its source positions
 _SLOTS, _POSITIONS = 16, 32
-_SHARE = 8  # slots are refilled once this fraction of them (1/8) is free
+_SHARE = 8  # slots are refilled once 1/8 of them are free
 _FREE = 0.3  # share of free memory to use for slots, since other students may be loaded later
 
 Sampling = tuple[float, float]  # temperature and top_p of the sampled texts
 
 
 class ContinuousBatching:
+    """Generates texts with one model by continuous batching in slots (see the module)."""
+
     def __init__(self, model: NativeModel, limits: BatchLimits, workers: Workers) -> None:
         self._model, self._limits, self._workers = model, limits, workers
         self.forget()
@@ -175,7 +177,7 @@ class ContinuousBatching:
 
 
 def _compacted(slots: Slots, slot_texts: list[Completion | None]) -> list[Completion | None]:
-    """Move the live texts to the first slots if these are at most half of the slots in use, so that
+    """Move the live texts to the first slots, if they fit into half of the slots in use, so that
     steps compute fewer rows. Returns the text in each slot still in use, None for an empty slot."""
     live = {slot: text for slot, text in enumerate(slot_texts) if text is not None}
     fewer = _size(len(live), _SLOTS)

@@ -1,4 +1,4 @@
-"""Run T5 students with CTranslate2, in int8 or fp32, on CPUs. There it can be the fastest
+"""Run T5 students with CTranslate2 on CPUs, in int8 or fp32. For some students it is the fastest
 engine."""
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class CTranslate2Engine:
     def __init__(self, folder: Path, end: int, *, precision: str, batch_tokens: int | None) -> None:
         import ctranslate2
 
-        # may be a list, one entry per level of nested loops
+        # OMP_NUM_THREADS may be a list, with one entry for each level of nested loops.
         threads_setting = os.environ.get("OMP_NUM_THREADS", "")
         threads = (
             int(threads_setting) if threads_setting.isdecimal() and len(threads_setting) < 5 else 0

@@ -15,7 +15,8 @@ from scicot.models.native.interface import Decoder, PositionBias
 
 
 class DecodeBatch:
-    """A batch of rows that started at the same step, which is also their `DecoderCache`.
+    """A batch of rows that started at the same step, which is also their `DecoderCache`
+    (interface.py).
 
     `prefixes` is the KV cache of the rows' encoded sources, and `starts` are their first decoder
     inputs. `texts` holds an object for each row, by which the caller identifies the row. The caller
@@ -49,7 +50,8 @@ class DecodeBatch:
         self._kv_cache.begin(tokens)
 
     def ahead(self, decoder: Decoder, draft: Ids) -> Tensor:
-        """Run the decoder on the last token and the draft tokens after it, in a batch of one row.
+        """Run the decoder on the last token and the draft tokens after it (guesses of the next
+        tokens, prompt_lookup.py), in a batch of one row.
 
         Returns the hidden state after each of these tokens: (1 + len(draft)) x size. The caller
         must then call `keep_ahead`, to remove rejected draft tokens from the KV cache.
@@ -60,8 +62,8 @@ class DecodeBatch:
 
     def keep_ahead(self, added: int, accepted: int, token: int) -> None:
         """Remove the tokens of rejected drafts from the KV cache. Of the `added` tokens that
-        `ahead` ran, the first `accepted` stay. `token`, which was generated after them, becomes the
-        next decoder input."""
+        `ahead` ran, the first `accepted` stay. `token`, which the model generated after them,
+        becomes the next decoder input."""
         self._kv_cache.steps -= added - accepted
         self.tokens = torch.full_like(self.tokens, token)
 

@@ -44,8 +44,8 @@ class Engine(Protocol):
         first.
 
         `draws[i]` has one entry for each text of `sources[i]`: a seed below 2**63 to sample it, or
-        None for the likeliest text. A sampled text depends on its source and seed, but not on other
-        texts.
+        None for the likeliest text (by greedy decoding or beam search). A sampled text depends on
+        its source and seed, but not on other texts.
         """
 
     def score(

@@ -19,8 +19,9 @@ ENGINES: Mapping[str, tuple[str, ...]] = {
     "transformers": ("fp32", "bf16"),
 }
 _CTRANSLATE2 = ("t5", "mt5")  # model types
-# int8 is not offered for Gemma: it changed 3 of 24 answers of Gemma 3 270M (untrained), bf16 none
-# of 16. A few very large values in each row set its scale, so all others lose precision.
+# Model types for which int8 is offered. Gemma is not among them: int8 changed 3 of 24 answers of
+# Gemma 3 270M (untrained), bf16 none of 16. In each row a few very large values set the scale, so
+# that all others lose precision.
 _INT8 = ("t5", "mt5", "umt5")
 
 
@@ -122,7 +123,7 @@ def _precisions(engine: str, device: str, weights: int, request: EngineRequest) 
         return ["bf16" if multiplies_bf16(device) else "fp32"]
     if engine != "torch" or weights < LARGE:
         return ["fp32"]
-    # int8 changes some answers, so it must be faster: it needs the kernels and the instructions.
+    # int8 changes some answers, so it is tried only where numba and int8 instructions make it fast.
     int8 = kernels.HERE and multiplies_int8()
     tries = {"int8": int8, "bf16": multiplies_bf16(device), "fp32": True}
     return [precision for precision, worth in tries.items() if worth]

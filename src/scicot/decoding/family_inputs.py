@@ -25,14 +25,14 @@ class Inputs(Protocol):
     pad: int
 
     def generate(self, sources: Sequence[Ids]) -> tuple[dict[str, Any], int]:
-        """Return the arguments of `model.generate` for these sources, and the index in each of its
-        output rows at which the generated tokens begin."""
+        """Return the arguments of `model.generate` for these sources, and the index at which the
+        generated tokens begin in each output row."""
 
     def score_items(
         self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
     ) -> tuple[list[Any], list[Lengths]]:
         """Split sources and their targets into items to score. Returns the items, and the lengths
-        of each item by which they are grouped into batches (see length_batches.py)."""
+        of each item, by which items are grouped into batches (see length_batches.py)."""
 
     def score(self, items: Sequence[Any], most_logits: int) -> list[Any]:
         """Score a batch of items, and return the result of each. At most `most_logits` logits

@@ -101,7 +101,7 @@ class NativeEngine:
         self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
     ) -> list[list[list[float]]]:
         if self._model.device.type == "cpu":
-            return_freed_memory()  # of the KV cache of `generate`
+            return_freed_memory()  # returns the memory of `generate`'s KV cache to the system
         return retry_with_less(lambda: self._scored(sources, targets), self._halve)
 
     def _scored(
@@ -158,9 +158,9 @@ class NativeEngine:
         ]
 
     def _log_p(self, states: Tensor, parents: Tensor, tokens: Tensor) -> list[float]:
-        """Return log p (nats) of each token, given the hidden state before it. `states` are states
-        x size. `tokens` are the ids to score, and `parents` the index of the state before each of
-        them."""
+        """Return log p (nats) of each of `tokens` (ids), given the hidden state before it. `states`
+        are the hidden states (states x size), and `parents` holds, for each token, the index of the
+        state before it."""
         log_p = torch.empty(len(tokens), device=states.device)
         for start in range(0, len(states), self._limits.nodes):
             end = start + self._limits.nodes

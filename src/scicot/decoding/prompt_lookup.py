@@ -2,9 +2,9 @@
 single forward pass.
 
 Rationales repeat words of the question and the choices. If the last tokens of a text also occur in
-its source, the tokens that follow them there become the draft. Draft tokens are kept only as far as
-greedy decoding would have generated them, so the text does not change (speculative decoding,
-Leviathan et al. 2023, arXiv 2211.17192, without a draft model).
+its source, the tokens that follow them in the source become the draft. Draft tokens are kept only
+as far as greedy decoding would have generated them, so the text does not change (speculative
+decoding, Leviathan et al. 2023, arXiv 2211.17192, without a draft model).
 
 For a single text, a forward pass over a draft of 5 tokens takes about as long as two decoding
 steps, since most of the time is spent on loading the weights. If the draft is accepted, it replaces
@@ -19,8 +19,8 @@ from scicot.decoding.engine import Ids
 
 _MATCH = 2  # last tokens of the text that must occur in the source
 _DRAFT = 5  # maximum length of a draft
-# Drafting stops once at least _TRIED tokens were drafted and less than _SHARE of them accepted. It
-# is faster than plain decoding if at least a fifth of the drafted tokens are accepted.
+# Drafting stops once at least _TRIED tokens were drafted and less than _SHARE of them accepted.
+# Drafting is faster than plain decoding if at least a fifth of the drafted tokens are accepted.
 _TRIED, _SHARE = 15, 0.3
 
 
@@ -33,8 +33,8 @@ class PromptLookup:
 
     def next(self, generated: Ids, max_length: int) -> Ids:
         """Return a draft of at most `max_length` tokens to follow the tokens `generated` so far.
-        The draft is empty if the last two of these do not occur in the source, or if too few of the
-        drafted tokens were accepted so far."""
+        The draft is empty if the last two generated tokens do not occur together in the source, or
+        if too few of the tokens drafted so far were accepted."""
         last = generated[-_MATCH:]
         poor = self._drafted >= _TRIED and self._accepted < _SHARE * self._drafted
         if len(last) < _MATCH or poor:
@@ -50,7 +50,8 @@ class PromptLookup:
         model's own next token.
 
         `tokens` (len(draft) + 1) are the tokens that the model finds likeliest at each position of
-        the draft and after it. A draft is accepted up to its first token that differs from these.
+        the draft and after it. The draft tokens before the first one that differs from its
+        counterpart in `tokens` are accepted.
         """
         accepted = 0
         while accepted < len(draft) and draft[accepted] == tokens[accepted]:

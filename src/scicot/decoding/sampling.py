@@ -18,7 +18,7 @@ def sample_seed(seed: int, identity: str, sample: int, writer: int = 0) -> int:
 
     `seed` is the user's seed, `identity` the question's id, `sample` the number of the sample of
     this question, and `writer` the number of the rationale student in the command. Each combination
-    gets another seed.
+    gets a different seed.
     """
     key = f"{seed}/{sample}/{identity}" + (f"/{writer}" if writer else "")
     return int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8]) >> 1
@@ -39,7 +39,8 @@ def sample_tokens(
 
     Each token has an interval of cumulative probability, in the order of the vocabulary. The token
     whose interval contains the row's uniform number is returned (inverse-CDF sampling). Therefore
-    rounding differences between batches, in the seventh digit of a logit, almost never change it.
+    rounding differences between batches, in the seventh digit of a logit, almost never change the
+    token.
     """
     import torch
 

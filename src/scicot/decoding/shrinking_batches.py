@@ -22,11 +22,13 @@ from scicot.decoding.sampling import sample_tokens
 from scicot.decoding.workers import Workers
 from scicot.models.native.interface import NativeModel, Prompt
 
-_MIN_TEXTS = 8  # minimum number of texts for each worker; for fewer another worker does not pay
+_MIN_TEXTS = 8  # minimum number of texts for each worker; with fewer, another worker is not faster
 _SAMPLER_SPLIT = 8  # tokens are sampled for 1/8 of the rows whose logits are computed at once
 
 
 class ShrinkingBatches:
+    """Generates texts with one model, in batches that shrink as texts finish (see the module)."""
+
     def __init__(self, model: NativeModel, limits: BatchLimits, workers: Workers) -> None:
         self._model, self._limits, self._workers = model, limits, workers
 

@@ -142,7 +142,7 @@ class Step:
         step_column = step[:, None]
         tokens = self._sampler(states, self._uniforms.gather(1, step_column)[:, 0])
         self._generated.scatter_(1, step_column, tokens[:, None])
-        # one by one, since a tensor of the end tokens would have to be copied to the GPU
+        # One at a time, since a tensor of all end tokens would have to be copied to the GPU.
         for end in self._ends:
             self._ended.logical_or_(tokens == end)
         self._tokens.copy_(tokens)

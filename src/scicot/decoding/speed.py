@@ -19,10 +19,10 @@ from scicot import jsonl
 from scicot.decoding.engine import Decoding, Engine
 from scicot.decoding.engine_spec import EngineSpec
 
-_WORK = 3e11  # weights x tokens of one measurement, which takes about a second
+_WORK = 3e11  # weights x tokens in one measurement, so that it takes about a second
 _SOURCE, _GENERATED = 64, 24  # tokens read and generated in a measurement
 _NO_SHAPE = ("_name_or_path", "transformers_version", "dtype", "dropout_rate")
-_FORMAT = 3  # increased when engines become faster, to repeat all measurements
+_FORMAT = 3  # part of the cache key; increased when engines become faster, to measure again
 
 
 def fastest(
@@ -33,12 +33,11 @@ def fastest(
     *,
     writes: bool,
 ) -> tuple[EngineSpec, dict[str, float]]:
-    """Return the fastest of these engines, and the tokens per second of each, keyed by
-    str(engine).
+    """Return the fastest of these engines, and the tokens per second of each, keyed by str(engine).
 
     `load` loads an engine to be measured. `shape` is the content of the student's config.json, and
-    `weights` its number of weights. With `writes` the speed of generation counts, otherwise that of
-    scoring. An engine is measured only if no measurement of it is cached.
+    `weights` its number of weights. With `writes` the speed of generating texts is compared,
+    otherwise that of scoring. An engine is measured only if no measurement of it is cached.
     """
     key = _key(shape, writes=writes)
     cache = _remembered()

@@ -1,7 +1,7 @@
 """Run parts of a task in threads, each of which computes on its own share of the CPU cores.
 
-By default PyTorch splits every operation among all cores, which wait for each other at its end.
-Most operations of a small student are too short to be faster that way.
+By default PyTorch splits every operation among all cores, which wait for each other at the end of
+the operation. Most operations of a small student are too short for this to be faster.
 """
 
 from __future__ import annotations

@@ -69,7 +69,8 @@ REPLACEMENTS: dict[str, tuple[str, ...]] = {
     "ω": (" omega ",), "Δ": (" Delta ",), "Σ": (" Sigma ",), "Φ": (" Phi ",), "Ω": (" Omega ",),
 }  # fmt: skip
 
-# Keys of the counters. "lacking ≥" and "equal ID" count one character, or one question's input.
+# Keys of the counters. Keys such as "lacking ≥" count the inputs with one character. Keys such as
+# "equal ID" name inputs whose choices become equal.
 LACKING, LACKING_TARGETS, REPLACED, EQUAL = "lacking", "lacking_targets", "replaced", "equal"
 _NAMED = 5  # maximum number of question ids, and of characters, listed in a message
 
@@ -145,12 +146,12 @@ def replacements_for(tokenizer: Any) -> dict[str, str]:
 def count(
     counts: Counter[str], text: Input, ids: Sequence[int], alphabet: Alphabet, spell: Any
 ) -> None:
-    """Count the problems that characters cause in one encoded input.
+    """Count the problems that missing characters cause in one encoded input.
 
     `ids` are the input's token ids. The input is counted under LACKING if they contain the unknown
     token, and under REPLACED if `alphabet` replaces characters in it. In both cases it is also
-    counted under EQUAL if two of its choices become equal. `spell` encodes a list of texts to token
-    ids, by which choices are compared.
+    counted under EQUAL if two of its choices become equal, that is, if `spell`, which encodes a
+    list of texts, gives them the same token ids.
     """
     unknown = alphabet.unknown is not None and alphabet.unknown in ids
     replaced_input = alphabet.plain_input(text)

@@ -9,7 +9,7 @@ from scicot.errors import ScicotError
 
 Turn = dict[str, str]  # "role" and "content"
 
-MARK = "scicot"  # text of a test message, by which its position in a template's output is found
+MARK = "scicot"  # text of the test messages, which is searched for in a template's output
 
 
 def render_chat(

@@ -1,5 +1,5 @@
-"""Find the licence of a model, which the model card of a student trained from this model has to
-name."""
+"""Find the licence of a model. The model card of a student that is trained from this model has to
+name it."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def licence_of(name: str) -> str | None:
 
 
 def _card_from_hub(name: str) -> Path | None:
-    """Return the path of the model card of a Hub id. It is downloaded, or found in the cache if the
-    Hub cannot be reached. Returns None if there is no card."""
+    """Return the path of the model card of a Hub id. The card is downloaded, or found in the cache
+    if the Hub cannot be reached. Returns None if there is no card."""
     from huggingface_hub import hf_hub_download
 
     try:
         local_only = not hub_answers(name)
         return Path(hf_hub_download(name, "README.md", local_files_only=local_only))
-    except Exception:  # noqa: BLE001  (of the Hub's client; a card is no reason to fail)
+    except Exception:  # noqa: BLE001  (a missing card is no reason to fail)
         return None

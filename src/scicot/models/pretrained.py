@@ -2,7 +2,8 @@
 unpickling files.
 
 A repository may name Python files of its own in its config ("auto_map"). By default transformers
-asks on standard input whether to run them, so every call here disables them.
+asks on standard input whether to run them, so every call here disables this
+(trust_remote_code=False).
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ def local_directory(name: str, subject: str) -> Path:
     patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
     try:
         return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=local_only))
-    except Exception as error:  # noqa: BLE001  (of the Hub's client and of what it is built on)
+    except Exception as error:  # noqa: BLE001  (errors of the Hub client or its HTTP library)
         reason = "the Hub cannot be reached" if local_only else error_line(error)[:200]
         raise ScicotError(f"{subject}: cannot be had from the Hub ({reason})") from None
 
@@ -201,7 +202,7 @@ def _unfit(config: Any) -> str:
 
 def _reason(error: Exception, name: str, *, local_only: bool) -> str:
     """Return the reason why a model could not be loaded, with advice for the user, given the
-    exception from transformers or the Hub's client. `local_only` is True if only local files were
+    exception from transformers or the Hub client. `local_only` is True if only local files were
     tried, because the name is a directory or the Hub cannot be reached."""
     message = " ".join(str(error).split())
     if "trust_remote_code" in message:

@@ -13,8 +13,8 @@ from scicot.students.runs import UNTRAINED, Run, check_run, untrained_run
 Name = str | os.PathLike[str]
 
 _ANSWERING = tuple(stage for stage, form in FORMS.items() if form.answers)
-# Stages whose rationales another student can read. Those of a one-sequence student include the
-# answer.
+# Stages whose rationales another student can read. One-sequence is not among them, because its
+# rationales include the answer.
 _WRITING = (Stage.RATIONALE, Stage.SHARED)
 
 
@@ -79,8 +79,8 @@ def _check_together(answers: Sequence[Run], rationales: Sequence[Run]) -> None:
 
 
 def fold_students(run: Run) -> list[Run]:
-    """Return the fold students of a run, in the order of their folds. Raises ScicotError if it has
-    none, or if it is on the Hub, where they are not uploaded."""
+    """Return the fold students of a run, in the order of their folds. Raises ScicotError if the run
+    has none, or if it is on the Hub, to which fold students are not uploaded."""
     folds = int(run.manifest.settings.get("folds") or 0)
     if not folds:
         raise ScicotError(
@@ -127,8 +127,8 @@ def check_settings(
 
 def _check_weigh(answers: Sequence[Run], rationales: int) -> None:
     """Raise ScicotError if --weigh confidence cannot be used: with a single rationale per question,
-    without an answer run, or with one for which no exponent was fitted. `rationales` is the number
-    per question."""
+    without an answer run, or with an answer run for which no exponent was fitted. `rationales` is
+    the number of rationales per question."""
     if rationales < 2:
         raise UsageError("--weigh confidence: weighs several rationales; give --samples as well")
     if not answers:

@@ -1,4 +1,5 @@
-"""The function `predict`: answer the questions of a file in windows, and resume stopped calls."""
+"""The function `predict`: answer the questions of a file in windows (groups of questions that are
+predicted together), and resume stopped calls."""
 
 from __future__ import annotations
 
@@ -52,11 +53,11 @@ def predict(
     """Answer every question of a file, and write one prediction row for each, in the order of the
     file.
 
-    An answer model that reads rationales needs one or more `rationale_model`s and answers from the
-    rationales of each. A shared student can write them itself. The probabilities of several answer
-    models are averaged. Without an `answer_model` the output is rationale rows. A repeated call
-    resumes after the rows in `output`. Raises ScicotError for errors that the user can fix, such as
-    a run that was trained for another stage.
+    An answer model that reads rationales needs one or more `rationale_model`s, and answers given
+    the rationales of all of them. A student of the method "shared" can write the rationales itself.
+    The probabilities of several answer models are averaged. Without an `answer_model` the output is
+    rationale rows. A repeated call resumes after the rows in `output`. Raises ScicotError for
+    errors that the user can fix, such as a run that was trained for another stage.
     """
     settings = settings or PredictSettings()
     reporter = reporter or LogReporter()
@@ -186,8 +187,8 @@ class _Job:
         for batch in chunks(question_windows, at_once):
             done_rows = [self._check_done(window, existing) for window in batch]
             with_done_rows = list(zip(batch, done_rows, strict=True))
-            # A window cut short by a crash is predicted again as a whole: in other batches the last
-            # digits of its scores would differ.
+            # A window cut short by a crash is predicted again as a whole: in smaller batches the
+            # last digits of the scores would differ.
             incomplete = [
                 window for window, rows in with_done_rows if rows < len(window) * rows_each
             ]
@@ -274,8 +275,8 @@ def _rotation(total: int | None, settings: PredictSettings) -> int:
 def _count_seen(
     question_windows: Iterable[list[QuestionPair]], seen: SeenQuestions
 ) -> Iterator[list[QuestionPair]]:
-    """Yield the windows unchanged, and count in `seen` those of their questions that are among the
-    students' training or dev questions."""
+    """Yield the windows unchanged, and count in `seen` how many of their questions are training or
+    dev questions of the students."""
     for window in question_windows:
         seen.overlap_with(question for question, _ in window)
         yield window

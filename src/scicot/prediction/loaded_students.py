@@ -44,8 +44,9 @@ class LoadedStudents:
         return self._settings.window or self._sizes[1]
 
     def engines(self) -> dict[str, str]:
-        """Return the engine and precision of each run, by `Run.identity`. Those that are not chosen
-        yet are chosen first. Raises ScicotError if no engine supports what was requested."""
+        """Return the engine and precision of each run, by `Run.identity`. For a run without a
+        chosen engine, one is chosen now. Raises ScicotError if no engine supports what was
+        requested."""
         return {run.identity: str(self._engine(run)) for run in self._runs}
 
     def restore(self, engines: Mapping[str, str]) -> None:

@@ -25,9 +25,10 @@ def mix(
     answer: by their average or, with `vote`, by the shares of votes.
 
     If `confidence_power` is above 0, confident answers weigh more in the average (see
-    `answering.confidence_weights`). `without` holds the probabilities without a rationale, or
-    nothing. If it holds some, the result is (1 - weight) x the combination + weight x these. If any
-    entry of either argument is None, because a score was not a number, the answer has no label.
+    `answering.confidence_weights`). `without` is empty, or its only entry is the probabilities
+    without a rationale. In the second case, the result is (1 - weight) x the combined probabilities
+    + weight x those without a rationale. If any entry of either argument is None, because a score
+    was not a number, the answer has no label.
     """
     usable = [probabilities for probabilities in behind_rationales if probabilities is not None]
     direct = [probabilities for probabilities in without if probabilities is not None]

@@ -107,7 +107,7 @@ class Plan:
 
     def temperature(self, run: Run) -> float:
         """Return the temperature by which a run's scores are divided to calibrate them. It is 1
-        without calibration, and if the choices are scored in another way than the run was trained
+        without calibration, or if the choices are scored in another way than the run was trained
         for."""
         fits = (
             self.settings.calibrate
@@ -128,9 +128,9 @@ class Plan:
 
     @cached_property
     def confidence_power(self) -> float:
-        """The exponent by which confident answers weigh more in the average over several
-        rationales: the mean of those fitted for the answer runs. It is 0 (equal weights) without
-        --weigh confidence."""
+        """The exponent that gives confident answers more weight in the average over several
+        rationales: the mean of the exponents fitted for the answer runs. It is 0 (equal weights)
+        without --weigh confidence."""
         if self.settings.weigh != "confidence":
             return 0.0
         fitted = [run.manifest.confidence_power or 0.0 for run in self.answers]
@@ -138,8 +138,9 @@ class Plan:
 
     @property
     def students(self) -> list[dict[str, Any]]:
-        """The training data and prompt of each run, for the output's state file. "writes" is True
-        for a run that writes rationales, and "answers" for one that answers."""
+        """The stage, prompt format, settings, training data and metrics of each run (see
+        `Run.facts`), for the output's state file. "writes" is True for a run that writes
+        rationales, and "answers" for one that answers."""
         distinct = {run.identity: run for run in [*self.writers, *self.answers]}
         writing = {run.identity for run in self.writers}
         answering = {run.identity for run in self.answers}
@@ -201,8 +202,8 @@ class Plan:
 
     def description(self, engines: dict[str, str]) -> dict[str, Any]:
         """Return all settings that determine the answers, including the `engines` by run. They are
-        stored in the output's state file, and a resumed command checks that its settings are equal
-        to them."""
+        stored in the output's state file. A resumed command checks that its own settings are equal
+        to the stored ones."""
         limits = [self.decoding(run).max_new_tokens for run in self.writers]
         abstain_below = self.settings.abstain_below
         models = {name: value for name, value in self.models.items() if name != "weights"}
@@ -214,7 +215,7 @@ class Plan:
         }
 
     def seen_questions(self) -> SeenQuestions:
-        """Return the questions on which any of the students was trained or its checkpoint
+        """Return the questions on which any of the students was trained, or its checkpoint was
         selected."""
         seen = SeenQuestions()
         for run in self.runs:

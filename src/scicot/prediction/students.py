@@ -31,8 +31,9 @@ class Students:
         self.loaded = LoadedStudents(plan.runs, plan.settings)
 
     def carried(self, question: Question) -> Question:
-        """Return the question as it is stored in its output row. Fields of an earlier prediction or
-        rationale in the input row are left out if the output row has its own."""
+        """Return the question as it is stored in its output row. Fields that an earlier prediction
+        added to the input row are left out. If the output rows are rationales, fields of an earlier
+        rationale are left out as well."""
         question = question.without(PREDICTION_FIELDS)
         if self.plan.answers:
             return question
@@ -98,8 +99,8 @@ class Students:
         ]
 
     def _rationales(self, questions: Sequence[Question]) -> Sequence[Sequence[str]]:
-        """Return a list of rationales for each question. It is empty if rationales are not used;
-        otherwise it holds the rationale in the input row, or the samples of all writers."""
+        """Return a list of rationales for each question. Each list is empty if rationales are not
+        used; otherwise it holds the rationale in the input row, or those that all writers wrote."""
         if self.plan.reads_given:
             return [[question.extra["rationale"]] for question in questions]
         if self.plan.source == "none":
@@ -133,7 +134,7 @@ class Students:
     def _probabilities_of(
         self, run: Run, questions: Sequence[Question], rationales: Sequence[Sequence[str]]
     ) -> list[list[ChoiceProbabilities]]:
-        """Return the probabilities of the choices by one answer run:
+        """Return the probabilities that one answer run gives to the choices:
         `probabilities[question][rationale]`. Equal rationales of a question are scored only
         once."""
         texts_read: list[Sequence[str | None]] = [texts or [None] for texts in rationales]

@@ -35,8 +35,8 @@ class _End:
 
 @dataclass(frozen=True)
 class _Failure:
-    """An error on one rank, sent to rank 0. For a ScicotError, `code` is its exit code. For a bug,
-    `code` is 0 and `message` is the traceback."""
+    """An error on one rank, sent to rank 0. For a ScicotError, `code` is its exit code. For any
+    other exception (a bug), `code` is 0 and `message` is the traceback."""
 
     message: str
     code: int = 0

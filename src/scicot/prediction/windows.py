@@ -74,14 +74,14 @@ def chunks(parts: Iterable[Item], count: int) -> Iterator[list[Item]]:
 
 
 def of_shard(parts: Iterable[Item], shard: Shard | None) -> Iterator[Item]:
-    """Return an iterator over the parts of a shard: every shard.count-th part, beginning with the
-    one numbered shard.number (from 1). Without a shard, it yields all parts."""
+    """Return an iterator over the parts of a shard: every shard.count-th part, beginning with
+    number shard.number, counted from 1. Without a shard, return all parts."""
     return iter(parts) if shard is None else islice(parts, shard.number - 1, None, shard.count)
 
 
 def size_of_shard(total: int, size: int, shard: Shard | None) -> int:
     """Return how many of `total` items are in a shard, if the items are split into windows of
-    `size`. Without a shard, these are all items."""
+    `size`. Without a shard, return `total`."""
     if shard is None:
         return total
     return sum(

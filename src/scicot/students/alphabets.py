@@ -23,8 +23,8 @@ _OPTION = "--student"
 
 
 class StudentAlphabet:
-    """Checks questions against a student's tokenizer, and counts those with characters that it
-    lacks."""
+    """Checks questions against a student's tokenizer, and counts the questions with characters that
+    the tokenizer lacks."""
 
     def __init__(self, form: PromptFormat, stage: Stage, max_source_tokens: int) -> None:
         self.max_source_tokens = max_source_tokens
@@ -64,8 +64,8 @@ class StudentAlphabet:
         return cls(form, manifest.stage, manifest.max_source_tokens)
 
     def add(self, question: Question) -> int:
-        """Format a question as an input of the student, count its missing characters, and return
-        its number of tokens."""
+        """Format a question as an input of the student, count the characters that the tokenizer
+        lacks, and return the number of tokens of the input."""
         rationale_field = question.extra.get("rationale")
         if FORMS[self._stage].answers:
             rationale = rationale_field if isinstance(rationale_field, str) else None

@@ -39,8 +39,9 @@ def write_rationales(
     """Generate rationales for each question: `rationales[question][i]`.
 
     `draws[question]` has an entry for each rationale to generate: the seed of a sampled text, or
-    None for the likeliest text. If `draws` is empty, each question gets one rationale, the
-    likeliest text. `stage` is the student's stage, which must be one that writes rationales.
+    None for the likeliest text (by greedy decoding or beam search). If `draws` is empty, each
+    question gets one rationale, the likeliest text. `stage` is the student's stage, which must be
+    one that writes rationales.
     """
     inputs = [stages.rationale_input(question, stage) for question in questions]
     return [
@@ -98,7 +99,7 @@ def choice_scores(
 
 def answer_of(question: Question, probabilities: Sequence[float] | None) -> Answer:
     """Return the answer with the most likely label, from the probabilities of the question's
-    choices. If they are None, return an answer without a label and scores."""
+    choices. If `probabilities` is None, return an answer with no label and no scores."""
     if probabilities is None:
         return Answer(None, {})
     scores = dict(zip(question.labels, probabilities, strict=True))
@@ -110,7 +111,7 @@ def answer_of(question: Question, probabilities: Sequence[float] | None) -> Answ
 def vote_of(question: Question, opinions: Sequence[Sequence[float]]) -> Answer:
     """Return the answer by majority vote. Each of the `opinions`, a list of probabilities of the
     choices, votes for its likeliest choice. A tie goes to the choice with the higher mean
-    probability. The scores of the answer are the shares of the votes."""
+    probability. The scores of the answer are the choices' shares of the votes."""
     mean = averaged(opinions)
     votes: Counter[int] = Counter()
     for opinion in opinions:

@@ -54,9 +54,9 @@ class HubRun:
         return f"{path}@{self.revision}" if self.revision else path
 
     def file(self, name: str, subject: str) -> Path:
-        """Return the local path of a file of the run. It is downloaded if the Hub can be reached,
-        and otherwise taken from the cache. Raises ScicotError, whose message begins with `subject`,
-        if it is not available."""
+        """Return the local path of a file of the run. The file is downloaded if the Hub can be
+        reached, and otherwise taken from the cache. Raises ScicotError, whose message begins with
+        `subject`, if the file is not available."""
         from huggingface_hub import hf_hub_download
 
         path = f"{self.folder}/{name}" if self.folder else name
@@ -67,7 +67,7 @@ class HubRun:
                     self.repository, path, revision=self.revision, local_files_only=local_only
                 )
             )
-        except Exception as error:  # noqa: BLE001  (of the Hub's client and of what it is built on)
+        except Exception as error:  # noqa: BLE001  (errors of the Hub client or its HTTP library)
             raise ScicotError(
                 f"{subject}: {self._reason(error, name, local_only=local_only)}"
             ) from None
@@ -106,8 +106,8 @@ class HubRun:
         return directory
 
     def _reason(self, error: Exception, name: str, *, local_only: bool) -> str:
-        """Return a message for an error of the Hub's client, with advice for the user. `name` is
-        the file that was requested, and `local_only` is True if the Hub could not be reached."""
+        """Return a message for an error of the Hub client, with advice for the user. `name` is the
+        file that was requested, and `local_only` is True if the Hub could not be reached."""
         from huggingface_hub.errors import (
             EntryNotFoundError,
             GatedRepoError,

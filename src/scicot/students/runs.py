@@ -93,13 +93,13 @@ class Manifest:
     @property
     def mix_direct(self) -> float | None:
         """The weight, fitted on dev, of the answer without a rationale when it is averaged with the
-        answer given rationales. It is None if no weight was fitted."""
+        answer given a rationale. It is None if no weight was fitted."""
         fitted = self.metrics.get("dev_mix_direct")
         return None if fitted is None else float(fitted)
 
     @property
     def confidence_power(self) -> float | None:
-        """The exponent, fitted on dev, by which confident answers weigh more in the average over
+        """The exponent, fitted on dev, that gives confident answers more weight in the average over
         several rationales. It is None if no exponent was fitted."""
         fitted = self.metrics.get("dev_confidence_power")
         return None if fitted is None else float(fitted)
@@ -111,9 +111,10 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run directory and its manifest. If `untrained`, it is instead a pretrained model
-    (hf:...) without training, and its manifest was generated. If the run was found on the Hub,
-    `hub` is its location there, and `directory` is in the local cache."""
+    """A finished run directory and its manifest. If `untrained`, the directory instead holds a
+    pretrained model (hf:...) that is used without training, and scicot generated the manifest. If
+    the run was found on the Hub, `hub` is its location there, and `directory` is in the local
+    cache."""
 
     directory: Path
     manifest: Manifest
@@ -233,7 +234,7 @@ def _check_types(row: Mapping[str, Any]) -> None:
 
 
 def weights_of(run: Run) -> int:
-    """Return the number of parameters of a run's student without loading it, or 0 if it is
+    """Return the number of parameters of a run's student without loading it, or 0 if the number is
     unknown."""
     count = run.manifest.metrics.get("weights")
     return count if type(count) is int else weights_in(run.directory)

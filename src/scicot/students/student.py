@@ -54,8 +54,9 @@ class Student:
         draws: Sequence[Sequence[int | None]] = (),
     ) -> list[list[str]]:
         """Generate texts for each input: `texts[input][i]`. `draws[input]` has an entry for each
-        text to generate: the seed of a sampled text (`sample_seed`), or None for the likeliest
-        text. If `draws` is empty, each input gets one likeliest text."""
+        text to generate: the seed of a sampled text (`sample_seed`), or None for the likeliest text
+        (by greedy decoding or beam search). If `draws` is empty, each input gets one likeliest
+        text."""
         draws = draws or [[None]] * len(inputs)
         generated = self._engine.generate(self.encode(inputs), draws, decoding)
         flat = [ids for samples in generated for ids in samples]
@@ -75,9 +76,9 @@ class Student:
         """Return log p(candidate | input), in nats, for every candidate of every input:
         `scores[input][candidate]`.
 
-        The score includes the end token, so that a candidate that is a prefix of another ("1" of
-        "10") is compared fairly. With ends=False the end token is left out, which is correct only
-        if no candidate is a prefix of another. `prefixes` holds a text for each input. All
+        The score includes the end token, so that a candidate that is a prefix of another, as "1" is
+        of "10", is compared fairly. With ends=False the end token is left out, which is correct
+        only if no candidate is a prefix of another. `prefixes` holds a text for each input. All
         candidates of the input begin with this text, and its tokens are not scored. `normalisation`
         "token" or "character" divides by the number of scored tokens or characters.
         """

@@ -13,7 +13,7 @@ from scicot.records import Rationale
 from scicot.replies import SHORTEST, announces_answer, count_words, read_reply
 from scicot.reporting import Reporter, number_of
 
-# Rationales that are checked unless --clean is given, since parsing one takes half a millisecond.
+# Without --clean, only this many rationales are checked: parsing one takes half a millisecond.
 MAX_CHECKED = 5_000
 _WORTH_A_WARNING = 0.01  # share of announcing rationales that causes a warning
 
@@ -28,11 +28,11 @@ class Announcements:
         self._announcing = self._cut = self._dropped = self._concluding = 0
 
     def checked(self, row: Rationale) -> Rationale | None:
-        """Count a row, and return the row to train on.
+        """Count a training row, and return the row to train on.
 
-        Without `clean`, this is the row unchanged. With `clean`, announcements are removed from its
-        rationale; the result is None if what is left is empty, too short or too long, or still
-        announces the answer. A row with a blank rationale is returned unchanged.
+        Without `clean`, the row is returned unchanged. With `clean`, announcements are removed from
+        its rationale; the result is None if the remaining text is empty, too short or too long, or
+        still announces the answer. A row with a blank rationale is returned unchanged.
         """
         self._seen += 1
         if not row.rationale.strip():
@@ -54,8 +54,8 @@ class Announcements:
         return replace(row, rationale=reply.rationale)
 
     def report(self, reporter: Reporter, *, dev: bool) -> None:
-        """Report the counts to the user, marked as those of the dev rows if `dev`. With --clean
-        they are always reported, otherwise only if a rationale announces the answer."""
+        """Report the counts to the user. With `dev`, the message says that they are of the dev
+        rows. Without `clean`, nothing is reported if no rationale announces the answer."""
         prefix = "--dev: " if dev else ""
         if self._clean:
             reporter.note(

@@ -1,9 +1,9 @@
 """Fill in the settings that depend on the student, and choose the form of its answers (label or
-text) by a short trial on dev.
+text) by a trial: a short training with each form, measured on dev.
 
-Which of the two a student learns better differs by data set: one pretrained student with 126
-million weights answered 68.0 % of ScienceQA correctly by text and 52.6 % by label, but 44.8 % of
-OpenBookQA by text and 46.0 % by label.
+Which form a student learns better differs by data set: a pretrained student with 126 million
+weights answered 68.0 % of ScienceQA correctly by text and 52.6 % by label, but 44.8 % of OpenBookQA
+by text and 46.0 % by label.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ _LEAST = 20  # minimum number of steps of a trial
 
 
 def fill(settings: TrainSettings, student: str, stage: Stage) -> TrainSettings:
-    """Return the settings with defaults in place of those that were not given (None). The defaults
-    depend on the kind of student (config.RECIPES). In stage 1, `answer_as` is always "label"."""
+    """Return the settings with each missing value (None) replaced by its default. The defaults
+    (config.RECIPES) depend on the student: its model family, and whether it has pretrained weights.
+    In stage 1, `answer_as` is always "label"."""
     if student.startswith(PREFIX):
         family, fresh = (CAUSAL if is_causal(student) else ENCODER_DECODER), True
     else:
@@ -57,9 +58,10 @@ def _from_scratch(student: str) -> bool:
 
 
 def decide(spec: TrainingSpec, reporter: Reporter) -> TrainingSpec:
-    """Return the spec with `answer_as` resolved if it is "auto": to the form of the existing run
-    or, if there is none, to the one that is better on dev in a short trial. Raises ScicotError if
-    `answer_as` is "auto" and there is no dev set."""
+    """Return the spec with `answer_as` = "auto" replaced by "label" or "text". If the run directory
+    already holds a run, its form is used. Otherwise both forms are tried in a short training, and
+    the one with the higher dev accuracy is used. Raises ScicotError if `answer_as` is "auto" and
+    there is no dev set."""
     if spec.settings.answer_as != "auto":
         return spec
     if not spec.dev:
@@ -94,8 +96,8 @@ def _by_trial(spec: TrainingSpec, reporter: Reporter) -> AnswerAs:
 
 
 def _accuracy(spec: TrainingSpec, form: AnswerAs, reporter: Reporter) -> float:
-    """Train a student briefly to answer in this form, and return its dev accuracy (0 to 1). The
-    trial run is deleted at the end."""
+    """Train a student briefly to answer in this form (label or text), and return its dev accuracy
+    (0 to 1). The trial run is deleted at the end."""
     from scicot.training.fitting.trainer import fit
 
     trial_run = spec.run.with_name(f".{spec.run.name}.trial")

@@ -1,7 +1,7 @@
-"""During training, keep the weights that are best on dev on disk, and restore them at the end.
+"""Save the weights that are best on dev during training, and restore them at the end.
 
-Dev measurements are rows of the Trainer's log, which is part of its checkpoints. So a resumed run
-has the measurements up to its checkpoint, and none after it.
+The dev measurements are rows of the Trainer's log, and each checkpoint of the Trainer contains the
+log. So a resumed run has the measurements up to its checkpoint, and none after it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Selection:
 
     def measure(self, model: Any, form: PromptFormat, log: Sequence[Row], step: int) -> Row:
         """Measure the student on dev, on rank 0 only, and return the metrics on all ranks. The
-        student's weights are saved if it is better than at all earlier steps in `log`."""
+        weights are saved if the student is better than at all earlier steps in `log`, the Trainer's
+        log."""
         return processes.on_rank_zero(lambda: self._measured(model, form, log, step))
 
     def _measured(self, model: Any, form: PromptFormat, log: Sequence[Row], step: int) -> Row:
@@ -48,8 +49,8 @@ class Selection:
         return metrics
 
     def best(self, log: Iterable[Row]) -> Row | None:
-        """Return the row of a log with the best dev measurement, on a tie the first. Return None if
-        no row has a dev measurement."""
+        """Return the row of a log with the best dev measurement, or the first of them on a tie.
+        Return None if no row has a dev measurement."""
         best: Row | None = None
         for row in log:
             if "dev_loss" in row and (best is None or self._dev.better(row, best)):
@@ -75,9 +76,10 @@ class Selection:
                 file.unlink()
 
     def restore(self, model: Any, log: Sequence[Row], step: int) -> Row:
-        """Load the weights of the best dev measurement into the model. They are there already if
-        that was made at `step`, the last step. Return the metrics of that measurement and its step
-        as "best_step", or {} if there is none."""
+        """Load the weights of the best dev measurement into the model. Nothing is loaded if this
+        measurement was made at `step`, the last step, because the model still has these weights.
+        Return the metrics of the measurement, with its step as "best_step", or {} if there is
+        none."""
         import torch
 
         best = self.best(log)

@@ -1,5 +1,5 @@
-"""Give a student the same budget as other runs: as many training tokens and weights as they had in
-total."""
+"""Give a student the budget that other runs used in total: as many training tokens and, if it
+starts from random weights, about as many weights."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def match_budget(
     equals: Sequence[str | os.PathLike[str]], spec: TrainingSpec, reporter: Reporter
 ) -> TrainingSpec:
     """Return the spec with `max_steps` set so that training reads as many tokens (inputs and
-    targets, without padding) as all `equals` runs together.
+    targets, without padding) as all runs in `equals` together.
 
     A student with random weights ("scratch:SIZE") also gets about as many weights as these runs
     have together. A pretrained student keeps its size, which is reported. Raises ScicotError if a
-    run is not finished, or if `work` already fixes the number of steps.
+    run is not finished, or if `max_steps` is set already.
     """
     if spec.settings.max_steps is not None:
         raise UsageError("--equal-to and --max-steps: both say how long; leave one out")

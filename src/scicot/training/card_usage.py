@@ -20,7 +20,8 @@ _MODEL = re.compile(r'(_model=")[^"]*?((?:/seed-\d+)?")')
 
 def usage(manifest: Manifest, name: str) -> str:
     """Return the section of a model card that shows how to use the run. `name` is the path of the
-    run's directory relative to where the code is executed, or the run's name on the Hub."""
+    run's directory relative to the directory in which the code is executed, or the run's name on
+    the Hub."""
     form = FORMS[manifest.stage]
     option = "answer_model" if form.answers else "rationale_model"
     reads = form.reads_rationale and not form.writes_rationale

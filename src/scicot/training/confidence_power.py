@@ -1,4 +1,5 @@
-"""Fit the exponent k by which confident answers weigh more in the average over several rationales.
+"""Fit the exponent k that gives confident answers more weight in the average over several
+rationales.
 
     p(choice) = sum of c^k p(choice | question, rationale) / sum of c^k
     c = max over choices of p(choice | question, rationale), calibrated

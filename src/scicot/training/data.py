@@ -70,8 +70,8 @@ class Reader:
             raise UsageError("--fold-by needs --dev-fraction or --folds")
 
     def read(self, files: Sequence[sources.Source]) -> list[Lesson]:
-        """Read the rows of all files that can be used to train this stage. Raises ScicotError if
-        there are none, or none of a file that has a weight (--weights)."""
+        """Read the rows of all files that can be used to train this stage. Raises ScicotError if no
+        row is left or, with --weights, if no row of one of the files is left."""
         weights = self._settings.weights
         if weights and len(weights) != len(files):
             raise UsageError(f"--weights: {len(weights)} numbers for {len(files)} files")
@@ -202,8 +202,8 @@ class Reader:
         return dev
 
     def _as_predicted(self, dev: list[Lesson]) -> list[Lesson]:
-        """Return the dev rows to evaluate on. In stage 2, if a question has rows with out-of-fold
-        rationales, only these are kept, because they are most similar to the rationales that
+        """Return the dev rows to evaluate on. In stage 2, a question that has rows with out-of-fold
+        rationales keeps only these rows, because their rationales are most similar to those that
         `predict` reads."""
         if self._stage is not Stage.ANSWER or not dev:
             return dev
@@ -225,7 +225,7 @@ class Reader:
 
 
 class _Votes:
-    """Collects the answers that the teacher's replies to each question ended with
+    """Collects, for each question, the answers at the end of the teacher's replies
     (--soft-labels)."""
 
     def __init__(self) -> None:
@@ -239,8 +239,8 @@ class _Votes:
         return question
 
     def added_to(self, lessons: Sequence[Lesson], reporter: Reporter) -> list[Lesson]:
-        """Return the training rows with the votes for their questions. Raises ScicotError if no row
-        has any."""
+        """Return the training rows with the votes for their questions added. Raises ScicotError if
+        no row has votes."""
         voted = [
             replace(lesson, votes=tuple(self._labels[lesson.question.id])) for lesson in lessons
         ]

@@ -46,10 +46,12 @@ class DevSet:
         Stage 1: dev_loss, in nats per target token, and dev_rouge_l (F1, from 0 to 1).
 
         Other stages: dev_accuracy (0 to 1), and dev_loss, the mean of -log p(gold choice) in nats,
-        with probabilities normalised over the choices. The following are fitted, if there are rows
-        whose inputs are like those in `predict`: dev_temperature, which calibrates the scores;
-        dev_mix_direct, the weight of the answer without a rationale (only with rationale dropout);
-        dev_confidence_power (confidence_power.py; only if questions have several rationales).
+        with probabilities normalised over the choices. Up to three more values are fitted on the
+        rows with the kind of input that the student reads in `predict`, if there are any:
+        dev_temperature, which calibrates the scores; dev_mix_direct, the weight of the answer
+        without a rationale when it is averaged with the answer given a rationale (only with
+        rationale dropout); dev_confidence_power, an exponent (confidence_power.py; only if
+        questions have several rationales).
         """
         import torch
 
@@ -152,9 +154,9 @@ class DevSet:
         return metrics
 
     def _as_predicted(self, lesson: Lesson) -> bool:
-        """Return whether a row has the kind of input that the student reads in `predict`. A row
-        with a teacher's rationale does not, if the student reads rationales: given a teacher's
-        rationale, an answer student is more confident, and more often right."""
+        """Return whether a row has the kind of input that the student reads in `predict`. If the
+        student reads rationales, a row with a teacher's rationale does not have it: given a
+        teacher's rationale, an answer student is more confident, and more often right."""
         form = FORMS[self._stage]
         return lesson.by_student or form.writes_rationale or not form.reads_rationale
 
@@ -163,8 +165,8 @@ def _confidence_power(
     scored: Sequence[tuple[Question, Sequence[float]]], temperature: float
 ) -> float | None:
     """Fit the exponent for --weigh confidence, or return None if no question has several
-    rationales. `scored` holds a question and the log-likelihoods of its choices for each
-    rationale."""
+    rationales. `scored` has an entry for each rationale: its question, and the log-likelihoods of
+    the question's choices."""
     by_question: dict[str, list[list[float]]] = defaultdict(list)
     gold: dict[str, int] = {}
     for question, log_p in scored:

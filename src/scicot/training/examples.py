@@ -33,7 +33,7 @@ class Lesson:
     rationale: str = ""
     file: int = 0
     by_student: bool = False  # a student wrote the rationale
-    out_of_fold: bool = False  # ... that was not trained on the question
+    out_of_fold: bool = False  # and this student was not trained on the question
     votes: tuple[str, ...] = ()  # the answers in the teacher's replies (--soft-labels)
 
     @classmethod
@@ -50,17 +50,17 @@ class Lesson:
         return self.question.answer is not None
 
     def with_voted_label(self, rng: random.Random, share: float) -> Lesson:
-        """Return the row with, at probability `share`, its answer replaced by a random one of its
-        `votes`. Over many epochs, this trains on a soft label. A row without votes is returned
-        unchanged."""
+        """With probability `share`, replace the row's answer with a random one of its `votes`, and
+        return the row. Over many epochs, this trains on a soft label. A row without votes is
+        returned unchanged."""
         if not self.votes or rng.random() >= share:
             return self
         return replace(self, question=replace(self.question, answer=rng.choice(self.votes)))
 
     def shuffled(self, rng: random.Random) -> Lesson:
         """Return the row with the texts of its choices randomly permuted. The labels stay in order,
-        and the gold answer becomes the new label of its text. A row `in_fixed_order` is returned
-        unchanged."""
+        and the gold answer becomes the new label of its text. A row that is `in_fixed_order` is
+        returned unchanged."""
         if self.in_fixed_order:
             return self
         choices = self.question.choices
@@ -178,9 +178,10 @@ class Encoded:
 def encode(
     examples: Sequence[Example], form: PromptFormat, max_source_tokens: int, max_target_tokens: int
 ) -> Encoded:
-    """Convert examples to token ids. Inputs that are too long are truncated in their context, then
-    in their rationale and then in their question; targets at the end of `Example.target`. Choices
-    and labels are never truncated."""
+    """Convert examples to token ids. Inputs with more than `max_source_tokens` are truncated in
+    their context, then in their rationale and then in their question. Targets with more than
+    `max_target_tokens` are truncated at the end of `Example.target`. Choices and labels are never
+    truncated."""
     cuts: Counter[str] = Counter()
     sources = encode_inputs([e.source for e in examples], form, max_source_tokens, cuts)
     targets = _targets(examples, form)

@@ -36,7 +36,7 @@ from scicot.training.examples import Lesson
 from scicot.training.spec import TrainingSpec
 
 FILE = "out_of_fold.jsonl"
-_WINDOW = 256  # rationales generated before they are written to disk
+_WINDOW = 256  # number of rationales generated before they are written to disk
 _BATCHES = {"cuda": 1024}  # sequences decoded together, by device type
 _BATCH = 128
 
@@ -58,7 +58,7 @@ class Folds:
         from the weights of another run, each fold student starts from the weights of that run's
         fold student."""
         settings, start_run = main.settings, main.begin_from
-        dev_lessons = set(map(id, main.dev))  # some dev rows may not be in this set
+        dev_lessons = set(map(id, main.dev))  # Reader.part may leave out some dev rows
 
         def without(fold: int, *, dev: bool) -> list[Lesson]:
             return [
@@ -176,7 +176,7 @@ def fold_run(run: Path, fold: int) -> Path:
 
 def load_alike(run: Run, settings: TrainSettings) -> Student:
     """Load the student of a run in a precision that depends only on the settings and the device,
-    not on a speed measurement. A resumed command must write and score exactly as before."""
+    not on a speed measurement, because a resumed command must write and score exactly as before."""
     device = resolve_device(settings.device)
     precision = str(resolve_precision(settings.precision, device))
     precision_name = "bf16" if precision == "torch.bfloat16" else "fp32"
@@ -196,9 +196,9 @@ def _samples(lessons: Sequence[Lesson]) -> Iterator[tuple[int, Lesson]]:
 
 
 def _checked(location: str, row: Row, expected: Sequence[tuple[int, Lesson]]) -> str:
-    """Return the rationale of a row on disk. Raises ScicotError if the row is not of the question
-    and sample expected at its line. `location` is FILE:LINE, and `expected` holds (sample, training
-    row) for each line."""
+    """Return the rationale of a row on disk. Raises ScicotError if the row does not have the
+    question id and sample number expected at its line. `location` is FILE:LINE, and `expected`
+    holds (sample, training row) for each line."""
     number = int(location.rpartition(":")[2]) - 1
     if number < len(expected):
         sample, lesson = expected[number]

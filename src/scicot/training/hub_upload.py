@@ -33,9 +33,9 @@ IGNORED = (
 def check_push(repo: str) -> None:
     """Check before training that the run can later be pushed to the repository `repo`, OWNER/NAME.
 
-    Raises ScicotError if that is not a valid name, no token is set, the Hub is unreachable, or the
-    token is rejected or read-only. Whether the token may write to OWNER is found only at the
-    upload.
+    Raises ScicotError if `repo` is not a valid name, no token is set, the Hub is unreachable, or
+    the token is rejected or read-only. Whether the token may write to OWNER is found out only at
+    the upload.
     """
     from huggingface_hub.utils import (  # type: ignore[attr-defined, unused-ignore]
         validate_repo_id,  # the documented place to import it from
@@ -51,7 +51,7 @@ def check_push(repo: str) -> None:
     api = _api(repo)
     try:
         access = (api.whoami().get("auth") or {}).get("accessToken") or {}
-    except Exception as error:  # noqa: BLE001 (the Hub's own, and those of the client it is built on)
+    except Exception as error:  # noqa: BLE001 (errors of the Hub client or its HTTP library)
         problem = _message(error, api.token)
         raise ScicotError(f"{subject}: the Hub does not take the token ({problem})") from None
     if access.get("role") == "read":
@@ -62,9 +62,10 @@ def push(run: Path, repo: str, reporter: Reporter) -> str:
     """Upload a run directory as one commit, without the files in IGNORED, and return the
     repository's URL.
 
-    A new repository is created as private. An existing repository keeps its visibility, and also
-    those of its files that this run does not have. The model card's example is changed to name the
-    repository. Raises ScicotError if the upload fails; the run directory is then unchanged.
+    A new repository is created as private. An existing repository keeps its visibility, and files
+    in it that this run does not have are not deleted. In the model card, the usage example is
+    changed to load the run from the repository. Raises ScicotError if the upload fails; the run
+    directory is then unchanged.
     """
     ending = f"; the run itself is whole in {run}, and the same command pushes it again"
     with reporter.task(f"pushing to {repo}"):
@@ -82,7 +83,7 @@ def push(run: Path, repo: str, reporter: Reporter) -> str:
                 commit_message=f"A run of scicot {__version__}",
                 ignore_patterns=list(IGNORED),
             )
-        except Exception as error:  # noqa: BLE001 (of HTTP, of storage, of the model card's form)
+        except Exception as error:  # noqa: BLE001 (errors of HTTP, of the disk, or of the card)
             if card_text is not None:
                 jsonl.write_text(card, card_text)
             problem = _message(error, api.token)
@@ -91,8 +92,8 @@ def push(run: Path, repo: str, reporter: Reporter) -> str:
 
 
 def _api(repo: str, ending: str = "") -> HfApi:
-    """Return a client of the Hub, after checking that a token is set and that the Hub is reachable.
-    Raises ScicotError otherwise, with `ending` at the end of the message."""
+    """Return a Hub client, after checking that a token is set and that the Hub is reachable. Raises
+    ScicotError otherwise, with `ending` at the end of the message."""
     from huggingface_hub import HfApi, get_token
 
     subject = f"--push-to-hub {repo}"
@@ -115,7 +116,7 @@ def _api(repo: str, ending: str = "") -> HfApi:
 
 
 def _message(error: Exception, token: str | bool | None = None) -> str:
-    """Return a one-line message for an error of the Hub's client: the Hub's own or, if it sent
-    none, the exception's. The token is masked."""
+    """Return a one-line message for an error of the Hub client: the message that the Hub sent or,
+    if it sent none, that of the exception. The token is masked."""
     text = one_line(getattr(error, "server_message", None) or "") or error_line(error)
     return text.replace(token, "...") if isinstance(token, str) else text

@@ -67,9 +67,10 @@ def train_rationale(
     those that the teacher answered wrong. With `settings.seeds` above 1 the runs are RUN/seed-0,
     ... and the returned manifest summarises them.
 
-    With `reward`, rounds of sampling follow: the student is trained on those of its own rationales
-    that raise the probability of the gold choice for an answer student (a run of train-answer
-    --folds). See the package rewards/. The figures of the rounds are in RUN/rounds.
+    With `reward`, rounds of sampling follow (see the package rewards/). In each round, students
+    write several rationales for each question, and an answer student (of a run of train-answer
+    --folds) scores them. The student is then also trained on those that raise the probability of
+    the gold choice. The figures of the rounds are in RUN/rounds.
     """
     return _train(
         Stage.RATIONALE,

@@ -19,7 +19,8 @@ _NAMES = {
 }
 _LOSSES, _SCORES = ("loss", "dev_loss"), ("dev_accuracy", "dev_rouge_l")
 
-# Markers: round for a loss, square for a score, none for the training loss, which has many points.
+# Markers: round for dev loss, square for accuracy, diamond for ROUGE-L. The training loss has none,
+# because it has many points.
 _MARKS = {
     "dev_loss": "m-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0z",
     "dev_accuracy": "m-3.5-3.5h7v7h-7z",

@@ -1,4 +1,5 @@
-"""Fit the weight w of the probabilities without a rationale in a student's combined answer.
+"""Fit the weight w of a student's answer without a rationale when it is averaged with the answer
+given a rationale.
 
     p(choice) = (1 - w) p(choice | question, rationale) + w p(choice | question)
 
@@ -21,9 +22,10 @@ def fit_mixture_weight(
     """Return the w among 0, 1/20, ..., 1 with the highest likelihood of the gold choices; on a tie,
     the smallest.
 
-    Both arguments hold one probability for each question: that of its gold choice, given a
-    rationale and given none. The mixture of the two is (1 - w) x with_rationale + w x
-    without_rationale. Its log-likelihood is concave in w, so searching this grid is sufficient.
+    Both arguments hold, for each question, the probability of its gold choice: `with_rationale`
+    given a rationale, `without_rationale` given none. The mixture of the two is (1 - w) x
+    with_rationale + w x without_rationale. Its log-likelihood is concave in w, so searching this
+    grid is sufficient.
     """
     weights = [step / _STEPS for step in range(_STEPS + 1)]
 

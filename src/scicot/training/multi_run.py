@@ -38,7 +38,7 @@ def train_all(
     With several seeds, this manifest summarises them. In stage 1, the fold students also write the
     out-of-fold rationales, unless `out_of_fold` is False. Existing runs are checked before any
     training. With `force`, all students are trained again, and the existing run is kept beside the
-    new one until that is finished.
+    new one until the new one is finished.
     """
     main_specs = _of_seeds(main)
     of_folds = {spec.run: folds.fold_specs(spec) if folds else [] for spec in main_specs}
@@ -96,7 +96,7 @@ def _one_by_one(
     for number, spec in enumerate(todo, start=1):
         if len(todo) > 1:
             reporter.note(f"student {number} of {len(todo)}: {spec.run}")
-        # The only reference is handed over, so that no two students are in memory at once.
+        # `first_prepared` is cleared, so that no two students are in memory at once.
         prepared, first_prepared = first_prepared or prepare(spec, reporter), None
         done[spec.run] = run_directory.train(spec, prepared, reporter)
         del prepared
@@ -106,9 +106,9 @@ def _one_by_one(
 def _prepare_first(
     todo: Sequence[TrainingSpec], done: Done, main: TrainingSpec, reporter: Reporter
 ) -> tuple[Prepared | None, int]:
-    """Report how many students are left to train, and prepare the first one before anything is
-    deleted. Returns (the prepared student, the number of students to train in parallel), or (None,
-    1) if nothing is left to train."""
+    """Report how many students are left to train, and prepare the first of them. This happens
+    before any file is deleted, because preparing may fail. Returns (the prepared student, the
+    number of students to train in parallel), or (None, 1) if nothing is left to train."""
     if not todo:
         reporter.note(f"{main.run} is finished already and not trained again")
         return None, 1
@@ -122,8 +122,8 @@ def _prepare_first(
 
 
 def _of_seeds(main: TrainingSpec) -> list[TrainingSpec]:
-    """Return the specs of the main students: for a single seed that of RUN itself, otherwise one
-    for each seed, in RUN/seed-S."""
+    """Return the specs of the main students: for a single seed the spec of RUN itself, otherwise
+    one spec for each seed S, in RUN/seed-S."""
     first_seed, count = main.settings.seed, main.settings.seeds
     if count == 1:
         return [main]
@@ -187,9 +187,9 @@ def _announce(todo: Sequence[TrainingSpec], first_prepared: Prepared, reporter: 
 def _sum_up(
     main: TrainingSpec, main_specs: Sequence[TrainingSpec], done: Mapping[Path, Manifest]
 ) -> Manifest:
-    """Write and return the manifest that summarises the runs of several seeds. Once all are
-    finished, it holds the mean and standard deviation of each metric, and a model card is
-    written."""
+    """Write and return the manifest that summarises the runs of several seeds. Once all these runs
+    are finished, the manifest holds the mean and standard deviation of each metric, and a model
+    card is written."""
     trained = [done[spec.run] for spec in main_specs if spec.run in done]
     summary = main.manifest()
     summary.seeds = [spec.run.name for spec in main_specs]
@@ -228,6 +228,7 @@ def _add_folds(manifest: Manifest, metrics: Mapping[str, float], main: TrainingS
 
 
 def replaced_run(run: Path) -> Path:
+    """Return the directory, beside the run, in which --force keeps the former run."""
     real = run.resolve()  # if the run is a symbolic link: beside its target
     return real.with_name(f".{real.name}.replaced")
 

@@ -71,8 +71,9 @@ def is_empty(run: Path) -> bool:
 
 
 def check_seeds(main: TrainingSpec, top: Manifest | None, names: Sequence[str]) -> None:
-    """Raise ScicotError if a directory holds anything but runs of some of the seeds `names`, with
-    the same settings and data. `top` is its manifest, or None if it has none."""
+    """Check that the directory of a run with several seeds holds only runs of the seeds `names`
+    ("seed-0", ...), with the same settings and data. Raises ScicotError if not. `top` is the
+    manifest of the directory, or None if it has no manifest."""
     if top is None:
         parts = list(main.run.iterdir()) if main.run.is_dir() else []
         # Runs of seeds that were trained one by one (by an array of jobs) are accepted.
@@ -129,7 +130,7 @@ def _begin(spec: TrainingSpec, manifest: Manifest, schedule: Schedule) -> None:
     """Create the run directory with the manifest, the batch layout, and the list of training and
     dev questions."""
     spec.run.mkdir(parents=True, exist_ok=True)
-    # written first, because it marks the directory as ours for the next start
+    # written first, because the next call recognises a run of scicot by it
     manifest.write(spec.run)
     schedule.layout.write(spec.run / CHECKPOINTS)
     write_seen(
@@ -189,7 +190,7 @@ def _set_ends(prepared: Prepared) -> None:
         )
 
 
-_TRIAL = 20  # steps; a shorter run is only a trial
+_TRIAL = 20  # a run with fewer steps is only a trial, and gets no warning about its warm-up
 
 
 def _tell_warmup(settings: TrainSettings, steps: int, reporter: Reporter) -> None:

@@ -24,7 +24,7 @@ SIZES: dict[str, dict[str, Any]] = {
         "num_layers": 2,
         "num_decoder_layers": 2,
         "num_heads": 4,
-        "dropout_rate": 0.0,  # small worlds are underfitted, not overfitted
+        "dropout_rate": 0.0,  # the small synthetic data sets are underfitted, not overfitted
         "vocabulary": 4096,
     },
     "small": {  # 2.4 M
@@ -193,7 +193,8 @@ def _as_large_as(
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, *, ends_every_text: bool = True) -> Any:
     """Train a byte-level BPE tokenizer, which can encode any text, with at most `vocabulary`
-    tokens. With `ends_every_text`, it appends </s> to every text, as T5's tokenizer does."""
+    tokens. With `ends_every_text`, the tokenizer appends </s> to every text, as T5's tokenizer
+    does."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 

@@ -27,7 +27,7 @@ from scicot.training.spec import TrainingSpec
 
 # A run shorter than this is not worth a process, which must first load torch and transformers.
 _SHORT = 60.0  # seconds
-_BYTES_A_WEIGHT = 20  # weight, gradient, two moments, and a reserve
+_BYTES_A_WEIGHT = 20  # weight, gradient, two moments of AdamW (4 bytes each), and a reserve
 _SPARE = 2 * 2**30  # bytes for libraries and activations
 _POLL = 0.2  # seconds
 
@@ -38,8 +38,8 @@ def parallel_students(
     """Return the number of students to train in parallel: `settings.jobs` if given, otherwise as
     many as fit in the free memory, up to two per GPU or one per CPU core.
 
-    Return 1 in a multi-process run. Without `settings.jobs`, also return 1 if training one student
-    takes less than _SHORT seconds; `seconds` is the estimate of that.
+    Return 1 in a multi-process run. Without `settings.jobs`, also return 1 if `seconds`, the
+    estimated duration of training one student, is less than _SHORT.
     """
     if processes.count() > 1:
         return 1
@@ -64,9 +64,9 @@ def parallel_students(
 def train(todo: Sequence[TrainingSpec], parallel: int, reporter: Reporter) -> dict[Path, Manifest]:
     """Train the students, `parallel` at a time, and return their manifests by run directory.
 
-    If one fails, no further student is started, and its error is raised after the running ones have
-    ended. If the user interrupts the command, SIGTERM is sent to all processes, so that each saves
-    a checkpoint and exits.
+    If the training of one fails, no further training is started, and the error is raised after the
+    running ones have ended. If the user interrupts the command, SIGTERM is sent to all processes,
+    so that each saves a checkpoint and exits.
     """
     waiting, running = list(todo), dict[Path, _Student]()
     failed: ScicotError | None = None
@@ -102,7 +102,7 @@ def train(todo: Sequence[TrainingSpec], parallel: int, reporter: Reporter) -> di
 
 class _Student:
     """A worker process that trains one student. `slot`, from 0 to `parallel` - 1, selects its GPU.
-    Its messages are put into the queue `messages`, each together with this object."""
+    Its messages are put into the queue `messages` as (this object, message)."""
 
     def __init__(
         self,

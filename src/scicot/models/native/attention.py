@@ -136,8 +136,8 @@ class PrefixCache:
         return attended(q, keys, values, self.mask)
 
     def window_mask(self, positions: Tensor, window: int | None) -> Tensor:
-        """Return the mask that is added to the scores of queries for the prefix tokens: rows x 1 x
-        query positions x prefix positions.
+        """Return the mask to add to the attention scores between the queries and the prefix tokens:
+        rows x 1 x query positions x prefix positions.
 
         `positions` (rows x query positions) are the positions of the queries in their sequences.
         The mask is 0 for prefix tokens fewer than `window` positions before the query, or for all

@@ -48,7 +48,7 @@ class Causal:
 
     def prompt(self, source: list[int]) -> Prompt:
         # The last prompt token is the decoder's first input, since its output predicts the first
-        # token.
+        # generated token.
         return Prompt(source[:-1], source[-1], source)
 
     def encoder(self, ids: Tensor, lengths: Tensor) -> PrefixCache:
@@ -222,7 +222,7 @@ def _rotated(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
 
 def _rotations(rotary: Any) -> dict[str, tuple[Tensor, float]]:
     """Return the (frequencies, scaling factor) of the rotary positions for each layer type; ""
-    stands for layers without a type. Only in Gemma do they differ between layer types."""
+    stands for layers without a type. They differ between layer types only in Gemma."""
     if hasattr(rotary, "inv_freq"):
         rotary_parameters = rotary.inv_freq.float(), float(rotary.attention_scaling)
         return dict.fromkeys(("", "full_attention", "sliding_attention"), rotary_parameters)

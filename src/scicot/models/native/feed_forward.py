@@ -41,8 +41,9 @@ class FeedForward:
     With `in_place`, weights that already have the dtype of the products are not copied. In int8 the
     norm's weight is then applied to the inputs before they are quantised, instead of being
     multiplied into the layer's weights. Gemma needs this: its norm weights are small in the
-    channels where the hidden states are very large. Without them the large channels would set the
-    scale, and all others would be rounded to 0 (relative error of a layer: 0.78 instead of 0.06).
+    channels where the hidden states are very large. If the inputs were quantised without these
+    weights, the large channels would set the scale, and all others would be rounded to 0 (relative
+    error of a layer: 0.78 instead of 0.06).
     """
 
     gate: Tensor

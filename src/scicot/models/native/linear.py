@@ -37,7 +37,7 @@ class Norm:
     variance_epsilon: float
 
     def __call__(self, x: Tensor) -> Tensor:
-        # In the dtype of the weight: otherwise torch runs several kernels.
+        # The input is cast to the weight's dtype: with another dtype, torch runs several kernels.
         return functional.rms_norm(x.float(), x.shape[-1:], self.weight, self.variance_epsilon)
 
 
@@ -81,7 +81,8 @@ def finer(dtype: torch.dtype) -> torch.dtype:
     matrix products use `dtype`.
 
     It is `dtype` itself, except for int8, whose rounding error is too large for attention scores
-    that are not scaled down. Then it is bf16, or fp32 on a CPU without bf16 instructions.
+    that are not scaled down. In place of int8 it is bf16, or fp32 on a CPU without bf16
+    instructions.
     """
     if dtype is not torch.int8:
         return dtype
@@ -162,8 +163,8 @@ class Bf16Product:
     def __init__(self, weight: Tensor) -> None:
         self._weight = weight.bfloat16()
         self._packed = weight.device.type == "cpu" and _onednn()
-        # oneDNN's packed layout: for few rows, repacking the weights would take longer than the
-        # product.
+        # The weights are packed into oneDNN's layout once: for few rows, packing takes longer than
+        # the product.
         if self._packed:
             self._weight = torch.ops.mkldnn._reorder_linear_weight(self._weight, _ROWS)
 

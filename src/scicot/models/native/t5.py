@@ -54,7 +54,7 @@ class Encoder:
             for weight in (attention.k.weight, attention.v.weight)
         ]
         self._states = linear(cross_weights, finer(dtype), stack.final_layer_norm)
-        # On a CPU only these kernels read bf16.
+        # On a CPU only the numba kernels read bf16.
         readable = kernels.HERE or self._embedding.device.type != "cpu"
         bf16 = readable and dtype is not torch.float32
         self._cache_dtype = torch.bfloat16 if bf16 else torch.float32
@@ -157,9 +157,9 @@ class _Distances:
 
 
 def _split_heads(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Split the width of x (rows x positions x width) into parts, heads and numbers of a head:
-    parts x rows x heads x positions x size. The parts are the Q, K and V that one matrix product
-    computes. `shape` is (parts, heads, size)."""
+    """Split the last axis of x (rows x positions x width) into `shape`, (parts, heads, size).
+    Returns parts x rows x heads x positions x size. The parts are the Q, K and V that one matrix
+    product computes."""
     return x.view(*x.shape[:2], *shape).permute(2, 0, 3, 1, 4)
 
 

@@ -61,7 +61,7 @@ def tokens_that_fit(model: Any, longest: tuple[int, int], settings: TrainSetting
     max_tokens = _MOST if device.type == "cuda" else _ON_CPU
     found, rows = 0, max(1, _LEAST // sum(longest))
     with out_of_memory_explained(settings, device):
-        # as large as AdamW's two moments
+        # takes the memory that AdamW's two moments will need
         moments = torch.empty(2 * weights_of(model), device=device)
         while not found or rows * sum(longest) <= max_tokens:
             try:

@@ -14,8 +14,9 @@ from scicot.training.scratch import PREFIX
 
 
 def check(settings: TrainSettings, student: str) -> None:
-    """Raise ScicotError if the settings request adapters or quantised weights that need a missing
-    package, or quantised weights for a student with random weights."""
+    """Raise ScicotError if the settings request adapters or quantised weights and the package for
+    them is not installed, or if they request quantised weights for a student with random
+    weights."""
     if settings.lora and importlib.util.find_spec("peft") is None:
         raise ScicotError("--lora: needs peft; pip install 'scicot[lora]'")
     if settings.quantization == "none":
@@ -44,9 +45,10 @@ def adapted(model: Any, rank: int) -> Any:
 def merged(learner: Any, model: Any, student: str, rank: int) -> Any:
     """Merge the trained adapters into the weights, and return the student as a plain model.
 
-    `model` is the one given to `adapted`, and `learner` its result. Merging into 4-bit weights
-    would round the adapters away, so they are merged into the original weights, loaded again from
-    `student`. For rank 0, there are no adapters and `model` is returned.
+    `model` is the model that was given to `adapted`, and `learner` the model that `adapted`
+    returned. Merging into 4-bit weights would round the adapters away, so they are merged into the
+    original weights, loaded again from `student`. For rank 0, there are no adapters and `model` is
+    returned.
     """
     if not rank:
         return model

@@ -1,8 +1,9 @@
 """Compute the loss of target tokens without holding all logits in memory at once.
 
-The logits of 1,000 target tokens over T5's vocabulary take 128 MB in fp32, their gradient as much
-again, and at least a fifth of them would be for padding. So the output layer is applied only to
-real target tokens, some at a time, and their gradient is computed in the same pass.
+The logits of 1,000 target tokens over T5's vocabulary take 128 MB in fp32, and their gradient as
+much again. At least a fifth of these logits would be for padding. So the output layer is applied
+only to real target tokens, a chunk at a time, and the gradient of the logits is computed in the
+same pass.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class TargetLoss:
     def __call__(self, wrapped: Any, inputs: dict[str, Tensor]) -> Tensor:
         """Return the loss of a batch {"input_ids", "attention_mask", "labels"}. `wrapped` is the
         model itself or its data-parallel wrapper."""
-        # The Trainer would have accelerate wrap the model's forward permanently, so autocast is
-        # used here.
+        # Not by the Trainer's bf16 option: with it, accelerate would wrap the model's forward
+        # permanently.
         device_type = inputs["labels"].device.type
         with torch.autocast(device_type, torch.bfloat16, enabled=self._bf16):
             return self._summed(wrapped, inputs)

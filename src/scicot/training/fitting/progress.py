@@ -127,9 +127,9 @@ def tenth(steps: int) -> int:
 
 
 def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a log row with non-finite floats replaced by None, which JSON allows. The Trainer's
-    "epoch" is left out, because it counts passes over the whole schedule, not over the training
-    rows."""
+    """Return a log row with non-finite floats replaced by None, since JSON has no NaN or infinity.
+    The Trainer's "epoch" is left out, because it counts passes over the whole schedule, not over
+    the training rows."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in row.items()

@@ -52,10 +52,8 @@ def fit(
         trainer.add_callback(progress)
         with out_of_memory_explained(settings, trainer.args.device):
             result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
-    if (
-        "wandb" in spec.report_to
-    ):  # otherwise the next student would continue in this one's tracker run
-        import wandb
+    if "wandb" in spec.report_to:
+        import wandb  # without `finish`, the next student would report to the same wandb run
 
         wandb.finish()
     if progress.stopped is not None:
@@ -91,9 +89,10 @@ def make_trainer(
     settings: TrainSettings,
     report_to: Sequence[str] = (),
 ) -> _Trainer:
-    """Return the Trainer that `fit` runs. This changes `model` in place: it sets its attention
-    implementation and adds adapters, if requested."""
-    set_seed(settings.seed + processes.rank())  # every process needs another dropout mask
+    """Return the Trainer that `fit` runs. Changes `model` in place: sets its attention
+    implementation and, if the settings request them, enables gradient checkpointing and adds
+    adapters."""
+    set_seed(settings.seed + processes.rank())  # each process needs a different dropout mask
     device = resolve_device(settings.device)
     model.set_attn_implementation(attention(model, settings, device))
     if settings.gradient_checkpointing:
@@ -109,7 +108,7 @@ def make_trainer(
     )
     trainer.target_loss = TargetLoss(model, bf16=uses_bf16(model, settings))
     trainer.remove_callback(PrinterCallback)  # stdout is reserved for data
-    # not the default directory, which is inside that of the checkpoints and deleted with them
+    # Not the default directory: it is in the checkpoint directory, which is deleted at the end.
     if "tensorboard" in report_to:
         from torch.utils.tensorboard import SummaryWriter
 
@@ -119,8 +118,8 @@ def make_trainer(
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """Return the last complete checkpoint in a folder, or None. A checkpoint that was cut short by
-    a crash or a full disk has no marker file, and is ignored."""
+    """Return the last complete checkpoint in a folder, or None if there is none. A checkpoint whose
+    writing was interrupted, by a crash or a full disk, has no marker file and is ignored."""
     numbered = (path for path in folder.glob("checkpoint-*") if path.name[11:].isdecimal())
     complete = [path for path in numbered if (path / COMPLETE_MARKER).exists()]
     return max(complete, key=_step, default=None)
@@ -165,8 +164,9 @@ def _arguments(
 
 class _Trainer(Trainer):
     """A Trainer whose loss is the mean over all target tokens of an optimizer step, in all its
-    micro-batches and processes. For students with two tasks, it is the mean over answer tokens plus
-    rationale_loss_weight x the mean over rationale tokens (Hsieh et al. 2023, equation 4)."""
+    micro-batches and processes. For students with two tasks (multi-task and shared), it is the mean
+    over answer tokens plus rationale_loss_weight x the mean over rationale tokens (Hsieh et al.
+    2023, equation 4)."""
 
     target_loss: TargetLoss
     # the loss is already normalised over the batches of a step, by their shares
@@ -176,7 +176,7 @@ class _Trainer(Trainer):
         self,
         model: Any,
         inputs: dict[str, Any],
-        return_outputs: bool = False,  # noqa: ARG002  (only evaluation through the Trainer asks)
+        return_outputs: bool = False,  # noqa: ARG002  (True only in evaluation by the Trainer)
         num_items_in_batch: Any = None,  # noqa: ARG002
     ) -> Any:
         share = inputs.pop("share")[0]

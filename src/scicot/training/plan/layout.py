@@ -19,11 +19,12 @@ from scicot.training.plan.length_buckets import pieces
 
 FILE = "layout.json"
 
-# Groups of similar lengths in a step. With a single group, whole steps consist of one kind of
-# question with texts of one length, and students trained in the quickstart become clearly worse.
+# Number of groups of similar lengths in a step. With a single group, all rows of a step are about
+# equally long and often of one kind of question, and students trained in the quickstart become
+# clearly worse.
 _GROUPS = 4
 
-# Fixed cost of another batch, in tokens that could be computed in the same time.
+# Fixed cost of one more batch, as the number of tokens that could be computed in the same time.
 _BATCH_COSTS = {"cpu": 250}
 _BATCH_COSTS_A_GPU = 4000
 
@@ -52,7 +53,8 @@ class Layout:
     @classmethod
     def grouped(cls, settings: TrainSettings, lessons: int, tokens: int) -> Layout:
         """Make the layout for the settings and an epoch with this many training rows and tokens.
-        The number of batches is `settings.accumulate`, or one for each group if that is None."""
+        The number of batches is `settings.accumulate`, or one for each group if this setting is
+        None."""
         rows, budget = settings.batch_rows, settings.batch_tokens
         batches = settings.accumulate or 1
         groups = batches * -(-_GROUPS // batches)

@@ -18,8 +18,8 @@ Indices = npt.NDArray[np.int64]
 
 
 def padded(lengths: Any) -> int:
-    """Return the number of tokens, with padding, of one batch of rows. `lengths` holds their
-    lengths: shape (rows, 2) for input and target, or (rows, 1) for the sum of both."""
+    """Return the number of tokens, with padding, of one batch of rows. `lengths` holds the lengths
+    of the rows: shape (rows, 2) for input and target, or (rows, 1) for the sum of both."""
     return int(len(lengths) * lengths.max(axis=0).sum())
 
 
@@ -57,7 +57,7 @@ def _order(lengths: Any, rows: Indices, column: int) -> Any:
 
 def _halved(rows: Indices, weights: Any, first: int, count: int) -> tuple[Indices, Indices]:
     """Split sorted rows into two parts: one for `first` of the `count` batches, and one for the
-    remaining batches. The total weights of the parts are in about the same proportion."""
+    remaining batches. Each part has about the same total weight per batch."""
     reached = np.cumsum(weights[rows])
     cut = int(np.searchsorted(reached, reached[-1] * first / count, side="right"))
     cut = min(max(cut, first), len(rows) - (count - first))
@@ -65,8 +65,8 @@ def _halved(rows: Indices, weights: Any, first: int, count: int) -> tuple[Indice
 
 
 def pieces(batches: int, ranks: int) -> int:
-    """Return into how many pieces each batch of a step is split, so that all `ranks` processes get
-    equally many pieces. It is 1 if whole batches can be distributed evenly."""
+    """Return the number of pieces into which each batch of a step is split, so that all `ranks`
+    processes get equally many pieces. It is 1 if whole batches can be distributed evenly."""
     if batches % ranks == 0:
         return 1
     return ranks // batches if ranks % batches == 0 else ranks

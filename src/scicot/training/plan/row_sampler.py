@@ -1,6 +1,6 @@
 """Sample the training rows of each epoch.
 
-With --rationale-dropout, a random share of them is used without its rationale.
+With --rationale-dropout, a random share of the rows is used without their rationales.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numpy as np
 
 from scicot.config import TrainSettings
 
-# Numbers of the random streams of an epoch. The streams of files are numbered from 1.
+# Last part of the seeds of an epoch's random generators. Those of the files are numbered from 1.
 _STREAMS = {"dropout": 1_000_001, "batches": 1_000_002}
 
 
 class RowSampler:
-    """Samples the training rows of each epoch. `files` holds the number of the input file of each
-    row. The samples depend only on the seed and the number of the epoch."""
+    """Samples the training rows of each epoch. `files` holds, for each row, the index of the input
+    file that it was read from. The samples depend only on the seed and the number of the epoch."""
 
     def __init__(self, files: Sequence[int], settings: TrainSettings) -> None:
         self._count = len(files)
@@ -46,8 +46,8 @@ class RowSampler:
 
     def _drawn_from_files(self, epoch: int) -> list[Any]:
         """Return the indices of the rows of an epoch as a list of arrays, in the order of the
-        files. Each file gets a share of the epoch that is proportional to its weight, and its rows
-        are used in rotation."""
+        files. The share of a file in the epoch is proportional to its weight. The rows of a file
+        are used in rotation: all in random order, then all again in another random order."""
         shares = np.cumsum(self._settings.weights) / sum(self._settings.weights)
         # Rounded cumulatively over all epochs, so that a file with a very small share is used in
         # some epoch.

@@ -49,10 +49,10 @@ class Schedule:
     """The training examples of every step, as a dataset of micro-batches.
 
     A training row (a question with its rationale) yields one or two examples. An epoch samples as
-    many rows as there are. Without `weights` it contains each row once; with `weights` it contains
-    a share of rows from each file, in proportion to the file's weight. The sampled rows are grouped
-    by similar length, and the groups are in random order. A step consists of `layout.groups`
-    groups, joined into batches.
+    many rows as there are. Without `settings.weights` it contains each row once; with weights it
+    contains a share of rows from each file, in proportion to the file's weight. The sampled rows
+    are grouped by similar length, and the groups are in random order. A step consists of
+    `layout.groups` groups, joined into batches.
 
     Item i is a micro-batch for process i % ranks: a list of rows {"input_ids": token ids, "labels":
     token ids, "share": weight of each target token in the loss of the step}. With these weights the

@@ -1,5 +1,5 @@
-"""The token ids of all examples. They are computed once and stored in Arrow format; if there are
-many, they are read from disk."""
+"""Tokenise all examples once and keep their token ids in Arrow format: in memory or, for many
+training rows, on disk."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def identity(tokenizer: Any) -> str:
 
 
 def _encoded(chunks: Iterable[Sequence[Any]], encode: Encode) -> Iterator[dict[str, Any]]:
-    """Encode chunks of training rows, and yield one table row for each example. The first one of a
-    chunk contains the chunk's truncation counts."""
+    """Encode chunks of training rows, and yield one table row for each example. The first table row
+    of a chunk contains the truncation counts of the chunk."""
     for chunk in chunks:
         encoded = encode(chunk)
         counts = json.dumps({"cuts": encoded.cuts, "cut_targets": encoded.cut_targets})

@@ -30,7 +30,7 @@ class RewardEstimate:
     duration in seconds on this machine if students are trained one after another.
 
     With --epochs instead of --max-steps, the rationales that a round adds to the training rows lead
-    to more training steps. These are not counted.
+    to more training steps. These additional steps are not counted.
     """
 
     rounds: int

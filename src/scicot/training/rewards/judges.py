@@ -47,7 +47,7 @@ class Judges:
     @property
     def fold_by(self) -> str | None:
         """The field (--fold-by) whose value decided which rows were kept in the same fold when the
-        answer run was trained. None for the default."""
+        answer run was trained. None for the default grouping (splits.py)."""
         field = self.run.manifest.settings.get("fold_by")
         return None if field is None else str(field)
 
@@ -61,7 +61,8 @@ class Judges:
         self, questions: Sequence[Question], question_folds: Sequence[int], fold_by: str | None
     ) -> list[int]:
         """Return the judge of each question, as an index into `folds`: a fold student whose
-        training and dev sets have no question of the same group (splits.py).
+        training and dev sets have no question of the same group (questions that reveal each other's
+        answers, splits.py).
 
         `question_folds` are the folds of the questions in the training of stage 1. The fold student
         of the same fold is preferred. `fold_by` is the field by which questions are grouped. Raises
@@ -94,8 +95,8 @@ class Judges:
         self, fold: int, questions: Sequence[Question], keys_of_questions: Sequence[set[str]]
     ) -> set[str]:
         """Return the keys (overlap.whole_key) of all questions in the training and dev sets of fold
-        student number `fold`. For those that are among `questions`, also return the keys of their
-        groups, which `keys_of_questions` has in the same order."""
+        student number `fold`. If such a question is among `questions`, the keys of its group are
+        included. `keys_of_questions` holds the group keys of each of `questions`, in order."""
         ids = set()
         training_keys: set[str] = set()
         file = self.folds[fold].directory / overlap.FILE

@@ -25,7 +25,7 @@ class RoundReport:
     reward: float | None  # mean over all rationales
     reward_kept: float | None
     positive: float  # share of rationales with a reward above 0
-    leak: float | None  # mean gain in log p(gold) from the text of the right choice as rationale
+    leak: float | None  # mean gain in log p(gold) if the rationale is the text of the right choice
     # share of the rationales with a positive reward that may leak the answer: they announce it, or
     # their reward is above the cap
     leak_share: float | None
@@ -33,9 +33,9 @@ class RoundReport:
     names_one: float  # share that name exactly one choice
     names_gold: float  # share that name only the right choice
     accuracy: float  # accuracy of the answer students with the question's own greedy rationale
-    accuracy_none: float  # accuracy without a rationale, and with the texts below in its place
-    accuracy_shuffled: float | None  # another question's rationale
-    accuracy_announced: float  # the text of the right choice
+    accuracy_none: float  # accuracy without a rationale
+    accuracy_shuffled: float | None  # accuracy with another question's rationale
+    accuracy_announced: float  # accuracy with the text of the right choice as the rationale
     # mean gain in log p(gold), in nats, of a question's own rationale over another question's, and
     # the confidence that it is above 0 (one-sided paired t-test over the questions)
     benefit: float | None
@@ -81,9 +81,9 @@ def report_of(
     question.
 
     `cap` is the value of --leak-cap. `confidence` is that of --reward-confidence: if
-    `benefit_confidence` is below it, the rewards are not informative, and no rationale counts as
-    kept. If there are too few questions to compute it, the rewards count as informative. With
-    `last`, no rationale counts as kept either, because no round follows.
+    `benefit_confidence` is lower, the rewards are not informative, and no rationale counts as kept.
+    If there are too few questions to compute `benefit_confidence`, the rewards count as
+    informative. With `last`, no rationale counts as kept either, because no round follows.
     """
     first_samples = [row for row in rows if row["sample"] == 0]
     rewards = [row["reward"] for row in rows if row["reward"] is not None]

@@ -112,8 +112,8 @@ class RewardedFolds(Folds):
 
 
 def weighted(spec: TrainingSpec) -> TrainingSpec:
-    """Return the spec, without its file weights if none of its rows is a rewarded rationale (file
-    index 1), since there is nothing to weight then."""
+    """Return the spec. If none of its rows is a rewarded rationale (file index 1), its file weights
+    are removed, because there is nothing to weight."""
     if any(lesson.file for lesson in spec.lessons):
         return spec
     return replace(spec, settings=replace(spec.settings, weights=()))
@@ -160,7 +160,7 @@ class Rounds:
             reporter.warn(warning)
         if read_manifest(out) is None:
             out.mkdir(exist_ok=True)
-            self.main.manifest().write(out)  # a resumed command recognises the directory by it
+            self.main.manifest().write(out)  # marks the directory for a resumed command
         rows: list[Row] = []
         for number in range(last + 1):
             folds = RewardedFolds.of(self.folds, rows) if number else self.folds
@@ -225,9 +225,9 @@ class Rounds:
         )
 
     def _finished_manifest(self) -> Manifest | None:
-        """Return the manifest of the output directory if all rounds are finished, with the last
-        report; None if not. Raises ScicotError if the directory has a run with other settings or
-        data."""
+        """Return the manifest of the output directory if all rounds are finished and the report of
+        the last round exists, otherwise None. Raises ScicotError if the directory has a run with
+        other settings or data."""
         out = self.main.run
         existing = read_manifest(out) if out.is_dir() else None
         if existing is None:
@@ -264,8 +264,9 @@ class Rounds:
 
 
 def _compared_values(manifest: Manifest) -> dict[str, Any]:
-    """Return the values, by name, that determine a run with --reward. If they are equal, two runs
-    are the same. The rows that rounds add are left out, because these values determine them."""
+    """Return the values, by name, that determine a run with --reward. Two runs are the same if
+    these values are equal. The rows that rounds add are left out, because the other values
+    determine them."""
     reward: Mapping[str, Any] = manifest.reward or {}
     reward_values = {f"reward {name}": value for name, value in reward.items() if name != "round"}
     values = run_directory.determining(manifest)

@@ -8,8 +8,9 @@ Each row is a rationale row with its reward:
      "rejected": null, "names": null,
      "answered": {"own": "B", "none": "A", "announced": "B", "shuffled": "A"}}
 
-`reward` and `leak` are in nats. `answered` holds the scorer's answers given this rationale, none,
-the text of the right choice, and another question's first sample.
+`reward` and `leak` are in nats. `answered` holds the scorer's answers given this rationale (own),
+no rationale (none), the text of the right choice (announced), and another question's first sample
+(shuffled).
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ _SEQUENCES_ON_CPU = 512
 
 @dataclass(frozen=True)
 class QuestionBatch:
-    """A batch of questions with the same students. The fold student of stage 1 for `fold` writes
-    the rationales; fold student number `judge` of the answer run scores them."""
+    """A batch of questions with the same two students: the fold student of stage 1 for `fold`,
+    which writes the rationales, and fold student number `judge` of the answer run, which scores
+    them."""
 
     fold: int
     judge: int
@@ -53,8 +55,8 @@ class QuestionBatch:
 
 @dataclass(frozen=True)
 class Sampler:
-    """Samples rationales of the training questions and scores them. The fold students that do so
-    were not trained on the question."""
+    """Samples rationales of the training questions and scores them. Neither the fold student that
+    writes the rationales of a question nor the one that scores them was trained on the question."""
 
     judges: Judges
     settings: TrainSettings
@@ -68,8 +70,8 @@ class Sampler:
         cls, judges: Judges, folds: Folds, settings: TrainSettings, reward: RewardSettings
     ) -> Sampler:
         """Create a sampler for all training questions that have a gold answer. Raises ScicotError
-        if there are none, or if every fold student of the answer run was trained on or selected by
-        one of them."""
+        if there are none, or if a question cannot be scored, because it, or another question of its
+        group, is in the training or dev set of every fold student of the answer run."""
         fold_by_id: dict[str, int] = {}
         questions: list[Question] = []
         for index, lesson in enumerate(folds.lessons):
@@ -135,8 +137,8 @@ class Sampler:
                 expected = samples * len(batch.questions)
                 if len(batch_rows) < expected:
                     new_rows = self._sample_batch(batch, students, writers, number, samples, folder)
-                    # A batch cut short by a crash is generated again as a whole: in another batch
-                    # the last digits of its scores would differ.
+                    # A batch cut short by a crash is generated again as a whole: in a smaller
+                    # batch the last digits of the scores would differ.
                     out.write_all(new_rows[len(batch_rows) :])
                     batch_rows += new_rows[len(batch_rows) :]
                 rows += batch_rows
@@ -245,6 +247,6 @@ def _existing(
 
 def _name(fold_student: Run, main: Path) -> str:
     """Return the name of a fold student in the rows: "student:RUN/folds/K@HASH". `main` is the
-    directory of the run that it is a fold student of."""
+    directory of its main run."""
     folder = fold_student.directory.parent.relative_to(main.parent)
     return f"{STUDENT}{folder}/{fold_student.identity}"

@@ -115,8 +115,8 @@ def score(
 
 
 def gain(output: AnswerOutput, baseline: AnswerOutput) -> float | None:
-    """Return by how much log p(gold) is higher in `output` than in `baseline`, in nats. None if
-    either has no value. The gain is rounded to four decimals: further ones depend on the
+    """Return by how much log p(gold) is higher in `output` than in `baseline`, in nats. Return None
+    if one of the two is missing. The gain is rounded to four decimals: further ones depend on the
     composition of the batch, and must not change which rationales are kept."""
     if output.gold_log_probability is None or baseline.gold_log_probability is None:
         return None
@@ -142,10 +142,10 @@ def counted_reward(reward: float, leak: float | None, cap: float) -> float:
 
 
 def best(samples: Sequence[ScoredRationale], keep: int, cap: float) -> list[int]:
-    """Return the indices of the rationales to train on, the best first and at most `keep`. They
-    have a positive reward, are not rejected, and no text occurs twice. Rewards are capped (see
-    counted_reward). Among equal ones, rationales that do not name exactly one choice come first,
-    then earlier samples."""
+    """Return the indices of the rationales to train on, the best first and at most `keep`. A
+    rationale qualifies if its reward is positive, it is not rejected, and no earlier sample has the
+    same text. Rationales are ordered by their capped rewards (see counted_reward). On a tie, those
+    that do not name exactly one choice come first, then earlier samples."""
     candidates = []
     seen: set[str] = set()
     for index, sample in enumerate(samples):
