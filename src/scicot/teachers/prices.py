@@ -1,6 +1,6 @@
 """The prices of Anthropic's models, as of November 2026 (https://claude.com/pricing).
 
-Prices change, so `--price` overrides this table. No cost is reported for a model that is not in it.
+Prices change, so `--price` overrides this table. No cost is reported for other models.
 """
 
 from __future__ import annotations

@@ -45,8 +45,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def allowances(headers: Mapping[str, str]) -> tuple[Allowance, ...]:
-    """Return the rate limits in these headers. A limit is left out unless the headers give both its
-    remaining amount and its reset time."""
+    """Return the rate limits for which these headers give both the remaining amount and the reset
+    time."""
     found = _openai_allowances(headers)
     for kind in _KINDS:
         remaining = headers.get(f"anthropic-ratelimit-{kind}-remaining")
