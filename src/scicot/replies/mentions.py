@@ -45,9 +45,9 @@ _SOME_LABEL = re.compile(r"[A-Za-z0-9]\s{0,2}[)\]]")
 
 
 class Mention(NamedTuple):
-    """A place, text[start:end], that names choices. `labels` are their labels, several if the place
-    is ambiguous or lists choices. `marked` is True if a choice is named by a label that is written
-    as one, as in "(B)", and not by a bare label or by its text."""
+    """A place, text[start:end], that names choices. `labels` are their labels: several if the place
+    is ambiguous or lists choices. `marked` is True if a choice is named by a label in a form that
+    only labels have, such as "(B)", and not by a bare label ("B") or by its text."""
 
     start: int
     end: int
