@@ -1,5 +1,5 @@
-"""Clean and normalise texts: replace broken characters, join lines, and fold texts for
-comparison."""
+"""Clean and normalise texts: replace broken characters, join lines, and remove differences of case
+and punctuation before a comparison."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import unicodedata
 _PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
 _HALVES = re.compile(r"[\ud800-\udfff]+")
 _NO_WORDS = re.compile(r"[^\w\s]+")
-# a run of 30 non-ASCII characters, neither letters nor digits, which may be combining marks
+# 30 non-ASCII characters in a row, neither letters nor digits, that may be combining marks
 _MARKS = re.compile(r"[^\w\s\x00-\x7f]{30}")
 
 
