@@ -73,8 +73,8 @@ class Overlap:
 
 @dataclass
 class SeenQuestions:
-    """Digests of the questions that one or several students were trained on, or whose checkpoints
-    were selected with (dev). `overlap` holds the counts of `watch` and `overlap_with`."""
+    """Digests of the questions that one or several students were trained on, or that were used to
+    select their checkpoints (dev). `overlap` holds the counts of `watch` and `overlap_with`."""
 
     texts: set[str] = field(default_factory=set)
     whole_keys: set[str] = field(default_factory=set)
@@ -121,7 +121,7 @@ class SeenQuestions:
 
 def write_seen(run: Path, train: Iterable[Question], dev: Iterable[Question]) -> None:
     """Write a run's trained_on.jsonl, which lists the training questions, and the dev questions
-    with which the student's checkpoint is selected.
+    used to select the student's checkpoint.
 
     Each question is one row: {"id": ..., "split": "train" or "dev", "text": KEY, "question": KEY},
     with the keys of `text_key` and `whole_key`.

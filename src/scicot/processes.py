@@ -22,8 +22,8 @@ _PATIENCE = timedelta(days=7)
 
 
 class RankZeroFailed(SystemExit):
-    """Raised on the other ranks if rank 0 failed. It ends them without a message, since rank 0 has
-    printed its error."""
+    """Raised on the other ranks if rank 0 failed. The exception ends these processes without a
+    message, since rank 0 has printed its error."""
 
 
 class StoppedByAnother(KeyboardInterrupt):

@@ -87,9 +87,8 @@ def assign_folds(
 def dev_split(
     questions: Sequence[Question], groups: Groups, fraction: float, fold_by: str | None = None
 ) -> set[int]:
-    """Return the row indices of the dev split, which has about this fraction of all rows. It
-    consists of whole groups: at least one, but never all. Raises ScicotError if there is only one
-    group.
+    """Return the row indices of the dev split: whole groups with about `fraction` of all rows in
+    total, at least one group and never all. Raises ScicotError if there is only one group.
 
     A group is selected by a hash of its content, independently of the other groups, so that another
     file of the same questions is split in the same way. A group with more than this fraction of the

@@ -48,7 +48,8 @@ class StopRequest:
             raise self.pending
 
     def deferring(self) -> _Deferring:
-        """Return a context in which a request is only stored, and raised by the next check()."""
+        """Return a context manager within which a request is only stored. The next check() raises
+        it."""
         return _Deferring(self)
 
 

@@ -58,7 +58,7 @@ def check(work: Setup, output: Path, *, force: bool) -> None:
 
 
 async def run(job: Generation) -> None:
-    """Send all requests that have no row yet in batches, wait for the results, and write their
+    """Send in batches all requests that have no row yet, wait for the results, and write their
     rows."""
     teacher: Any = (
         job.work.teacher
@@ -127,7 +127,7 @@ class _Runner:
         allows. Return True if any plan was written.
 
         If this run has no reply yet, the first request is sent by itself: an error that affects all
-        requests then shows up at once. Raises ScicotError if that reply lacks the thinking that is
+        requests then shows up at once. Raises ScicotError if its reply lacks the thinking that is
         to be the rationale, and StoppedEarly if the budget does not cover a single request.
         """
         pending, budget = self._pending(), self._job.work.budget

@@ -38,8 +38,8 @@ _RECENT = 10_000  # questions whose kept samples are held in memory if the outpu
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """The recorded outcome of a request. `reason` is why its reply was rejected, None if it was
-    kept. `offset` is the byte at which its row begins in the file. `retry` marks it to be sent
-    again."""
+    kept. `offset` is the byte at which its row begins in the file. `retry` is True if the request
+    will be sent again."""
 
     reason: str | None
     offset: int

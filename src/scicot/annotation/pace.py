@@ -141,10 +141,10 @@ class Pace:
         allowances: tuple[Allowance, ...],
         sent_at: float | None = None,
     ) -> None:
-        """Count a refusal for too many requests, and lower the rate if there are too many of them.
+        """Count a refusal (status 429 or 529), and lower the rate if there are too many refusals.
         `retry_after` is the number of seconds that the server asked to wait, if it did.
-        `allowances` are the rate limits that it reported. `sent_at` is the time when the request
-        was sent."""
+        `allowances` are the rate limits that the server reported. `sent_at` is the time when the
+        request was sent."""
         now = self._clock()
         self._in_a_row += 1
         self._weigh(now, sent_at, answered=False)

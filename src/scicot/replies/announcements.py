@@ -210,7 +210,7 @@ def _claims(
     mentions: Mentions, start: int, end: int, *, claimed: bool, corrected: bool
 ) -> list[Claim]:
     """Return the claims in text[start:end]. `claimed` is True if an earlier sentence announced an
-    answer, `corrected` if the previous sentence withdrew one."""
+    answer, `corrected` if the previous sentence withdrew an answer."""
     text = mentions.text
     verdicts = []
     for verdict in _VERDICT.finditer(text, start, end):
@@ -314,8 +314,8 @@ class _Occurrences:
 
 
 def _stands_for_is(text: str, cue: re.Match[str], text_before: str, mention: Mention) -> bool:
-    """Return True if `cue`, the word or mark before a choice, means "is". A colon does not if more
-    text follows ("Why: (A) uses slang"), unless it stands after "is" ("the phase is: (B) full")."""
+    """Return True if `cue`, the word or mark before a choice, means "is". A colon does after "is"
+    ("it is: (B) full") or if the choice ends the clause, but not in "Why: (A) uses slang"."""
     return cue[0] != ":" or bool(_IS.search(text_before) or BOUNDARY.match(text, mention.end))
 
 

@@ -26,7 +26,7 @@ class LabelPatterns:
 @lru_cache(maxsize=256)
 def label_patterns(labels: tuple[str, ...]) -> LabelPatterns:
     """Compile the patterns of a question's labels. The result is cached by `labels`, since most
-    questions have the same ones."""
+    questions have the same labels."""
     one_of = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True))
     label = rf"(?P<label>{one_of})(?!\w)"
     flags = re.I | re.M

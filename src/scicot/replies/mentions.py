@@ -141,7 +141,7 @@ class Mentions:
         return labels[0] if len(labels) == 1 and stop <= end and followed_by_mark else None
 
     def marked_in(self, start: int, end: int) -> set[str]:
-        """Return the labels in text[start:end] that are written as labels: "(B)", "option B",
+        """Return the labels in text[start:end] in a form that only labels have: "(B)", "option B",
         "**B**"."""
         return {
             self._label(match["label"])

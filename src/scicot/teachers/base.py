@@ -127,11 +127,11 @@ class Teacher(Protocol):
 
     @property
     def name(self) -> str:
-        """The teacher as KIND:NAME, as it is recorded in rows."""
+        """The name of the teacher, KIND:NAME, which is recorded in rows."""
 
     async def ask(self, request: Request) -> Reply:
-        """Answer one request. Raises TeacherBusy, TeacherError or ScicotError if it cannot be
-        answered."""
+        """Answer one request. Raises TeacherBusy, TeacherError or ScicotError if the request cannot
+        be answered."""
 
     async def close(self) -> None:
         """Close the teacher's connections."""

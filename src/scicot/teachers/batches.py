@@ -61,7 +61,8 @@ class Batches(Protocol):
     most_bytes: int
 
     def encoded(self, custom_id: str, request: Request) -> bytes:
-        """Encode a request as JSON for `send`. Its result will have the same `custom_id`."""
+        """Encode a request as JSON for `send`. The result of this request will have the same
+        `custom_id`."""
 
     async def send(self, requests: Sequence[bytes], name: str) -> Batch:
         """Send encoded requests as one batch, under a name that no other batch has. Return the

@@ -43,7 +43,8 @@ class MessageBatches:
         self._parameters = parameters
 
     def encoded(self, custom_id: str, request: Request) -> bytes:
-        """Encode a request as JSON for `send`. Its result will have the same `custom_id`."""
+        """Encode a request as JSON for `send`. The result of this request will have the same
+        `custom_id`."""
         parameters = self._parameters(request)
         parameters.update(parameters.pop("extra_body", {}))
         return json.dumps({"custom_id": custom_id, "params": parameters}).encode()

@@ -46,8 +46,8 @@ PRICES = {
 
 
 def price_of(teacher: str) -> Price | None:
-    """Return the price of a teacher (KIND:NAME), None if it is unknown. A dated version has the
-    price of its model."""
+    """Return the price of a teacher (KIND:NAME), None if it is unknown. A dated version, such as
+    claude-haiku-4-5-20251001, has the price of its model."""
     kind, _, model = teacher.partition(":")
     if kind != "anthropic":
         return None

@@ -88,7 +88,7 @@ def _openai_allowances(headers: Mapping[str, str]) -> list[Allowance]:
 
 def _now(headers: Mapping[str, str]) -> datetime:
     """Return the current time by the server's clock, from the Date header. That header has a
-    resolution of one second, so the local clock is used if the two differ by less than two
+    resolution of one second, so the local clock is used if the two clocks differ by less than two
     seconds."""
     local = datetime.now(UTC)
     server = _http_date(headers.get("date") or "")
