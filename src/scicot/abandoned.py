@@ -1,8 +1,8 @@
 """Create temporary files and folders that the next run removes if their process was killed.
 
-The process that creates one holds a lock on it (flock), which the system releases when the process
-ends. So a file or folder with a name like the following that is not locked is a leftover of a dead
-process:
+The process that creates a temporary file or folder holds a lock on it (flock), which the system
+releases when the process ends. So an unlocked file or folder with a name like the following is a
+leftover of a dead process:
 
     .report.html.k3v9x_2a.tmp
 """
@@ -32,8 +32,8 @@ def temporary_file(folder: Path, prefix: str) -> tuple[int, str]:
 
 
 def temporary_folder(folder: Path, prefix: str) -> tuple[int, Path]:
-    """Create a temporary folder in a folder, with a name that begins with `prefix`. Returns its
-    descriptor and its path. The folder is locked until the descriptor is closed."""
+    """Create a temporary folder inside `folder`, with a name that begins with `prefix`. Returns the
+    descriptor and the path of the new folder, which is locked until the descriptor is closed."""
     while True:
         path = Path(tempfile.mkdtemp(_SUFFIX, prefix, folder))
         with suppress(FileNotFoundError):
@@ -44,9 +44,9 @@ def temporary_folder(folder: Path, prefix: str) -> tuple[int, Path]:
 
 
 def discard(folder: Path, prefix: str) -> None:
-    """Remove the files and folders with this prefix that `temporary_file` and `temporary_folder`
-    created in a folder for processes that are dead now. Does nothing on file systems without
-    locks."""
+    """Remove the leftovers of dead processes: the unlocked files and folders with this prefix that
+    `temporary_file` and `temporary_folder` created in `folder`. Does nothing on file systems
+    without locks."""
     name = re.compile(re.escape(prefix) + _RANDOM + re.escape(_SUFFIX))
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:

@@ -32,9 +32,10 @@ class Check:
     `repeated` counts rows with the id and content of an earlier row, `same_text` other rows with
     the question text of an earlier one. `long` counts questions that are too long: more tokens than
     the student's limit, or without a student more than 2,000 characters with context and choices.
-    `longest` is the length of the longest question in `unit`. `characters` counts problems with
-    characters that the student's tokenizer lacks, `overlap` the questions that are also in another
-    file.
+    `longest` is the length of the longest question in `unit`. `characters` counts questions by the
+    problem that characters missing from the student's tokenizer cause (models/characters.py).
+    `overlap` counts the questions that are also in another file. `images` counts questions about an
+    image, which are skipped, and `equal_choices` questions in which two choices have the same text.
     """
 
     file: str
@@ -60,7 +61,7 @@ class Check:
 
     @property
     def fit(self) -> bool:
-        """Return True if the check found no problem."""
+        """True if the check found no problem."""
         return not self.problems
 
     def to_row(self) -> Row:
@@ -179,7 +180,7 @@ class _Tally:
         if earlier != content:
             self._conflicts.append(question.id)
         elif key in self._texts:
-            # The question was repeated, with other choices or under another id.
+            # The question text occurs again, with other choices or under another id.
             self._found.same_text += 1
         self._texts.add(key)
         if self._seen is not None:

@@ -59,8 +59,8 @@ def keep_freed_memory() -> None:
     """Make the C library keep freed memory for later allocations.
 
     By default glibc returns large blocks to the system as soon as they are freed, and the system
-    fills every new block with zeros. For that, an engine on a CPU takes up to half as long again.
-    Does nothing on systems without glibc.
+    fills every new block with zeros. This makes inference on a CPU take up to 50 % longer. Does
+    nothing on systems without glibc.
     """
     import ctypes
 
@@ -82,8 +82,8 @@ def return_freed_memory() -> None:
 
 
 def release_pages(tensors: Iterable[torch.Tensor]) -> None:
-    """Let the system reclaim the memory of CPU tensors that are still referred to, but not needed
-    for now. If they are used again, weights mapped from a file are read from the disk again.
+    """Let the system reclaim the memory of CPU tensors that are still referenced, but not needed
+    for now. If the tensors are used again, weights mapped from a file are read from the disk again.
 
     Memory that is not backed by a file is reclaimed only if there is swap space. Does nothing on
     systems without MADV_PAGEOUT, which Linux has since 5.4.
@@ -137,8 +137,8 @@ def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
     return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
 
 
-# A number of weights. On a CPU, training a student with fewer is hardly faster in bf16, and the
-# smallest students answer worse.
+# The number of weights from which "auto" trains in bf16 on a CPU. Smaller students train hardly
+# faster in bf16, and the smallest students answer worse after it.
 LARGE = 10_000_000
 
 

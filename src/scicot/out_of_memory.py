@@ -23,10 +23,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def retry_with_less(work: Callable[[], Result], halve: Callable[[], bool]) -> Result:
-    """Return work(). Whenever it runs out of memory, call halve(), which has to make its batches
-    smaller, and call it again.
+    """Call work() and return its result. If it runs out of memory, call halve(), which must make
+    the batches of work() smaller, and then call work() again.
 
-    Raises ScicotError once halve() returns False, which means that batches cannot get smaller.
+    Raises ScicotError once halve() returns False, which means that the batches cannot get smaller.
     """
     while True:
         try:

@@ -46,7 +46,8 @@ class Overlap:
     questions: int = 0
     same_text: int = 0
     same_question: int = 0
-    # For each text_key that occurs in the other set, the whole_keys of the questions with it.
+    # For each text_key that occurs in the other set: the whole_keys of the counted questions that
+    # have it.
     by_text: dict[str, set[str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -62,7 +63,7 @@ class Overlap:
         )
 
     def describe(self, other_set: str) -> str:
-        """Describe the overlap in one sentence. `other_set` is the name of the other set in it."""
+        """Describe the overlap in one sentence, in which the other set is called `other_set`."""
         same = f"{self.same_question} of them" if self.same_question else "none of them"
         return (
             f"{self.same_text:,} of {self.questions:,} questions have the text of {other_set},"
@@ -72,8 +73,8 @@ class Overlap:
 
 @dataclass
 class SeenQuestions:
-    """Digests of the questions that one or several students were trained on, or selected by (dev).
-    `overlap` counts the questions that `watch` and `overlap_with` found among them."""
+    """Digests of the questions that one or several students were trained on, or that were used to
+    select their checkpoints (dev). `overlap` holds the counts of `watch` and `overlap_with`."""
 
     texts: set[str] = field(default_factory=set)
     whole_keys: set[str] = field(default_factory=set)
@@ -119,8 +120,8 @@ class SeenQuestions:
 
 
 def write_seen(run: Path, train: Iterable[Question], dev: Iterable[Question]) -> None:
-    """Write a run's trained_on.jsonl, which lists the training questions and the dev questions by
-    which the student is selected.
+    """Write a run's trained_on.jsonl, which lists the training questions, and the dev questions
+    used to select the student's checkpoint.
 
     Each question is one row: {"id": ..., "split": "train" or "dev", "text": KEY, "question": KEY},
     with the keys of `text_key` and `whole_key`.

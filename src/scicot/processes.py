@@ -16,14 +16,14 @@ from scicot.devices import resolve_device
 
 Result = TypeVar("Result")
 
-# Timeout of collectives. Other ranks wait long while rank 0 tokenises or generates rationales; if a
-# process crashes, the launcher ends the others.
+# Timeout of collectives. It is long because the other ranks wait while rank 0 tokenises or
+# generates rationales. If a process crashes, the launcher ends the others.
 _PATIENCE = timedelta(days=7)
 
 
 class RankZeroFailed(SystemExit):
-    """Raised on the other ranks if rank 0 failed. It ends them without a message, since rank 0 has
-    printed its error."""
+    """Raised on the other ranks if rank 0 failed. The exception ends these processes without a
+    message, since rank 0 has printed its error."""
 
 
 class StoppedByAnother(KeyboardInterrupt):
@@ -125,8 +125,8 @@ def on_rank_zero(work: Callable[[], Result]) -> Result:
 
 
 def rank_zero_first(work: Callable[[], Result]) -> Result:
-    """Run work() on all ranks: on rank 0 first, and then on the others, which find in a cache what
-    rank 0 has computed. Returns the result of work() on this rank."""
+    """Run work() on rank 0 first, and then on the other ranks, which find in a cache what rank 0
+    has computed. Returns the result of work() on this rank."""
     if rank() == 0:
         result = work()
         wait()

@@ -34,8 +34,9 @@ TASK = (
     '"Answer: X", where X is one of {labels}.'
 )
 
-# STaR's rationalisation (Zelikman et al. 2022, section 3.3): with the hint more questions get a
-# usable rationale, but an explanation that refers to the hint teaches nothing.
+# STaR's rationalisation (Zelikman et al. 2022, section 3.3): with a hint that gives the answer,
+# more questions get a usable rationale. But an explanation that refers to the hint teaches a
+# student nothing.
 HINT = (
     "Hint: the correct answer is {label}. {text}\n"
     "Reason as if you had not been told: do not mention the hint, argue from the question alone."
@@ -60,7 +61,8 @@ class Prompt:
 def build_example(
     question: Question, rationale: str, *, reveal_answer: bool = False, template: str | None = None
 ) -> tuple[str, str]:
-    """Build a few-shot example from a question and its rationale, and return its two turns.
+    """Build a few-shot example from a question and its rationale. Return (user turn, assistant
+    turn).
 
     The user turn is built as for any question (see `build_prompt`). The assistant turn is the
     rationale and a last line "Answer: X". Raises ScicotError for a question without a gold answer.
@@ -144,9 +146,8 @@ def _fill(template: str, question: Question, reveal_answer: bool) -> str:
 
 
 def _pieces(template: str) -> list[tuple[str, str | None]]:
-    """Split a template into pairs (text, name of the placeholder after it). The name is None if no
-    placeholder follows. Raises ScicotError for a single brace and for a placeholder with a
-    format."""
+    """Split a template into pairs (text, name of the placeholder that follows). The name is None if
+    none follows. Raises ScicotError for a single brace and for a placeholder with a format."""
     try:
         parsed = list(string.Formatter().parse(template))
     except ValueError as error:

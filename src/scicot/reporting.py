@@ -1,7 +1,7 @@
 """The interface through which library functions report progress, notes and warnings.
 
 The command line shows progress bars and coloured lines. From Python, notes and warnings go to the
-logger "scicot": warnings are printed by default, notes only if logging is configured to.
+logger "scicot": warnings are printed by default, notes only if logging is configured to show them.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Task(Protocol):
     """A piece of work whose progress is reported. The number of its steps may be unknown."""
 
     def advance(self, steps: int = 1, **figures: float | int | str) -> None:
-        """Report that `steps` more steps are done. `figures` are values to show beside the count,
-        by name."""
+        """Report that `steps` more steps are done. `figures` maps names to values that are shown
+        beside the count."""
 
 
 class Reporter(Protocol):
@@ -35,12 +35,12 @@ class Reporter(Protocol):
         """Report something that the user should check."""
 
     def task(self, description: str, total: int | None = None) -> AbstractContextManager[Task]:
-        """Return a context in which a task of `total` steps (None: unknown) runs. The value of the
-        context reports its progress."""
+        """Return a context manager around a task of `total` steps (None if unknown). It yields the
+        `Task` whose `advance` reports progress."""
 
     def stops_deferred(self) -> AbstractContextManager[None]:
-        """Return a context in which a request to stop does not interrupt a step: it is raised as
-        KeyboardInterrupt by the next `advance` of a task."""
+        """Return a context manager within which a request to stop (a signal) does not interrupt a
+        step. The next `advance` of a task raises it as KeyboardInterrupt."""
 
 
 class _SilentTask:
@@ -82,8 +82,8 @@ class Speed:
 
     @property
     def per_second(self) -> float:
-        """The growth of the count per second, in the recorded time; 0.0 if there is only one
-        record."""
+        """The average growth of the count per second between the first and the last record; 0.0 if
+        there is only one record."""
         (start, first_count), (now, count) = self._moments[0], self._moments[-1]
         return (count - first_count) / (now - start) if now > start else 0.0
 

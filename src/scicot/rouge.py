@@ -32,8 +32,8 @@ def _common(first: list[str], second: list[str]) -> int:
     """Return the length of the longest common subsequence of two lists of words, by dynamic
     programming with bit operations (Hyyrö 2004, "Bit-parallel LCS-length computation revisited").
 
-    Each row of the table is stored as the bits of an int, of which Python allows any number. A 0 at
-    bit i means that the length grows by 1 from column i to column i + 1.
+    Each row of the table is stored as the bits of one Python int, which can have any number of
+    bits. A 0 at bit i means that the length grows by 1 from column i to column i + 1.
     """
     positions: dict[str, int] = {}
     for column, word in enumerate(first):

@@ -8,13 +8,13 @@ from typing import Any
 from scicot.text import whole_characters
 
 Row = dict[str, Any]
-# for isinstance; dict first, since that check is faster and nearly always matches
+# types for isinstance; dict comes first, since its check is faster and nearly always succeeds
 MAPPING = (dict, Mapping)
 
 
 class RowProblem(ValueError):
-    """An error in a row, raised by code that does not know the row's location. Readers that know it
-    raise an InvalidRow with the same message."""
+    """An error in a row, raised by code that does not know the location of the row. Readers know
+    the location and raise InvalidRow with the same message instead."""
 
 
 def mapping_field(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -45,8 +45,8 @@ def group_rows(questions: Sequence[Question], fold_by: str | None = None) -> Gro
     members: dict[int, list[int]] = defaultdict(list)
     for row in range(len(questions)):
         members[root(row)].append(row)
-    # Sorted by the smallest hash of a text or value in the group. By hashes of all its rows, large
-    # groups would nearly always come first.
+    # Sort by the smallest hash of a text or, with `fold_by`, of a value in the group. With one hash
+    # per row, large groups would nearly always come first.
     return sorted(
         members.values(),
         key=lambda group: min(_group_hash(questions[row], fold_by) for row in group),
@@ -60,9 +60,9 @@ def assign_folds(
     many rows.
 
     The largest groups are assigned first, each to the smallest fold. Two kinds of groups are not
-    trained on, and each kind is distributed among the folds separately: groups of the rows in
-    `dev`, and groups that only have rows in `extra`. Raises ScicotError if fewer groups than folds
-    remain to train on.
+    used for training: groups of rows in `dev`, and groups of rows in `extra` only. Each kind is
+    distributed among the folds separately. Raises ScicotError if fewer groups than folds remain to
+    train on.
     """
     dev, extra = dev or set(), extra or set()
     trained = [group for group in groups if group[0] not in dev | extra]
@@ -87,8 +87,8 @@ def assign_folds(
 def dev_split(
     questions: Sequence[Question], groups: Groups, fraction: float, fold_by: str | None = None
 ) -> set[int]:
-    """Return the indices of the dev rows, about this fraction of all rows. They are whole groups,
-    at least one and never all. Raises ScicotError if there is only one group.
+    """Return the row indices of the dev split: whole groups with about `fraction` of all rows in
+    total, at least one group and never all. Raises ScicotError if there is only one group.
 
     A group is selected by a hash of its content, independently of the other groups, so that another
     file of the same questions is split in the same way. A group with more than this fraction of the

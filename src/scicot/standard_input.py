@@ -1,9 +1,9 @@
 """Reserve standard input for scicot's own readers.
 
 Libraries may prompt the user on standard input, as transformers does before running a model's own
-code. In a pipeline they would take a row of data for the user's reply. So the command line first
-moves standard input to another descriptor, which libraries and child processes do not know, and
-puts /dev/null in its place.
+code. In a pipeline such a library would read a row of data as the user's reply. So the command line
+first moves standard input to another descriptor, which libraries and child processes do not know,
+and opens /dev/null in its place.
 """
 
 from __future__ import annotations

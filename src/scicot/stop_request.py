@@ -22,10 +22,11 @@ class Interrupted(KeyboardInterrupt):
 
 
 class StopRequest:
-    """The request to stop this process, if there is one, and whether it is deferred.
+    """The request to stop this process, if there is one (`pending`). With `deferred`, a request is
+    only stored, and check() raises it.
 
-    A request is stored as well as raised, because Python discards exceptions that are raised in
-    destructors. The next check() raises it again.
+    A request that is raised at once is stored too, because Python discards exceptions that are
+    raised in destructors. The next check() raises it again.
     """
 
     def __init__(self) -> None:
@@ -47,7 +48,8 @@ class StopRequest:
             raise self.pending
 
     def deferring(self) -> _Deferring:
-        """Return a context in which a request is only stored, and raised by the next check()."""
+        """Return a context manager within which a request is only stored. The next check() raises
+        it."""
         return _Deferring(self)
 
 

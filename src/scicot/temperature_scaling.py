@@ -2,8 +2,8 @@
 
     p(choice) = softmax(score / T),   T fitted on questions not used for training
 
-This does not change the ranking of the choices for one rationale. If the probabilities with several
-rationales are averaged, it may change the answer.
+Dividing by T does not change the ranking of the choices for one rationale. If the probabilities
+with several rationales are averaged, it may change the answer.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _HALVINGS = 60
 
 
 def fit_temperature(scores: Sequence[Sequence[float]], gold: Sequence[int]) -> float:
-    """Return the temperature that minimises the cross-entropy of the gold choices. `scores` holds
-    the score (nats) of each choice for every question, and `gold` the index of its gold choice.
+    """Return the temperature that minimises the cross-entropy of the gold choices. `scores` holds,
+    for every question, the score (nats) of each choice, and `gold` the index of the gold choice.
 
     For n questions, the target probability of the gold choice is only (n + 1) / (n + 2), and the
-    other choices share the rest (as in Platt 1999 for two classes). With a target of 1, the
+    other choices share the rest (as in Platt 1999 for two classes). With a target of 1, the best
     temperature would be 0 if all n answers were right. Questions with a score that is not finite
     are skipped. Without any question, the result is 1.0.
     """

@@ -1,5 +1,5 @@
-"""Clean and normalise texts: replace broken characters, join lines, and fold texts for
-comparison."""
+"""Clean and normalise texts: replace broken characters, join lines, and remove differences of case
+and punctuation before a comparison."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import unicodedata
 _PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
 _HALVES = re.compile(r"[\ud800-\udfff]+")
 _NO_WORDS = re.compile(r"[^\w\s]+")
-# a run of 30 non-ASCII characters, neither letters nor digits, which may be combining marks
+# 30 non-ASCII characters in a row, neither letters nor digits, that may be combining marks
 _MARKS = re.compile(r"[^\w\s\x00-\x7f]{30}")
 
 
@@ -37,7 +37,7 @@ def _repaired(halves: re.Match[str]) -> str:
 
 def one_line(text: str, max_length: int | None = None) -> str:
     """Return the text on one line, in which each run of white space is a single space and lone
-    surrogates are replaced. It is cut to `max_length` characters, if this is given."""
+    surrogates are replaced. The line is cut to `max_length` characters, if this is given."""
     if max_length is not None:
         text = text[: 4 * max_length]
     return " ".join(whole_characters(text).split())[:max_length]

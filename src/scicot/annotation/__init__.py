@@ -1,12 +1,12 @@
 """Generate rationales: send questions to a teacher, and read and filter the replies. A request
-whose reply is on disk is never sent, and so never paid for, again.
+whose reply is already on disk is not sent again, so no reply is paid for twice.
 
-job.py is the command, and setup.py checks its inputs. generation.py runs it: requests.py builds
-requests from questions, and scheduler.py sends them at the rate that pace.py allows. With --batch,
-batch_jobs.py sends them through a batch API instead, and batch_plans.py stores on disk what was
-sent. judging.py evaluates replies, ledger.py writes their rows, and index.py records which requests
-are done. first_replies.py stops a run whose first replies are unusable. budget.py tracks the cost,
-and estimate.py predicts it.
+job.py implements the command generate-rationales, setup.py checks its inputs, and generation.py
+runs it: requests.py builds requests from questions, and scheduler.py sends them at the rate that
+pace.py allows. With --batch, batch_jobs.py sends them through a batch API instead, and
+batch_plans.py stores on disk what was sent. judging.py evaluates replies, ledger.py writes their
+rows, and index.py records which requests are done. first_replies.py stops a run whose first replies
+are unusable. budget.py tracks the cost, and estimate.py predicts it.
 """
 
 from scicot.annotation.estimate import Estimate, estimate_cost

@@ -34,10 +34,10 @@ _ROUNDS = 3  # attempts in total for a request that expires or fails with a serv
 
 
 def check(work: Setup, output: Path, *, force: bool) -> None:
-    """Check whether --batch and --cancel-batches can be carried out. Raises ScicotError if the
-    teacher has no batch API, if the questions or the output are not files, if --cancel-batches
-    finds no unfinished batch, or if there are unfinished batches and the call has --force or lacks
-    both options: it would abandon them."""
+    """Check that --batch or --cancel-batches can be carried out, and that the call abandons no
+    unfinished batch. Raises ScicotError if the teacher has no batch API, if the questions or the
+    output are not files, if --cancel-batches finds no unfinished batch, or if a batch is unfinished
+    and the call has --force or neither of the two options."""
     settings, under_way = work.settings, plans_of(output)
     folder, batched = beside(output, FOLDER), settings.batch or settings.cancel_batches
     if settings.cancel_batches and not under_way:
@@ -58,7 +58,7 @@ def check(work: Setup, output: Path, *, force: bool) -> None:
 
 
 async def run(job: Generation) -> None:
-    """Send all requests that have no row yet in batches, wait for the results, and write their
+    """Send in batches all requests that have no row yet, wait for the results, and write their
     rows."""
     teacher: Any = (
         job.work.teacher
@@ -90,9 +90,9 @@ class _Runner:
         self._rounds = 0  # rounds after which some requests were unanswered
         self._unanswered = 0  # requests that the last round left unanswered
         self._canceled = 0  # of these, the requests canceled by somebody else
-        self._fetched: dict[str, int] = {}  # number of incomplete fetches of each plan's results
+        self._fetched: dict[str, int] = {}  # incomplete fetches so far, by plan name
         self._answered = 0  # replies received in results during this run
-        # Errors that may or may not be caused by their questions.
+        # Errors of which it is unclear whether the question caused them.
         self._unclear: list[tuple[RowRequest, TeacherError]] = []
         self._refused: ScicotError | None = None  # the reason why the server will answer no request
 
@@ -127,7 +127,7 @@ class _Runner:
         allows. Return True if any plan was written.
 
         If this run has no reply yet, the first request is sent by itself: an error that affects all
-        requests then shows up at once. Raises ScicotError if that reply lacks the thinking that is
+        requests then shows up at once. Raises ScicotError if its reply lacks the thinking that is
         to be the rationale, and StoppedEarly if the budget does not cover a single request.
         """
         pending, budget = self._pending(), self._job.work.budget
@@ -212,10 +212,10 @@ class _Runner:
     async def _record_all(
         self, plan: Plan, row_requests: list[RowRequest], batch: Batch
     ) -> set[int]:
-        """Fetch the results of a batch and write the rows that they still lack. Return the line
-        numbers of the requests that have a result. Raises TeacherBusy if results are missing, so
-        that the caller fetches them again; after _FETCHES further attempts, incomplete results are
-        accepted."""
+        """Fetch the results of a batch, and write the row of each result that has none yet. Return
+        the line numbers (in the plan) of the requests that have a result. Raises TeacherBusy if
+        results are missing, so that the caller fetches them again; after _FETCHES further attempts,
+        incomplete results are accepted."""
         unanswered, canceled = self._unanswered, self._canceled
         seen, foreign = set[int](), 0
         self._unclear.clear()
@@ -244,8 +244,8 @@ class _Runner:
         return seen
 
     async def _record(self, row_request: RowRequest, outcome: Reply | Unanswered) -> None:
-        """Write the row of one result. No row is written if an earlier run wrote it, if the request
-        has to be sent again, or if it is unclear whether the question caused its error.
+        """Write the row of one result. No row is written if an earlier run wrote one, if the
+        request has to be sent again, or if it is unclear whether the question caused the error.
         `_record_unclear` decides about such errors once the whole batch has been read."""
         key = row_request.row.sample, row_request.row.saw_answer
         attempt = self._job.ledger.attempts(row_request.row.question).get(key)
@@ -271,10 +271,10 @@ class _Runner:
             self._unclear.append((row_request, TeacherError(str(error), certain=False)))
 
     async def _record_unclear(self, plan: Plan) -> None:
-        """Decide about the errors that the question may or may not have caused. If any request was
-        answered, the server works, so these errors become `error` rows. If none was, a probe
-        (Failures.settle) decides about a single error, and several errors stop the run without a
-        row."""
+        """Decide about the errors of which it is unclear whether the question caused them. If any
+        request was answered, the server works, so these errors become `error` rows. If no request
+        was answered, a single error is decided by a probe, a harmless question of our own
+        (Failures.settle), and several errors stop the run without writing rows."""
         if self._answered:
             for row_request, error in self._unclear:
                 self._job.reject_failed(row_request, error)

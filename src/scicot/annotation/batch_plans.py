@@ -32,7 +32,7 @@ FOLDER = "batches"
 @dataclass(frozen=True)
 class Plan:
     """A batch that is planned on disk: its name, the number of its requests, when it was sent
-    (`began`), and its id on the server. `began` and `id` are None until it is sent."""
+    (`began`), and its id on the server. `began` and `id` are None until the batch is sent."""
 
     path: Path  # path of the plan's .json file
     name: str

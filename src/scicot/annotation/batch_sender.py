@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-POLL_SECONDS = (1.0, 60.0)  # seconds between the first two polls of a batch, and between later ones
+POLL_SECONDS = (1.0, 60.0)  # first and longest interval in seconds between polls of a batch
 LISTED = 30.0  # seconds until a new batch is assumed to be in the server's list
 _CLOCKS = timedelta(minutes=10)  # tolerance for a server clock that is behind ours
 
@@ -39,8 +39,8 @@ class Sender:
 
     async def sent(self, plan: Plan) -> Plan | None:
         """Send a plan's batch unless it was sent before, and return the plan with the batch's id.
-        With --cancel-batches, a batch that was sent is canceled instead. If it was not sent, its
-        plan is deleted and None is returned."""
+        With --cancel-batches, nothing is sent: a batch that was sent before is canceled; for one
+        that was not, the plan is deleted and None is returned."""
         if plan.id is None and plan.began is not None:
             found = await self._found(plan)
             plan = plan if found is None else plan.sent(found)
@@ -170,7 +170,7 @@ class Sender:
 
 def _began_at(plan: Plan) -> datetime:
     """Return the time at which sending the plan began. If it is not recorded, return a time in
-    1970."""
+    1970, so that batches of any age are searched."""
     if plan.began is None:
         return datetime.fromtimestamp(_CLOCKS.total_seconds(), UTC)
     return datetime.fromisoformat(plan.began)

@@ -16,9 +16,9 @@ _OVERHEAD = 64  # tokens of a request besides its text
 
 @dataclass
 class Budget:
-    """The cost of one output so far and its limit, in dollars. If the price is unknown, nothing is
-    counted or limited. In all methods, `batched` means that the lower price of batch APIs
-    applies."""
+    """The cost of one output so far, and its limit (--max-cost), in dollars. If the price is
+    unknown, nothing is counted or limited. In all methods, `batched` means that the lower price of
+    batch APIs applies."""
 
     price: Price | None
     limit: float | None
@@ -95,8 +95,8 @@ class Budget:
 
     def worst(self, request: Request, *, batched: bool = False) -> float:
         """Return the worst-case cost of a request in dollars: one input token per byte of the
-        prompt, and as many output tokens as the request allows. Return 0 if the price is
-        unknown."""
+        prompt, at the higher price of cache writes, and as many output tokens as the request
+        allows. Return 0 if the price is unknown."""
         if self.price is None:
             return 0.0
         usage = {

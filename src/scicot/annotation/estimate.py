@@ -21,8 +21,8 @@ from scicot.reporting import LogReporter, Reporter, counted
 from scicot.teachers import Request, Teacher
 
 _COUNTED = 20  # requests whose tokens the server counts; the total is extrapolated from them
-# Tokens of a reply as long as there are no replies to extrapolate from: two to five sentences and
-# the answer, after some paragraphs of thinking.
+# Output tokens assumed for a reply if there are no earlier replies to extrapolate from. A reply has
+# two to five sentences and the answer, after some paragraphs of thinking if that is requested.
 OUTPUT_TOKENS: dict[RationaleSource, int] = {"reply": 150, "thinking": 1200}
 
 
@@ -66,8 +66,8 @@ def estimate_cost(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> Estimate:
-    """Estimate the requests, tokens and cost that `generate_rationales` with the same arguments
-    still needs.
+    """Estimate the requests, tokens and cost of a call of `generate_rationales` with the same
+    arguments. Requests that are done already are not included.
 
     If the server can count tokens, it counts the input tokens of a sample of the requests. With
     --reveal-answer on-failure, the second request for a question, which reveals the answer, is

@@ -21,7 +21,7 @@ from scicot.records import Choice, Question
 from scicot.reporting import number_of
 from scicot.teachers import TeacherError
 
-# A question so harmless that a server can only refuse it for another reason.
+# A harmless question. If a server rejects it, the reason is not the question.
 PROBE = Question(
     "probe", "Which of these is a metal?", (Choice("A", "wood"), Choice("B", "copper")), answer="B"
 )
@@ -65,7 +65,7 @@ class Failures:
     ) -> None:
         """Write the error row of a failed request, or hold the error back if it is unclear whether
         the question caused it. After --max-failures failures in a row, `settle` finds the cause of
-        the errors held back. If there are none, StoppedEarly is raised."""
+        the errors held back. Raises StoppedEarly if no errors are held back then."""
         if error.certain:
             self._reject(row_request, error)
         else:
@@ -84,7 +84,7 @@ class Failures:
 
     async def settle(self, poll: Callable[[], None]) -> None:
         """If errors are held back, send the harmless question PROBE. If it is answered, the
-        questions caused the errors, and their rows are written.
+        held-back errors were caused by their questions, and their `error` rows are written.
 
         Raises ScicotError and writes no rows if the probe is rejected too. Raises StoppedEarly if
         the server stays busy beyond --max-wait, or if the budget does not cover the probe. `poll`

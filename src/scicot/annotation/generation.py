@@ -66,15 +66,15 @@ class Generation:
         self._first_pass = True
         self.failures = Failures(work, reject=self.reject_failed, spend=self._spend)
         self._stopping = False
-        # Each reply is compared with the kept samples of the same question, so they are judged one
-        # at a time.
+        # Each reply is compared with the kept samples of the same question, so replies are judged
+        # one at a time.
         self._judging = asyncio.Lock()
         self._warned_of_usage = False
         name, thinking = work.teacher.name, work.settings.rationale_source == "thinking"
         self._first_replies = FirstReplies(name, work.reporter, thinking=thinking)
         # set when the budget cannot pay for a follow-up request
         self._budget_error: StoppedEarly | None = None
-        self._unreported = 0  # requests done since the last update of the task
+        self._unreported = 0  # requests done since the last update of the progress bar
         self._speed = Speed(_SPEED_SECONDS)
         work.budget.spent = ledger.spent
 
@@ -134,9 +134,9 @@ class Generation:
     async def take(
         self, row_request: RowRequest, outcome: Reply | TeacherError, sent: float
     ) -> RowRequest | None:
-        """Write the row for a reply, or handle an error, of a request that was sent at time `sent`
-        (time.monotonic). Return the second request of the same sample, with the answer revealed, if
-        one is needed and the budget covers it; else None."""
+        """Write the row for the reply to a request, or handle its error. `sent` is the time when
+        the request was sent (time.monotonic). Return the second request of the same sample, which
+        reveals the answer, if it is needed and the budget covers it; else None."""
         if isinstance(outcome, Reply):
             self.failures.answer(sent)
             follow_up = await self.enter(row_request, outcome)
@@ -161,7 +161,8 @@ class Generation:
         self, row_request: RowRequest, reply: Reply, *, batched: bool = False
     ) -> RowRequest | None:
         """Add the cost of a reply to the budget, judge the reply, and write its row. Return the
-        second request of the same sample, with the answer revealed, if one is needed; else None."""
+        second request of the same sample, which reveals the answer, if it is needed; else None.
+        `batched` is True for a reply from a batch API."""
         budget = self.work.budget
         self.summary.tokens.update(reply.usage)
         usage: dict[str, float] = dict(reply.usage)
@@ -244,7 +245,8 @@ class Generation:
 
     def _end_if_stopping(self) -> None:
         """Raise StoppedEarly if the run is stopping, that is, if `poll` has raised an exception in
-        another task. A worker that sends a probe calls this instead of `poll`."""
+        another task. A worker that sends a probe (the harmless question of failures.py) calls this
+        instead of `poll`."""
         if self._stopping:
             raise StoppedEarly("stopped before it was found out why requests fail")
 

@@ -69,8 +69,8 @@ class InFlight:
 
     def timed_out(self, sent_at: float) -> bool:
         """Count a timeout of a request that was sent at time `sent_at` (of `clock`). Return True if
-        the limit was lowered because of it. Requests that were sent before the last change are
-        ignored."""
+        the limit was lowered because of this timeout. Requests that were sent before the last
+        change of the limit are ignored."""
         if sent_at < self._since:
             return False
         self._timeouts += 1

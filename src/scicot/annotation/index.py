@@ -1,9 +1,9 @@
-"""Keep an SQLite index, OUT.done.sqlite, of the requests of an output that are done, so that
-millions of rows need not be read again.
+"""Keep an SQLite index (OUT.done.sqlite) of the finished requests of an output, so that a resumed
+run need not read millions of rows again.
 
 The index is derived from the files of kept and rejected rows, and is rebuilt if it does not match
-them. So it can be deleted at any time. After a crash, only the rows written since its last commit
-are read again.
+them. So it can be deleted at any time. After a crash, only the rows written since the last commit
+of the index are read again.
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ from scicot.sources.seen import digest
 
 VERSION = 1
 _CACHE_KIB = 65_536
-_TAIL = 4096  # bytes before the last read position whose digest identifies the file
+_TAIL = 4096  # bytes at the end of the indexed part; their digest identifies the file
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """The entry of one row: its request, the outcome, and the row's position in its file.
 
-    `identity` is the id of the question. `reason` is why the reply was rejected, None if it was
-    kept. `offset` is the byte at which the row's line begins. `cost` is in dollars. `named` is True
-    if the rationale names the gold choice and no other.
+    `identity` is the id of the question. `revealed` is True if the request showed the gold answer.
+    `reason` is why the reply was rejected, None if it was kept. `offset` is the byte at which the
+    row's line begins. `cost` is in dollars. `named` is True if the rationale names the gold choice
+    and no other.
     """
 
     identity: str
-    content: str  # digest of the request and its gold answer
+    content: str  # identifies the question's text, context, choices and gold answer
     sample: int
     revealed: bool
     reason: str | None
@@ -50,8 +51,8 @@ class Index:
     SQLite file, or in memory if `path` is None."""
 
     def __init__(self, path: Path | None) -> None:
-        # The garbage collector may close the connection in another thread than the one that used
-        # it.
+        # check_same_thread=False, because the garbage collector may close the connection in another
+        # thread.
         name = "" if path is None else str(path)
         self._table = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
         run = self._table.execute
@@ -106,8 +107,9 @@ class Index:
         )
 
     def of(self, identity: str) -> list[tuple[int, bool, int, str | None, int, bool]]:
-        """Return the entries of the question with this id as tuples (sample, answer revealed,
-        digest of the content, reason, byte offset, True if it will be requested again)."""
+        """Return the entries of the question with this id as tuples (sample, revealed, digest of
+        the content, reason, offset, retry). `retry` is True if the request will be sent again; for
+        the rest see `Entry`."""
         query = "select sample, revealed, content, reason, offset, retry from requests where id = ?"
         rows = self._table.execute(query, (digest(identity),))
         return [
@@ -116,7 +118,7 @@ class Index:
         ]
 
     def retry(self, reasons: tuple[str, ...]) -> None:
-        """Mark the rows that were rejected for one of these reasons to be requested again, and no
+        """Mark for retry the requests that were rejected for one of these reasons, and no
         others."""
         marks = ", ".join("?" * len(reasons))
         self._table.execute("update requests set retry = 0 where retry")
@@ -166,7 +168,7 @@ class Index:
             ) from None
 
     def close(self) -> None:
-        with suppress(sqlite3.Error):  # the table is only an index: the rows themselves are written
+        with suppress(sqlite3.Error):  # the rows themselves are already in their files
             self._table.execute("commit")
         self._table.close()
 

@@ -37,12 +37,13 @@ def generate_rationales(
     """Ask a teacher to explain every question, and write the rationales that pass the filters to
     `output`.
 
-    `teacher` is KIND:NAME or an object with `name`, `ask` and `close`. `prompt` is the text of a
-    custom prompt with {question} and {choices}. `examples` is a file of rationale rows used as
-    few-shot examples. A second call resumes: a request (question, sample, answer revealed or not)
-    that has a row in `output`, or in the `.rejected.jsonl` file next to it, is not sent again. Rows
-    are written in the order in which replies arrive. Raises ScicotError for problems that the user
-    can fix, and StoppedEarly if the same call can resume later.
+    `teacher` is a string KIND:NAME or an object with `name`, `ask` and `close`
+    (`teachers.Teacher`). `prompt` is the text of a custom prompt with the placeholders {question}
+    and {choices}. `examples` is a file of rationale rows used as few-shot examples. A second call
+    resumes: a request that has a row in `output`, or in the `.rejected.jsonl` file next to it, is
+    not sent again. A request is identified by its question, its sample number, and whether it
+    reveals the answer. Rows are written in the order in which replies arrive. Raises ScicotError
+    for problems that the user can fix, and StoppedEarly if the same call can resume later.
     """
     check_beside(Path(output))
     inputs = Inputs(
@@ -85,8 +86,8 @@ def generate_rationales(
 
 
 async def _run(job: Generation) -> None:
-    """Send all requests that have no row yet, singly or in batches, and close the teacher at the
-    end."""
+    """Send all requests that have no row yet, one per API call or in batches. Close the teacher at
+    the end."""
     settings = job.work.settings
     try:
         if settings.batch or settings.cancel_batches:

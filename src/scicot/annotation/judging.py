@@ -27,14 +27,14 @@ from scicot.rouge import rouge_l
 from scicot.teachers import Reply
 from scicot.text import normalized
 
-# Samples of one question with a higher ROUGE-L F1 count as duplicates.
+# Samples of one question with at least this ROUGE-L F1 count as duplicates.
 NEAR_DUPLICATE = 0.9
 
 # reason to reject a reply without thinking if thinking is to be the rationale
 NO_THINKING = "no-thinking"
 
 _MISSING_VALUES = ("nan", "none", "null", "n a", "na")  # how data frames write a missing value
-_MAX_MISSING_VALUE = 100  # characters; only shorter texts can be such a word with marks around it
+_MAX_MISSING_VALUE = 100  # characters; longer texts are not compared with these words
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?\n]?")
 _WORD = re.compile(r"\w")
 _MIN_REPEATS = 3  # repeated sentences
@@ -51,8 +51,8 @@ _HINT_REFERENCE = re.compile(
 
 
 def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rationale, str | None]:
-    """Parse a reply and write its parts into a copy of `row`. Return (row, reason to reject it or
-    None).
+    """Parse a reply and write its parts into a copy of `row`. Return the copy, and the reason to
+    reject it (None to keep it).
 
     The conclusion is always taken from the reply's text, even if the rationale is its thinking. If
     the rationale is thinking or was truncated, or with `keep_replies`, the row also holds the raw
@@ -153,8 +153,8 @@ def _refers_to_hint(row: Rationale) -> bool:
 
 
 def repeats(rationale: str, others: Iterable[str]) -> bool:
-    """Return True if a rationale is a near-duplicate of one of the `others`: their ROUGE-L F1 is at
-    least NEAR_DUPLICATE."""
+    """Return True if a rationale is a near-duplicate of one of the `others`, that is, if the
+    ROUGE-L F1 of the two is at least NEAR_DUPLICATE."""
     return any(rouge_l(rationale, other) >= NEAR_DUPLICATE for other in others)
 
 
@@ -171,8 +171,8 @@ class Verdict:
 def verdict_on(
     row: Rationale, reply: Reply, settings: GenerateSettings, others: Sequence[str]
 ) -> Verdict:
-    """Judge a reply. It is also rejected if it duplicates one of `others`, the kept rationales of
-    the same question."""
+    """Judge a reply. The reply is also rejected if its rationale is a near-duplicate of one of
+    `others`, the kept rationales of the same question."""
     row, reason = judge(row, reply, settings)
     if reason is None and repeats(row.rationale, others):
         reason = "duplicate"

@@ -28,18 +28,18 @@ from scicot.sources.seen import digest
 from scicot.text import whole_characters
 
 REJECTED, INDEX = "rejected.jsonl", "done.sqlite"
-COST = "cost_usd"  # key of a row's usage, in dollars
+COST = "cost_usd"  # key in a row's usage: the cost in dollars
 
 _MAX_AMOUNT = 1e12  # tokens or dollars of one row; a larger number is an error
 _COMMIT_SECONDS = 2.0
-_RECENT = 10_000  # questions of a stream whose samples are remembered
+_RECENT = 10_000  # questions whose kept samples are held in memory if the output is a stream
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """The recorded outcome of a request. `reason` is why its reply was rejected, None if it was
-    kept. `offset` is the byte at which its row begins in the file. `retry` marks it to be sent
-    again."""
+    kept. `offset` is the byte at which its row begins in the file. `retry` is True if the request
+    will be sent again."""
 
     reason: str | None
     offset: int
@@ -47,8 +47,8 @@ class Attempt:
 
 
 class Ledger:
-    """The files of kept and of rejected rows of an output, with their index. It is made by
-    `open_ledger` or `read_ledger`."""
+    """The file of kept rows and the file of rejected rows of one output, with the index of both.
+    Made by `open_ledger` or `read_ledger`."""
 
     def __init__(self, output: Output, rejects: jsonl.Appender | None, index: Index) -> None:
         self._output = output
@@ -58,20 +58,21 @@ class Ledger:
         self._recent: dict[str, list[str]] = {}
         self._committed = time.monotonic()
         self.kept = 0  # rows in OUT, written by this run and earlier ones
-        # rows in the file of rejected rows, by reason, also of earlier runs
+        # rejected rows by reason, written by this run and earlier ones
         self.rejected: Counter[str] = Counter()
-        self.spent = 0.0  # dollars spent for both
-        self.replies = 0  # rows since opening that have a paid reply
-        self.output_tokens = 0  # output tokens of these replies
+        self.spent = 0.0  # dollars spent on kept and rejected rows
+        self.replies = 0  # rows with output tokens, indexed since the ledger was opened
+        self.output_tokens = 0  # output tokens of these rows
         self.named = 0  # kept rows whose rationale names the gold choice and no other
         self._stale = 0  # rejected rows that a later row has replaced
-        self._indexed_bytes = [0, 0]  # bytes of OUT and of the rejected rows that are in the index
+        self._indexed_bytes = [0, 0]  # indexed bytes of OUT, and of the rejected rows
 
     def attempts(self, question: Question) -> dict[tuple[int, bool], Attempt]:
-        """Return the recorded outcomes of a question's requests, by (sample, answer revealed).
+        """Return the recorded outcomes of a question's requests. The keys are (sample, True if the
+        request revealed the answer).
 
         Raises ScicotError if the files hold another question under this id, or the same question
-        with another gold answer. In both cases their rows do not belong to this question.
+        with another gold answer. In both cases the recorded rows do not belong to this question.
         """
         rows = self._index.of(question.id)
         if rows:
@@ -140,8 +141,8 @@ class Ledger:
         self._committed = time.monotonic()
 
     def _open(self, *, retry: tuple[str, ...]) -> None:
-        """Load the counts and the index of earlier runs, and mark the requests that were rejected
-        for a reason in `retry` to be sent again."""
+        """Load the counts and the index of earlier runs, and mark for retry the requests that were
+        rejected for a reason in `retry`."""
         if self._output.path is not None and self._rejects is not None:
             self._catch_up(self._output.path, self._rejects.path)
             if self._stale:
@@ -224,8 +225,8 @@ class Ledger:
             self.rejected[reason] += 1
 
     def _compact(self, rejects: jsonl.Appender) -> None:
-        """Remove the rejected rows that a later row of the same request has replaced from their
-        file."""
+        """Rewrite the file of rejected rows without the rows that a later row of the same request
+        has replaced."""
         offsets = self._index.rejected_offsets()
         offset = next(offsets, None)
         with rejects.replacing() as stream:
@@ -251,8 +252,8 @@ def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> 
     """Open the ledger of an output and load the rows of earlier runs.
 
     Requests that were rejected for a reason in `retry` will be sent again. Their rows stay in the
-    file until a new row replaces them. `force` empties the file of rejected rows. If the output is
-    a stream, there is no such file, and the index is in memory.
+    file until a new row replaces them. `force` empties the file of rejected rows and deletes the
+    index. If the output is a stream, there is no file of rejected rows, and the index is temporary.
     """
     if output.path is None:
         index = Index(None)
@@ -279,8 +280,8 @@ def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> 
 @contextmanager
 def read_ledger(path: Path | None, *, retry: tuple[str, ...] = ()) -> Iterator[Ledger]:
     """Yield a ledger of the rows that earlier runs wrote to `path`, without changing anything on
-    disk: its index is temporary. It is empty if `path` is None or has no rows. Requests that were
-    rejected for a reason in `retry` are marked to be sent again."""
+    disk: its index is temporary. The ledger is empty if `path` is None or has no rows. Requests
+    that were rejected for a reason in `retry` are marked for retry."""
     index = Index(None)
     try:
         ledger = Ledger(Output("", io.BytesIO(), None, {}), None, index)
@@ -295,8 +296,7 @@ def read_ledger(path: Path | None, *, retry: tuple[str, ...] = ()) -> Iterator[L
 def _opened(
     output: Output, rejects: jsonl.Appender, index_path: Path, retry: tuple[str, ...]
 ) -> tuple[Index, Ledger]:
-    """Open the index file and return (index, ledger). A damaged index is deleted and built
-    again."""
+    """Open the index file and return (index, ledger). A damaged index is deleted and rebuilt."""
     if index_path.is_dir():
         raise ScicotError(f"{index_path}: a directory, where the index of {output.name} should be")
     for last_try in (False, True):
@@ -323,8 +323,8 @@ def discard_index(index_path: Path) -> None:
 
 
 def _number(value: Any) -> float:
-    """Convert a value of a row, which somebody may have edited, to a float. Return 0 if it is not a
-    number from 0 to _MAX_AMOUNT."""
+    """Convert a value of a row to a float. Return 0 if it is not a number from 0 to _MAX_AMOUNT,
+    since somebody may have edited the row."""
     valid = isinstance(value, int | float) and 0 <= value <= _MAX_AMOUNT
     return float(value) if valid else 0.0
 

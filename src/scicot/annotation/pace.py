@@ -1,13 +1,14 @@
 """Adapt the request rate to the server's limit, estimated from its refusals (status 429 and 529).
 
 While few requests are refused, only --concurrency limits the rate. If more than a few percent are
-refused, the rate is set to a tenth below the server's current throughput. It grows from there as in
-CUBIC (Ha, Rhee, Xu 2008): quickly back to that throughput, slowly for some seconds, then faster and
-faster. So it stays close to a limit that lasts, and soon exceeds a limit that has been lifted.
+refused, the rate is set to a tenth below the server's current throughput. From there the rate grows
+as TCP's congestion window does in CUBIC (Ha, Rhee, Xu 2008): quickly back to that throughput,
+slowly for some seconds, then faster and faster. So it stays close to a limit that lasts, and soon
+exceeds a limit that has been lifted.
 
 An overloaded server may refuse requests at random, at any rate, so that a lower rate does not help.
 So each decrease is a trial (trial.py): if the share of refusals stays the same, the decrease is
-undone, and that share is no longer taken as evidence of a limit.
+undone, and refusals up to that share do not lower the rate for the next _RETRIED seconds.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from dataclasses import dataclass, replace
 from scicot.annotation.trial import Trial
 from scicot.teachers import Allowance
 
-# Outcomes are counted over a window of this length, or over the last _ENOUGH ones if the window has
-# fewer.
+# Outcomes (answers and refusals) are counted over a window of _WINDOW seconds, or over the last
+# _ENOUGH outcomes if the window has fewer.
 _WINDOW = 1.0  # seconds; also the least time between two decreases
 _ENOUGH = 20  # outcomes
 _LONGEST = 10.0  # seconds for which outcomes are stored
@@ -31,14 +32,14 @@ _MEMORY = 5.0  # seconds after which the weight of an outcome in the average has
 
 # When to decrease the rate.
 _FEW = 0.02  # share of refusals, beyond the random ones, that is tolerated
-_SURE = 3.0  # standard deviations above the expected number of random refusals
+_SURE = 3.0  # standard deviations by which refusals must exceed the expected random ones
 _MANY = 0.2  # share of refusals above which the throughput of answered requests counts as the limit
 
 # How far to decrease the rate, and how fast it grows back.
 _DECREASE = 0.1  # share of the rate
-_PLATEAU = 100.0  # requests until the rate is back at the limit ...
-_SECONDS = (2.0, 10.0)  # ... but at least and at most this many seconds,
-_FIRST_PLATEAU = 1.0  # or this many seconds when the limit was met for the first time
+_PLATEAU = 100.0  # requests after which the rate is back at a confirmed limit
+_SECONDS = (2.0, 10.0)  # shortest and longest time in seconds until then
+_FIRST_PLATEAU = 1.0  # seconds until the rate is back at an unconfirmed limit
 _SLOWEST = 0.1  # requests per second
 
 # Trials of a decrease, and their results.
@@ -46,14 +47,14 @@ _IN_TRIAL = 0.2  # share of the rate by which it is decreased during a trial
 _SETTLING = 0.5  # seconds after a decrease during which outcomes are not counted
 _ALIKE = (0.93, 1.5)  # a limit within these multiples of the last proven one needs no trial
 _RETRIED = 20.0  # seconds after which the share of random refusals is tested again
-_FORGETTING = 20.0  # seconds within which a drop in the share of random refusals is noticed
+_FORGETTING = 20.0  # time constant in seconds with which a drop in random refusals is followed
 
 # Pauses.
 _STEP = 0.1  # seconds between two checks of the rate while waiting for a turn
 _LATE = 0.05  # seconds by which a request may leave late without delaying those after it
 _LONGEST_HOLD = 60.0  # longest time in seconds for which response headers alone hold requests back
-_HOLD_AFTER = 3  # refusals in a row after which all requests wait for retry-after,
-# or more, if random refusals alone produce a row of this length with a higher probability
+_HOLD_AFTER = 3  # refusals in a row after which all requests wait for retry-after
+# A longer row is needed if random refusals produce such a row with more than this probability.
 _HOLD_CHANCE = 1e-4
 
 
@@ -74,7 +75,7 @@ class _Limit:
 
 
 class Pace:
-    """Limits the request rate to `rate` per second, which is infinite until the server refuses
+    """Limits the request rate to `rate` per second, which is infinity until the server refuses
     requests. `clock` returns the current time in seconds (time.monotonic unless given)."""
 
     def __init__(self, clock: Callable[[], float] | None = None) -> None:
@@ -96,7 +97,7 @@ class Pace:
 
     @property
     def rate(self) -> float:
-        # the rate must not grow during a trial, which compares the shares of two rates
+        # the rate must not grow in a trial, which compares the shares of refusals at two rates
         if self._trial is not None:
             return min(self._limit.rate * (1 - _IN_TRIAL), self._cap)
         return min(self._limit.at(self._clock()), self._cap)
@@ -140,10 +141,10 @@ class Pace:
         allowances: tuple[Allowance, ...],
         sent_at: float | None = None,
     ) -> None:
-        """Count a refusal for too many requests, and lower the rate if there are too many of them.
+        """Count a refusal (status 429 or 529), and lower the rate if there are too many refusals.
         `retry_after` is the number of seconds that the server asked to wait, if it did.
-        `allowances` are the rate limits that it reported. `sent_at` is the time when the request
-        was sent."""
+        `allowances` are the rate limits that the server reported. `sent_at` is the time when the
+        request was sent."""
         now = self._clock()
         self._in_a_row += 1
         self._weigh(now, sent_at, answered=False)
@@ -167,9 +168,9 @@ class Pace:
 
     def _is_too_fast(self, now: float) -> bool:
         """Return True if significantly more requests are refused than the known share of random
-        refusals explains: the excess is more than _SURE standard deviations, and at least _FEW of
-        all outcomes. After _RETRIED seconds without a trial the known share counts as 0, so that a
-        new trial measures it again."""
+        refusals explains: the excess is more than _SURE standard deviations, and at least the share
+        _FEW of all outcomes. If the last trial began more than _RETRIED seconds ago, the known
+        share counts as 0, so that a new trial measures it again."""
         random_share = self._random if now - self._last_trial < _RETRIED else 0.0
         answers, refusals = self._weights
         expected = random_share * (answers + refusals)
@@ -184,7 +185,7 @@ class Pace:
         seconds = max(now - recent[0][0], _WINDOW)
         answered = sum(outcome for _, outcome in recent)
         if not answered:
-            # no answer at all: the rate is not the cause, and refused requests wait anyway
+            # without any answer the rate is not the cause, and refused requests back off anyway
             return
         throughput = max(_SLOWEST, answered / seconds)
         low, high = _ALIKE

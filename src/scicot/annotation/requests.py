@@ -1,5 +1,5 @@
-"""Build the requests to a teacher: one for each question, sample and mode, where the mode says
-whether the gold answer is shown."""
+"""Build the requests to a teacher: one for each question and sample. With --reveal-answer
+on-failure, a sample whose reply is rejected gets a second request, which shows the gold answer."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ from scicot.records import (
 from scicot.teachers import Request
 from scicot.text import normalized
 
-# Fields of an earlier answer to the same question, which the teacher's answer replaces.
+# Fields of an earlier prediction or rationale in the row of a question. The teacher's reply
+# replaces them.
 SUPERSEDED = (*PREDICTION_FIELDS, *RATIONALE_FIELDS, "reason", "error")
 
-# Reasons that mean a missing reply and not a bad one, so that asking again may help.
+# Reasons for rejection that mean a missing or incomplete reply and not a bad one, so that sending
+# the request again may help (--retry-rejected).
 MISSING = ("error", "empty", "truncated", "refusal", NO_THINKING)
-# Values of settings that outputs of earlier versions do not record.
+# Settings that earlier versions did not record with an output, and the values that they used.
 EARLIER = {"rationale_source": "reply", "keep_replies": False}
-# Reasons after which a teacher may do better if it is shown the answer.
+# Reasons for rejection after which --reveal-answer on-failure shows the teacher the answer.
 FAILED = (
     *("wrong-conclusion", "leaks-answer", "too-long", "too-short", "repetitive", "empty"),
     *("truncated", "refusal"),
@@ -72,9 +74,9 @@ class RequestBuilder:
             )
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return the settings that must be equal in all runs that write to one output, as JSON
-        values. They include a digest of the prompt template, so that replies to differently worded
-        prompts are never mixed."""
+        """Return, as JSON values, the settings that must be equal in all runs that write to the
+        same output. They include a digest of the prompt template, so that replies to differently
+        worded prompts are never mixed."""
         examples = [[list(pair) for pair in pairs] for pairs in self._example_texts.values()]
         return {
             "teacher": self.teacher,
@@ -112,7 +114,8 @@ class RequestBuilder:
 
     def pending(self, original: Question, ledger: Ledger) -> list[RowRequest]:
         """Return the requests of a question that are still to be sent, at most one for each sample.
-        `ledger` says which ones are done."""
+        `original` is the question as read from the input. `ledger` records which requests are
+        done."""
         question = original.without(SUPERSEDED)
         attempts = ledger.attempts(question)
         row_requests = [
@@ -121,9 +124,10 @@ class RequestBuilder:
         return [row_request for row_request in row_requests if row_request is not None]
 
     def follow_up(self, row: Rationale, reason: str | None, ledger: Ledger) -> RowRequest | None:
-        """Return the second request of a sample, which reveals the gold answer, if --reveal-answer
-        on-failure is set and the first one, with this row, was rejected for a `reason` in FAILED.
-        Else return None."""
+        """Return the second request of a sample, which reveals the gold answer, or None if it is
+        not needed. It is needed if --reveal-answer is on-failure and the reply to the first request
+        was rejected for a reason in FAILED. `row` is the row of the first request, `reason` why its
+        reply was rejected (None if it was kept)."""
         if self.settings.reveal_answer != "on-failure" or row.saw_answer or reason not in FAILED:
             return None
         attempt = ledger.attempts(row.question).get((row.sample, True))
@@ -134,7 +138,7 @@ class RequestBuilder:
     ) -> RowRequest | None:
         hidden, revealed = attempts.get((sample, False)), attempts.get((sample, True))
         if any(attempt is not None and attempt.reason is None for attempt in (hidden, revealed)):
-            return None  # there is a rationale already, no matter how it was made
+            return None  # a rationale was kept already, with or without the answer shown
         if self.settings.reveal_answer == "always":
             needed = revealed is None or _to_retry(revealed)
             return self.of(question, sample, revealed=True) if needed else None
@@ -147,9 +151,9 @@ class RequestBuilder:
     def _revealed_request(
         self, question: Question, sample: int, attempt: Attempt | None
     ) -> RowRequest | None:
-        """Return the second request of a sample, which reveals the gold answer. `attempt` is its
-        recorded outcome, if it has one. Return None if it is done already or if the gold answer is
-        unknown."""
+        """Return the second request of a sample, which reveals the gold answer. `attempt` is the
+        recorded outcome of this request, if there is one. Return None if the request is done
+        already or if the gold answer is unknown."""
         needed = question.answer is not None and (attempt is None or _to_retry(attempt))
         return self.of(question, sample, revealed=True) if needed else None
 

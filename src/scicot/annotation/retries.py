@@ -20,8 +20,8 @@ T = TypeVar("T")
 
 
 def out_of_patience(problem: str, seconds: float, max_wait: float) -> StoppedEarly:
-    """Return the StoppedEarly error for a server `problem` that would need a wait of `seconds`,
-    more than --max-wait allows."""
+    """Return the StoppedEarly error to raise if a wait of `seconds` more would exceed --max-wait.
+    `problem` describes why the server does not answer."""
     return StoppedEarly(
         f"{problem}; would have to wait {_wait(seconds)}, --max-wait is {max_wait:.0f} s in all;"
         " the same command goes on from here"
@@ -40,7 +40,8 @@ def _wait(seconds: float) -> str:
 
 
 class Patience:
-    """Repeats calls to a busy server with exponential backoff, waiting `max_wait` seconds in total.
+    """Repeats calls to a busy server with exponential backoff. All waits together take at most
+    `max_wait` seconds.
 
     `poll` is called ten times a second, also during a call, and raises an exception if the run has
     to stop.
@@ -92,7 +93,8 @@ async def sleep(seconds: float, poll: Callable[[], None]) -> None:
 
 def complete(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end and return its result. If an event loop is already running, as in
-    a notebook, the coroutine runs in another thread, and interrupting this thread cancels it."""
+    a notebook, the coroutine runs in another thread, and an interrupt in this thread cancels the
+    coroutine."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -30,7 +30,7 @@ _POLL_SECONDS = 0.2  # between two checks whether the run has to stop
 _IDLE_SECONDS = 0.005  # pause when no request is ready
 _END = object()  # marks the end of the requests
 _BACKOFF = (0.5, 60.0)  # seconds before the first retry, and before the last ones
-_WORKERS = 8  # workers per slot, so that up to this many of its requests can wait for a retry
+_WORKERS = 8  # worker tasks per slot, since workers that wait for a retry use no slot
 
 
 class Take(Protocol):
@@ -82,7 +82,7 @@ class Scheduler:
         workers = [
             asyncio.create_task(self._work(row_requests, take, pull)) for _ in range(self._count)
         ]
-        # After a signal, wait 10 s for the replies in flight; after an error of our own, --timeout.
+        # Wait for the replies in flight: 10 s after a signal, --timeout after an error of our own.
         patience = _GRACE_SECONDS
         try:
             await self._watch(workers)
@@ -246,9 +246,9 @@ class Scheduler:
         raise AssertionError
 
     def _gives_up(self, busy: TeacherBusy, delay: float, started: float) -> TeacherError:
-        """Return the TeacherError of a request whose retries are used up although other requests
-        were answered. Raises StoppedEarly instead if no other request was answered, if the server
-        limits the rate, or if it asks to wait longer than --max-wait."""
+        """Return the TeacherError of a request whose retries are used up, if other requests were
+        answered meanwhile. Raises StoppedEarly if none was, if the server limits the rate, or if it
+        asks to wait longer than --max-wait."""
         asked_for = (busy.retry_after or 0.0) > self._settings.max_wait
         if not (busy.limited or asked_for) and self._answered_at > started:
             return TeacherError(f"{busy}, again and again for {self._settings.max_wait:.0f} s")

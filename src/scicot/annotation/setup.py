@@ -60,12 +60,13 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
     """Read and check the inputs, load the teacher, and return what a run needs. Raises ScicotError
     if the run is impossible.
 
-    With `output`, the questions that earlier runs have finished for this output are skipped without
-    being read. `only_counts` loads a teacher that can count tokens but need not answer requests.
+    With `output`, the questions at the start of the input that earlier runs have finished for this
+    output are skipped without being parsed. With `only_counts` the teacher only has to count
+    tokens, so it needs no API key.
     """
     settings, reporter, teacher = inputs.settings, inputs.reporter, inputs.teacher
-    # An earlier version sent batches without this check. They are paid for, so they are still
-    # fetched.
+    # Earlier versions sent batches without checking for gold answers. These batches are paid for,
+    # so their results are still fetched.
     fetching = settings.cancel_batches or (output is not None and bool(plans_of(output)))
     rows = sources.questions(
         inputs.questions,

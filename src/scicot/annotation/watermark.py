@@ -16,7 +16,7 @@ from scicot.outputs import beside
 from scicot.records import Question
 
 _KEY = "done through"
-_STRIDE = 2000  # questions between two positions that may be remembered
+_STRIDE = 2000  # questions between two positions that may be stored
 
 
 class Watermark:
@@ -36,8 +36,8 @@ class Watermark:
         self._read_count = 0  # questions read
 
     def add_question(self, identity: str, requests: int) -> None:
-        """Record that a question was read, and how many of its requests are still to be
-        answered."""
+        """Record that the question with the id `identity` was read, and how many of its requests
+        are still to be answered."""
         self._read_count += 1
         if requests:
             self._open[identity] = self._read_count, requests

@@ -3,10 +3,10 @@
     Wood insulates. Since metal conducts, the answer is (B) spoon.
                                                         |-------|   Claim ("B",), explicit
 
-Only a choice in one of these places is announced: after a copula or a verb of picking ("the answer
-is B", "I would pick B", "the metaphor is: (B)"), before a verdict ("B is the best option"), or
-alone in its sentence. Anywhere else ("(A) is much too long", a list of the options) it is only
-mentioned.
+The diagram shows a `Claim`: the part of the text that announces a choice. Only a choice in one of
+these places is announced: after a copula or a verb of picking ("the answer is B", "I would pick B",
+"the metaphor is: (B)"), before a verdict ("B is the best option"), or alone in its sentence.
+Anywhere else ("(A) is much too long", a list of the options) it is only mentioned.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ _NOT_ANNOUNCED = re.compile(
     r"|\bmight (?:think|say|seem)\b",
     re.I,
 )
-# Before a "strict" match the choice may be named by its text: "spoon is the right answer", but not
-# "spoon is the best conductor".
+# If the group "strict" matches, the choice before it may be named by its text: "spoon is the right
+# answer", but not "spoon is the best conductor".
 _VERDICT = re.compile(
     r"\b(?:is|was|are|as|be|remains|the)\s+(?:(?:clearly|indeed|therefore|thus|definitely)\s+)?"
     r"(?:the\s+|an?\s+|my\s+)?(?:(?:only|single|final|much)\s+)?"
@@ -139,7 +139,7 @@ class Sentence(NamedTuple):
 
 
 def sentences(mentions: Mentions) -> list[Sentence]:
-    """Split a text into sentences. Return them in order, each with the claims that it makes."""
+    """Split the text of `mentions` into sentences. Return them in order, each with its claims."""
     listed = listed_items(mentions)
     found: list[Sentence] = []
     claimed = False
@@ -168,9 +168,9 @@ def sentences(mentions: Mentions) -> list[Sentence]:
 
 
 def _closing(mentions: Mentions, start: int, end: int, claims: list[Claim]) -> list[Claim]:
-    """Return a claim if the last sentence of a text ends with a choice and its label, as in "... so
-    it is copper (option B).". Return [] for other sentences, and for one with several labels, which
-    compares them: "not 24 tons (A) or 24 ounces (C)."."""
+    """Return a claim for the last sentence of a text, if it ends with a choice and its label, as in
+    "... so it is copper (option B).". Return [] if the sentence has `claims` already, denies
+    something, or has several labels, which compare choices: "not 24 tons (A) or 24 ounces (C)."."""
     found = mentions.text_with_label(start, end)
     if claims or found is None or _SPEAKS_AGAINST.search(mentions.text, start, end):
         return []
@@ -180,9 +180,9 @@ def _closing(mentions: Mentions, start: int, end: int, claims: list[Claim]) -> l
 
 
 def _referred(mentions: Mentions, start: int, end: int, previous: Sentence) -> list[Claim]:
-    """Return the claim of a sentence such as "This is the correct answer." at text[start:end]. It
-    refers to the choice in the `previous` sentence; [] unless that names exactly one choice by its
-    label."""
+    """Return the claim of a sentence such as "This is the correct answer." at text[start:end],
+    which refers to the choice in the `previous` sentence. Return [] if that sentence makes a claim
+    itself, denies something, or does not name exactly one choice by its label."""
     if _SPEAKS_AGAINST.search(previous.text) or previous.claims:
         return []
     labels = mentions.marked_in(previous.start, previous.end)
@@ -190,8 +190,8 @@ def _referred(mentions: Mentions, start: int, end: int, previous: Sentence) -> l
 
 
 def _contradicted(mentions: Mentions, found: list[Sentence]) -> list[Sentence]:
-    """Return the sentences, with each claim made undecided if the next sentence is the text of
-    another choice, as in "The answer is A. Copper." where copper is not A."""
+    """Return the sentences. The last claim of a sentence becomes undecided if the next sentence is
+    the text of another choice, as in "The answer is A. Copper." where copper is not A."""
     for number, sentence in enumerate(found[:-1]):
         next_sentence = found[number + 1]
         between = mentions.text[sentence.end : next_sentence.start]
@@ -210,7 +210,7 @@ def _claims(
     mentions: Mentions, start: int, end: int, *, claimed: bool, corrected: bool
 ) -> list[Claim]:
     """Return the claims in text[start:end]. `claimed` is True if an earlier sentence announced an
-    answer, `corrected` if the previous sentence withdrew one."""
+    answer, `corrected` if the previous sentence withdrew an answer."""
     text = mentions.text
     verdicts = []
     for verdict in _VERDICT.finditer(text, start, end):
@@ -232,9 +232,8 @@ def _claims(
 
 
 def _unless_conditional(mentions: Mentions, start: int, end: int, claim: Claim) -> Claim:
-    """Return the claim, made undecided if it holds only under a condition ("if it is metal, the
-    answer is B"). A condition that the question itself states ("If Ana moves to Rome, ...") does
-    not count."""
+    """Return the claim, which becomes undecided if it depends on a condition ("if it is metal, the
+    answer is B"). Conditions stated in the question ("If Ana moves to Rome, ...") do not count."""
     text = mentions.text
     condition_after = _CONDITION_AFTER.match(text, claim.end, end)
     opening = _CONDITION.match(text, start, claim.start)
@@ -290,7 +289,7 @@ def _after_cues(
 
 class _Occurrences:
     """The positions at which a pattern matches in a sentence. They are found once, and then used
-    for every word in the sentence that may introduce a choice."""
+    for every cue in the sentence (a word or mark that may introduce a choice)."""
 
     def __init__(
         self,
@@ -315,8 +314,8 @@ class _Occurrences:
 
 
 def _stands_for_is(text: str, cue: re.Match[str], text_before: str, mention: Mention) -> bool:
-    """Return True if `cue`, the word or mark before a choice, means "is". Every cue does, except a
-    colon as in "Why: (A) uses slang". The colon in "the phase is: (B) full" does."""
+    """Return True if `cue`, the word or mark before a choice, means "is". A colon does after "is"
+    ("it is: (B) full") or if the choice ends the clause, but not in "Why: (A) uses slang"."""
     return cue[0] != ":" or bool(_IS.search(text_before) or BOUNDARY.match(text, mention.end))
 
 

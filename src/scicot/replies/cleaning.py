@@ -52,11 +52,11 @@ _OPEN_END = re.compile(
     r"\b(?:is|are|was|were|be|been|do|does|did|done|doing|must|should|will|would|can|could|may"
     r"|might|has|have|had)[\s,]*$"
 )
-_LAST_CUES = 3  # only this many cues of a sentence are tried, to keep the time linear
+_LAST_CUES = 3  # only this many last cues of a sentence are tried, to keep the time linear
 _LONGEST_LEAD_IN = 80  # characters of a lead-in such as "Here's the complete sentence:"
 # Scripts without spaces between words: each character counts as one.
 _COUNTED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|\w+")
-# Words beside a choice that give no reason for it.
+# Words that give no reason for a choice when they stand beside it.
 _COMMON = re.compile(
     r"according|all|also|and|any|are|based|because|been|being|both|but|can|choices?|correct|does|each"
     r"|for|from|given|has|have|having|here|hint|how|information|into|its?|items|more|most|must|not"
@@ -123,8 +123,8 @@ def _cut_verdict(
     conclusion: Conclusion,
     question: Question,
 ) -> None:
-    """Replace a sentence in `texts` that states the answer without announcing it by its reasons or
-    by "", if enough text is left.
+    """Shorten the verdict (the sentence in `texts` that states the answer without announcing it) to
+    its reasons, or to "" if it gives none. Nothing is cut if too little text would be left.
 
     This concerns a closing "Therefore, paper is the most flexible", and an opening "Yes, the
     sentence is a run-on" that only restates the question. Other sentences that name one choice are
@@ -177,7 +177,7 @@ def _before_verdict(mentions: Mentions, sentence: Sentence, label: str) -> str |
         because = _BECAUSE.search(text, cue.end())
         return _as_sentence(text[because.end() :]) if because else ""
     for match in list(_SO.finditer(text))[: -_LAST_CUES - 1 : -1]:
-        # no comma before it, as in "I was so hungry", where "so" is no conclusion
+        # without a comma before it, as in "I was so hungry", "so" draws no conclusion
         no_comma = match[0].casefold() == " so"
         if not no_comma and label in _named(mentions, start + match.end(), sentence.end):
             head = text[: match.start()]

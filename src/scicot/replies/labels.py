@@ -16,8 +16,8 @@ class LabelPatterns:
     """Regular expressions for the labels of one question. The label is in the group "label" of a
     match."""
 
-    at: re.Pattern[str]  # a label at this position, with its closing bracket
-    marked: re.Pattern[str]  # a label written as one: "(B)", "option B", "**B**"
+    at: re.Pattern[str]  # a label where the match starts, with the bracket that closes it
+    marked: re.Pattern[str]  # a label in a form that only labels have: "(B)", "option B", "**B**"
     opening: re.Pattern[str]  # a label at the start of a line: "B) ", "B.", "**B**"
     last: re.Pattern[str]  # a label at the end of a span
     in_brackets: re.Pattern[str]  # "(option B)" at the end of a text
@@ -26,7 +26,7 @@ class LabelPatterns:
 @lru_cache(maxsize=256)
 def label_patterns(labels: tuple[str, ...]) -> LabelPatterns:
     """Compile the patterns of a question's labels. The result is cached by `labels`, since most
-    questions have the same ones."""
+    questions have the same labels."""
     one_of = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True))
     label = rf"(?P<label>{one_of})(?!\w)"
     flags = re.I | re.M

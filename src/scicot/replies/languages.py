@@ -3,8 +3,8 @@
     "die Antwort ist {}"     Metalle leiten, also ist die Antwort (B) Kupfer.
 
 The table ANNOUNCEMENTS can be extended by another language, or by phrases that your teacher often
-uses. `{}` stands for the choice, named by label or text. The words of a phrase come either before
-or after it. A space matches any white space, and case is ignored.
+uses. `{}` stands for the choice, named by label or text. All words of a phrase come before the
+choice, or all come after it. A space matches any white space, and case is ignored.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ DENIES_BEFORE = re.compile(
     re.I,
 )
 DENIES_BEHIND = re.compile(r"\s{1,3}(?:\w{1,12}\s{1,3})?(?:nicht|pas|no)\b", re.I)
-REACH = 40  # characters in which these words are searched
+REACH = 40  # characters before an announcement in which DENIES_BEFORE is searched
 
 
 @lru_cache(maxsize=8)

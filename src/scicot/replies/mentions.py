@@ -45,9 +45,9 @@ _SOME_LABEL = re.compile(r"[A-Za-z0-9]\s{0,2}[)\]]")
 
 
 class Mention(NamedTuple):
-    """A place, text[start:end], that names choices. `labels` are their labels, several if the place
-    is ambiguous or lists choices. `marked` is True if a choice is named by a label that is written
-    as one, as in "(B)", and not by a bare label or by its text."""
+    """A place, text[start:end], that names choices. `labels` are their labels: several if the place
+    is ambiguous or lists choices. `marked` is True if a choice is named by a label in a form that
+    only labels have, such as "(B)", and not by a bare label ("B") or by its text."""
 
     start: int
     end: int
@@ -141,7 +141,7 @@ class Mentions:
         return labels[0] if len(labels) == 1 and stop <= end and followed_by_mark else None
 
     def marked_in(self, start: int, end: int) -> set[str]:
-        """Return the labels in text[start:end] that are written as labels: "(B)", "option B",
+        """Return the labels in text[start:end] in a form that only labels have: "(B)", "option B",
         "**B**"."""
         return {
             self._label(match["label"])

@@ -1,4 +1,4 @@
-"""Find lists of the options in a text. Their items only name choices and announce no answer."""
+"""Find lists of the options in a text. Items of such lists name choices but announce no answer."""
 
 from __future__ import annotations
 

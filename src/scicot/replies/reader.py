@@ -69,8 +69,9 @@ _REFUSAL = re.compile(
 _REFUSAL_LENGTH = 400  # characters; a longer text is no mere refusal
 
 
-# After a sentence is removed, another may count as the conclusion. Real replies need two rounds;
-# after this many the rationale is marked as leaking (`leaks`).
+# Maximum number of times that a rationale is parsed again, since after a sentence is removed,
+# another one may count as the conclusion. Real replies need two rounds. A rationale that still
+# changes in the last round is marked as leaking (`leaks`).
 _READINGS = 6
 
 
@@ -107,7 +108,7 @@ class ParsedReply:
 class _Reading(NamedTuple):
     """The result of parsing a text once. `rationale` is the text without the sentences that state
     the answer, and `announces` is True if the parsed text announced an answer. `ran_on` and
-    `too_long` are those of ParsedReply."""
+    `too_long` have the same meaning as in ParsedReply."""
 
     rationale: str
     conclusion: Conclusion
@@ -122,11 +123,11 @@ def read_reply(text: str, question: Question) -> ParsedReply:
 
 
 def read_thinking(text: str, question: Question) -> ParsedReply:
-    """Parse thinking, without its tags, as `read_reply` parses a reply. The returned conclusion is
-    that of the thinking.
+    """Parse thinking, given without its tags, as `read_reply` parses a reply. The returned
+    conclusion is the one that the thinking gives.
 
-    A reasoning model may repeat the question ("Question: ...") in its thinking. Such a line is
-    skipped, whereas in a reply the text from there on is ignored.
+    A reasoning model may repeat the question ("Question: ...") in its thinking. Only this line is
+    skipped, whereas in a reply all text from such a line on is ignored.
     """
     start = len(text) - len(text.lstrip())
     parts, end = [text[:start]], start
@@ -140,9 +141,9 @@ def read_thinking(text: str, question: Question) -> ParsedReply:
 
 
 def shortened(parsed: ParsedReply, max_tokens: int, question: Question) -> ParsedReply:
-    """Return the parsed reply with its rationale truncated to its first sentences, in all at most
-    `max_tokens` tokens of 4 bytes each. Parsing the truncated rationale again returns it
-    unchanged."""
+    """Return the parsed reply with its rationale truncated to its first sentences, which have at
+    most `max_tokens` tokens of 4 bytes each in total. Parsing the truncated rationale again returns
+    it unchanged."""
     for _ in range(_READINGS):
         text = shorten_to_tokens(parsed.rationale, max_tokens)
         if text == parsed.rationale:
@@ -159,8 +160,8 @@ def shortened(parsed: ParsedReply, max_tokens: int, question: Question) -> Parse
 
 
 def _settled(first: _Reading, question: Question) -> ParsedReply:
-    """Parse the rationale of the `first` parse again until it no longer changes, and return it with
-    the conclusion of the first parse."""
+    """Parse again the rationale that the first parse returned, until it no longer changes. Return
+    the final rationale with the conclusion of the first parse."""
     last, settled = first, False
     for _ in range(_READINGS):
         reparsed = _read_once(last.rationale, question)

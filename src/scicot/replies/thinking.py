@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-# Also Magistral's [THINK], but not "[think]", which people write.
+# [THINK] is the tag of Magistral. "[think]" does not count, since people write it in plain text.
 _TAG = re.compile(r"<(/?)think(?:ing)?>|\[(/?)(?-i:THINK)\]", re.I)
 
 

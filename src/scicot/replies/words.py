@@ -22,7 +22,7 @@ ARTICLES = ("a", "an", "the")
 WORD_GAP = 12  # maximum number of characters between two words of a choice: brackets, quotes, bold
 _LONGEST_WORD = 200
 _UNKNOWN = "\0"  # code of a word that occurs in no choice
-# codes start above Latin-1, so that Python stores all these strings at the same width
+# codes start above Latin-1, so that Python stores all strings of codes at the same width
 _FIRST_CODE = 256
 
 
@@ -48,7 +48,7 @@ class Lexicon:
     ending: Mapping[str, Sequence[ChoiceWords]]  # by the code of the last word
     codes: Mapping[str, str]  # code of every word in the choices, and of the articles
     articles: frozenset[str]  # codes of the articles
-    leading: frozenset[str]  # the codes of first words and articles
+    leading: frozenset[str]  # codes with which a choice can begin: first words and articles
     reach: int  # characters that the longest choice can take, with marks between its words
 
 

@@ -1,5 +1,5 @@
-"""The Teacher protocol: an object with a name that answers one request per call, or raises an
-exception that gives the reason why it cannot.
+"""The Teacher protocol: an object with a name whose `ask` answers one request per call, or raises
+an exception that gives the reason why the request cannot be answered.
 
 To add a teacher, write a module in this folder and an entry in `scicot.teachers.load_teacher`.
 """
@@ -40,9 +40,10 @@ class Allowance:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """The reply of a teacher. `thinking` is the reasoning of a reasoning model, if its server
-    returns it separately from the text; the text may hold more of it in <think> tags. `stop_reason`
-    is "end_turn", "max_tokens", "refusal" or another value that the server sent. `usage` maps kinds
-    of tokens to their counts, and `allowances` are the rate limits that the server reported.
+    returns it separately from the text; `text` may contain more reasoning in <think> tags.
+    `stop_reason` is "end_turn", "max_tokens", "refusal" or another value that the server sent.
+    `usage` maps kinds of tokens to their counts, and `allowances` are the rate limits that the
+    server reported.
 
     The fields are sanitised here for all teachers: lone surrogates in text become U+FFFD, and
     implausible token counts are removed from `usage`. `misstated` holds the names of the counts
@@ -102,12 +103,12 @@ class BatchNotFound(TeacherBusy):
 
 
 class TeacherError(Exception):
-    """Raised if this request cannot be answered, for example because it is too long, while others
-    may be.
+    """Raised if this request cannot be answered, for example because it is too long. Other requests
+    may still be answered.
 
     Errors that concern every request (credentials, billing, an unknown model) raise ScicotError
-    instead. If the server's message does not show which of the two it is, `certain` is False. The
-    run then blames the question only after later requests have been answered.
+    instead. If the server's message does not show which of the two cases it is, `certain` is False.
+    The run then attributes the error to the question only after later requests have been answered.
     """
 
     def __init__(self, problem: str, *, certain: bool = True) -> None:
@@ -119,18 +120,18 @@ class Teacher(Protocol):
     """The protocol that every teacher implements.
 
     A teacher may also have these attributes: `in_flight`, the number of requests that it can take
-    at a time, which overrides --concurrency; `count_tokens(request)`, which returns the input
-    tokens of a request; `batches()`, which returns a client of its batch API (batches.py); and
-    `identity`, a fingerprint that distinguishes teachers of the same name.
+    at a time, which overrides --concurrency; `count_tokens(request)`, which returns the number of
+    input tokens of a request; `batches()`, which returns a client of its batch API (batches.py);
+    and `identity`, a fingerprint that distinguishes teachers of the same name.
     """
 
     @property
     def name(self) -> str:
-        """The teacher as KIND:NAME, as it is recorded in rows."""
+        """The name of the teacher, KIND:NAME, which is recorded in rows."""
 
     async def ask(self, request: Request) -> Reply:
-        """Answer one request. Raises TeacherBusy, TeacherError or ScicotError if it cannot be
-        answered."""
+        """Answer one request. Raises TeacherBusy, TeacherError or ScicotError if the request cannot
+        be answered."""
 
     async def close(self) -> None:
         """Close the teacher's connections."""

@@ -19,12 +19,11 @@ from scicot.teachers.base import Reply, Request
 class Batch:
     """The state of a batch, as reported by the server.
 
-    ended: its results are available.
-    counts: the number of requests by outcome, empty if it is not known yet.
-    archived: the server has no results of the batch, or has deleted them.
-    name: the name given at creation, if the API stores one.
-    canceled: the batch was canceled, so requests without a result were not processed.
-    failure: the reason why the server rejected the whole batch after accepting it.
+    ended: its results are available. counts: the number of requests by outcome, empty if not known
+    yet. archived: the server has no results of the batch, or has deleted them. name: the name given
+    at creation, if the API stores one. canceled: the batch was canceled, so requests without a
+    result were not processed. failure: the reason why the server rejected the whole batch after
+    accepting it.
     """
 
     id: str
@@ -43,9 +42,9 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """The outcome of a request in a batch that has no reply. `error` gives the cause: TeacherError
-    if the server rejected this request (see error_table.py), TeacherBusy for a temporary failure,
-    ScicotError for one that affects all requests. `canceled` is True if the request was
+    """The outcome of a batched request that got no reply. `error` gives the cause: TeacherError if
+    the server rejected this request (see error_table.py), TeacherBusy for a temporary failure,
+    ScicotError for an error that affects all requests. `canceled` is True if the request was
     canceled."""
 
     error: Exception
@@ -62,11 +61,12 @@ class Batches(Protocol):
     most_bytes: int
 
     def encoded(self, custom_id: str, request: Request) -> bytes:
-        """Encode a request as JSON for `send`. Its result will have the same `custom_id`."""
+        """Encode a request as JSON for `send`. The result of this request will have the same
+        `custom_id`."""
 
     async def send(self, requests: Sequence[bytes], name: str) -> Batch:
-        """Send encoded requests as one batch, under a name that no other batch has. Return its
-        state."""
+        """Send encoded requests as one batch, under a name that no other batch has. Return the
+        state of the batch."""
 
     async def state(self, identity: str) -> Batch:
         """Fetch the state of a batch by its id. Raises BatchNotFound if the server does not find

@@ -1,14 +1,14 @@
 """A client of OpenAI's Batch API: chat completions at half the price, answered within a day.
 
-A batch is an uploaded file of requests. Its results are one file of answers and one of errors. A
-line of each kind of file:
+A batch is an uploaded file of requests. Its results are a file of answers and a file of errors. The
+first line below is from a file of requests, the second one from a file of answers:
 
     {"custom_id": "a1b2-0", "method": "POST", "url": "/v1/chat/completions", "body": {...}}
     {"custom_id": "a1b2-0", "response": {"status_code": 200, "body": {...}}, "error": null}
 
 A batch may have at most 50,000 requests and 200 MB (https://platform.openai.com/docs/guides/batch).
-Its metadata hold the name of its plan on disk, which identifies the batch if the response with its
-id is lost.
+Its metadata contain the name of its plan on disk (annotation/batch_plans.py). This name identifies
+the batch if the response with its id is lost.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class ChatBatches:
         timeout: float,
     ) -> None:
         """Configure the client. `parameters` builds the JSON body of a request. `timeout` is in
-        seconds of wall-clock time, which goes on while the event loop is blocked. That does no harm
-        here: a response that comes too late can be fetched again at no cost."""
+        seconds of wall-clock time, including time in which the event loop is blocked. That does no
+        harm here: a response that was missed can be fetched again at no cost."""
         self._client = client.with_options(timeout=timeout)
         self._parameters = parameters
 
@@ -141,8 +141,8 @@ class ChatBatches:
         return batch
 
     async def _lines(self, identity: str, file: str) -> AsyncGenerator[bytes, None]:
-        """Yield the lines of a file of results. It is split only at line feeds, because texts may
-        contain other line separators."""
+        """Yield the lines of a file of results. Lines are split only at line feeds, because texts
+        may contain other line separators."""
         rest = b""
         opened = self._client.files.with_streaming_response.content(file, timeout=_SLOW)
         try:
@@ -193,9 +193,9 @@ def _batch(fields: Any) -> Batch:
 
 
 def _failure(identity: str, batch: Mapping[str, Any]) -> ScicotError:
-    """Return the error to raise for a batch that was rejected as a whole. It is StoppedEarly if the
-    same batch may be accepted later (a limit on queued requests), else ScicotError. Nothing is
-    billed for such a batch."""
+    """Return the error to raise for a batch that was rejected as a whole, for which nothing is
+    billed: StoppedEarly if the same batch may be accepted later (a limit on queued requests), else
+    ScicotError."""
     errors = batch.get("errors")
     data = errors.get("data") if isinstance(errors, dict) else None
     first = data[0] if isinstance(data, list) and data and isinstance(data[0], dict) else {}

@@ -5,10 +5,10 @@
     -> {"choices": [{"message": {"content": ...}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 11, "completion_tokens": 7}}
 
-With `--base-url` it reaches vLLM, SGLang, Ollama, llama.cpp's server, LM Studio, OpenRouter,
-DeepSeek and others. These differ in the requests they accept. If a server rejects
-`max_completion_tokens` (or the older `max_tokens`), all later requests use the other name. If it
-rejects a system message, later requests put the instructions into the first question.
+With `--base-url` the teacher may be a model on vLLM, SGLang, Ollama, llama.cpp's server, LM Studio,
+OpenRouter, DeepSeek and others. These servers differ in the requests that they accept. If a server
+rejects `max_completion_tokens` (or the older `max_tokens`), all later requests use the other name.
+If it rejects a system message, later requests put the instructions into the first question.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from scicot.teachers.endpoint import ADDRESS, check_url, has_key, raise_error_in
 from scicot.teachers.time_limit import done_within, too_late
 from scicot.text import one_line
 
-# OpenAI's newer models reject "max_tokens"; servers written before them know only that.
+# OpenAI's newer models reject "max_tokens"; older servers know only "max_tokens".
 _LIMITS = ("max_tokens", "max_completion_tokens")
 _NO_SYSTEM = re.compile(r"\bsystem (?:role|message|prompt)s?\b|\brole\b.{0,20}\bsystem\b", re.I)
 _UNKNOWN = re.compile(
     r"unsupported|not supported|not permitted|unknown|unexpected|unrecogni[sz]ed|extra", re.I
 )
 _ONLY = re.compile(r"\bonly\b|\bmust\b|\bshould\b|\binvalid\b|\bdoes not\b|\bcannot\b", re.I)
-# servers that apply a chat template report the template's errors with 500
+# statuses of rejected requests; errors of a server's chat template come with 500
 _REFUSED = (400, 422, 500)
 
 
@@ -124,8 +124,8 @@ class ChatTeacher:
         message = _message(error)
         old, new = _LIMITS if _LIMITS[0] in sent else _LIMITS[::-1]
         names = {name for name in _LIMITS if re.search(rf"\b{name}\b", message)}
-        # "'max_tokens' is too large" does not mean an unsupported parameter. Each one is tried only
-        # once, whatever the server says.
+        # "'max_tokens' is too large" does not mean an unsupported parameter. Each parameter name is
+        # tried only once, whatever the server says.
         if old in names and (new in names or _UNKNOWN.search(message)):
             if self._limit == new:  # another request has changed it meanwhile
                 return True

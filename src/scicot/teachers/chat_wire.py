@@ -21,7 +21,7 @@ from scicot.teachers.rate_limits import allowances
 # Exceptions of the SDK for error responses, and for responses that are cut short or cannot be
 # decoded.
 TROUBLE = (openai.OpenAIError, *UNREADABLE)
-# Finish reasons translated to those of the Messages API, which rows use.
+# Finish reasons, and the stop reasons of the Messages API that rows contain instead.
 _REASONS = {"stop": "end_turn", "length": "max_tokens", "content_filter": "refusal"}
 _COUNTS = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # DeepSeek and vLLM; OpenRouter; Ollama

@@ -16,8 +16,8 @@ from scicot.teachers.base import TeacherBusy
 from scicot.teachers.error_table import classify, classify_typed
 from scicot.text import one_line, whole_characters
 
-# Exceptions of HTTP clients and SDKs besides their own: for responses that are cut short or cannot
-# be decoded.
+# Exceptions other than those of the SDKs, raised for responses that are cut short or cannot be
+# decoded.
 UNREADABLE = (
     httpx2.HTTPError,
     httpx2.StreamError,
@@ -91,8 +91,8 @@ def raise_error_in(body: bytes, headers: Mapping[str, str]) -> None:
 
 
 def counts_in(usage: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the numbers in a usage object that are not 0, by name. Local servers may omit fields,
-    and broken ones may add fields of any type."""
+    """Return the nonzero numbers in a usage object by field name. Local servers may omit fields,
+    and broken servers may add fields of any type."""
     numbers: dict[str, Any] = {}
     for name, count in usage.items():
         if isinstance(count, int | float) and not isinstance(count, bool) and count:

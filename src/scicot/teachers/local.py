@@ -1,7 +1,7 @@
 """`hf:MODEL_OR_DIR`: a causal language model on this machine, prompted through its chat template.
 
 Waiting requests are answered in batches. A batch consists of the request that has waited longest
-and of others of similar length.
+and of others with prompts of similar length.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from scicot.replies import is_tag, split_thinking
 from scicot.teachers.base import Reply, Request, TeacherError
 
 BATCH = {"cuda": 64, "cpu": 8}  # requests answered together
-_OPENING = 8  # last tokens of a prompt in which a template may open the thinking
-_WAITING = 4  # requests collected before a batch is chosen by length, in batches
+_OPENING = 8  # last prompt tokens that are searched for an opening thinking tag
+_WAITING = 4  # batches' worth of requests that wait, so that prompts of similar length are found
 
 
 @dataclass(slots=True)
@@ -196,7 +196,7 @@ class LocalTeacher:
             turns.append({"role": "user", "content": question})
             turns.append({"role": "assistant", "content": answer})
         turns.append({"role": "user", "content": prompt.user})
-        # None leaves it to the template: models that think by default still do.
+        # None leaves the choice to the template: models that think by default still do.
         enable_thinking = True if thinking else None
         return encode_conversation(self._tokenizer, prompt.system, turns, thinking=enable_thinking)
 

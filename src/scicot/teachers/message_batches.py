@@ -37,13 +37,14 @@ class MessageBatches:
         timeout: float,
     ) -> None:
         """Configure the client. `parameters` builds the JSON body of a request. `timeout` is in
-        seconds of wall-clock time, which goes on while the event loop is blocked. That does no harm
-        here: a response that comes too late can be fetched again at no cost."""
+        seconds of wall-clock time, including time in which the event loop is blocked. That does no
+        harm here: a response that was missed can be fetched again at no cost."""
         self._api = client.with_options(timeout=timeout).messages.batches
         self._parameters = parameters
 
     def encoded(self, custom_id: str, request: Request) -> bytes:
-        """Encode a request as JSON for `send`. Its result will have the same `custom_id`."""
+        """Encode a request as JSON for `send`. The result of this request will have the same
+        `custom_id`."""
         parameters = self._parameters(request)
         parameters.update(parameters.pop("extra_body", {}))
         return json.dumps({"custom_id": custom_id, "params": parameters}).encode()

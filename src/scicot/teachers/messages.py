@@ -1,8 +1,8 @@
 """`anthropic:MODEL`: a teacher behind the Messages API, called through the Anthropic SDK.
 
 With a base URL the same client reaches any server that implements this API: vLLM, Ollama,
-llama.cpp's server, SGLang, the LiteLLM proxy. Such servers usually need no API key, so it is
-optional for them.
+llama.cpp's server, SGLang, the LiteLLM proxy. Such servers usually need no API key, so the key is
+optional with a base URL.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from scicot.teachers.time_limit import done_within, too_late
 from scicot.text import one_line
 
 _CREDENTIALS = (401, 402, 403)
-# Recognises an error about the way thinking was requested, by the names of the parameters.
+# Matches an error message about the way thinking was requested: it names the parameters.
 _THINKING = re.compile(r"thinking|adaptive|budget_tokens|\bdisplay\b", re.I)
-_LEAST_BUDGET = 1024  # tokens, the API's minimum for thinking with a budget
+_LEAST_BUDGET = 1024  # tokens; the API's minimum for budget_tokens
 _FOR_THE_REPLY = 1024  # tokens that such a budget leaves to the reply
 
 
@@ -70,7 +70,7 @@ class MessagesTeacher:
                 "--teacher anthropic: no API key; set ANTHROPIC_API_KEY,"
                 " or name a local server with --base-url"
             )
-        # max_retries=0: the SDK would obey any retry-after, even one beyond the job's time limit.
+        # max_retries=0: the SDK would obey any retry-after, even one beyond --max-wait.
         # timeout=None: `done_within` limits the time. Unlike the SDK, it does not count time in
         # which the event loop is blocked.
         try:
@@ -116,7 +116,7 @@ class MessagesTeacher:
 
     def _think_otherwise(self, form: int, error: anthropic.BadRequestError) -> None:
         """Use the next of the _THINKING_FORMS for all later requests, because the server rejected
-        the one with the index `form`. Raises ScicotError if none is left."""
+        the form with the index `form`. Raises ScicotError if no form is left."""
         if form < self._thinking:  # another request has switched already
             return
         if form + 1 == len(_THINKING_FORMS) - (not self._other_server):
@@ -146,10 +146,10 @@ class MessagesTeacher:
         return parameters
 
     async def count_tokens(self, request: Request) -> int | None:
-        """Let the server count the input tokens of a request. Return None if there is neither an
-        API key nor a --base-url, if the call fails, or if the count is not valid. If the server
-        rejects the key (status 401, 402 or 403), raises the same exception as for any other
-        request."""
+        """Return the number of input tokens of a request, as counted by the server. Return None if
+        there is neither an API key nor a --base-url, if the call fails, or if the count is not
+        valid. If the server rejects the key (status 401, 402 or 403), raises the same exception as
+        for any other request."""
         if not self._counts:
             return None
         parameters = self.parameters(request)
@@ -180,9 +180,9 @@ def _adaptive(max_tokens: int) -> dict[str, Any]:  # noqa: ARG001
 
 
 def _with_budget(max_tokens: int) -> dict[str, Any]:
-    """Return the API's "thinking" parameter with a fixed budget: all tokens but the 1024 reserved
-    for the reply. Raises ScicotError if `max_tokens` is not larger than the API's minimum
-    budget."""
+    """Return the API's "thinking" parameter with a fixed budget: `max_tokens` less 1024 tokens for
+    the reply, but no less than the API's minimum of 1024. Raises ScicotError if `max_tokens` is not
+    larger than this minimum."""
     if max_tokens <= _LEAST_BUDGET:
         raise ScicotError(
             f"--max-tokens {max_tokens}: this model thinks for {_LEAST_BUDGET} tokens at least, and"
@@ -194,9 +194,10 @@ def _with_budget(max_tokens: int) -> dict[str, Any]:
     }
 
 
-# Ways to request thinking, tried in order. Newer models accept the first, older ones the second;
-# other servers may reject both, and their models think anyway. Without "display" some models return
-# no thinking (https://platform.claude.com/docs/en/build-with-claude/thinking).
+# Ways to request thinking, tried in order. Newer models accept the first form, older ones the
+# second. Other servers may reject both; then thinking is not requested (None), since their models
+# think anyway. Without "display" some models return no thinking
+# (https://platform.claude.com/docs/en/build-with-claude/thinking).
 _THINKING_FORMS = (_adaptive, _with_budget, None)
 
 

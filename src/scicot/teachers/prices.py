@@ -1,6 +1,6 @@
 """The prices of Anthropic's models, as of November 2026 (https://claude.com/pricing).
 
-Prices change, so `--price` overrides this table. No cost is reported for a model that is not in it.
+Prices change, so `--price` overrides this table. No cost is reported for other models.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ PRICES = {
 
 
 def price_of(teacher: str) -> Price | None:
-    """Return the price of a teacher (KIND:NAME), None if it is unknown. A dated version has the
-    price of its model."""
+    """Return the price of a teacher (KIND:NAME), None if it is unknown. A dated version, such as
+    claude-haiku-4-5-20251001, has the price of its model."""
     kind, _, model = teacher.partition(":")
     if kind != "anthropic":
         return None

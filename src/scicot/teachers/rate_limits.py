@@ -45,8 +45,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def allowances(headers: Mapping[str, str]) -> tuple[Allowance, ...]:
-    """Return the rate limits in these headers. A limit is left out unless the headers give both its
-    remaining amount and its reset time."""
+    """Return the rate limits for which these headers give both the remaining amount and the reset
+    time."""
     found = _openai_allowances(headers)
     for kind in _KINDS:
         remaining = headers.get(f"anthropic-ratelimit-{kind}-remaining")
@@ -88,7 +88,7 @@ def _openai_allowances(headers: Mapping[str, str]) -> list[Allowance]:
 
 def _now(headers: Mapping[str, str]) -> datetime:
     """Return the current time by the server's clock, from the Date header. That header has a
-    resolution of one second, so the local clock is used if the two differ by less than two
+    resolution of one second, so the local clock is used if the two clocks differ by less than two
     seconds."""
     local = datetime.now(UTC)
     server = _http_date(headers.get("date") or "")

@@ -55,8 +55,8 @@ def _text(row: Mapping[str, Any]) -> str | None:
 
 
 class RecordedTeacher:
-    """A teacher that looks up recorded replies by question id. They are kept in a temporary SQLite
-    database, which stays in memory as long as it is small."""
+    """A teacher that looks up recorded replies by question id. The replies are kept in a temporary
+    SQLite database, which stays in memory as long as it is small."""
 
     def __init__(self, file: str) -> None:
         self.name = f"recorded:{Path(file).name}"

@@ -12,16 +12,16 @@ from scicot.teachers.base import TeacherBusy
 _SLICE = 1.0  # seconds between two checks of the clock
 _LATE = 0.1  # delay of a check in seconds from which the loop counts as having been blocked
 _BLOCKED = 0.25  # share of a slice that counts if the loop was blocked
-_LEAST = 0.05  # minimum seconds that such a slice counts, so that every wait ends
-_GRACE = 0.2  # seconds to read replies that had arrived when the time was up
+_LEAST = 0.05  # minimum seconds that are counted for such a slice, so that every wait ends
+_GRACE = 0.2  # seconds added to the limit, to read replies that have arrived when the time is up
 
 
 async def done_within(futures: Collection[asyncio.Future[Any]], seconds: float) -> bool:
-    """Wait until all futures are done, for at most `seconds`. Return True if they are. No future is
-    cancelled.
+    """Wait until all futures are done, for at most `seconds`. Return True if all are done. No
+    future is cancelled.
 
-    Only time in which the event loop runs is counted. While the loop is blocked, a reply may arrive
-    that cannot be read yet. With a wall-clock limit the wait could end at that moment, and the
+    Only time in which the event loop runs is counted. While the loop is blocked, a reply that
+    arrives cannot be read yet. With a wall-clock limit the wait could end at that moment, and the
     reply, which is paid for, would be lost.
     """
     loop, remaining = asyncio.get_running_loop(), seconds + _GRACE
