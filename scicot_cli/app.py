@@ -164,9 +164,10 @@ def scicot(
 ) -> None:
     """Distil a large language model's chain-of-thought into small students.
 
-    A teacher explains questions, one student learns to write such rationales, another to answer
-    with them. Use the commands in the order below; they read and write JSONL files, and "-" is
-    standard input or output. Run a command again to continue after a stop.
+    A teacher writes rationales (explanations) for questions. One student learns to write
+    rationales, another to answer with them. Use the commands in the order below; they read and
+    write JSONL files, and "-" is standard input or output. Run a command again to continue after a
+    stop.
 
     Exit codes: 0 done; 1 an error in the data; 2 a wrong option; 3 done, but some requests failed
     (try --retry-rejected); 75 stopped early; 130 interrupted. After 75 and 130 the same command

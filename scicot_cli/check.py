@@ -57,8 +57,8 @@ def check(
 ) -> None:
     """Show how a file of questions is read.
 
-    It lists the problems of the file too, so run it first on a new file. It calls no teacher and
-    writes no file, and exits with code 1 if something has to be fixed.
+    It also lists the problems of the file, so run it first on a new file. It calls no teacher and
+    writes no file. It exits with code 1 if something has to be fixed.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     from scicot.checking import check as run

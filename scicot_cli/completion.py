@@ -141,7 +141,7 @@ INSTALL = _option(
     _install,
     "Install completion for bash, zsh or fish. [default: the running shell]",
 )
-SHOW = _option(OPTIONS[1], _show, "Print the completion script instead.")
+SHOW = _option(OPTIONS[1], _show, "Print the completion script instead of installing it.")
 
 
 def with_shell(arguments: list[str]) -> list[str]:
@@ -185,7 +185,7 @@ def predicting_precisions(incomplete: str) -> list[str]:
 
 def students(incomplete: str) -> list[str]:
     """Return the values of --student that begin with `incomplete`: the sizes of untrained students,
-    and runs whose training is continued."""
+    and runs, whose weights can be trained further."""
     from scicot.training.scratch import ALL_SIZES, PREFIX
 
     return [*_starting_with([PREFIX + size for size in ALL_SIZES])(incomplete), *runs(incomplete)]

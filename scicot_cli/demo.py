@@ -30,7 +30,7 @@ def demo(
         typer.Argument(
             metavar="FOLDER",
             file_okay=False,
-            help="Output folder; the same folder resumes the demo. [default: "
+            help="Output folder. Give the same folder again to resume the demo. [default: "
             "scicot-demo/seed-SEED]",
         ),
     ] = None,

@@ -48,8 +48,8 @@ def evaluate(
         typer.Option(
             "--cluster-by",
             metavar="FIELD",
-            help="Field (for example meta.fact) whose values form clusters for the bootstrap, if "
-            "rows are not independent.",
+            help="If rows are not independent: field (for example meta.fact) whose values form the "
+            "clusters that the bootstrap resamples.",
         ),
     ] = EvaluateSettings.cluster_by,
     by: Annotated[
@@ -57,8 +57,9 @@ def evaluate(
         typer.Option(
             "--by",
             metavar="FIELD",
-            help="Break down by a field (for example meta.subject), by the number of choices "
-            "(choices) or by the length of the question (length). May be repeated.",
+            help="Also show the accuracy for groups of questions: by a field (for example "
+            "meta.subject), by the number of choices (choices) or by the length of the question "
+            "(length). May be repeated.",
         ),
     ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
     primary: Annotated[
@@ -74,7 +75,11 @@ def evaluate(
         float, typer.Option("--level", help="Confidence level of the intervals.")
     ] = EvaluateSettings.level,
     bins: Annotated[
-        int, typer.Option("--bins", help="Number of equal-mass bins for the calibration error.")
+        int,
+        typer.Option(
+            "--bins",
+            help="Number of bins, of about equally many questions each, for the calibration error.",
+        ),
     ] = EvaluateSettings.bins,
     resamples: Annotated[
         int, typer.Option("--resamples", help="Number of bootstrap resamples.")
@@ -131,8 +136,9 @@ def evaluate(
 ) -> None:
     """Evaluate predictions and compare systems.
 
-    Prints the accuracy of each system with its interval, the accuracy by chance, the calibration,
-    and the paired difference between the first system and each other one, with a conclusion.
+    It prints the accuracy of each system with its confidence interval, the accuracy by chance, the
+    calibration, and the paired difference between the first system and each other system, with a
+    conclusion.
     Missing answers count as wrong. Predictions are joined by id. Several files of one NAME are
     seeds of one system.
     """

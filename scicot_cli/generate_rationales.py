@@ -93,8 +93,8 @@ def generate_rationales(
         Keep,
         typer.Option(
             "--keep",
-            help="correct: keep only rationales of replies whose conclusion is the gold "
-            "answer; all: keep them for every conclusion.",
+            help="correct: keep a rationale only if the choice that its reply names at the end is "
+            "the gold answer; all: keep it whatever the reply names.",
         ),
     ] = GenerateSettings.keep,
     prompt: Annotated[
@@ -111,7 +111,7 @@ def generate_rationales(
         typer.Option(
             "--examples",
             metavar="FILE",
-            help="Rationale rows with answers to show as few-shot examples.",
+            help="File of rationale rows with gold answers, to show as few-shot examples.",
         ),
     ] = None,
     rationale_source: Annotated[
@@ -126,8 +126,8 @@ def generate_rationales(
         int | None,
         typer.Option(
             "--max-rationale-tokens",
-            help="Maximum tokens of a rationale, counted as four bytes each; the last sentences "
-            "of longer ones are dropped. [default: no limit]",
+            help="Maximum tokens of a rationale; a token is counted as four bytes. Longer "
+            "rationales lose their last sentences. [default: no limit]",
         ),
     ] = GenerateSettings.max_rationale_tokens,
     keep_replies: Annotated[
@@ -233,8 +233,8 @@ def generate_rationales(
         bool,
         typer.Option(
             "--retry-rejected",
-            help="Repeat the requests whose replies were rejected because of error, empty, "
-            "truncated, refusal or no-thinking.",
+            help="Repeat the requests whose replies were rejected for one of the reasons error, "
+            "empty, truncated, refusal and no-thinking.",
         ),
     ] = GenerateSettings.retry_rejected,
     columns: opt.Columns = "",

@@ -10,8 +10,8 @@ from scicot.reporting import number_of
 if TYPE_CHECKING:
     from scicot.annotation import Estimate, GenerateSummary
 
-# Advice is given for a reason if at least this share of the replies was rejected for it, and only
-# for at least _JUDGED replies, since the share of fewer may be chance.
+# Advice is given if at least the share _MANY of the replies was rejected for the same reason. With
+# fewer than _JUDGED replies there is none, since the share may be chance.
 _MANY, _JUDGED = 0.2, 10
 
 

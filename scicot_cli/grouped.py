@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 from scicot.errors import UsageError
 from scicot_cli import console, usage
 
-# The groups in the order of the help, each with its parameters of all commands.
+# Groups of options in the help, in their order, with the names of their parameters.
 _GROUPS = {
     "Input": "file questions rationales predictions parts columns answer_index encoding limit"
     " skip_invalid overlap dev dev_fraction fold_by fold_questions weights cluster_by by examples"
@@ -66,7 +66,7 @@ NEXT = {
     "predict": "scicot evaluate {output} --report report.html",
     "merge": "scicot evaluate {output} --report report.html",
 }
-# options for reading a file, which the hint repeats for the next command
+# options for reading a file, which the printed next command repeats
 _READING = ("columns", "answer_index", "encoding")
 _HEAVY = ("train-rationale", "train-answer", "predict")  # commands that load torch and transformers
 

@@ -18,7 +18,7 @@ from scicot_cli.signals import Terminated
 
 _POLL = 0.1  # seconds
 _GRACE = 5.0  # seconds for rank 0 to print its error after another process has ended
-# seconds until the remaining processes are killed; no row is torn, since each is a single write
+# seconds until the remaining processes are killed; each row is a single write, so none is cut
 _PATIENCE = 20.0
 _LAUNCHER = "SCICOT_LAUNCHER"  # process id of the launcher; its processes end when it does
 

@@ -15,7 +15,8 @@ def merge(
         str, typer.Argument(metavar="QUESTIONS", help="File of questions that predict answered.")
     ],
     parts: Annotated[
-        list[str], typer.Argument(metavar="PARTS", help="Output files of all shards of predict.")
+        list[str],
+        typer.Argument(metavar="PARTS", help="Outputs of predict --shard, for all shards."),
     ],
     output: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="The merged file.")],
     columns: opt.Columns = "",

@@ -86,9 +86,10 @@ Columns = Annotated[
     typer.Option(
         "--columns",
         metavar="ROLE=FIELD,...",
-        help="Map fields of the file to roles, for example "
-        "question=Frage,choices=A-D,answer=gold.label. Roles: question, choices, distractors, "
-        "answer, context, id, rationale, prediction. Other fields are recognised automatically.",
+        help="Fields of the file that hold the parts of a row (roles), for example "
+        "question=Frage,choices=A-D,answer=gold.label. Roles: question, choices, distractors "
+        "(wrong choices), answer, context, id, rationale, prediction. Other roles are recognised "
+        "automatically.",
         show_default=False,
     ),
 ]
@@ -99,8 +100,8 @@ AnswerIndex = Annotated[
         metavar="0|1",
         min=0,
         max=1,
-        help="First index of numeric gold answers, if the file does not show whether they count "
-        "from 0 or from 1.",
+        help="Number of the first choice in numeric gold answers. Needed if the file does not show "
+        "whether they count from 0 or from 1.",
     ),
 ]
 Encoding = Annotated[

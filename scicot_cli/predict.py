@@ -40,8 +40,8 @@ def predict(
             autocompletion=completion.runs,
             metavar="RUN|hf:MODEL",
             help="A run of train-answer (a directory, or OWNER/NAME[@REVISION] on the Hub), or "
-            "hf:MODEL_OR_DIR for an untrained model. May be repeated: the answers of all models "
-            "are averaged. Without it, only rationales are written.",
+            "hf:MODEL_OR_DIR for a model that scicot has not trained. May be repeated: the answers "
+            "of all models are averaged. Without this option, only rationales are written.",
         ),
     ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
     output: Annotated[
@@ -123,8 +123,8 @@ def predict(
         typer.Option(
             "--mix-direct",
             metavar="W",
-            help="Weight (0 to 1) of the answer without a rationale, averaged with the answers "
-            "with rationales; auto: the weight that train-answer fitted on dev. For "
+            help="Weight (0 to 1) of the answer without a rationale in the average with the "
+            "answers with rationales; auto: the weight that train-answer fitted on dev. For "
             "students trained with --rationale-dropout.",
         ),
     ] = str(PredictSettings.mix_direct),
@@ -154,7 +154,9 @@ def predict(
     abstain_below: Annotated[
         float,
         typer.Option(
-            "--abstain-below", metavar="P", help="Give no answer if its probability is below P."
+            "--abstain-below",
+            metavar="P",
+            help="Give no answer if the confidence is below P (0 to 1).",
         ),
     ] = PredictSettings.abstain_below,
     shard: Annotated[
@@ -223,9 +225,9 @@ def predict(
         typer.Option(
             "--precision",
             autocompletion=completion.predicting_precisions,
-            help="fp32, bf16, int8 (T5 on CPUs), or auto: bf16 on a GPU; on a CPU fp32 for less "
-            "than 10 million weights, for shards and for several machines, else the "
-            "fastest, measured once.",
+            help="fp32, bf16, int8 (T5 on CPUs) or auto. auto is bf16 on a GPU. On a CPU it is "
+            "fp32 for students of less than 10 million weights, for shards and for several "
+            "machines, else the fastest one, measured once.",
         ),
     ] = PredictSettings.precision,
     columns: opt.Columns = "",
@@ -243,8 +245,8 @@ def predict(
     The rationale student writes a rationale, then the answer student scores every choice by its
     likelihood; no answer is parsed from a text. Baselines (train-answer --method) need no rationale
     student. With --rationale-model and no --answer-model, the command writes rationale rows, which
-    the other commands read. Rows are in the order of the questions. Run the same command again to
-    continue after a stop.
+    the other commands read. The output is in the order of the questions. Run the same command again
+    to continue after a stop.
     """
     if processes > 1 and count() == 1:
         raise typer.Exit(launch(processes, sys.argv[1:], device))
@@ -302,8 +304,8 @@ def slurm_shard(environment: Mapping[str, str]) -> Shard | None:
     """Return the shard for this task of a SLURM job array, or None if this process is not in one.
     `environment` contains the environment variables.
 
-    Raises ScicotError if the shard cannot be derived from the task's number, because the array has
-    gaps or does not start at 0 or 1, as when some tasks are run again.
+    Raises ScicotError if the shard cannot be derived from the task's number. This happens if the
+    array has gaps or does not start at 0 or 1, for example because only some tasks are run again.
     """
     if "SLURM_ARRAY_TASK_ID" not in environment or "SLURM_ARRAY_TASK_COUNT" not in environment:
         return None

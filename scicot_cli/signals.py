@@ -7,9 +7,9 @@ command's own exit code.
 
 An exception is never raised in the middle of an import. C++ code that imports a module may abort
 the process instead of passing the exception on, as torch does while it sets up torch.distributed.
-Until the command has opened an output, a signal during an import ends the process at once. Later,
-and in one of several processes, the exception is raised after the import has ended: processes that
-train together also have to stop together.
+If the command has not opened an output yet, a signal during an import ends the process at once.
+Otherwise the exception is raised after the import has ended. If there are several processes, each
+always waits for the end of its import: processes that train together have to stop together.
 
 This module is imported first, and imports next to nothing itself.
 """
@@ -35,7 +35,7 @@ _SHOW_CURSOR = b"\x1b[?25h"  # terminal code that shows the cursor, which a prog
 
 class Terminated(KeyboardInterrupt):
     """Raised on SIGTERM or SIGUSR1, which batch systems send. It is not a subclass of Exception,
-    because libraries might catch that."""
+    because libraries might catch an Exception."""
 
 
 def end_at_once() -> None:

@@ -37,8 +37,8 @@ def train_answer(
             "--equal-to",
             autocompletion=completion.runs,
             metavar="RUN",
-            help="Train on as many tokens as this run. A scratch student also gets as many "
-            "weights. May be repeated: tokens and weights of the runs are added up.",
+            help="Train on as many tokens as RUN was trained on. A scratch student also gets about "
+            "as many weights as RUN. May be repeated: tokens and weights of the runs are added up.",
         ),
     ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
     weights: training.Weights = "",
@@ -47,7 +47,7 @@ def train_answer(
         typer.Option(
             "--folds",
             help="Also train this many fold students (RUN/folds/0 and so on), each without one "
-            "fold of the questions; train-rationale --reward RUN needs them. [default: "
+            "fold (part) of the questions; train-rationale --reward RUN needs them. [default: "
             "none]",
             show_default=False,
         ),
@@ -74,9 +74,9 @@ def train_answer(
         AnswerForm | None,
         typer.Option(
             "--answer-as",
-            help="Form of the answer: label or text of the choice, or auto: the better one on "
-            "dev in a short trial. [default: text for pretrained causal students, else "
-            "label]",
+            help="Form of the answer: label or text of the choice. auto: train both for a short "
+            "time and take the better one on dev. [default: text for pretrained causal students, "
+            "else label]",
         ),
     ] = TrainSettings.answer_as,
     shuffle_choices: Annotated[
@@ -139,7 +139,7 @@ def train_answer(
 
     The student learns question + choices + rationale -> answer. Several files may be combined:
     rationales of a teacher, rationales of a student (from train-rationale --folds or predict), and
-    predictions. With --method it becomes a baseline, to compare with the two stages. Baselines
+    predictions. With --method, the student is a baseline to compare with the two stages. Baselines
     answer without a student of stage 1.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)

@@ -22,8 +22,9 @@ def train_rationale(
         int,
         typer.Option(
             "--folds",
-            help="Also train this many fold students and write RUN/out_of_fold.jsonl: for each "
-            "row the rationale of a student that never saw its question. [default: none]",
+            help="Also train this many fold students, each without one fold (part) of the "
+            "questions, and write RUN/out_of_fold.jsonl: for each row, the rationale of the "
+            "student that never saw its question. [default: none]",
             show_default=False,
         ),
     ] = TrainSettings.folds,
@@ -32,7 +33,7 @@ def train_rationale(
         typer.Option(
             "--fold-questions",
             metavar="FILE",
-            help="Questions to add to RUN/out_of_fold.jsonl although they have no training "
+            help="File of questions to add to RUN/out_of_fold.jsonl although they have no training "
             "rationale, for example because the teacher was wrong. May be repeated.",
         ),
     ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
@@ -43,9 +44,9 @@ def train_rationale(
             autocompletion=completion.runs,
             metavar="RUN",
             help="A run of train-answer --folds. After training, the student is trained "
-            "further, in rounds, on rationales sampled from it that raise RUN's "
-            "probability of the right answer. --folds and --fold-by are then those of "
-            "RUN.",
+            "further, in rounds, on those rationales sampled from it that raise the probability "
+            "that RUN's fold students give to the right answer. --folds and --fold-by then have "
+            "the values of RUN.",
         ),
     ] = None,
     rounds: Annotated[
@@ -72,7 +73,8 @@ def train_rationale(
         float,
         typer.Option(
             "--sample-temperature",
-            help="Temperature of the sampled rationales of --reward; the first one is greedy.",
+            help="Sampling temperature in the --reward rounds; the first rationale of each "
+            "question is greedy.",
         ),
     ] = RewardSettings.sample_temperature,
     reward_weight: Annotated[
@@ -88,7 +90,8 @@ def train_rationale(
         typer.Option(
             "--leak-cap",
             metavar="SHARE",
-            help="Upper limit of a reward, as a share of the reward for naming the right choice.",
+            help="Upper limit of a reward, as a share of the reward for only naming the right "
+            "choice. A higher reward may come from leaking the answer.",
         ),
     ] = RewardSettings.leak_cap,
     reward_confidence: Annotated[
@@ -156,7 +159,7 @@ def train_rationale(
     """Stage 1: train a student to write rationales.
 
     The student learns question + choices -> rationale. Every row needs a question, its choices and
-    a rationale, which a teacher wrote or which comes from elsewhere. --folds K also writes
+    a rationale, from a teacher or from another source. --folds K also writes
     RUN/out_of_fold.jsonl, from which stage 2 can learn to read a student's rationales. --reward
     adds training on rationales that help an answer student. Run the same command again to resume
     from the last checkpoint.

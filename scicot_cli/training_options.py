@@ -32,9 +32,9 @@ StudentModel = Annotated[
         "--student",
         autocompletion=completion.students,
         metavar="ID|DIR|scratch:SIZE",
-        help="Model to train: a Hub id, a directory, or fresh weights: scratch:tiny (0.5 million "
-        "weights), scratch:small (2.4 million) or scratch:base (31 million); scratch:tiny-causal "
-        "and so on are decoder-only.",
+        help="Model to train: a Hub id, a directory, or a fresh student with random weights, "
+        "scratch:tiny (0.5 million weights), scratch:small (2.4 million) or scratch:base (31 "
+        "million); scratch:tiny-causal and so on are decoder-only.",
     ),
 ]
 TrainingPrecision = Annotated[
@@ -70,8 +70,8 @@ BatchSize = Annotated[
     typer.Option(
         "--batch-size",
         metavar="ROWS|TOKENS|auto",
-        help="Size of an optimizer step over all devices: rows (32), tokens of inputs and "
-        "targets (8192tokens), or auto: as many tokens as fit in memory.",
+        help="Size of an optimizer step over all devices, in rows (32) or in tokens of inputs and "
+        "targets (8192tokens). auto: as many tokens as fit in memory.",
     ),
 ]
 Accumulate = Annotated[
@@ -116,8 +116,8 @@ Quantization = Annotated[
     config.Quantization,
     typer.Option(
         "--quantization",
-        help="nf4: with --lora, hold the base weights in 4 bits (QLoRA), for students of a few "
-        "billion weights on one GPU; needs scicot[qlora].",
+        help="nf4: hold the base weights in 4 bits (QLoRA), for students of a few billion weights "
+        "on one GPU; needs --lora and scicot[qlora].",
     ),
 ]
 CheckpointMinutes = Annotated[
@@ -145,7 +145,8 @@ WarmupSteps = Annotated[
     int | None,
     typer.Option(
         "--warmup-steps",
-        help="Warm-up steps until the peak learning rate. [default: 100 for fresh students]",
+        help="Number of warm-up steps, after which the learning rate has reached its peak. "
+        "[default: 100 for fresh students]",
     ),
 ]
 WarmupShare = Annotated[
@@ -184,8 +185,8 @@ Clean = Annotated[
     bool,
     typer.Option(
         "--clean",
-        help="Remove sentences that announce the answer from rationales, as generate-rationales "
-        "does, and drop rows whose rationale is empty afterwards.",
+        help="Remove from rationales the sentences that announce the answer, as "
+        "generate-rationales does, and drop rows whose rationale is empty afterwards.",
     ),
 ]
 
@@ -195,14 +196,15 @@ DevFile = Annotated[
     typer.Option(
         "--dev",
         metavar="FILE",
-        help="Rows to select the best checkpoint on; never trained on. May be repeated.",
+        help="File of rows on which the best checkpoint is selected; never trained on. May be "
+        "repeated.",
     ),
 ]
 DevFraction = Annotated[
     float,
     typer.Option(
         "--dev-fraction",
-        help="Instead of --dev, hold out this share of the rows. Rows with the same question "
+        help="Instead of --dev: share of the rows to hold out as dev. Rows with the same question "
         "text, or the same --fold-by value, stay together.",
     ),
 ]
@@ -211,8 +213,8 @@ FoldBy = Annotated[
     typer.Option(
         "--fold-by",
         metavar="FIELD",
-        help="Never separate rows with the same value of this field (for example meta.topic) "
-        "into different folds or into train and dev. [default: the question's text]",
+        help="Keep rows with the same value of this field (for example meta.topic) together, in "
+        "one fold and in either train or dev. [default: the question's text]",
     ),
 ]
 EvalSteps = Annotated[
@@ -275,8 +277,8 @@ def train_settings(values: dict[str, Any]) -> TrainSettings:
 
 
 def reward_settings(values: dict[str, Any]) -> RewardSettings | None:
-    """Make the settings of --reward from the arguments of train-rationale, given by name. Without
-    --reward the result is None. Raises UsageError if another reward setting was given without
+    """Make the settings of --reward from the arguments of train-rationale, given by name. Return
+    None without --reward. Raises UsageError if an option that needs --reward was given without
     it."""
     chosen = {name: values[name] for name in RewardSettings.__dataclass_fields__}
     if chosen["reward"] is not None:

@@ -41,7 +41,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 # Maximum nesting of lists and objects. Python's own limit depends on the depth of the call stack,
 # so a row that can be read in one place might fail to be written in another.
 MAX_DEPTH = 100
-_EXTRA_LEVELS = 10  # levels that our own files may add to a row
+_EXTRA_LEVELS = 10  # levels of nesting that scicot's own files may add to those of a row
 _TOO_DEEP = f"nested too deeply (more than {MAX_DEPTH} levels)"
 
 
@@ -242,7 +242,7 @@ def rows_from(path: Path, start: int) -> Iterator[LocatedRow]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace the contents of the file `path` by this text, atomically."""
+    """Replace the contents of the file `path` with this text, atomically."""
     with replacing(path) as stream:
         # A file name that is not valid UTF-8 is escaped; JSON decodes it again.
         stream.write(text.encode("utf-8", "backslashreplace"))

@@ -69,7 +69,8 @@ class Spool:
         return str(path)
 
     def files(self, value: Any) -> Any:
-        """Return the file of a source, or the list of files of a list of sources (see `file`)."""
+        """Write rows in memory to files (see `file`). Return the path for a single source, and a
+        list of paths for a list of sources."""
         if isinstance(value, list | tuple) and (not value or in_memory(value) is None):
             return [self.file(source) for source in value]
         return self.file(value)
@@ -99,8 +100,8 @@ class Spool:
 
 @contextmanager
 def spool() -> Iterator[Spool]:
-    """Make a Spool whose files are deleted at the end of the context. Error messages name the files
-    without their folder, such as rows.jsonl."""
+    """Make a Spool whose files are deleted at the end of the `with` block. Error messages name the
+    files without their folder, such as rows.jsonl."""
     with tempfile.TemporaryDirectory(prefix="scicot-") as folder:
         files = Spool(Path(folder))
         try:

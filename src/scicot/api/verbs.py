@@ -141,9 +141,9 @@ def train_rationale(
     `rationales` are rationale rows: a file, rows in memory, or several of them. `student` is a Hub
     id, a directory or "scratch:SIZE". `run` is the run directory: an unfinished run with the same
     settings and data is resumed, a finished one is not trained again, and a different one raises
-    ScicotError. Returns the manifest. With `reward` (a RewardSettings), rounds of sampling follow:
-    the student is trained on those of its own rationales that raise an answer student's probability
-    of the gold choice.
+    ScicotError. Returns the manifest (the content of the run's scicot.json). With `reward` (a
+    RewardSettings), rounds of sampling follow: the student is trained on those of its own
+    rationales that raise an answer student's probability of the gold choice.
     """
     from scicot.training.job import train_rationale as train
 
@@ -214,9 +214,9 @@ def predict(
 ) -> Predictions:
     """Answer questions, like `scicot predict`, and write one prediction row for each, in order.
 
-    The models are run directories, runs on the Hub ("OWNER/NAME[@REVISION]"), or "hf:MODEL" for an
-    untrained model. With an `output`, a stopped call is resumed by repeating it. Without one, the
-    rows are returned and no file is written.
+    The models are run directories, runs on the Hub ("OWNER/NAME[@REVISION]"), or "hf:MODEL" for a
+    model that scicot has not trained. With an `output`, a stopped call is resumed by repeating it.
+    Without one, the rows are returned and no file is written.
     """
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     options |= {"answer_model": answer_model, "rationale_model": rationale_model}

@@ -11,9 +11,9 @@ from scicot.config.checks import require
 class EvaluateSettings:
     """Settings of `evaluate`: breakdowns, planned comparison, intervals and calibration bins."""
 
-    # field whose equal values mark dependent rows, such as "meta.fact"
+    # field, such as "meta.fact"; questions with the same value of it form a cluster
     cluster_by: str | None = None
-    # fields to break down by; "choices": number of choices, "length": words
+    # fields by which questions are grouped; "choices": number of choices, "length": words
     by: tuple[str, ...] = ()
     # the one system whose comparison with the first was planned in advance
     primary: str | None = None

@@ -32,7 +32,7 @@ class GenerateSettings:
     temperature: float | None = None  # sampling temperature; None: the teacher's default
     top_p: float | None = None  # nucleus sampling; None: the teacher's default
     concurrency: int = 16  # requests in flight
-    max_wait: float = 600.0  # seconds of retries for one request before the run stops
+    max_wait: float = 600.0  # seconds for one request and its retries; then the run stops
     timeout: float = 120.0  # seconds for one request
     max_failures: int = 20  # failed requests in a row after which the run stops
     retry_rejected: bool = False  # ask again for rejected replies that a second request may improve

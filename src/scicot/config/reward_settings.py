@@ -14,7 +14,7 @@ class RewardSettings:
     that raise an answer student's probability of the gold choice."""
 
     reward: str  # run of train-answer --folds whose fold students score the rationales
-    rounds: int = 1  # rounds of sampling and training, each from the weights of the one before
+    rounds: int = 1  # rounds of sampling and training; each starts from the last one's weights
     samples: int = 8  # rationales per question and round; the first one is greedy
     keep_best: int = 2  # maximum number of rationales of a question to train on
     sample_temperature: float = SAMPLING  # sampling temperature of all samples but the first

@@ -64,12 +64,13 @@ class TrainSettings:
     max_source_tokens: int = 512  # longer inputs are truncated and counted; choices never are
     max_target_tokens: int = 256  # longer targets are truncated and counted
     max_rationale_tokens: int | None = None  # longer rationales are truncated at the end
-    # remove announcements of the answer from rationales, and rows with nothing left
+    # remove announcements of the answer from rationales; drop rows whose rationale is then empty
     clean: bool = False
     weights: tuple[float, ...] = ()  # share of an epoch for each file; (): all rows of all files
     # share of rows that stage 2 is trained on without their rationales
     rationale_dropout: float = 0.0
-    soft_labels: float = 0.0  # probability of training on a teacher's vote, not gold
+    # probability of training on the conclusion of a teacher's sample instead of the gold answer
+    soft_labels: float = 0.0
     shuffle_choices: bool = False  # permute the texts of the choices in each epoch
     # loss weight of rationales for multi-task and shared students
     rationale_loss_weight: float = 1.0
@@ -81,7 +82,7 @@ class TrainSettings:
     answer_as: AnswerForm | None = None
     # number of fold students, each of which writes rationales for questions it was not trained on
     folds: int = 0
-    # field whose equal values are kept in one fold, such as "meta.topic"
+    # field, such as "meta.topic"; rows with the same value of it are in the same fold
     fold_by: str | None = None
     prompt_format: PromptFormatName = "auto"  # applies to causal students
     seeds: int = 1  # number of students that differ only by their seed: seed, seed + 1, ...
@@ -93,7 +94,7 @@ class TrainSettings:
     compile: bool = False  # use torch.compile
     lora: int = 0  # rank of low-rank adapters, trained instead of all weights; 0: none
     quantization: Quantization = "none"  # quantization of the frozen base weights with lora
-    checkpoint_minutes: float = 5.0  # time between checkpoints, the most work that a crash loses
+    checkpoint_minutes: float = 5.0  # time between checkpoints; a crash loses at most this work
     jobs: int | None = None  # students trained in parallel; None: as many as fit on the device
 
     def __post_init__(self) -> None:
@@ -117,8 +118,8 @@ class TrainSettings:
         check_precision(self.precision)
 
     def filled(self, recipe: Recipe = FRESH) -> TrainSettings:
-        """Return a copy in which epochs, learning rate, warm-up and answer form are taken from a
-        recipe where they are None."""
+        """Return a copy in which epochs, learning rate, warm-up and answer form have the values of
+        `recipe` where they are None."""
         warmup_given = self.warmup_steps is not None or self.warmup_share is not None
         return replace(
             self,
@@ -153,8 +154,8 @@ class TrainSettings:
 
     @property
     def batch_rows(self) -> int | None:
-        """The number of rows in an optimizer step, or None if `batch_size` is in tokens. For a
-        `batch_size` of "auto", it is the default until "auto" has been resolved."""
+        """The number of rows in an optimizer step, or None if `batch_size` is in tokens. It is 32
+        while a `batch_size` of "auto" has not been resolved."""
         if self.batch_size == AUTO:
             return 32
         return self.batch_size if isinstance(self.batch_size, int) else None

@@ -80,8 +80,8 @@ class Answers:
                 self._questions = QuestionTable(counted(rows, task), os.fspath(questions))
 
     def of(self, file: sources.Source) -> Iterator[Prediction]:
-        """Yield a prediction for each question that is answered in `file`, then one without an
-        answer for each question of the question file that is not. Further replies to a question are
+        """Yield a prediction for each question that `file` answers, then a prediction without an
+        answer for each other question of the question file. Further replies to a question are
         skipped (see _is_extra_reply). Raises ScicotError if an id is repeated for another
         reason."""
         rows = sources.predictions(
@@ -133,8 +133,8 @@ class Answers:
 
 
 def _for_questions(settings: ReadingSettings) -> ReadingSettings:
-    """Return the reading settings for the question file: those of the user, but from --columns only
-    the mappings of question fields, not that of the prediction."""
+    """Return the reading settings for the question file: the user's settings, but of the mappings
+    in --columns only those for parts of a question, not the one for the prediction."""
     selected = _only_roles(
         settings, "question", "choices", "distractors", "answer", "context", "id"
     )
@@ -160,10 +160,10 @@ def _is_extra_reply(
     file.
 
     `first_models` is the `models` field of the file's first row, `seen` are the ids that earlier
-    rows answered. A question has several replies in an Inspect log with epochs and in a file of a
-    teacher's samples: the first reply is used. It also has several in a log of
-    lm-evaluation-harness with several answer filters: only the rows of the first row's filter are
-    used.
+    rows answered. In an Inspect log with epochs and in a file of a teacher's samples, a question
+    has several replies, and the first reply is used. In a log of lm-evaluation-harness with several
+    answer filters, it has one reply for each filter, and only the replies of the first row's filter
+    are used.
     """
     if inspect_log.EPOCH in row.models:
         return row.question.id in seen
@@ -173,8 +173,8 @@ def _is_extra_reply(
 
 
 class _RowConverter:
-    """Converts the rows of one file of answers to scicot's schema. Several documents in a log of
-    lm-evaluation-harness may have the same id, so it remembers the documents that it has converted.
+    """Converts the rows of one file of answers to scicot's schema. It remembers which documents it
+    has converted, because several documents in a log of lm-evaluation-harness may have the same id.
     Each pass over a file therefore needs a new instance."""
 
     def __init__(self, questions: QuestionTable | None, per_character: bool) -> None:
@@ -207,9 +207,9 @@ class _RowConverter:
         return {**stripped.to_row(), **_answer_of(row, question, row_question)}
 
     def _question_for(self, row_question: Question | None, row: Row) -> Question:
-        """Return the question that a row answers. With a question file, it is the question there
-        with the row's id or, if the row has no id, with the same text and choices. Without one, it
-        is `row_question`, the question contained in the row.
+        """Return the question that a row answers. With a question file, this is the question in
+        that file with the row's id or, if the row has no id, with the same text and choices.
+        Without a question file, it is `row_question`, the question contained in the row.
 
         Raises RowProblem if the row does not say which question it answers, or if `row_question`
         differs from the question in the file. Raises NotAsked if the file does not have the
@@ -235,10 +235,10 @@ class _RowConverter:
         return question.without(PREDICTION_FIELDS)
 
     def _with_unique_id(self, question: Question, row: Row) -> Question:
-        """Return `question`, which a row of lm-evaluation-harness answers, with a unique id. If the
-        log has several documents with its id and text, those after the first get the ids "ID#2",
-        "ID#3" and so on; with a question file, they raise NotAsked instead. Raises RowProblem if a
-        document occurs twice."""
+        """Return `question`, which a row of lm-evaluation-harness answers, with an id that is
+        unique in the log. If several documents of the log have the same id and text, all but the
+        first get the ids "ID#2", "ID#3" and so on; with a question file, NotAsked is raised for
+        them instead. Raises RowProblem if a document occurs twice."""
         doc_ids = self._doc_ids[question.id, question.question, str(row.get("filter"))]
         if row.get("doc_id") in doc_ids:
             raise RowProblem(f"document {row.get('doc_id')} comes twice; is it a log of two runs?")
@@ -259,8 +259,8 @@ def _question_in(row: Row, reading: Reading) -> Question | None:
 
 
 def _check_same(row_question: Question, question: Question) -> None:
-    """Raise RowProblem if `row_question`, the question contained in a row, differs from `question`,
-    the one with the same id in the question file, in its text, choices or gold answer."""
+    """Raise RowProblem if `row_question`, the question contained in a row, and `question`, its
+    counterpart in the question file, have different texts, choices or gold answers."""
     prefix = f"{question.id!r} has other"
     if row_question.question.split() != question.question.split():
         raise RowProblem(f"{prefix} words than the question of this id")
@@ -306,9 +306,9 @@ def _answer_of(row: Row, question: Question, row_question: Question | None) -> R
 
 
 def _label_of(value: Any, question: Question) -> str | None:
-    """Return the label of the choice that the value of a "prediction" field stands for, by the
-    rules for gold answers (formats/gold.py); None for a blank value. Raises RowProblem if it stands
-    for no choice or may stand for several."""
+    """Return the label of the choice that the value of a "prediction" field names, by the rules for
+    gold answers (formats/gold.py); None for a blank value. Raises RowProblem if it names no choice
+    or may name several."""
     if gold.is_blank(value):
         return None
     if isinstance(value, bool | float | list | dict):

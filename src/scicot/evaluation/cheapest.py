@@ -62,10 +62,10 @@ def cheapest(
 ) -> Cheapest | None:
     """Find the cheapest system that is not significantly worse than the most accurate one.
 
-    The most accurate system is compared with every cheaper one, with Holm's correction over these
-    comparisons. Those in `comparisons` are reused if they compare the same two systems. Systems
-    that saw the answer or read given or shuffled rationales are excluded. Returns None if fewer
-    than two of the other systems have a known cost.
+    The most accurate system is compared with every cheaper system, with Holm's correction over
+    these comparisons. A comparison of the same two systems in `comparisons` is reused. Systems that
+    saw the answer, or that read given or shuffled rationales, are excluded. Returns None if fewer
+    than two of the remaining systems have a known cost.
     """
     candidates = [system for system in systems if not system.oracle and not _is_shuffled(system)]
     with_cost = [system for system in candidates if system.cost is not None]
@@ -81,7 +81,7 @@ def cheapest(
     ]
     for system in cheaper:
         try:
-            # Muted: all warnings were shown when the files were compared with the first system.
+            # The warnings were shown when the files were compared with the first system.
             compared = existing.get(system.name) or compare(
                 best, system, unplanned, Muted(reporter)
             )

@@ -105,8 +105,8 @@ def compare(
         raise ScicotError(f"{first_file} and {second_file} have no question in common (by id)")
     check_same(first, second, first_rows, second_rows, reporter)
     first_right, second_right = first.right[:, first_rows], second.right[:, second_rows]
-    # For each question, the share of seeds with a right answer. Products of these shares are shares
-    # of pairs of seeds, for example those in which only the first system is right.
+    # For each question, the share of seeds with a right answer. A product of two such shares is a
+    # share of the pairs of seeds, for example of the pairs in which only the first system is right.
     first_shares, second_shares = first_right.mean(axis=0), second_right.mean(axis=0)
     only_first, only_second = (
         (first_shares * (1 - second_shares)).sum(),

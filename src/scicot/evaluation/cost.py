@@ -5,8 +5,8 @@ prediction rows.
                 "weights": {"answer@1f0c": 560000, "rationale@77ab": 560000}}, ...}
 
 A transformer does about two operations per weight for each token that it reads or writes. Rows
-contain texts, not tokens, so words are counted instead. All systems with the same student have the
-same ratio of tokens to words, so it cancels out when their costs are compared.
+contain texts, not tokens, so words are counted instead. Systems with the same student have the
+same ratio of tokens to words, so the ratio cancels out when their costs are compared.
 """
 
 from __future__ import annotations
@@ -85,9 +85,10 @@ def _weights_of(models: Mapping[str, Any]) -> dict[str, int] | None:
 
 
 def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
-    """Yield (student name, number of words read and written) for each pass of a student over a
-    row's question: one for each student that wrote rationales, and one for each answer student and
-    distinct rationale that it read. Yields nothing if the row does not name an answer student."""
+    """Yield (student name, number of words read and written) for each time that a student processes
+    a row's question. A student that writes rationales does so once, an answer student once for each
+    distinct rationale, and once more if the answer without a rationale is mixed in. Yields nothing
+    if the row does not name an answer student."""
     models, question = row.models, row.question
     if not isinstance(models.get("answer"), str):
         return

@@ -35,9 +35,9 @@ def is_sample(row: Row) -> bool:
 def question_of(row: Row) -> Question | None:
     """Return the question of a sample; None if the sample has none.
 
-    It is taken from the first of these that is possible: the "doc", if it is a question with a gold
-    answer; the logged prompt as its text, with the prompt's continuations as its choices; the "doc"
-    without a gold answer.
+    If the "doc" is a question with a gold answer, it is returned. Otherwise the question is made of
+    the logged requests: the prompt is its text, and the continuations are its choices. If the log
+    does not have these, the "doc" is returned without a gold answer.
     """
     doc_question = None
     with contextlib.suppress(RowProblem):
@@ -54,7 +54,7 @@ def question_of(row: Row) -> Question | None:
     question = {"id": identity, "question": prompts[0].strip(), "choices": choices}
     index = _target_index(row)
     if index is None:
-        # The target is compared as a text: the letters are scicot's, unknown to the harness.
+        # The harness does not know scicot's letters, so the target is compared with the texts.
         labels = gold.labels_of_text(str(row.get("target")), choices)
         question["answer"] = labels[0] if labels else None
     else:
@@ -135,9 +135,9 @@ def _target_index(row: Row) -> int | None:
 
 
 def _arguments(row: Row, name: str, index: int) -> list[str]:
-    """Return one argument of each request that a sample logs. Depending on the version of the
-    harness, a request's arguments are an object, in which this one has the key `name`, or a list,
-    in which it has the index `index`. Returns [] for other layouts."""
+    """Return one argument of each request that a sample logs. The arguments of a request are an
+    object or a list, depending on the version of the harness. The argument has the key `name` in
+    the object, and the index `index` in the list. Returns [] for other layouts."""
     arguments = row.get("arguments")
     requests = list(arguments.values()) if isinstance(arguments, Mapping) else arguments
     try:

@@ -32,7 +32,7 @@ from scicot.statistics import (
 )
 
 COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
-# minimum excess for `System.favours`: a share of answers, and a number of standard deviations
+# `System.favours`: minimum difference of the shares, absolute and in standard deviations
 _MIN_EXCESS, _MIN_DEVIATIONS = 0.1, 4
 _MAX_DIGITS = 15  # digits up to which numbers are sorted by value
 
@@ -71,7 +71,7 @@ class System:
     name: str
     files: list[str]
     questions: int
-    answered: float  # a number of questions, like the next two; a mean over seeds
+    answered: float  # number of questions (so are the next two), as a mean over seeds
     abstained: float
     correct: float
     accuracy: float
@@ -81,7 +81,7 @@ class System:
     by_seed: list[float]
     chance: float  # accuracy of guessing uniformly among each question's choices
     oracle: bool  # True if it read given rationales or saw the answer: an upper bound, not a result
-    zero_shot: bool  # the answer model was not trained
+    zero_shot: bool  # the answer model was not trained by scicot
     calibration: Calibration | None
     rationales: RationaleFigures | None
     rationale_from: str | None  # source of the rationales: student, input, none, shuffled
@@ -89,16 +89,16 @@ class System:
     cost: Cost | None  # None if the rows do not record the students' weights
     groups: dict[str, list[Group]]  # by field
     macro: dict[str, float]  # mean accuracy over the groups of each field
-    # number of answers of all seeds, by position of the gold choice (rows) and of the answer
-    # (columns, of which the last one is for no answer)
+    # number of answers of all seeds, by position of the gold choice (rows) and of the predicted
+    # choice (columns); the last column counts questions without an answer
     confusion: list[list[int]]
 
     @property
     def favours(self) -> tuple[int, float, float] | None:
-        """The choice position that the system prefers, as (position from 1, share of answers that
-        name it, share of questions whose gold answer is there). A position is preferred if the
-        first share exceeds the second significantly and by more than 0.1. None if there is no such
-        position."""
+        """The choice position that the system prefers, as (position, share of its answers that name
+        this position, share of the gold answers at this position). Positions count from 1. A
+        position is preferred if the first share exceeds the second significantly and by more than
+        0.1. None if there is no such position."""
         counts = np.array(self.confusion, float)[:, :-1]  # the last column: no answer
         total = counts.sum()
         if np.count_nonzero(counts.sum(axis=1)) < 2:
@@ -116,7 +116,7 @@ class System:
 
 def system_of(answers: SystemAnswers, settings: EvaluateSettings) -> System:
     """Compute the metrics of a system from its answers, with the intervals, groups and bins that
-    `settings` ask for."""
+    `settings` define."""
     answered = answers.predicted >= 0
     by_seed = answers.right.mean(axis=1)
     right = float(answers.right.sum())
@@ -159,8 +159,8 @@ def clusters_of(answers: SystemAnswers, settings: EvaluateSettings) -> Ints | No
 
 
 def interval_of(right: Floats, clusters: Ints | None, settings: EvaluateSettings) -> Interval:
-    """Return the confidence interval of the accuracy. For one seed of independent questions it is
-    Wilson's, otherwise it is computed by bootstrap. `right` has the shape (seeds, n): 1 for a right
+    """Return the confidence interval of the accuracy: Wilson's interval for one seed of independent
+    questions, otherwise a bootstrap interval. `right` has the shape (seeds, n): 1 for a right
     answer and 0 for a wrong one."""
     if clusters is None and len(right) == 1:
         return wilson_interval(round(right.sum()), right.size, settings.level)
@@ -177,8 +177,9 @@ def resampled(
     bootstrap over clusters and seeds. The parameters are those of `statistics.bootstrap`; with
     `clusters` None, each question is a cluster.
 
-    If all resamples are equal, the interval would have zero width. It is then widened by Wilson's
-    upper bound for an event that was not observed in as many trials as there are clusters.
+    If all resamples are equal, the bootstrap interval has zero width. It is then widened on both
+    sides by the upper bound of Wilson's interval for 0 successes in n trials, where n is the number
+    of clusters.
     """
     numbers = np.arange(systems[0].shape[1]) if clusters is None else clusters
     estimate = bootstrap(

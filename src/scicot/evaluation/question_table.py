@@ -1,5 +1,5 @@
-"""A table of the questions that were asked, in which the question of an answer is looked up by its
-id or its content."""
+"""A table of the questions that were asked. It finds the question that a row answers, by the
+question's id or its content."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ class RationaleFigures:
     repeated: float  # share of the word trigrams that occurred before in the same rationale
     leaks: float  # share of rationales that announce an answer ("so the answer is B")
     names_one: float  # share of rationales that contain the text of exactly one choice
-    agree: float | None  # share of the rationales that name one choice whose choice was predicted
-    rouge_l: float | None  # against the reference rationale in the row, if there is one
+    agree: float | None  # share of the `names_one` rationales whose choice was predicted, or None
+    rouge_l: float | None  # ROUGE-L against the reference rationales in the rows, or None
 
 
 class RationaleCounts:
@@ -81,8 +81,8 @@ def repetition(text: str) -> float:
 
 
 def choices_named(text: str, question: Question) -> Sequence[str]:
-    """Return the labels of the choices whose text occurs in the rationale `text` as whole words, in
-    upper or lower case."""
+    """Return the labels of the choices whose text occurs in the rationale `text` as whole words,
+    ignoring case."""
     words = f" {' '.join(_WORD.findall(text.casefold()))} "
     return [
         choice.label

@@ -94,8 +94,8 @@ class AnswerColumns:
 
 def group_of(question: Question, path: str, file: str) -> str:
     """Return the value of the field `path` in a question, as a string by which questions are
-    grouped. CHOICES and LENGTH stand for the number of the question's choices and words. Raises
-    ScicotError, which names `file`, if the question does not have the field."""
+    grouped. The paths CHOICES and LENGTH stand for the number of choices and of words of the
+    question. Raises ScicotError, which names `file`, if the question does not have the field."""
     if path == CHOICES:
         return str(len(question.choices))
     if path == LENGTH:

@@ -7,8 +7,8 @@ missing in any format, and unknown fields are kept unchanged.
     {"question": "2 + 2?", "choices": [{"label": "A", "text": "3"}, {"label": "B", "text": "4"}],
      "answer": "B", "mine": "x"}
 
-The modules in _FORMATS are tried first, in this order. general.py reads all other layouts, by the
-names and types of their fields.
+The modules in _FORMATS are tried first, in the order of the list. If none of them matches a row,
+general.py reads it by the names and types of its fields.
 """
 
 from __future__ import annotations
@@ -70,10 +70,11 @@ _NAME_LENGTH = 40
 
 
 def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
-    """Convert a row to scicot's schema, and return a new row that `from_row` of any record accepts.
+    """Convert a row to scicot's schema. Return a row that `Question.from_row` and the other record
+    classes can parse: a new row, or `row` itself if nothing has to be converted.
 
     Raises RowProblem for a row of no known format, NotText for a question about an image, and
-    UncertainIndex if the gold answer is a number that may be an index from 0 or from 1.
+    UncertainIndex if the gold answer is a number that may count the choices from 0 or from 1.
     """
     columns = reading.columns
     if columns is not None and not is_unmapped_scicot_row(row, columns):
@@ -99,9 +100,9 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
 
 
 def _several_questions(row: Row) -> str | None:
-    """Return the name of the field that lists the questions, if a row holds several, as in RACE's
-    files: another field then has a list of choices for each question. Return None for other
-    rows."""
+    """Return the name of the field that lists the questions if a row holds several questions, as in
+    RACE's files. Another field of such a row lists the choices of each question. Return None for
+    other rows."""
     lists = {name: value for name, value in row.items() if isinstance(value, list) and value}
     sizes = {len(v) for v in lists.values() if all(isinstance(entry, list) for entry in v)}
     named = (name for name in lists if "question" in str(name).casefold())

@@ -5,7 +5,7 @@
     {'text': array(['wood', 'copper'], dtype=object), ...}    Python and NumPy, as written by pandas
     wood|copper|glass    wood;copper;glass                    texts separated by | or ; or line ends
 
-Nothing is evaluated: a small parser accepts these forms only.
+Cells are never passed to eval(): a small parser accepts only these forms.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from scicot.jsonl import decode
 
-_LARGEST = 100_000  # characters
+_LARGEST = 100_000  # maximum length of a literal, in characters
 _DEEPEST = 8
 _TOKEN = re.compile(
     r"""\s*(?:(?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
@@ -45,8 +45,8 @@ def value_of(cell: str) -> Any:
 
 
 def separated(cell: str) -> list[str] | None:
-    """Split a cell such as "wood|copper|glass" into texts. Return None if it contains no separator
-    or an empty text."""
+    """Split a cell such as "wood|copper|glass" into texts. Return None if it contains no separator,
+    or if one of the texts is empty."""
     for separator in _SEPARATORS:
         parts = [part.strip() for part in cell.strip().strip(separator).split(separator)]
         if len(parts) > 1:
@@ -80,7 +80,7 @@ class _Literal:
             raise ValueError("nested too deeply")
         kind, text = self._take()
         if kind == "string":
-            # Python decodes the escapes of a single string literal.
+            # literal_eval decodes the escapes. It gets one string literal, never an expression.
             one_line = text.replace("\n", "\\n").replace("\r", "\\r")
             try:
                 return str(ast.literal_eval(one_line))
@@ -156,7 +156,8 @@ _BULLETS = re.compile(
     r"((?:[ \t]*[-*•][ \t]+\S[^\n]*(?:\n|\Z))+)\s*\Z",
     re.IGNORECASE,
 )
-# Matches the end of a text. Only its last characters are searched, to keep the time linear.
+# These patterns match at the end of a text. Only its last _LAST characters are searched, so that
+# the time stays linear.
 _LEAD_IN = re.compile(r"\b(?:options|answer choices|choices)\s*:\Z", re.IGNORECASE)
 _CUE = re.compile(r"\n\s*(?:answer|a)\s*:\Z", re.IGNORECASE)
 _JOINED = re.compile(r"[\s,;](?:or|and)[\s,;]*\Z|[,;]\Z", re.IGNORECASE)
@@ -166,8 +167,9 @@ Marked = tuple[str, list[str], list[str]]  # (stem, labels, texts)
 
 
 def choices_in(text: str) -> Marked | None:
-    """Split a question that contains its choices, such as "stem (A) wood (B) copper", or that has
-    one choice per line. Return (stem, labels, texts), or None if the text has another form."""
+    """Split a question that contains its choices, such as "stem (A) wood (B) copper", or has one
+    choice per line. Return (stem, labels, texts), where the stem is the question without its
+    choices. Return None if the text has another form."""
     text = _without_end(text, _CUE)
     for pattern in (_INLINE, _AT_LINES, _INLINE_SMALL, _AT_LINES_SMALL, _NUMBERED_LINES):
         found = _marked(text, pattern)
@@ -218,7 +220,8 @@ def _marked(text: str, pattern: re.Pattern[str]) -> Marked | None:
 
 
 def _run(marks: Sequence[re.Match[str]]) -> list[re.Match[str]]:
-    """Return the first mark and those that continue from it without a gap: (A), (B), (C)."""
+    """Return the first mark and the later marks that continue its sequence without a gap: (A), (B),
+    (C)."""
     run: list[re.Match[str]] = []
     for mark in marks:
         if not run or mark[1] == _following(run[-1][1]):

@@ -29,8 +29,9 @@ _WRONG = re.compile(rf"({'|'.join(sorted(WRONG, key=len, reverse=True))})(?:[a-z
 
 @dataclass(frozen=True)
 class Family:
-    """The columns of the choices: they have a common prefix, which may be empty, and consecutive
-    labels from A, 0 or 1. `columns` are their names, in the order of `labels`."""
+    """The columns of the choices. Their names consist of a common prefix, which may be empty, and
+    consecutive labels that begin with A, 0 or 1. `columns` lists the names in the order of
+    `labels`."""
 
     prefix: str
     labels: tuple[str, ...]
@@ -44,8 +45,8 @@ class Family:
 
 @lru_cache(maxsize=256)  # cached because nearly all rows of a file have the same fields
 def families(names: tuple[str, ...]) -> tuple[Family, ...]:
-    """Return all families of choice columns among these field names. Two letters that do not begin
-    with A, such as "x" and "y", make no family."""
+    """Return all families of choice columns among these field names. Columns named by letters that
+    do not begin with A, such as "x" and "y", are no family."""
     found: dict[str, dict[str, str]] = {}
     for name in names:
         match = _CHOICE.fullmatch(plain_name(name))
@@ -107,9 +108,9 @@ def wrong_columns(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def right_and_wrong(row: Mapping[str, Any], question: str) -> RightAndWrong | None:
-    """Return the choices of a row that has separate fields for right and wrong answers, None for
-    other rows. Their order is determined by hashes of `question`, the question's text, with each
-    choice."""
+    """Return the choices of a row that has separate fields for right and wrong answers. Return None
+    for other rows. The choices are shuffled by a hash of `question`, the question's text and
+    context."""
     wrong = wrong_columns(tuple(row))
     right = fields.first_filled(row, fields.named(row, RIGHT)) if wrong else None
     if right is None or not isinstance(row[right], str):
@@ -132,9 +133,9 @@ def right_and_wrong(row: Mapping[str, Any], question: str) -> RightAndWrong | No
 def shuffled_by_hash(
     rows: list[ChoiceRow], right: str | None, question: str
 ) -> tuple[list[ChoiceRow], str | None]:
-    """Shuffle choices into an order that is determined by a hash of the question, and label them A,
-    B, C and so on. `right` is the label of the right choice. Return (choices, new label of the
-    right one)."""
+    """Shuffle choices by a hash of the question, so that their order is the same in every run, and
+    label them A, B, C and so on. `right` is the label of the right choice before the shuffle.
+    Return (choices, label of the right choice after the shuffle)."""
     order = sorted(range(len(rows)), key=lambda n: _digest(question, rows[n]["text"], n))
     shuffled_choices = fields.lettered([rows[index]["text"] for index in order])
     labels = [choice["label"] for choice in rows]

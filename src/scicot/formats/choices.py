@@ -34,8 +34,8 @@ _MARKED = re.compile(r"\s*[(\[]?\s*([A-Za-z])\s*[).:\]]\s*(\S.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The choices of a field. `right` holds the labels of the right ones if the field marks them,
-    else None."""
+    """The choices in a field. `right` holds the labels of the right choices if the field marks
+    them, else None."""
 
     choices: list[ChoiceRow]
     right: tuple[str, ...] | None = None
@@ -92,9 +92,9 @@ def _of_list(values: Sequence[Any]) -> Listed | None:
 
 
 def from_texts(texts: Sequence[str]) -> list[ChoiceRow]:
-    """Make choices labelled A, B, C and so on from their texts. If every text begins with its
-    label, as in "A)21", these labels are used and removed from the texts."""
-    # a quick check that excludes nearly all other lists
+    """Make choices from a list of texts, and label them A, B, C and so on. If every text begins
+    with its label, as in "A)21", that label is used and removed from the text."""
+    # a quick check that fails for nearly all lists of texts without labels
     if texts[0][:3].lstrip(" ([")[:1] in ("A", "a"):
         found = [_MARKED.fullmatch(text) for text in texts]
         labels = [match[1] for match in found if match is not None]

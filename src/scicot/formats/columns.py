@@ -1,7 +1,7 @@
 """Recognise the header of a table, and convert the cells that are not part of the question.
 
-All cells of a CSV file are strings. Those of scicot's own fields that are not strings, such as
-scores, are stored in them as JSON.
+All cells of a CSV file are strings. The values of scicot's own fields that are not strings, such as
+scores, are written in cells as JSON.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from scicot.row_fields import Row
 _JSON_CELLS = (
     "sample", "saw_answer", "usage", "meta", "rationales", "scores", "confidence", "models",
 )  # fmt: skip
-# Fields that a row lacks if their cell is empty.
+# If the cell of one of these fields is empty, the row has no value for the field.
 _OPTIONAL_CELLS = ("id", "teacher", "conclusion", "still_concludes", "request", "prediction")
-_WIDE = 5  # columns of a wide table: a question, two choices, an answer and another one
-_HEADING = 40  # characters
+_WIDE = 5  # columns from which a table is wide: question, two choices, answer and one more
+_HEADING = 40  # maximum length of a heading, in characters
 _RENAMED = {"id": IDS, "prediction": ("prediction",)}
 
 
@@ -51,12 +51,14 @@ def is_header(names: Iterable[str], mapped: Iterable[str] = ()) -> bool:
 def is_sparse(
     header: Sequence[str], filled: Mapping[str, str], mapped: Collection[str] = ()
 ) -> bool:
-    """Return True if a record of a table is a heading, a sum or a lone number and not a question.
-    `filled` are the cells that are not empty, `mapped` the column names given by --columns.
+    """Return True if a record of a table holds no question but a heading, a sum or a single number.
+    `filled` maps column names to the cells that are not empty. `mapped` are the column names given
+    by --columns.
 
     Such a record has only one filled cell (in a table of _WIDE or more columns, at most two), and
-    none of them is in a question column. A single filled cell in the question column of such a wide
-    table is a heading too, if its text is short and has no question mark ("Part B").
+    none of them is in a question column. In such a wide table, a record is also a heading if its
+    only filled cell is in the question column, and its text is short and has no question mark
+    ("Part B").
     """
     if "prediction" in map(plain_name, header) or not filled:
         return False
@@ -72,7 +74,7 @@ def is_sparse(
 
 
 def cells(row: Row) -> Row:
-    """Return a row of a table with the id and the prediction under scicot's names for them, and
+    """Return a row of a table with the id and the prediction renamed to "id" and "prediction", and
     with the cells of scicot's own fields parsed."""
     return _typed(_renamed(row))
 
@@ -103,8 +105,8 @@ def _typed(row: Row) -> Row:
 
 
 def _value(cell: str) -> Any:
-    """Parse a cell as JSON, None if it is blank. A cell that is not JSON is returned unchanged, so
-    that from_row accepts or rejects it later."""
+    """Parse a cell as JSON. Return None if it is blank. Return a cell that is not JSON unchanged,
+    so that from_row accepts or rejects it later."""
     if not cell.strip():
         return None
     try:

@@ -6,7 +6,7 @@ choices is more likely its cause or its effect.
 
 "question" is only "cause" or "effect". It is replaced by COPA's sentence, "What was the cause of
 this?" or "What happened as a result?", and the premise becomes the context. The choices are
-labelled A and B and not by number, because COPA numbers them from 1 but counts from 0 in "label".
+labelled A and B, because COPA numbers them from 1 (choice1, choice2) but counts from 0 in "label".
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _GOLD = replace(fields.GOLD, names=_NAMES, secondary=(), bases={"label": 0})
 
 
 def matches(row: Row) -> bool:
-    # Exact spellings only, because this runs for every row and folding all names is slow.
+    # Exact spellings only, because this runs for every row and lower-casing all names is slow.
     if not ("premise" in row or "Premise" in row or "PREMISE" in row):
         question = row.get("question") or row.get("Question") or row.get("QUESTION")
         return question in ("cause", "effect") and _CHOICES[0] in _names(row)
@@ -93,11 +93,11 @@ def _as_another_format(row: Row, reading: Reading) -> Row:
 
 def _sentence(row: Row, names: Mapping[str, str]) -> str | None:
     """Return COPA's full question if the row's question is "cause" or "effect", None otherwise.
-    `names` maps lower-case field names to the row's own."""
+    `names` maps lower-case field names to the names in the row."""
     question = row[names["question"]] if "question" in names else None
     return _SENTENCES.get(question.strip().lower()) if isinstance(question, str) else None
 
 
 def _names(row: Row) -> dict[str, str]:
-    """Map the lower-case form of each field name to the name as the row has it."""
+    """Map the lower-case form of each field name to the name in the row."""
     return {name.lower(): name for name in row}

@@ -23,7 +23,7 @@ from scicot.formats.names import ANSWERS, CONTEXTS, FURTHER_ANSWERS, QUESTIONS, 
 from scicot.formats.reading import PLAIN, Base, Reading
 from scicot.row_fields import Row, RowProblem
 
-# Names that hold the answer in some files, and in others whether an answer was right.
+# Fields of these names hold the gold answer in some files, and a mark (right or wrong) in others.
 _MARKS = frozenset({"correct", "richtig", "correcta"})
 
 
@@ -34,7 +34,8 @@ class Format(Protocol):
         """Return True if the names and types of the row's fields are those of this format."""
 
     def convert(self, row: Row, reading: Reading = PLAIN) -> Row:
-        """Return a new row in scicot's schema. Raises RowProblem if the row is invalid."""
+        """Return the row in scicot's schema: a new row, or `row` itself if nothing has to be
+        converted. Raises RowProblem if the row is invalid."""
 
 
 class NotText(RowProblem):
@@ -46,11 +47,11 @@ class NotText(RowProblem):
 class Gold:
     """The fields of a layout that hold the gold answer, and how their values are written.
 
-    The fields in `names` are read before those in `secondary`. `bases` maps a field to 0 or 1 if
-    the layout defines from which number its indices count. `loose` is True if the values come from
-    a table, where integers may count from 0 or from 1. `columns` maps column names, as returned by
-    `plain_name`, to choice labels, for answers that name a column. `single` is True if the value
-    may be wrapped in a list of one.
+    The fields in `names` are read before those in `secondary`. `bases` gives the number, 0 or 1,
+    from which the indices in a field count, if the layout defines it. `loose` is True if the values
+    come from a table, where integers may count from 0 or from 1. `columns` maps column names, in
+    the form that `plain_name` returns, to choice labels, for answers that name a column. `single`
+    is True if the value may be wrapped in a list of one.
     """
 
     names: tuple[str, ...] = ANSWERS
@@ -79,8 +80,8 @@ def first_filled(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
 
 
 def named(row: Mapping[str, Any], plain_names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the row's fields whose `names.plain_name` is in `plain_names`, in the
-    order of `plain_names`."""
+    """Return the names of the row's fields that `plain_name` converts to one of `plain_names`, in
+    the order of `plain_names`."""
     return _named(tuple(row), tuple(plain_names))
 
 
@@ -109,8 +110,8 @@ def choice_rows(labels: Sequence[str], texts: Sequence[Any]) -> list[ChoiceRow]:
 
 
 def lettered(texts: Sequence[Any]) -> list[ChoiceRow]:
-    """Make choices labelled A, B, C and so on from their texts. Raises RowProblem for more than
-    26."""
+    """Make choices from a list of texts, labelled A, B, C and so on. Raises RowProblem for more
+    than 26 texts."""
     if len(texts) > len(ascii_uppercase):
         raise RowProblem(f'"choices" has {len(texts)}; at most {len(ascii_uppercase)} are read')
     return choice_rows(ascii_uppercase[: len(texts)], texts)
@@ -197,9 +198,9 @@ def read_gold(
 
 
 def with_context(row: Row, reading: Reading = PLAIN, *, without: Collection[str] = ()) -> Row:
-    """Return the row with a "context", read from the first field that is named like a passage. If
-    the row has a context already, it is kept. The fields in `without` are skipped, since they have
-    another meaning."""
+    """Return the row with a "context", taken from the first field whose name stands for one, such
+    as "passage". A context that the row already has is kept. The fields in `without` are skipped,
+    since they have another meaning."""
     if not is_blank(row.get("context")) and isinstance(row["context"], str):
         if reading.recognised is not None:
             reading.recognised.context = reading.recognised.context or "context"
@@ -216,7 +217,7 @@ def with_context(row: Row, reading: Reading = PLAIN, *, without: Collection[str]
 
 def _text_of(value: Any) -> str | None:
     """Return a context as one text. The value may be a string, a list of strings, or an object with
-    such a list. Return None for other values and blank texts."""
+    a list of strings under "contexts". Return None for other values and blank texts."""
     if isinstance(value, Mapping):
         value = value.get("contexts")  # PubMedQA's layout
     if isinstance(value, list) and value and all(isinstance(text, str) for text in value):

@@ -27,11 +27,13 @@ _FIRST_IS_RIGHT = "mc1targets"
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The choices of a row, and the names of the fields from which they were read (`used`).
+    """The choices of a row, and where they and the gold answer were found.
 
-    `description` names these fields in messages. `answer` is the gold label if the field
-    `answer_field` of them gives it; otherwise the fields in `gold` are read for it. `kind` says how
-    the answer is written. `shuffled` is True if the choices were shuffled.
+    `used` are the fields from which the choices were read, and `description` names these fields in
+    messages. `answer_field` is the field that gave the gold answer along with the choices, `answer`
+    the gold label (None if it is withheld), and `kind` says how it is written. If `answer_field` is
+    "", the gold answer is in the fields that `gold` describes. `shuffled` is True if the choices
+    were shuffled.
     """
 
     choices: list[ChoiceRow]
@@ -83,7 +85,7 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
 
 def _question(row: Row) -> str | None:
     """Return the name of the field that holds the question's text, None if there is none. If the
-    field holds chat messages, the text of the last one replaces them in `row`."""
+    field holds chat messages, the text of the last message replaces them in `row`."""
     for name in fields.named(row, (*QUESTIONS, *QUESTIONS_BESIDE_CHOICES)):
         value = row[name]
         if isinstance(value, list):
@@ -151,8 +153,8 @@ def _check_agreement(
     reading: Reading,
     used: tuple[str, ...],
 ) -> None:
-    """Raise RowProblem if a gold field of the row names another choice than `right`, the label of
-    the choice that is marked as right. The fields in `used` are not checked."""
+    """Raise RowProblem if a gold field of the row names a different choice than `right`, the label
+    of the choice that is marked as right. The fields in `used` are not checked."""
     other_fields = {name: value for name, value in row.items() if name not in used}
     try:
         label, name = fields.read_gold(

@@ -9,7 +9,7 @@ The same rules apply in every format, and to predictions too (`read_choice`):
 1. A JSON string that is exactly a label is that label, whatever the texts of the choices are.
 2. A JSON integer is an index from 0. If it is too large for one, it may be a label or a text
    (`_read_integer`).
-3. Any other string is the text of a choice, a label in other capitals, or both as "B) copper".
+3. Any other string is the text of a choice, a label in upper or lower case, or both ("B) copper").
 4. A string of digits that is neither is an index, if it is certain whether it counts from 0 or
    from 1 (indices.py).
 
@@ -31,7 +31,7 @@ from scicot.row_fields import RowProblem
 
 ChoiceRow = dict[str, Any]
 
-# Placeholders of a secret gold answer in integer columns of test sets on the Hub.
+# Values that replace a withheld gold answer in integer columns of test sets on the Hub.
 _HIDDEN = ("-1", -1)
 # "(B)", "B.", "b)" and "[B]"; "B) copper", "(B) copper", "B. copper", "B: copper", "B - copper"
 _MARKED = re.compile(r"[(\[]?\s*([A-Za-z]|\d{1,2})\s*(?:[)\].:]|-(?=\s))\s*(.*)", re.DOTALL)
@@ -61,10 +61,10 @@ def _gold_fields(fields: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, 
 class Meaning:
     """The labels of the choices that a gold answer may refer to.
 
-    `ambiguity` says why the value is ambiguous, "" if it is not. An ambiguous value needs another
-    gold field that decides among the labels. Without an ambiguity, several labels belong to choices
-    of the same text, and the first is taken. `kind` describes for messages how the answer is
-    written. `index` is True if the value is a number that counts from 0 or 1.
+    If the value is ambiguous, `ambiguity` says why, and another gold field has to decide among the
+    labels; otherwise it is "". Several labels without an ambiguity belong to choices with the same
+    text, and the first of them is taken. `kind` says in messages how the answer is written. `index`
+    is True if the value is an index, which counts from 0 or from 1.
     """
 
     labels: tuple[str, ...]
@@ -74,7 +74,8 @@ class Meaning:
 
 
 def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
-    """Return the choice that a gold answer or a prediction names. Return None if it names none."""
+    """Return the choice that a gold answer or a prediction names, or all candidates if the value is
+    ambiguous. Return None if it names no choice."""
     labels = [str(choice["label"]) for choice in choices]
     if isinstance(value, int) and not isinstance(value, bool):
         return _read_integer(value, labels, choices)
@@ -104,8 +105,9 @@ def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
 def _read_marked(
     text_with_mark: str, labels: Sequence[str], choices: Sequence[ChoiceRow]
 ) -> Meaning | None:
-    """Read a label with its mark, alone or before the text of its choice: "(B)", "B) copper". If
-    another text follows the label, it may be an explanation or a slip, so None is returned."""
+    """Read a label with brackets or punctuation: alone, as "(B)", or before the text of its choice,
+    as "B) copper". Return None if another text follows the label, since it may be an explanation or
+    a slip."""
     match = _MARKED.fullmatch(text_with_mark)
     if match is None:
         return None
@@ -122,8 +124,9 @@ def _read_integer(
     """Read an integer as an index from 0 or, if it is past the last index, as a label or a text of
     a choice. Return None if it names no choice.
 
-    A label or text gets an `ambiguity` if smaller labels or texts are integers too: with labels 1
-    to 4, the integers 1 to 3 are read as indices, so it is unclear whether 4 is meant as a label.
+    A label or text gets an `ambiguity` if other labels or texts are integers in the range of the
+    indices: with labels 1 to 4, the integers 1 to 3 are read as indices, so it is unclear whether 4
+    is meant as a label.
     """
     if value < 0:
         return None
@@ -161,8 +164,8 @@ def labels_of_text(
 
 def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str, str]:
     """Return (label that all gold fields allow, name of the field that it is taken from).
-    `meanings` maps the fields to what they may refer to. Raises RowProblem if two fields contradict
-    each other, or if all fields are ambiguous."""
+    `meanings` maps each gold field to the choices that it may refer to. Raises RowProblem if two
+    fields contradict each other, or if all fields are ambiguous."""
     name = min(meanings, key=lambda name: len(meanings[name].labels))
     for other_field, meaning in meanings.items():
         if not set(meaning.labels) & set(meanings[name].labels):

@@ -14,7 +14,7 @@ from typing import Any
 from scicot.formats.gold import ChoiceRow, Meaning, read_choice
 from scicot.formats.reading import Base, Reading, Tally
 
-_MOST_DIGITS = 4  # longer numbers are no index of at most 26 choices
+_MOST_DIGITS = 4  # a longer number is no index, since there are at most 26 choices
 _OPTION = "--answer-index 0 (the first choice is 0) or --answer-index 1"
 
 
@@ -31,9 +31,9 @@ def meaning_of(
     to no choice. If the value is ambiguous, the result has an `ambiguity` and the labels of all
     candidates.
 
-    `base` is 0 or 1 if this layout defines from which number its indices count. `loose` is True if
-    the value comes from a table, where an integer may count from 0 or from 1. Other JSON integers
-    count from 0.
+    `base` is the number, 0 or 1, from which the indices of this layout count, if the layout defines
+    it. `loose` is True if the value comes from a table, where an integer may count from 0 or from
+    1. Other JSON integers count from 0.
     """
     if isinstance(value, float) and value.is_integer():
         # pandas and Parquet turn an integer column with missing values into floats.
@@ -123,9 +123,9 @@ def _of_table(
 def _text_or_index(
     text: Meaning, indices: Sequence[Meaning], name: str, reading: Reading
 ) -> Meaning | None:
-    """Interpret a number that is the text of a choice (`text`), and may also be an index of other
-    choices (`indices`, for counting from 0 and from 1). The answers in the other rows of the file
-    decide. If they do not, the result has an `ambiguity`."""
+    """Interpret a number that is the text of the choice `text` but may also be an index. `indices`
+    are the choices that it refers to if it counts from 0 and if it counts from 1. The answers in
+    the other rows of the file decide. If they do not, the result has an `ambiguity`."""
     if all(meaning.labels[0] in text.labels for meaning in indices):
         return text
     tally = _tally_of(reading, name)
@@ -137,9 +137,9 @@ def _text_or_index(
 
 
 def _uncertain(indices: Sequence[Meaning], tally: Tally) -> Meaning | None:
-    """Return the choice that an index refers to. `indices` holds its choices for counting from 0
-    and from 1, where they exist. If there are two, the tally of the file decides between them. If
-    it does not, the result has an `ambiguity`."""
+    """Return the choice that an index refers to. `indices` are the choices that it refers to if it
+    counts from 0 and if it counts from 1, as far as they exist. If there are two, the tally of the
+    file decides between them. If the tally does not, the result has an `ambiguity`."""
     if len(indices) < 2:
         return next(iter(indices), None)
     if tally.base is not None:

@@ -3,7 +3,7 @@
     question=Frage,choices=A+B+C+D,answer=gold.label,context=Text
 
 Several fields are joined by +, and consecutive ones may be given as a range (A-D). A dotted path
-leads into nested objects and lists. Parts that are not mapped are recognised as without the option.
+leads into nested objects and lists. Parts that are not mapped are recognised automatically.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ class Columns:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names in the mapping that may occur in the header of a table."""
+        """The names in --columns that may occur in the header of a table: each value, and its parts
+        between the signs +."""
         found = []
         for value in self.roles.values():
             found += [value, *value.split("+")]
@@ -165,8 +166,8 @@ def _choices_of(cells: Mapping[str, Any]) -> Any:
 
 
 def _with_distractors(mapped: Row) -> Row:
-    """Return the right answer and the distractors of `mapped`, under names that choice_columns.py
-    recognises. They are removed from `mapped`."""
+    """Remove the distractors, and the right answer if it is a text, from `mapped`. Return them
+    under names that choice_columns.py recognises ("distractor1", "correct_answer")."""
     wrong = {f"distractor{n}": text for n, text in enumerate(mapped.pop("distractors"), start=1)}
     if isinstance(mapped.get("answer"), str):
         wrong["correct_answer"] = mapped.pop("answer")
@@ -175,9 +176,10 @@ def _with_distractors(mapped: Row) -> Row:
 
 @lru_cache(maxsize=1024)  # cached because nearly all rows of a file have the same fields
 def _fields(names: tuple[str, ...], value: str, *, allow_several: bool) -> tuple[str, ...]:
-    """Return the names of the fields in `value`, which the user mapped to one role. If a field has
-    the whole value as its name, or if the role takes a single field, that is the only one.
-    Otherwise the value is split at "+", and ranges are resolved."""
+    """Return the names of the fields in `value`, which the user mapped to one role. `names` are the
+    fields of the row. If `value` is itself the name of a field, or if the role takes a single
+    field, `value` is the only name. Otherwise it is split at "+", and ranges such as A-D are
+    resolved."""
     if value in names or not allow_several:
         return (value,)
     found: list[str] = []
@@ -188,8 +190,8 @@ def _fields(names: tuple[str, ...], value: str, *, allow_several: bool) -> tuple
 
 
 def _range(names: tuple[str, ...], first: str, last: str) -> list[str]:
-    """Return the names from `first` to `last`, in the row's order. If that is no range of the row,
-    return the text FIRST-LAST as the only name."""
+    """Return the field names from `first` to `last`, in the row's order. If the row has no such
+    range, return the text FIRST-LAST as the only name."""
     if first in names and last in names and names.index(first) <= names.index(last):
         return list(names[names.index(first) : names.index(last) + 1])
     return [f"{first}-{last}"]
@@ -217,7 +219,7 @@ _COUNTED = re.compile(r"(.*?)[ _-]?(?:\d{1,2}|[A-Za-z])")
 
 
 def option_for(row: Row) -> str:
-    """Suggest a --columns option for a row of an unknown layout. It has the row's own field names
+    """Suggest a --columns option for a row of an unknown layout. It contains the row's field names
     where they can be guessed, and "FIELD" elsewhere."""
     flat: dict[str, Any] = {}
     for name, value in row.items():

@@ -26,7 +26,7 @@ CONTEXTS = (
     "ctx", "kontext", "lesetext", "contexte", "contexto", "contesto",
 )  # fmt: skip
 IDS = ("id", "questionid", "qid", "idstring", "recordid", "exampleid")
-# Written as by plain_name, so "answerKey" and "Answer Key" match.
+# In the form that plain_name returns, so "answerKey" and "Answer Key" match.
 ANSWERS = ("answer", "answerkey")
 # Used in addition to ANSWERS if those are blank or match several choices; they never override them.
 FURTHER_ANSWERS = (
@@ -58,7 +58,7 @@ GAP_CHOICES = (
 )  # fmt: skip
 RIGHT = ("correctanswer", "correct", "rightanswer", "bestanswer", "richtigeantwort", "richtig",
          "correctchoice", "correctoption", "answer")  # fmt: skip
-# They may be followed by a number, as in "Incorrect Answer 1" and "distractor2".
+# These names may be followed by a number, as in "Incorrect Answer 1" and "distractor2".
 WRONG = ("distractor", "distractors", "incorrectanswer", "incorrectanswers", "incorrect",
          "wronganswer", "wronganswers", "wrong", "falseanswer", "falseanswers", "incorrectoption",
          "wrongoption", "incorrectchoice", "falscheantwort", "falscheantworten", "falsch",

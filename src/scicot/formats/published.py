@@ -37,9 +37,10 @@ from scicot.formats.reading import Base
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """A layout of a published data set. `fields` are the names, as returned by `plain_name`, of
-    fields that must all be present, and `gold` is that of the gold field. `base` is 0 or 1 if the
-    gold answers are indices that count from this number."""
+    """A layout of a published data set. All of `fields` must be present, and `gold` is the gold
+    field; these names are in the form that `plain_name` returns. `base` is the number, 0 or 1, from
+    which the gold answers count, or None if they are no indices or the layout does not define
+    it."""
 
     fields: frozenset[str]
     gold: str
@@ -70,8 +71,8 @@ _LAYOUTS = (
 
 @lru_cache(maxsize=256)  # cached because nearly all rows of a file have the same fields
 def gold_of(names: tuple[str, ...]) -> Gold:
-    """Return the gold fields for rows that have fields with these names: the fields that count in
-    every layout, and those that the matching published layouts define."""
+    """Return the gold fields for rows with these field names: the fields that hold the gold answer
+    in every layout, and those that the matching published layouts define."""
     plain_names = frozenset(map(plain_name, names))
     found = [layout for layout in _LAYOUTS if _fits(layout, plain_names)]
     bases = {layout.gold: layout.base for layout in found if layout.base is not None}

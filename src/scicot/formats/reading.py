@@ -93,7 +93,7 @@ class Reading:
     in_columns: the user mapped the choices to several columns, so numbers are read as in a table.
     ordered: accept only layouts that define the order of choices.
     tally: filled with the evidence for each gold field during a first pass over the file.
-    tallies: the evidence from that pass, for the second one.
+    tallies: the evidence that the first pass collected, for use in the second pass.
     recognised: filled with the names of the fields that were read, unless it is None.
     """
 

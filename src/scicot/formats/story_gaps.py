@@ -1,4 +1,4 @@
-"""Read αNLI and the Story Cloze Test, which ask which of two sentences belongs into a story.
+"""Read αNLI and the Story Cloze Test, which ask which of two sentences fits into a story.
 
 αNLI (Bhagavatula et al. 2020), as published and on the Hub:
 

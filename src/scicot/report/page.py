@@ -53,8 +53,8 @@ def write_report(
 
     `verdict` is the result of `evaluate`, and `predictions` and the keyword arguments are those
     that were given to `evaluate`. The predictions are read a second time, so they must be files. Of
-    a system with several seeds, only the first file is shown. Raises ScicotError if they are not
-    files, or if `output` exists and `force` is False.
+    a system with several seeds, only the first file is shown. Raises ScicotError if a file cannot
+    be read twice, or if `output` exists and `force` is False.
     """
     reporter = reporter or LogReporter()
     target = Path(output)
@@ -73,7 +73,7 @@ def write_report(
     # lengths have too many values for a filter
     filters = [path for path in settings.by if path != LENGTH]
     questions_shown: dict[str, dict[str, Any]] = {}
-    # tokens by kind, and dollars, in the first file of each system
+    # usage in the first file of each system: tokens by kind, and dollars
     usage: list[dict[str, float]] = []
     for number, (file, *_) in enumerate(files.values()):
         with reporter.task(f"reading {os.fspath(file)} again") as task:

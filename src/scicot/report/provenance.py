@@ -8,8 +8,10 @@ the students.
                   "chat": false,
                   "text": "question: {question} choices: {choices} rationale: {rationale}"}]}
 
-The text of a prompt has placeholders (MARK) for the parts of a question, which the page replaces
-for each question. So a page of 50,000 questions does not contain every text twice.
+In a prompt, "asks" is what the student writes, "reads" is true if it reads a rationale, "most" is
+the maximum number of tokens, and "chat" is true for a chat template. "text" has placeholders (MARK)
+for the parts of a question. The page fills them in for each question, so that it does not contain
+every text twice.
 """
 
 from __future__ import annotations
@@ -96,7 +98,7 @@ def _prompts(student: Row, source: str | None) -> Iterator[Row]:
 
 _MARKED = Question(
     "marked", MARK.format("question"), choices=(), context=MARK.format("context")
-)  # its choices are set in the Input
+)  # `_template` adds placeholders for the choices
 
 
 def _template(text: Input, student: Row) -> str:

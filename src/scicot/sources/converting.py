@@ -33,7 +33,7 @@ class Converter:
     reading settings.
 
     A numeric gold answer may be an index that counts from 0 or from 1. At the first such answer,
-    the whole source is read once for evidence of which of the two it is.
+    the whole source is read once to find out which of the two it is.
     """
 
     def __init__(self, source: Source, convert: Convert, settings: ReadingSettings) -> None:
@@ -64,8 +64,8 @@ class Converter:
 
     @property
     def unused_columns(self) -> str:
-        """A sentence for a warning if no row so far had all fields named by --columns, else "". It
-        is no error, because rows in scicot's own schema need no --columns."""
+        """A sentence for a warning if no row so far had all fields named by --columns, else "".
+        This is not an error, because rows in scicot's own schema need no --columns."""
         if self._columns_used:
             return ""
         return (
@@ -84,8 +84,8 @@ class Converter:
         cannot be read.
 
         Raises ScicotError if the gold answer is a number and the source does not show whether it
-        counts from 0 or from 1. This is no RowProblem, so that --skip-invalid does not skip the
-        row: the user can give --answer-index.
+        counts from 0 or from 1. It is not a RowProblem, because --skip-invalid must not skip a row
+        that --answer-index makes readable.
         """
         columns = self._reading.columns
         if columns is not None and not self._columns_checked and self._convert is to_question_row:
@@ -111,8 +111,9 @@ class Converter:
         raise ScicotError(f"{where}: {problem}")
 
     def _index_evidence(self) -> dict[str, Tally]:
-        """Read the whole source, and return for each gold field the evidence of whether its numbers
-        count from 0 or from 1. Returns {} for a pipe, which cannot be read twice."""
+        """Read the whole source, and return for each gold field the counts (Tally) that show
+        whether its numbers count from 0 or from 1. Returns {} for a pipe, which cannot be read
+        twice."""
         tally: dict[str, Tally] = {}
         if not is_rereadable(self._source):
             return tally

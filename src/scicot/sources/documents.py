@@ -49,8 +49,7 @@ def objects(
 
 
 def _read_on(head: list[bytes], lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the lines, and append each to `head`, which the caller reads again if it needs the
-    lines."""
+    """Yield the lines, and append each to `head`, so that the caller can read them again."""
     for line in lines:
         head.append(line)
         yield line
@@ -75,7 +74,7 @@ def _starts_new_row(line: bytes, first_line: bytes) -> bool:
     if not line.startswith(b"{"):
         return False
     if not first_line.endswith((b":", b"[")):
-        return True  # in an unfinished object, a new one can only follow a colon or a bracket
+        return True  # inside an unfinished object, "{" can only follow a colon or a bracket
     try:
         return isinstance(decode(line.decode()), dict)
     except ValueError:

@@ -106,7 +106,7 @@ def _recoded(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
 
 
 def _unzipped(stream: IO[bytes], name: str) -> io.BufferedIOBase:
-    # Peek, because a pipe cannot be rewound. Only streams that stand in for files lack peek().
+    # peek() is used because a pipe cannot be rewound. Some in-memory streams lack it.
     raw = cast(Any, stream)
     buffered: io.BufferedReader = raw if hasattr(raw, "peek") else io.BufferedReader(raw)
     first_bytes = buffered.peek(4)

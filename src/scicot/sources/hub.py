@@ -135,8 +135,8 @@ def hub_answers(repository: str) -> bool:
 
 
 def _without_pictures(datasets: Any, table: Any) -> Any:
-    """Return the data set `table` with its columns of images set to stay undecoded, since decoding
-    takes time and needs another package. `datasets` is the imported module."""
+    """Return the data set `table` with its image columns left undecoded, since decoding takes time
+    and needs another package. `datasets` is the imported module."""
     for name, feature in table.features.items():
         if isinstance(feature, datasets.Image):
             table = table.cast_column(name, datasets.Image(decode=False))

@@ -53,8 +53,8 @@ def questions(
     check: Callable[[Question], None] | None = None,
     **options: Unpack[Options],
 ) -> Rows[Question]:
-    """Read the questions in the rows of a source, which may be of any kind. Fields of a row that
-    are not part of the question are kept in its `extra`.
+    """Read the question in each row of a source. The rows may be questions, rationales or
+    predictions. Fields of a row that are not part of the question are kept in `Question.extra`.
 
     `check` is called with each question. It raises RowProblem if the caller cannot use the
     question; the row is then treated as invalid.
@@ -71,7 +71,8 @@ def questions(
 
 def rationales(source: Source, **options: Unpack[Options]) -> Rows[Rationale]:
     """Read the rationales on which students are trained, from rationale rows or prediction rows. A
-    prediction row yields one record for each of its rationales; without any it is invalid."""
+    prediction row yields one record for each of its rationales; a prediction row without rationales
+    is invalid."""
     return Rows(source, _rationales_of, **options)
 
 
@@ -81,17 +82,18 @@ def predictions(
     convert: Callable[[Row, Reading], Row] = to_question_row,
     **options: Unpack[Options],
 ) -> Rows[Prediction]:
-    """Read the predictions to evaluate, from prediction rows, or from rationale rows with the
-    conclusion of the teacher. `convert` converts each row to scicot's schema first."""
+    """Read the predictions to evaluate, from prediction rows or rationale rows. The prediction of a
+    rationale row is the conclusion of the teacher's reply. `convert` first converts each row to
+    scicot's schema."""
     return Rows(source, _predictions_of, convert=convert, **options)
 
 
 def unique(
     questions: Iterable[Question], reporter: Reporter | None, lost_noun: str | None = None
 ) -> Iterator[Question]:
-    """Yield each question at its first occurrence only. At the end, the number of repetitions is
-    reported in a note. If data are lost with a repetition, `lost_noun` names them, such as "further
-    rationale", and their number is reported in a warning instead.
+    """Yield each question only the first time that it occurs. At the end, the number of repeated
+    questions is reported in a note. If the repeated ones contain data that are lost, `lost_noun`
+    names these data, such as "further rationale", and the number is reported in a warning instead.
 
     Raises ScicotError if two different questions have the same id, because rows are joined by id.
     """
@@ -163,8 +165,8 @@ def _predictions_of(row: Row) -> Sequence[Prediction]:
 
 
 def _concluded(row: Row) -> Prediction:
-    """Convert a rationale row to a prediction of the teacher. Its label is the row's conclusion, or
-    None if that is no label of the question.
+    """Convert a rationale row to a prediction of the teacher. The predicted label is the row's
+    conclusion, or None if the conclusion is no label of the question.
 
     The row may be a rejected one. If it has no rationale, as after a refusal, the prediction has no
     rationales either.

@@ -34,8 +34,8 @@ def rows_in(value: Any, name: str) -> Iterator[Entry] | None:
     """Return the rows inside a JSON object, with their locations, which begin with `name`. Returns
     None if `value` is no object, is a question row itself, or contains no rows.
 
-    If there are several lists of rows, the one called "samples" is read. Without it ScicotError is
-    raised, because different lists are never mixed implicitly.
+    If there are several lists of rows, the one called "samples" is read. If none has this name,
+    ScicotError is raised, because different lists are never mixed implicitly.
     """
     if not isinstance(value, Mapping):
         return None

@@ -30,8 +30,8 @@ class Prefix:
     rows: int  # number of records in them
 
     def begins(self, source: str) -> bool:
-        """Return True if the file `source` is JSON lines and still begins with these bytes, by
-        their digest."""
+        """Return True if the file `source` is JSON lines and its first `bytes` bytes still have
+        this digest."""
         path = Path(source)
         if not path.is_file() or path.stat().st_size < self.bytes:
             return False
@@ -49,8 +49,8 @@ class Prefix:
 
 
 class CountingReader(io.RawIOBase):
-    """A wrapper of a file that is read line by line. It counts and hashes the bytes read, beginning
-    with those of the prefix `skipped`, which are not returned."""
+    """A wrapper of a file that is read line by line. It counts and hashes the bytes that have been
+    read. The bytes of the prefix `skipped` are counted and hashed too, but not returned."""
 
     def __init__(self, stream: IO[bytes], skipped: Prefix | None) -> None:
         self._stream: Any = stream

@@ -26,13 +26,13 @@ T = TypeVar("T")
 
 _INVALID_SHOWN = 5
 _WINDOW = 20  # rows of a stream that are buffered to look for a gold answer
-_PAUSE_SECONDS = 1.0  # if a stream delivers nothing for so long, the rows so far are checked
+_PAUSE_SECONDS = 1.0  # if a stream delivers nothing for this time, the rows so far are checked
 
 
 @dataclass(slots=True)
 class Counts:
-    """Counts of the rows read so far in one pass over a source. `rows` counts the records made of
-    them."""
+    """Counts of the rows read so far in one pass over a source. `rows` is the number of records
+    made from them."""
 
     rows: int = 0
     invalid: int = 0  # rows skipped by skip_invalid
@@ -48,8 +48,8 @@ class Counts:
 
 
 class NotAsked(RowProblem):
-    """Raised for a row that answers a question that is not in the file of questions, or that an
-    earlier row has answered. Such rows are skipped and counted, not reported as errors."""
+    """Raised for a row whose question is not in the file of questions, or has been answered by an
+    earlier row. Such rows are skipped and counted, not reported as errors."""
 
 
 class Rows(Generic[T]):
@@ -129,9 +129,9 @@ class Rows(Generic[T]):
         return self._tracker.idle(seconds)
 
     def skip(self, prefix: Prefix) -> bool:
-        """Let later iterations skip `prefix` if that is possible and the source still begins with
-        it. Return True if it will be skipped. It cannot be skipped with reading settings, or if it
-        reaches the limit."""
+        """Make later iterations skip `prefix`, and return True. Return False, and skip nothing, if
+        the source no longer begins with the prefix or can be read only once, if there are reading
+        settings, or if the prefix has at least as many rows as the limit."""
         cannot_skip = self._limit is not None and self._limit <= prefix.rows
         cannot_skip = cannot_skip or self._settings != ReadingSettings()
         if cannot_skip or not self.rereadable or not prefix.begins(self.source):
@@ -140,9 +140,9 @@ class Rows(Generic[T]):
         return True
 
     def prefix(self) -> Prefix | None:
-        """Return the part of the source that has been read so far, for a later run to skip. None if
-        it is not known or cannot be skipped, as with a pipe, a compressed file or reading
-        settings."""
+        """Return the part of the source that has been read so far, for a later run to skip. Return
+        None if that part is not known or cannot be skipped: with a pipe, a compressed file or
+        reading settings."""
         counter = self._tracker.counter
         skipped_rows = self.skipped.rows if self.skipped else 0
         if counter is None or self._buffered or self._settings != ReadingSettings():
@@ -323,8 +323,8 @@ def _why_empty(name: str, counts: Counts) -> str:
 
 
 def _holds_half_characters(row: Row) -> bool:
-    """Return True if a rationale in a row has a lone surrogate (half a character). These are
-    replaced when the row is parsed."""
+    """Return True if a rationale in a row has a lone surrogate (half a character). Lone surrogates
+    are replaced when the row is parsed."""
     rationales = [row.get("rationale")]
     if isinstance(row.get("rationales"), list):
         rationales += row["rationales"]

@@ -72,8 +72,8 @@ def names_files(path: str) -> bool:
 
 
 def _kind(name: str) -> str | None:
-    """Return the extension of a file with rows, without that of a compression: ".csv" for
-    "a.csv.gz". None for any other file."""
+    """Return the extension of a file with rows, ignoring the extension of a compression: ".csv" for
+    "a.csv.gz". Return None for any other file."""
     lower = name.lower()
     if lower.startswith(".") or lower in _METADATA_FILES:
         return None

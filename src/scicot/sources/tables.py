@@ -133,8 +133,8 @@ def entries(
 
 
 class SparseRecords:
-    """Detects the records of a table that are no questions but headings, sums or empty numbered
-    rows. Their number is reported in a sentence in `notes`."""
+    """Detects the records of a table that are not questions but headings, sums or empty numbered
+    rows. A sentence in `notes` reports their number."""
 
     def __init__(self, notes: list[str], mapped: Collection[str]) -> None:
         self._notes = notes
@@ -144,8 +144,8 @@ class SparseRecords:
         self._first = ""
 
     def left_out(self, header: Sequence[str], cells: Sequence[str], where: str) -> bool:
-        """Return True, and count the record, if it is no question and must be left out; otherwise
-        return False. `where` is the record's location."""
+        """Return True, and count the record, if it is not a question and must be left out. Return
+        False otherwise. `where` is the record's location."""
         if len(cells) != len(header):
             return False
         filled = {name: cell for name, cell in zip(header, cells, strict=True) if cell.strip()}

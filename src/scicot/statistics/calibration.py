@@ -20,8 +20,8 @@ class Reliability:
     has one entry for each bin.
 
     `confidence` and `accuracy` are means over a bin, and `questions` is its size. `noise` and `gap`
-    are the differences between the two means to be expected by chance if the confidences were
-    perfectly calibrated: `noise` is their standard deviation, `gap` their mean absolute value.
+    describe the difference between these two means that would occur by chance if the confidences
+    were perfectly calibrated: `noise` is its standard deviation, `gap` its mean absolute value.
     """
 
     confidence: list[float]
@@ -105,8 +105,8 @@ def negative_log_likelihood(of_gold: Floats) -> float:
 
 @dataclass(frozen=True)
 class RiskCoverage:
-    """A risk-coverage curve: `risk[i]` is the error rate if only a share of the questions is
-    answered, the share `coverage[i]` with the highest confidence."""
+    """A risk-coverage curve. If the system answers only the share `coverage[i]` of the questions,
+    those with the highest confidence, its error rate on them is `risk[i]`."""
 
     coverage: Floats
     risk: Floats
@@ -122,8 +122,8 @@ def risk_coverage(confidence: Floats, right: Floats) -> RiskCoverage:
     """Compute the risk-coverage curve. Both arrays have shape (n,); `right` is 1 for a right answer
     and 0 for a wrong one.
 
-    Each question counts with the mean error of all questions of the same confidence, so the curve
-    is the expectation over random orders of these.
+    Each question counts with the mean error of all questions of the same confidence. The curve is
+    thus the expectation over random orders of questions of equal confidence.
     """
     order = np.argsort(-confidence, kind="stable")
     ordered, wrong = confidence[order], 1.0 - right[order]

@@ -23,8 +23,8 @@ _ZERO_VARIANCE = 1e-20  # a variance below this is a rounding error of 0
 
 
 def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Interval:
-    """Return Wilson's score interval for a proportion (Wilson 1927) at confidence `level`, or (0,
-    1) without trials."""
+    """Return Wilson's score interval for a proportion (Wilson 1927) at confidence `level`. Without
+    trials it is (0, 1)."""
     if trials == 0:
         return 0.0, 1.0
     z = NormalDist().inv_cdf((1 + level) / 2)
@@ -106,8 +106,9 @@ def _moments(
     count = len(sizes)
     if count == 1:
         return estimate, math.inf, 1.0
-    # The jackknife, leaving out one cluster at a time, since it accounts for large clusters that
-    # dominate the mean. Clusters of unequal size count as fewer (Kish's effective number).
+    # The jackknife, which leaves out one cluster at a time, is used since it accounts for large
+    # clusters that dominate the mean. The degrees of freedom come from the effective number of
+    # clusters (Kish), which is smaller if their sizes are unequal.
     jackknife_means = (per_question.sum() - np.bincount(numbers, per_question)) / (
         len(numbers) - sizes
     )

@@ -1,4 +1,4 @@
-"""Student's t distribution with any positive number of degrees of freedom, also fractional."""
+"""Student's t distribution with any positive number of degrees of freedom, including fractions."""
 
 from __future__ import annotations
 
