@@ -16,7 +16,7 @@ from scicot.models.native.interface import Decoder, PositionBias
 
 class DecodeBatch:
     """A batch of rows that started at the same step, which is also their `DecoderCache`
-    (interface.py).
+    (models/native/interface.py).
 
     `prefixes` is the KV cache of the rows' encoded sources, and `starts` are their first decoder
     inputs. `texts` holds an object for each row, by which the caller identifies the row. The caller

@@ -21,6 +21,8 @@ from scicot.replies.labels import NOUN
 from scicot.replies.languages import DENIES_BEFORE, DENIES_BEHIND, REACH, announcing
 from scicot.replies.mentions import BOUNDARY, Mention, Mentions
 from scicot.replies.option_lists import leads_to_list, listed_items
+from scicot.replies.restated import repeats_question
+from scicot.replies.sentence_spans import LEADS_ON, sentence_spans
 
 _LOOK_BACK = 160  # characters to search back from the copula for the word "answer"
 _RIGHT_BEFORE = 24  # maximum number of characters matched by the patterns below that end in $
@@ -92,12 +94,6 @@ _SPEAKS_AGAINST = re.compile(
     re.I,
 )
 
-_GAP = re.compile(r"(?:(?<=[.!?])|(?<=[.!?][\"'”’)\]*_]))\s+(?![a-z\s])|\n\s*")
-_ABBREVIATION = re.compile(
-    r"(?:\b(?:Dr|Mr|Mrs|Ms|Prof|St|vs|etc|Fig|No|e\.g|i\.e)|\b(?P<initial>[A-Z]))\.$"
-)
-_LEADS_ON = re.compile(r":[\s*_]{0,4}$")
-
 
 class Claim(NamedTuple):
     """A choice that text[start:end] announces as the answer.
@@ -135,7 +131,7 @@ class Sentence(NamedTuple):
 
     @property
     def leads_on(self) -> bool:
-        return bool(_LEADS_ON.search(self.text))
+        return bool(LEADS_ON.search(self.text))
 
 
 def sentences(mentions: Mentions) -> list[Sentence]:
@@ -143,7 +139,7 @@ def sentences(mentions: Mentions) -> list[Sentence]:
     listed = listed_items(mentions)
     found: list[Sentence] = []
     claimed = False
-    spans = list(_spans(mentions, listed))
+    spans = list(sentence_spans(mentions, listed))
     for number, (start, end) in enumerate(spans):
         text = mentions.text[start:end]
         corrected = bool(found) and is_correction(found[-1].text)
@@ -239,7 +235,7 @@ def _unless_conditional(mentions: Mentions, start: int, end: int, claim: Claim) 
     opening = _CONDITION.match(text, start, claim.start)
     if opening and _CONCLUDES.search(text, opening.end(), claim.start):
         opening = None
-    if opening and mentions.asks_about(opening.end(), claim.start):
+    if opening and repeats_question(mentions.text[opening.end() : claim.start], mentions.question):
         opening = None
     return claim._replace(labels=(), explicit=False) if condition_after or opening else claim
 
@@ -317,36 +313,3 @@ def _stands_for_is(text: str, cue: re.Match[str], text_before: str, mention: Men
     """Return True if `cue`, the word or mark before a choice, means "is". A colon does after "is"
     ("it is: (B) full") or if the choice ends the clause, but not in "Why: (A) uses slang"."""
     return cue[0] != ":" or bool(_IS.search(text_before) or BOUNDARY.match(text, mention.end))
-
-
-def _spans(mentions: Mentions, listed: set[int]) -> Iterator[tuple[int, int]]:
-    """Yield the (start, end) of each sentence. A sentence is never split between a label and the
-    text of its choice. A line that ends in "... is:" continues with the choice on the next line."""
-    labelled = iter(mentions.labelled_spans())
-    span = next(labelled, None)
-    start = 0
-    for gap in _GAP.finditer(mentions.text):
-        while span and span[1] <= gap.start():
-            span = next(labelled, None)
-        if (span and span[0] < gap.start()) or _goes_on(mentions, start, gap, listed):
-            continue
-        if start < gap.start():
-            yield start, gap.start()
-        start = gap.end()
-    if start < len(mentions.text):
-        yield start, len(mentions.text)
-
-
-def _goes_on(mentions: Mentions, start: int, gap: re.Match[str], listed: set[int]) -> bool:
-    text_before = mentions.text[max(start, gap.start() - 12) : gap.start()]
-    if gap[0].startswith("\n"):
-        return (
-            ":" in text_before
-            and bool(_LEADS_ON.search(text_before))
-            and gap.end() not in listed
-            and not leads_to_list(mentions.text[start : gap.start()])
-            and mentions.named_from(gap.end(), len(mentions.text)) is not None
-        )
-    abbreviation = _ABBREVIATION.search(text_before)
-    # The sentence "The answer is B." ends here, but initials as in "J. J. Thomson" do not end one.
-    return abbreviation is not None and abbreviation["initial"] not in mentions.labels

@@ -22,7 +22,6 @@ from scicot.replies.languages import SKIPPED
 from scicot.replies.words import ARTICLES, WORD, WORD_GAP, ChoiceWords, TextWords, lexicon_of
 
 _LINE = re.compile(r"\S[^\n]*")
-_STEM = 4  # first letters that are compared: "decides" matches "decided"
 _LABEL_REACH = 40  # characters to search back for the start of a label that ends a span
 
 # Marks around a label that do not end a sentence: brackets, bold, quotes, LaTeX commands.
@@ -76,24 +75,11 @@ class Mentions:
         self.labels = self._lexicon.labels
         self._patterns = self._lexicon.patterns
         self._words = TextWords(text, self._lexicon)
-        self._question = question
+        self.question = question
         self.choices_ask = any(choice.text.rstrip(" \"'”’").endswith("?") for choice in choices)
         # label by its spelling in the reply
         self._label_of: dict[str, str] = {label: label for label in self.labels}
         self._joined: dict[tuple[int, int], tuple[tuple[str, ...], int]] = {}
-
-    @cached_property
-    def _question_stems(self) -> set[str]:
-        return {word[:_STEM] for word in WORD.findall(self._question.casefold())}
-
-    def asks_about(self, start: int, end: int) -> bool:
-        """Return True if more than half of the longer words (at least _STEM letters) in the first
-        clause of text[start:end] also occur in the question. Words are compared by their first
-        _STEM letters."""
-        clause = self.text[start:end].partition(",")[0].casefold()
-        words = [word for word in WORD.findall(clause) if len(word) >= _STEM]
-        shared = sum(word[:_STEM] in self._question_stems for word in words)
-        return bool(words) and shared > 0.5 * len(words)
 
     @cached_property
     def lines(self) -> list[Line]:
