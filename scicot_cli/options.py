@@ -88,8 +88,8 @@ Columns = Annotated[
         metavar="ROLE=FIELD,...",
         help="Fields of the file that hold the parts of a row (roles), for example "
         "question=Frage,choices=A-D,answer=gold.label. Roles: question, choices, distractors "
-        "(wrong choices), answer, context, id, rationale, prediction. Other roles are recognised "
-        "automatically.",
+        "(wrong choices), answer, context, id, rationale, prediction. Roles that you leave out "
+        "are recognised automatically.",
         show_default=False,
     ),
 ]

@@ -123,9 +123,9 @@ def predict(
         typer.Option(
             "--mix-direct",
             metavar="W",
-            help="Weight (0 to 1) of the answer without a rationale in the average with the "
-            "answers with rationales; auto: the weight that train-answer fitted on dev. For "
-            "students trained with --rationale-dropout.",
+            help="Also answer without a rationale, and average this answer with those that read "
+            "rationales. W, from 0 to 1, is its weight; auto: the weight that train-answer fitted "
+            "on dev. For students trained with --rationale-dropout.",
         ),
     ] = str(PredictSettings.mix_direct),
     scoring: Annotated[

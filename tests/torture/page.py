@@ -77,7 +77,7 @@ def _faults(parts: dict[str, Any]) -> str:
 def _rates(parts: dict[str, Any]) -> str:
     figures = parts.get("rates", {})
     rows = [f"| {name} | {value} |" for name, value in figures.items() if name not in _NO_FIGURES]
-    title = "Requests/s of an undisturbed run, and the share of it that remains"
+    title = "Speed with a server that refuses requests, as a share of the undisturbed speed"
     return _table(title, "server | figure", rows)
 
 

@@ -46,7 +46,7 @@ def run(options: Options) -> Result:
     served = {share: measured(source, folder, seconds, "--overload", share) for share in goals}
     after = before if options.short else measured(source, folder, alone)
     undisturbed = (before.rate + after.rate) / 2
-    figures: dict[str, float] = {"undisturbed": round(undisturbed, 1)}
+    figures: dict[str, float] = {"undisturbed, requests/s": round(undisturbed, 1)}
     for share, goal in goals.items():
         ratio = served[share].rate / undisturbed
         figures[f"{share:.0%} refused"] = round(ratio, 2)
@@ -55,8 +55,10 @@ def run(options: Options) -> Result:
         )
     if not options.short:
         limited = measured(source, folder, 60.0, "--rate", LIMIT)
-        figures["of a limit of 50/s"] = round(limited.rate / LIMIT, 2)
-        figures["refused at that limit"] = round(limited.refused, 3)
+        figures["share of a limit of 50 requests/s that is reached"] = round(
+            limited.rate / LIMIT, 2
+        )
+        figures["share of the requests refused at this limit"] = round(limited.refused, 3)
         kept = limited.rate >= 0.9 * LIMIT and limited.refused < 0.05
         result.expect(kept, f"{limited.rate:.1f}/s of {LIMIT}, {limited.refused:.1%} refused")
     result.figures = figures

@@ -310,6 +310,7 @@ class _Occurrences:
 
 
 def _stands_for_is(text: str, cue: re.Match[str], text_before: str, mention: Mention) -> bool:
-    """Return True if `cue`, the word or mark before a choice, means "is". A colon does after "is"
-    ("it is: (B) full") or if the choice ends the clause, but not in "Why: (A) uses slang"."""
+    """Return True if `cue`, the word or mark before a choice, means "is". Every cue except a colon
+    does. A colon means it only after "is" ("it is: (B) full") or if the choice ends the clause; it
+    does not in "Why: (A) uses slang"."""
     return cue[0] != ":" or bool(_IS.search(text_before) or BOUNDARY.match(text, mention.end))

@@ -29,9 +29,9 @@ class Causal:
     """A `NativeModel` for a causal transformers model, on the model's device.
 
     `dtype` is the precision of matrix products: torch.float32, bfloat16 or, on a CPU, int8. With
-    int8, the attention projections use the more precise dtype of `finer`. With float32, the model's
-    weights are used without a copy. `ends` are the ids of the end tokens, by default those of the
-    config.
+    int8, the attention projections use a more precise dtype, bf16 or fp32 (see linear.finer). With
+    float32, the model's weights are used without a copy. `ends` are the ids of the end tokens, by
+    default those of the config.
     """
 
     def __init__(self, model: Any, dtype: torch.dtype, ends: Collection[int] = ()) -> None:

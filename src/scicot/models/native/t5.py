@@ -22,8 +22,8 @@ class T5:
     """A `NativeModel` for a T5 of transformers, on the model's device.
 
     `dtype` is the precision of matrix products: torch.float32, bfloat16 or, on a CPU, int8. With
-    int8, the attention projections use the more precise dtype of `finer`. `ends` are the ids of the
-    end tokens, by default those of the config.
+    int8, the attention projections use a more precise dtype, bf16 or fp32 (see linear.finer).
+    `ends` are the ids of the end tokens, by default those of the config.
     """
 
     def __init__(self, model: Any, dtype: torch.dtype, ends: Collection[int] = ()) -> None:
