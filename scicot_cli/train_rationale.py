@@ -90,8 +90,8 @@ def train_rationale(
         typer.Option(
             "--leak-cap",
             metavar="SHARE",
-            help="Upper limit of a reward, as a share of the reward for only naming the right "
-            "choice. A higher reward may come from leaking the answer.",
+            help="Upper limit of a reward, as a share of the reward of a text that only names the "
+            "right choice. A rationale with a higher reward may leak the answer.",
         ),
     ] = RewardSettings.leak_cap,
     reward_confidence: Annotated[

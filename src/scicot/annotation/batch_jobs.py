@@ -35,9 +35,12 @@ _ROUNDS = 3  # attempts in total for a request that expires or fails with a serv
 
 def check(work: Setup, output: Path, *, force: bool) -> None:
     """Check that --batch or --cancel-batches can be carried out, and that the call abandons no
-    unfinished batch. Raises ScicotError if the teacher has no batch API, if the questions or the
-    output are not files, if --cancel-batches finds no unfinished batch, or if a batch is unfinished
-    and the call has --force or neither of the two options."""
+    unfinished batch.
+
+    Raises ScicotError if the teacher has no batch API, if the questions or the output are not
+    files, or if --cancel-batches finds no unfinished batch. If there is an unfinished batch, it is
+    also raised for a call with --force, or without --batch and --cancel-batches.
+    """
     settings, under_way = work.settings, plans_of(output)
     folder, batched = beside(output, FOLDER), settings.batch or settings.cancel_batches
     if settings.cancel_batches and not under_way:

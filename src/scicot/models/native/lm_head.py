@@ -32,8 +32,9 @@ class LMHead:
     """The LM head of a model: computes fp32 logits, or finds the likeliest token of each hidden
     state.
 
-    `weight` (vocabulary x size) is used without a copy, unless there is a `scale` (size) for the
-    hidden states, which is multiplied into a copy of it. `softcap` bounds the logits: softcap *
+    `weight` has the shape (vocabulary, size), and is used without a copy. If the hidden states are
+    to be multiplied by a `scale` of shape (size,), a copy of `weight` is multiplied by it instead.
+    `softcap` bounds the logits: softcap *
     tanh(logits / softcap). If `dtype` is less precise than fp32 and not the dtype of `weight`, the
     likeliest token is found in two steps: a few candidates by products in `dtype`, and the best of
     them by products in fp32.

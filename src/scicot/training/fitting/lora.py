@@ -47,8 +47,8 @@ def merged(learner: Any, model: Any, student: str, rank: int) -> Any:
 
     `model` is the model that was given to `adapted`, and `learner` the model that `adapted`
     returned. Merging into 4-bit weights would round the adapters away, so they are merged into the
-    original weights, loaded again from `student`. For rank 0, there are no adapters and `model` is
-    returned.
+    original weights, loaded again from `student`. If the LoRA rank is 0, there are no adapters,
+    and `model` is returned.
     """
     if not rank:
         return model

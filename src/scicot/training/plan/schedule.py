@@ -52,10 +52,10 @@ class Schedule:
     many rows as there are. Without `settings.weights` it contains each row once; with weights it
     contains a share of rows from each file, in proportion to the file's weight. The sampled rows
     are grouped by similar length, and the groups are in random order. A step consists of
-    `layout.groups` groups, joined into batches.
+    `layout.groups` groups, joined into micro-batches.
 
     Item i is a micro-batch for process i % ranks: a list of rows {"input_ids": token ids, "labels":
-    token ids, "share": weight of each target token in the loss of the step}. With these weights the
+    token ids, "share": weight of each target token in the loss of the step}. With these shares the
     loss of a step is the mean over its target tokens, for any number of micro-batches and
     processes.
     """
@@ -278,9 +278,9 @@ class Schedule:
     def _resampled_rows(
         self, number: int, epoch: Epoch, examples: Sequence[tuple[int, int]]
     ) -> list[dict[str, Any]]:
-        """Tokenise examples whose label or order of choices is sampled anew in each epoch. `number`
-        is the epoch. `examples` holds pairs: the index of a sampled row, and which of its examples
-        (0 or 1)."""
+        """Tokenise examples whose label or order of choices is drawn anew in each epoch. `number`
+        is the number of the epoch. Each of `examples` is a pair: the index of a row among those of
+        the epoch, and which of the row's examples is meant (0 or 1)."""
         chosen = []
         for draw, part in examples:
             rng = random.Random(f"{self._settings.seed}/{number * len(self._lessons) + draw}")

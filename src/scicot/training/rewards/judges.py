@@ -95,8 +95,11 @@ class Judges:
         self, fold: int, questions: Sequence[Question], keys_of_questions: Sequence[set[str]]
     ) -> set[str]:
         """Return the keys (overlap.whole_key) of all questions in the training and dev sets of fold
-        student number `fold`. If such a question is among `questions`, the keys of its group are
-        included. `keys_of_questions` holds the group keys of each of `questions`, in order."""
+        student number `fold`.
+
+        The keys of a question's whole group are included if the question is among `questions`:
+        keys_of_questions[i] are the keys of the group of questions[i].
+        """
         ids = set()
         training_keys: set[str] = set()
         file = self.folds[fold].directory / overlap.FILE
