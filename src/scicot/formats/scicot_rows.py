@@ -35,13 +35,12 @@ def matches(row: Row) -> bool:
 
 def convert(row: Row, reading: Reading = PLAIN) -> Row:
     choices, answer = row["choices"], row.get("answer")
-    has_strings = isinstance(row.get("question"), str) and isinstance(answer, str)
-    if (
-        has_strings
-        and any(isinstance(choice, dict) and choice.get("label") == answer for choice in choices)
-        and not _has_second_gold(tuple(row))
-    ):
-        return row  # nothing to convert, as in nearly all rows of the largest files
+    if isinstance(row.get("question"), str) and isinstance(answer, str):
+        for choice in choices:
+            if isinstance(choice, dict) and choice.get("label") == answer:
+                if _has_second_gold(tuple(row)):
+                    break
+                return row  # nothing to convert, as in nearly all rows of the largest files
     return fields.labelled(row, choices, reading=reading) if all(map(_is_choice, choices)) else row
 
 

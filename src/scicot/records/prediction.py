@@ -43,10 +43,10 @@ class Prediction:
             raise RowProblem('"prediction" is missing')
         prediction = row["prediction"]
         if prediction is not None:
-            labels = list(question.labels)
+            labels = question.labels
             if prediction not in labels:
                 raise RowProblem(
-                    f'"prediction" is {prediction!r}, which is none of the labels {labels}'
+                    f'"prediction" is {prediction!r}, which is none of the labels {[*labels]}'
                 )
         rationales = row.get("rationales") or []
         if not isinstance(rationales, list) or not all(isinstance(r, str) for r in rationales):

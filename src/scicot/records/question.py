@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from scicot.records.fields import QUESTION_FIELDS, RATIONALE_FIELDS, STUDENT
@@ -13,6 +14,7 @@ from scicot.row_fields import MAPPING, Row, RowProblem, checked_utf8, mapping_fi
 
 MIN_CHOICES = 2
 MAX_CHOICES = 26
+_NO_FIELDS: Mapping[str, Any] = {}  # shared by all choices without further fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,8 @@ class Question:
             identity = str(identity)
         elif not isinstance(identity, str) or not identity:
             raise RowProblem('"id" must be a non-empty string')
-        excluded = QUESTION_FIELDS.union(without)
-        extra = {key: value for key, value in row.items() if key not in excluded}
+        known = _known_fields(tuple(without))
+        extra = {key: value for key, value in row.items() if key not in known}
         return cls(identity, text, choices, answer, context, dict(meta), extra)
 
     def to_row(self) -> Row:
@@ -108,6 +110,11 @@ class Question:
         )
 
 
+@lru_cache(maxsize=16)
+def _known_fields(further: tuple[str, ...]) -> frozenset[str]:
+    return QUESTION_FIELDS.union(further)
+
+
 def content_id(question: str, context: str, choices: Sequence[Choice]) -> str:
     """Return an id for a question that has none: a digest of its text, context and choices, so that
     it is the same in every run."""
@@ -139,7 +146,7 @@ def _choice(value: Any, number: int) -> Choice:
         if (type(label) is type(text) is str and label.isascii() and text.isascii()) and (
             label.strip() and text.strip()
         ):
-            return Choice(label, text)
+            return Choice(label, text, _NO_FIELDS)
     if not isinstance(value, MAPPING):
         raise RowProblem(f'choice {number} must be {{"label": ..., "text": ...}}')
     label, text = value.get("label"), value.get("text")

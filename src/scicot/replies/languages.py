@@ -65,9 +65,11 @@ REACH = 40  # characters before an announcement in which DENIES_BEFORE is search
 
 
 @lru_cache(maxsize=8)
-def _compiled(phrases: tuple[str, ...]) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
+def _compiled(
+    languages: tuple[tuple[str, ...], ...],
+) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
     before_patterns, after_patterns = [], []
-    for phrase in phrases:
+    for phrase in (phrase for phrases in languages for phrase in phrases):
         lead, _, tail = phrase.partition("{}")
         if lead.strip():
             before_patterns.append(_words(lead))
@@ -96,4 +98,4 @@ def _words(phrase: str) -> str:
 def announcing() -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
     """Return (pattern of the phrases that precede a choice, pattern of the phrases that follow
     one). A pattern is None if ANNOUNCEMENTS has no such phrases."""
-    return _compiled(tuple(phrase for rows in ANNOUNCEMENTS.values() for phrase in rows))
+    return _compiled(tuple(map(tuple, ANNOUNCEMENTS.values())))

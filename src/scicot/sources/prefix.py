@@ -17,6 +17,7 @@ from scicot.jsonl import decode
 from scicot.sources.documents import is_keyed
 
 _BLOCK = 1 << 20
+_HASHED_LINES = 64  # lines that are hashed together, which is faster than one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class CountingReader(io.RawIOBase):
         self._stream: Any = stream
         self._digest = hashlib.blake2b(digest_size=16)
         self._lines = self._bytes = 0
+        self._pending: list[bytes] = []  # lines that are not counted and hashed yet
         if skipped is not None:
             while self._bytes < skipped.bytes:
                 block = stream.read(min(skipped.bytes - self._bytes, _BLOCK))
@@ -66,6 +68,7 @@ class CountingReader(io.RawIOBase):
     def prefix(self, rows: int) -> Prefix:
         """Return the part of the file that has been read so far. `rows` is the number of records in
         it."""
+        self._count()
         return Prefix(self._bytes, self._digest.hexdigest(), self._lines, rows)
 
     def peek(self, size: int = 0) -> bytes:
@@ -74,18 +77,24 @@ class CountingReader(io.RawIOBase):
 
     def readline(self, size: int | None = -1, /) -> bytes:
         line: bytes = self._stream.readline(-1 if size is None else size)
-        self._count(line)
+        self._pending.append(line)
+        self._count()
         return line
 
     def __iter__(self) -> Iterator[bytes]:
+        pending = self._pending
         for line in self._stream:
-            self._count(line)
+            pending.append(line)
+            if len(pending) >= _HASHED_LINES:
+                self._count()
             yield line
 
-    def _count(self, line: bytes) -> None:
-        self._digest.update(line)
-        self._bytes += len(line)
-        self._lines += line.endswith(b"\n")
+    def _count(self) -> None:
+        block = b"".join(self._pending)
+        self._pending.clear()
+        self._digest.update(block)
+        self._bytes += len(block)
+        self._lines += block.count(b"\n")
 
 
 def _is_json_lines(first: bytes) -> bool:

@@ -326,8 +326,9 @@ def _why_empty(name: str, counts: Counts) -> str:
 def _holds_half_characters(row: Row) -> bool:
     """Return True if a rationale in a row has a lone surrogate (half a character). Lone surrogates
     are replaced when the row is parsed."""
-    rationales = [row.get("rationale")]
-    if isinstance(row.get("rationales"), list):
-        rationales += row["rationales"]
-    texts = [text for text in rationales if isinstance(text, str) and not text.isascii()]
-    return any(whole_characters(text) != text for text in texts)
+    texts = row.get("rationales")
+    texts = [*texts, row.get("rationale")] if isinstance(texts, list) else [row.get("rationale")]
+    for text in texts:
+        if isinstance(text, str) and not text.isascii() and whole_characters(text) != text:
+            return True
+    return False
