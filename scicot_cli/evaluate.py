@@ -28,9 +28,9 @@ def evaluate(
         list[str],
         typer.Argument(
             metavar="PREDICTIONS",
-            help="Files of prediction rows, of rationale rows (whose conclusions are the answers), "
-            "logs of lm-evaluation-harness or Inspect, or (with --questions) rows of id and "
-            "prediction. NAME=FILE names a system. The first system is compared with each "
+            help="Files of predictions: prediction rows, rationale rows (whose conclusions are the "
+            "answers), logs of lm-evaluation-harness or Inspect or, with --questions, rows of id "
+            "and prediction. NAME=FILE names a system. The first system is compared with each "
             "of the others.",
         ),
     ],
@@ -48,8 +48,8 @@ def evaluate(
         typer.Option(
             "--cluster-by",
             metavar="FIELD",
-            help="If rows are not independent: field (for example meta.fact) whose values form the "
-            "clusters that the bootstrap resamples.",
+            help="Field (for example meta.fact) that has the same value in rows that are not "
+            "independent. The bootstrap resamples such rows together, as a cluster.",
         ),
     ] = EvaluateSettings.cluster_by,
     by: Annotated[

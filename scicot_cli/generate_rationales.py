@@ -134,8 +134,8 @@ def generate_rationales(
         bool,
         typer.Option(
             "--keep-replies",
-            help="Also store the raw reply in every kept row. recorded:OUT then reads it again "
-            "without new requests, and the report of evaluate shows it.",
+            help="Also store the raw reply in every kept row. The teacher recorded:OUT can then "
+            "parse the replies again without new requests, and the report of evaluate shows them.",
         ),
     ] = GenerateSettings.keep_replies,
     max_tokens: Annotated[
@@ -199,7 +199,7 @@ def generate_rationales(
         typer.Option(
             "--max-cost",
             help="Maximum cost of OUT in dollars, over all runs of the command. The command stops "
-            "before the limit is exceeded, and can be resumed with a higher one.",
+            "before the limit is exceeded, and can be resumed with a higher limit.",
         ),
     ] = GenerateSettings.max_cost,
     price: Annotated[

@@ -110,7 +110,7 @@ def predict(
         typer.Option(
             "--weigh",
             help="How answers with several rationales are averaged. mean: equally; confidence: "
-            "more confident answers count more, by a weight that train-answer fits on a dev "
+            "more confident answers count more. How much more is fitted by train-answer on a dev "
             "set with several rationales per question.",
         ),
     ] = PredictSettings.weigh,
@@ -123,9 +123,9 @@ def predict(
         typer.Option(
             "--mix-direct",
             metavar="W",
-            help="Also answer without a rationale, and average this answer with those that read "
-            "rationales. W, from 0 to 1, is its weight; auto: the weight that train-answer fitted "
-            "on dev. For students trained with --rationale-dropout.",
+            help="Also answer without a rationale, and average this answer with the answers "
+            "given rationales. W, from 0 to 1, is its weight; auto: the weight that train-answer "
+            "fitted on dev. For students trained with --rationale-dropout.",
         ),
     ] = str(PredictSettings.mix_direct),
     scoring: Annotated[
@@ -172,7 +172,8 @@ def predict(
         int | None,
         typer.Option(
             "--max-new-tokens",
-            help="Maximum tokens of a rationale. [default: as in the training of its student]",
+            help="Maximum tokens of a rationale. [default: as in the training of the student "
+            "that writes it]",
         ),
     ] = PredictSettings.max_new_tokens,
     batch_size: Annotated[
@@ -227,7 +228,7 @@ def predict(
             autocompletion=completion.predicting_precisions,
             help="fp32, bf16, int8 (T5 on CPUs) or auto. auto is bf16 on a GPU. On a CPU it is "
             "fp32 for students of less than 10 million weights, for shards and for several "
-            "machines, else the fastest one, measured once.",
+            "machines; otherwise the fastest precision, measured once.",
         ),
     ] = PredictSettings.precision,
     columns: opt.Columns = "",

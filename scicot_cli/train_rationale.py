@@ -24,7 +24,7 @@ def train_rationale(
             "--folds",
             help="Also train this many fold students, each without one fold (part) of the "
             "questions, and write RUN/out_of_fold.jsonl: for each row, the rationale of the "
-            "student that never saw its question. [default: none]",
+            "fold student that was not trained on its question. [default: none]",
             show_default=False,
         ),
     ] = TrainSettings.folds,
@@ -43,10 +43,10 @@ def train_rationale(
             "--reward",
             autocompletion=completion.runs,
             metavar="RUN",
-            help="A run of train-answer --folds. After training, the student is trained "
-            "further, in rounds, on those rationales sampled from it that raise the probability "
-            "that RUN's fold students give to the right answer. --folds and --fold-by then have "
-            "the values of RUN.",
+            help="A run of train-answer --folds. After training, further rounds follow. "
+            "In each, rationales are sampled from the student, and it is trained on those that "
+            "make RUN's fold students give the right answer a higher probability. --folds and "
+            "--fold-by then have the values of RUN.",
         ),
     ] = None,
     rounds: Annotated[

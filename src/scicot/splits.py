@@ -1,8 +1,8 @@
 """Split rows into folds, or into train and dev. Rows that reveal each other's answers stay
 together.
 
-The split depends only on the questions, not on a seed or the order of files. So both stages of
-training select the same dev questions from the same questions.
+The split depends only on the questions, not on a seed or the order of files. So the two stages have
+the same dev questions if they are trained on the same questions.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def group_rows(questions: Sequence[Question], fold_by: str | None = None) -> Gro
     """Group the rows that must stay together, and return the row indices of each group. The order
     of the groups depends only on their content.
 
-    Rows with the same id are in one group, and so are rows with the same question text. `fold_by`
-    is a field such as "meta.topic", whose value replaces the question text: rows with the same
-    value are in one group, and so are rows with the same text, context and choices. Raises
-    ScicotError if a row lacks this field.
+    Rows with the same id are in one group, and so are rows with the same question text. With
+    `fold_by`, a field such as "meta.topic", rows may have the same question text in different
+    groups. Instead, rows with the same value of the field are in one group, and so are rows with
+    the same question text, context and choices. Raises ScicotError if a row lacks the field.
     """
     parents = list(range(len(questions)))
 
@@ -59,10 +59,10 @@ def assign_folds(
     """Return the fold of each row, from 0. Groups are not split, and all folds get about equally
     many rows.
 
-    The largest groups are assigned first, each to the smallest fold. Two kinds of groups are not
-    used for training: groups of rows in `dev`, and groups of rows in `extra` only. Each kind is
-    distributed among the folds separately. Raises ScicotError if fewer groups than folds remain to
-    train on.
+    The largest groups are assigned first, each to the smallest fold. Groups with rows in `dev`, and
+    groups with rows only in `extra`, are not used for training. The groups for training, those of
+    dev rows and those of extra rows are distributed among the folds separately. Raises ScicotError
+    if there are fewer groups for training than folds.
     """
     dev, extra = dev or set(), extra or set()
     trained = [group for group in groups if group[0] not in dev | extra]
@@ -91,7 +91,7 @@ def dev_split(
     total, at least one group and never all. Raises ScicotError if there is only one group.
 
     A group is selected by a hash of its content, independently of the other groups, so that another
-    file of the same questions is split in the same way. A group with more than this fraction of the
+    file of the same questions is split in the same way. A group with more than `fraction` of all
     questions is never selected. If no group is selected, the smallest one is returned.
     """
     if len(groups) < 2:
@@ -128,7 +128,7 @@ def _value_key(question: Question, fold_by: str) -> str:
 
 
 def _group_hash(question: Question, fold_by: str | None) -> bytes:
-    """Return a hash of the question's text, or with `fold_by` of the value of this field. It serves
-    as a random number for the order and the selection of groups."""
+    """Return a hash of the question's text or, if `fold_by` names a field, of the value of this
+    field. It serves as a random number for the order and the selection of groups."""
     key = text_key(question) if fold_by is None else _value_key(question, fold_by)
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()

@@ -27,9 +27,10 @@ from scicot.row_fields import Row, RowProblem, checked_utf8
 
 @dataclass
 class PredictSummary:
-    """Counts of questions. `predicted` is the number predicted by this call. Of these, `abstained`
-    have a confidence below the threshold, and `unanswered` have tied or invalid scores.
-    `already_done` were predicted by an earlier call."""
+    """Counts of questions, returned by `predict`. `already_done` is the number predicted by an
+    earlier call, and `predicted` the number predicted by this call. `predicted` includes the
+    `abstained` questions (confidence below the threshold) and the `unanswered` ones (tied or
+    invalid scores)."""
 
     predicted: int = 0
     unanswered: int = 0
@@ -53,9 +54,9 @@ def predict(
     """Answer every question of a file, and write one prediction row for each, in the order of the
     file.
 
-    An answer model that reads rationales needs one or more `rationale_model`s, and answers given
-    the rationales of all of them. A student of the method "shared" can write the rationales itself.
-    The probabilities of several answer models are averaged. Without an `answer_model` the output is
+    An answer model that reads rationales needs one or more `rationale_model`s, and reads the
+    rationales of all of them. A student of the method "shared" can write the rationales itself. The
+    probabilities of several answer models are averaged. Without an `answer_model` the output is
     rationale rows. A repeated call resumes after the rows in `output`. Raises ScicotError for
     errors that the user can fix, such as a run that was trained for another stage.
     """
@@ -208,9 +209,9 @@ class _Job:
     def _check_done(
         self, window: Sequence[QuestionPair], existing: Iterator[tuple[str, Row]]
     ) -> int:
-        """Return how many of the window's rows are already in the output, after checking that these
-        rows are those of the window's first questions, in order. `existing` yields the output's
-        rows."""
+        """Return how many rows of the window are already in the output. `existing` yields the
+        output's rows from the window's first one on. Raises ScicotError unless these rows belong to
+        the window's questions, in order."""
         expected = [
             question for question, _ in window for _ in range(self._students.plan.rows_each)
         ]
@@ -245,9 +246,10 @@ class _Job:
 def _question_pairs(
     rows: sources.Rows[Question], shift: int, questions: Iterator[Question]
 ) -> Iterator[QuestionPair]:
-    """Pair each question with the question whose rationales it is answered with: itself if `shift`
-    is 0, otherwise the question `shift` rows later, continuing at the start of the file after its
-    end."""
+    """Return pairs (question, source of its rationales): each of `questions` with the question
+    whose rationales it is answered with. If `shift` is 0, the source is the question itself.
+    Otherwise it is the question `shift` rows later; after the last row, counting continues with the
+    first."""
     if not shift:
         return ((question, question) for question in questions)
     rationale_sources = chain(

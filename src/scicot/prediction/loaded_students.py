@@ -44,9 +44,9 @@ class LoadedStudents:
         return self._settings.window or self._sizes[1]
 
     def engines(self) -> dict[str, str]:
-        """Return the engine and precision of each run, by `Run.identity`. For a run without a
-        chosen engine, one is chosen now. Raises ScicotError if no engine supports what was
-        requested."""
+        """Return the engine and precision of each run, as a dict with `Run.identity` as the key. If
+        no engine has been chosen for a run yet, one is chosen now. Raises ScicotError if no engine
+        supports what was requested."""
         return {run.identity: str(self._engine(run)) for run in self._runs}
 
     def restore(self, engines: Mapping[str, str]) -> None:
@@ -83,8 +83,9 @@ class LoadedStudents:
         return self._students[run.directory][1]
 
     def cuts(self) -> Iterator[str]:
-        """Yield a sentence for each kind of truncation that occurred: of the inputs' context,
-        rationale or question, and of rationales that reached --max-new-tokens."""
+        """Yield a sentence for each kind of truncation that occurred. An input may have lost a part
+        of its context, rationale or question, and a written rationale may have reached
+        --max-new-tokens."""
         for run, student in self._students.values():
             yield from describe_cuts(student.cuts, run.manifest.max_source_tokens).values()
             if student.cut_outputs:

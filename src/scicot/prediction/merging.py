@@ -45,9 +45,10 @@ def merge(
     """Write the rows of all `parts`, unchanged, to `output` in the order of the questions. Return
     the number of rows.
 
-    Raises ScicotError, and writes nothing, unless the parts have exactly one row for every question
-    (rationale rows: one for every sample), each question has the same contents as in `questions`,
-    and all parts are finished and were made with the same settings.
+    Nothing is written, and ScicotError is raised, if the parts do not have exactly one row for
+    every question (rationale rows: one for every sample), or if a question in them differs from the
+    one in `questions`. The same holds if a part is unfinished, or was made with other settings than
+    the rest.
     """
     reporter = reporter or LogReporter()
     if os.fspath(output) == STDOUT:
@@ -192,9 +193,9 @@ def _located(file: Path) -> Iterator[tuple[str, int, Row]]:
 
 
 def _maker_and_sample(location: str, row: Row) -> tuple[Any, int]:
-    """Return (maker, sample number) of a row. For a prediction, these are its "models" (a dict) and
-    0. For a rationale, they are the name of its teacher and its sample number. Raises InvalidRow
-    for any other row."""
+    """Return (maker, sample number) of a row. The maker of a prediction is the dict in its
+    "models", and its sample number is 0. The maker of a rationale is the name of its teacher.
+    Raises InvalidRow for any other row."""
     try:
         prediction = Prediction.from_row(row) if "prediction" in row else Rationale.from_row(row)
     except RowProblem as problem:

@@ -21,14 +21,19 @@ def mix(
     vote: bool,
     confidence_power: float = 0.0,
 ) -> Answer:
-    """Combine the probabilities of the choices given each rationale (`behind_rationales`) into one
-    answer: by their average or, with `vote`, by the shares of votes.
+    """Combine several lists of probabilities of a question's choices into one answer.
 
-    If `confidence_power` is above 0, confident answers weigh more in the average (see
-    `answering.confidence_weights`). `without` is empty, or its only entry is the probabilities
-    without a rationale. In the second case, the result is (1 - weight) x the combined probabilities
-    + weight x those without a rationale. If any entry of either argument is None, because a score
-    was not a number, the answer has no label.
+    `behind_rationales` has an entry for each rationale: the probabilities given that rationale.
+    They are averaged or, with `vote`, each entry votes for its likeliest choice and the shares of
+    the votes are used. If `confidence_power` is above 0, confident entries weigh more in the
+    average (see `answering.confidence_weights`).
+
+    `without` is empty, or its only entry is the probabilities without a rationale. In the second
+    case, the result is (1 - weight) x the combined probabilities + weight x those without a
+    rationale.
+
+    An entry is None if a score was not a number. If any entry of the two arguments is None, the
+    answer has no label.
     """
     usable = [probabilities for probabilities in behind_rationales if probabilities is not None]
     direct = [probabilities for probabilities in without if probabilities is not None]

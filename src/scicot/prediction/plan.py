@@ -201,9 +201,9 @@ class Plan:
         return {}
 
     def description(self, engines: dict[str, str]) -> dict[str, Any]:
-        """Return all settings that determine the answers, including the `engines` by run. They are
-        stored in the output's state file. A resumed command checks that its own settings are equal
-        to the stored ones."""
+        """Return all settings that determine the answers. They are stored in the output's state
+        file, and a resumed command checks that its own settings are equal to the stored ones.
+        `engines` maps the identity of each run to its engine."""
         limits = [self.decoding(run).max_new_tokens for run in self.writers]
         abstain_below = self.settings.abstain_below
         models = {name: value for name, value in self.models.items() if name != "weights"}

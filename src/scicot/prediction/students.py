@@ -99,8 +99,9 @@ class Students:
         ]
 
     def _rationales(self, questions: Sequence[Question]) -> Sequence[Sequence[str]]:
-        """Return a list of rationales for each question. Each list is empty if rationales are not
-        used; otherwise it holds the rationale in the input row, or those that all writers wrote."""
+        """Return a list of rationales for each question: the rationale in the input row, or the
+        rationales that all runs in `plan.writers` wrote. Each list is empty if rationales are not
+        used."""
         if self.plan.reads_given:
             return [[question.extra["rationale"]] for question in questions]
         if self.plan.source == "none":

@@ -1,8 +1,8 @@
 """Predict in several processes in parallel, started by a launcher or `--processes`.
 
-Rank 0 reads the questions, scatters one window to each rank, including itself, gathers the rows of
-all ranks and writes them in order. The other ranks read and write no files. Rank 0 reports the
-errors of all ranks.
+Rank 0 reads the questions, and scatters one window of questions to each rank, including itself. It
+then gathers the output rows of all ranks and writes them in order. The other ranks read and write
+no files. Rank 0 reports the errors of all ranks.
 """
 
 from __future__ import annotations

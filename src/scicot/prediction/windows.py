@@ -1,5 +1,5 @@
-"""Split the questions into windows, which are predicted together, and select the windows of a
-shard.
+"""Split the questions into windows, and select the windows of a shard. The questions of a window
+are predicted together.
 
 Windows are counted from the start of the input, including questions that are done already. A
 resumed run and every shard therefore form the same windows as one uninterrupted run, so that the

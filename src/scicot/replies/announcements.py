@@ -98,9 +98,9 @@ _SPEAKS_AGAINST = re.compile(
 class Claim(NamedTuple):
     """A choice that text[start:end] announces as the answer.
 
-    `labels` holds the labels that it names; if there is not exactly one, the claim is undecided.
-    `explicit` is True if the text calls the choice the answer or picks it, unlike "the metaphor is
-    (B)".
+    `labels` holds the labels of all choices that text[start:end] names; unless there is exactly
+    one, the claim is undecided. `explicit` is True if the text calls the choice the answer or picks
+    it, unlike "the metaphor is (B)".
     """
 
     start: int
@@ -164,9 +164,10 @@ def sentences(mentions: Mentions) -> list[Sentence]:
 
 
 def _closing(mentions: Mentions, start: int, end: int, claims: list[Claim]) -> list[Claim]:
-    """Return a claim for the last sentence of a text, if it ends with a choice and its label, as in
-    "... so it is copper (option B).". Return [] if the sentence has `claims` already, denies
-    something, or has several labels, which compare choices: "not 24 tons (A) or 24 ounces (C)."."""
+    """Return a list with a claim if text[start:end], the last sentence of a text, ends with a
+    choice and its label, as in "... so it is copper (option B).". Return [] if the sentence has
+    `claims` already or denies something. Also return [] if it has several labels, because it then
+    compares choices: "not 24 tons (A) or 24 ounces (C)."."""
     found = mentions.text_with_label(start, end)
     if claims or found is None or _SPEAKS_AGAINST.search(mentions.text, start, end):
         return []
@@ -177,8 +178,8 @@ def _closing(mentions: Mentions, start: int, end: int, claims: list[Claim]) -> l
 
 def _referred(mentions: Mentions, start: int, end: int, previous: Sentence) -> list[Claim]:
     """Return the claim of a sentence such as "This is the correct answer." at text[start:end],
-    which refers to the choice in the `previous` sentence. Return [] if that sentence makes a claim
-    itself, denies something, or does not name exactly one choice by its label."""
+    which refers to the choice in the `previous` sentence. Return [] if the previous sentence makes
+    a claim itself, denies something, or does not name exactly one choice by its label."""
     if _SPEAKS_AGAINST.search(previous.text) or previous.claims:
         return []
     labels = mentions.marked_in(previous.start, previous.end)
@@ -186,8 +187,9 @@ def _referred(mentions: Mentions, start: int, end: int, previous: Sentence) -> l
 
 
 def _contradicted(mentions: Mentions, found: list[Sentence]) -> list[Sentence]:
-    """Return the sentences. The last claim of a sentence becomes undecided if the next sentence is
-    the text of another choice, as in "The answer is A. Copper." where copper is not A."""
+    """Return the sentences `found`, in which contradicted claims are made undecided. The last claim
+    of a sentence is contradicted if the next sentence is the text of another choice, as in "The
+    answer is A. Copper." where copper is not A."""
     for number, sentence in enumerate(found[:-1]):
         next_sentence = found[number + 1]
         between = mentions.text[sentence.end : next_sentence.start]
@@ -228,8 +230,9 @@ def _claims(
 
 
 def _unless_conditional(mentions: Mentions, start: int, end: int, claim: Claim) -> Claim:
-    """Return the claim, which becomes undecided if it depends on a condition ("if it is metal, the
-    answer is B"). Conditions stated in the question ("If Ana moves to Rome, ...") do not count."""
+    """Return the claim, or an undecided copy of it if the claim depends on a condition ("if it is
+    metal, the answer is B"). Conditions stated in the question ("If Ana moves to Rome, ...") do not
+    count."""
     text = mentions.text
     condition_after = _CONDITION_AFTER.match(text, claim.end, end)
     opening = _CONDITION.match(text, start, claim.start)
@@ -311,6 +314,6 @@ class _Occurrences:
 
 def _stands_for_is(text: str, cue: re.Match[str], text_before: str, mention: Mention) -> bool:
     """Return True if `cue`, the word or mark before a choice, means "is". Every cue except a colon
-    does. A colon means it only after "is" ("it is: (B) full") or if the choice ends the clause; it
-    does not in "Why: (A) uses slang"."""
+    means "is". A colon means "is" if the word "is" precedes it ("it is: (B) full"), or if the
+    choice after it ends the clause. In "Why: (A) uses slang" it does not mean "is"."""
     return cue[0] != ":" or bool(_IS.search(text_before) or BOUNDARY.match(text, mention.end))

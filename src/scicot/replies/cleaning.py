@@ -126,9 +126,9 @@ def _cut_verdict(
     """Shorten the verdict (the sentence in `texts` that states the answer without announcing it) to
     its reasons, or to "" if it gives none. Nothing is cut if too little text would be left.
 
-    This concerns a closing "Therefore, paper is the most flexible", and an opening "Yes, the
-    sentence is a run-on" that only restates the question. Other sentences that name one choice are
-    the reasoning itself ("Sunlight is a kind of energy.") and stay.
+    A closing "Therefore, paper is the most flexible" is such a verdict, and so is an opening "Yes,
+    the sentence is a run-on" that only restates the question. Other sentences that name one choice
+    belong to the reasoning ("Sunlight is a kind of energy.") and stay.
     """
     sentence, label = conclusion.sentence, conclusion.label
     if sentence is None or label is None:

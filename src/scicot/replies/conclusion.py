@@ -1,5 +1,5 @@
-"""Find the choice that a text gives as the answer. If no sentence announces an answer, find the
-opening or closing sentence that states it in another way."""
+"""Find the choice that a text gives as the answer. It is taken from a sentence that announces the
+answer or, if there is none, from the opening or closing sentence."""
 
 from __future__ import annotations
 
@@ -64,10 +64,12 @@ def conclusion_of(mentions: Mentions, reply_sentences: Sequence[Sentence]) -> Co
     """Find the choice that these sentences give as the answer.
 
     The last sentence that announces an answer counts, but an explicit announcement ("the answer is
-    (B)") takes precedence over a weaker one ("the metaphor is (B)"). If no sentence announces an
-    answer, as is often the case with Llama-2 ("(B) gum is stickier than (A) gold", "Yes, the
-    sentence is a run-on"), the closing sentence counts if it has a word such as "therefore", or
-    else the opening sentence. The sentence that counts must name exactly one choice.
+    (B)") takes precedence over a weaker one ("the metaphor is (B)").
+
+    Often no sentence announces an answer, as with Llama-2 ("(B) gum is stickier than (A) gold",
+    "Yes, the sentence is a run-on"). Then the candidates are the closing sentence, if it has a word
+    such as "therefore", and the opening sentence. The first candidate that names exactly one choice
+    by its label counts or, if there is none, the first that names exactly one choice by its text.
     """
     claims = [claim for sentence in reply_sentences for claim in sentence.claims]
     if claims:

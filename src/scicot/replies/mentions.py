@@ -4,7 +4,7 @@
            |------|  |----|             Mention ("A",), marked; Mention ("B",), by its text
 
 Words are compared without case, punctuation and leading articles, so the choice "a service" is
-found in "Service.". The exact spelling only distinguishes choices with the same words. The time is
+found in "Service.". The exact spelling is used only for choices with the same words. The time is
 linear in the length of the text: every pattern is anchored or bounded in length, and every list of
 choices ("A, B or C") is read once.
 """
@@ -44,9 +44,10 @@ _SOME_LABEL = re.compile(r"[A-Za-z0-9]\s{0,2}[)\]]")
 
 
 class Mention(NamedTuple):
-    """A place, text[start:end], that names choices. `labels` are their labels: several if the place
-    is ambiguous or lists choices. `marked` is True if a choice is named by a label in a form that
-    only labels have, such as "(B)", and not by a bare label ("B") or by its text."""
+    """A part of a text, text[start:end], that names choices. `labels` are the labels of these
+    choices: several if the part is ambiguous or is a list of choices. `marked` is True if a choice
+    is named by a label in a form that only labels have, such as "(B)", and not by a bare label
+    ("B") or by its text."""
 
     start: int
     end: int
@@ -278,7 +279,7 @@ class Mentions:
 
     def _joined_from(self, start: int, end: int) -> tuple[tuple[str, ...], int]:
         """Return the labels of the choices that a list names from the position `start` on, and the
-        end of the list. If no list goes on there, return () and `start`.
+        end of the list. If no list continues at `start`, return () and `start`.
 
         Results are cached for each item, since several announcements may precede the same list.
         """
@@ -305,8 +306,9 @@ class Mentions:
         return item if item and BOUNDARY.match(self.text, item.end, end) else None
 
     def _text_at(self, start: int) -> tuple[int, tuple[str, ...]]:
-        """Return the end of the longest choice text that begins at `start`, and the labels of the
-        choices that have this text; () if no choice text begins there."""
+        """Return (end, labels): the end of the longest choice text that begins at `start`, and the
+        labels of the choices that have this text. If no choice text begins there, return (start,
+        ())."""
         end, found = self._words.longest_from(start)
         if not found:
             return end, ()
@@ -316,8 +318,8 @@ class Mentions:
 
     def _as_written(self, found: list[ChoiceWords], start: int, end: int) -> list[ChoiceWords]:
         """Select among choices that differ only in case or punctuation, such as "Dear Ms. Lee" and
-        "dear ms. lee". Return the longest of those that occur in text[start:end] with exactly their
-        spelling, or all if none does."""
+        "dear ms. lee". Return the longest choices whose exact spelling occurs in text[start:end],
+        or all of `found` if there are none."""
         window = self.text[max(0, start - WORD_GAP) : end + WORD_GAP]
         exact = [choice for choice in found if choice.text in window]
         longest = max([len(choice.text) for choice in exact], default=0)

@@ -86,14 +86,14 @@ class ParsedReply:
     `ran_on` is True if the reply continued with another question. That part is ignored.
 
     `leaks` is True if the rationale still announces an answer, because the announcement could not
-    be removed cleanly. Unless it leaks, parsing the rationale again returns it unchanged.
+    be removed cleanly. A rationale that does not leak is returned unchanged if it is parsed again.
 
     `too_long` is True if the reply without its thinking has more than LONGEST characters. Then its
     conclusion is searched only in the beginning and the end, and `rationale` is empty.
 
-    `still_concludes` is the label that the rationale itself gives as the answer, if the sentence
-    that states it is part of the reasoning and was kept: "Sunlight is a kind of renewable
-    resource."
+    `still_concludes` is the label of the choice that the rationale itself still gives as the
+    answer, or None. A sentence that states the answer is kept if it is part of the reasoning:
+    "Sunlight is a kind of renewable resource."
     """
 
     rationale: str
@@ -141,9 +141,9 @@ def read_thinking(text: str, question: Question) -> ParsedReply:
 
 
 def shortened(parsed: ParsedReply, max_tokens: int, question: Question) -> ParsedReply:
-    """Return the parsed reply with its rationale truncated to its first sentences, which have at
-    most `max_tokens` tokens of 4 bytes each in total. Parsing the truncated rationale again returns
-    it unchanged."""
+    """Return the parsed reply with its rationale truncated to as many of its first sentences as
+    have at most `max_tokens` tokens in total, where a token is counted as 4 bytes. Parsing the
+    truncated rationale again returns it unchanged."""
     for _ in range(_READINGS):
         text = shorten_to_tokens(parsed.rationale, max_tokens)
         if text == parsed.rationale:
@@ -160,7 +160,7 @@ def shortened(parsed: ParsedReply, max_tokens: int, question: Question) -> Parse
 
 
 def _settled(first: _Reading, question: Question) -> ParsedReply:
-    """Parse again the rationale that the first parse returned, until it no longer changes. Return
+    """Parse the rationale of the first parse again, repeatedly, until it no longer changes. Return
     the final rationale with the conclusion of the first parse."""
     last, settled = first, False
     for _ in range(_READINGS):

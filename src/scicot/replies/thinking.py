@@ -15,8 +15,8 @@ _TAG = re.compile(r"<(/?)think(?:ing)?>|\[(/?)(?-i:THINK)\]", re.I)
 
 class Parts(NamedTuple):
     """The parts of a text: `reply` is the text without the thinking, and `thinking` is the
-    thinking. `unclosed` is True if the text ends within the thinking, as if the model ran out of
-    tokens."""
+    thinking. `unclosed` is True if the text ends within the thinking, for example because the model
+    ran out of tokens."""
 
     reply: str
     thinking: str

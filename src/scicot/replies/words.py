@@ -1,4 +1,5 @@
-"""Find the texts of a question's choices in a text, word by word, in time linear in the text.
+"""Find the choices of a question in a text by comparing words, in time linear in the length of the
+text.
 
 Every word of the choices gets a number, and a sequence of words becomes a string with one character
 for each word (`codes`). So a choice of a thousand words is compared by a single str.startswith.
@@ -154,10 +155,10 @@ class TextWords:
     def _longest_of(
         self, choices: Sequence[ChoiceWords], first: int
     ) -> tuple[int, list[ChoiceWords]]:
-        """Return (end, choices) for the longest of these choices whose words begin at word number
-        `first` of the text. `end` is the position of the character after them. The choices' first
-        word is known to match. There are several choices if they have the same words. Return
-        (0, []) if there are none."""
+        """Return (end, choices) for the longest of the `choices` that are found in the text at word
+        number `first`. The caller has checked that their first word is there. `end` is the position
+        of the character after the last word. There are several choices if they have the same words.
+        Return (0, []) if no choice is found."""
         size = -1
         found: list[ChoiceWords] = []
         for choice in choices:

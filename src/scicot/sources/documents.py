@@ -23,8 +23,8 @@ def objects(
     first_line: bytes, head: list[bytes], lines: Iterator[bytes], name: str
 ) -> Iterator[Entry]:
     """Read a file that begins with a JSON object. It is either JSON lines, or one document on one
-    or more lines. `head` are the lines read so far, of which the stripped `first_line` is the last,
-    and `lines` are the following ones."""
+    or more lines. `head` holds the lines read so far, `first_line` is the last of them, stripped,
+    and `lines` yields the following ones."""
     try:
         value = decode(first_line.decode())
     except json.JSONDecodeError as error:
@@ -56,8 +56,9 @@ def _read_on(head: list[bytes], lines: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _document_or_lines(head: list[bytes], lines: Iterator[bytes], name: str) -> Iterator[Entry]:
-    """Read a file whose first line, the last of `head`, is an incomplete JSON object. It is either
-    one document on several lines, or JSON lines with a broken first line."""
+    """Read a file whose first line is an incomplete JSON object. The file is either one document on
+    several lines, or JSON lines with a broken first line. `head` holds the lines read so far, up to
+    this first line, and `lines` yields the following ones."""
     first_line = head[-1].strip()
     for line in lines:
         head.append(line)

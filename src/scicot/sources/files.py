@@ -125,10 +125,10 @@ def _unrecognised(
 ) -> Iterator[Entry]:
     """Read a file whose first line is neither a JSON object or array nor the header of a table.
 
-    `head` are the lines read so far, of which the stripped `first_line` is the last, and `lines`
-    are the following ones. The file may be a table without a header (MMLU's layout), or a table
-    with other lines before its header. Any other file is read as JSON lines. If its first line is
-    not JSON, an InvalidRow is yielded for it, or ScicotError is raised if it looks like a header.
+    `head` holds the lines read so far, `first_line` is the last of them, stripped, and `lines`
+    yields the following ones. The file may be a table without a header (MMLU's layout), or a table
+    with other lines before its header. Any other file is read as JSON lines. Then a first line that
+    is not JSON gives an InvalidRow or, if it looks like a header, raises ScicotError.
     """
     first_number = len(head)
     try:

@@ -92,8 +92,9 @@ def unique(
     questions: Iterable[Question], reporter: Reporter | None, lost_noun: str | None = None
 ) -> Iterator[Question]:
     """Yield each question only the first time that it occurs. At the end, the number of repeated
-    questions is reported in a note. If the repeated ones contain data that are lost, `lost_noun`
-    names these data, such as "further rationale", and the number is reported in a warning instead.
+    questions is reported in a note. If data are lost with the repeated questions, the caller names
+    these data in `lost_noun`, for example "further rationale". The number is then reported in a
+    warning instead.
 
     Raises ScicotError if two different questions have the same id, because rows are joined by id.
     """

@@ -22,8 +22,8 @@ _HASHED_LINES = 64  # lines that are hashed together, which is faster than one b
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """The part of a JSON lines file that has been processed: its first `bytes` bytes, which end
-    with a line. `digest` is the hexadecimal BLAKE2b digest of these bytes."""
+    """The part of a JSON lines file that has been processed: its first `bytes` bytes, which end at
+    the end of a line. `digest` is the hexadecimal BLAKE2b digest of these bytes."""
 
     bytes: int
     digest: str

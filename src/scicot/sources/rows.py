@@ -131,8 +131,8 @@ class Rows(Generic[T]):
 
     def skip(self, prefix: Prefix) -> bool:
         """Make later iterations skip `prefix`, and return True. Return False, and skip nothing, if
-        the source no longer begins with the prefix or can be read only once, if there are reading
-        settings, or if the prefix has at least as many rows as the limit."""
+        the source no longer begins with the prefix or can be read only once. The same holds if
+        there are reading settings, or if the prefix has at least as many rows as the limit."""
         cannot_skip = self._limit is not None and self._limit <= prefix.rows
         cannot_skip = cannot_skip or self._settings != ReadingSettings()
         if cannot_skip or not self.rereadable or not prefix.begins(self.source):
@@ -161,8 +161,8 @@ class Rows(Generic[T]):
         """If the command needs gold answers, read the first rows and check that one of them has a
         gold answer. Raises ScicotError if none has.
 
-        Rows are read up to the first with a gold answer, but at most _WINDOW rows, and none after a
-        pause of the stream. Their records are buffered for the next iteration.
+        Reading ends at the first row with a gold answer, after _WINDOW records or at a pause of the
+        stream. The records are buffered for the next iteration.
         """
         if self._gold is None:
             return

@@ -16,8 +16,8 @@ ZSTD = b"\x28\xb5\x2f\xfd"
 
 class StreamTracker:
     """Tracks how far the stream of a source has been read, and whether a pipe has more data. It
-    only notices reads from the stream that `watch` returns. `skipped` is the prefix of the file to
-    skip."""
+    only notices reads from the stream that `watch` returns. `skipped` is the beginning of the file
+    that was processed earlier and is to be skipped."""
 
     def __init__(self, skipped: Prefix | None = None) -> None:
         self.skipped = skipped
@@ -28,9 +28,9 @@ class StreamTracker:
         self._stream: io.BufferedReader | None = None
 
     def watch(self, stream: IO[bytes]) -> IO[bytes]:
-        """Return a stream to read from instead of `stream`. If `stream` is a plain file, `counter`
-        counts what is read. If it is a pipe, `idle` works from now on. Compressed files and
-        in-memory streams are returned unchanged."""
+        """Return a stream to read from instead of `stream`. While it is read, `counter` counts the
+        bytes if `stream` is a plain file, and `idle` works if `stream` is a pipe. Compressed files
+        and in-memory streams are returned unchanged."""
         try:
             descriptor = stream.fileno()
             if stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -5,8 +5,9 @@ q1,"Which conducts
 electricity?",wood,copper,B
 
 The delimiter is the comma, semicolon or tab that splits the first line into column names with a
-question column among them. If several do, it is the one with the most columns. MMLU's files have no
-header; they are recognised by the last cell of each record, which is the letter of a choice.
+question column among them. If several do, the one that gives the most columns is used. MMLU's files
+have no header; they are recognised by the last cell of each record, which is the letter of a
+choice.
 """
 
 from __future__ import annotations

@@ -7,8 +7,9 @@ first line below is from a file of requests, the second one from a file of answe
     {"custom_id": "a1b2-0", "response": {"status_code": 200, "body": {...}}, "error": null}
 
 A batch may have at most 50,000 requests and 200 MB (https://platform.openai.com/docs/guides/batch).
-Its metadata contain the name of its plan on disk (annotation/batch_plans.py). This name identifies
-the batch if the response with its id is lost.
+Before a batch is sent, its plan is stored on disk (annotation/batch_plans.py). The metadata of the
+batch contain the name of the plan. This name identifies the batch if the response with the batch's
+id is lost.
 """
 
 from __future__ import annotations
@@ -50,8 +51,9 @@ class ChatBatches:
         timeout: float,
     ) -> None:
         """Configure the client. `parameters` builds the JSON body of a request. `timeout` is in
-        seconds of wall-clock time, including time in which the event loop is blocked. That does no
-        harm here: a response that was missed can be fetched again at no cost."""
+        seconds of wall-clock time, including time in which the event loop is blocked. A timeout
+        that is due to a blocked loop does no harm here: the missed response can be fetched again at
+        no cost."""
         self._client = client.with_options(timeout=timeout)
         self._parameters = parameters
 
@@ -193,9 +195,9 @@ def _batch(fields: Any) -> Batch:
 
 
 def _failure(identity: str, batch: Mapping[str, Any]) -> ScicotError:
-    """Return the error to raise for a batch that was rejected as a whole, for which nothing is
-    billed: StoppedEarly if the same batch may be accepted later (a limit on queued requests), else
-    ScicotError."""
+    """Return the error to raise for a batch that the server rejected as a whole. It is StoppedEarly
+    if the same batch may be accepted later (a limit on queued requests), else ScicotError. Nothing
+    is billed for such a batch."""
     errors = batch.get("errors")
     data = errors.get("data") if isinstance(errors, dict) else None
     first = data[0] if isinstance(data, list) and data and isinstance(data[0], dict) else {}

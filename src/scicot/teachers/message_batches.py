@@ -37,8 +37,9 @@ class MessageBatches:
         timeout: float,
     ) -> None:
         """Configure the client. `parameters` builds the JSON body of a request. `timeout` is in
-        seconds of wall-clock time, including time in which the event loop is blocked. That does no
-        harm here: a response that was missed can be fetched again at no cost."""
+        seconds of wall-clock time, including time in which the event loop is blocked. A timeout
+        that is due to a blocked loop does no harm here: the missed response can be fetched again at
+        no cost."""
         self._api = client.with_options(timeout=timeout).messages.batches
         self._parameters = parameters
 

@@ -70,8 +70,8 @@ class Reader:
             raise UsageError("--fold-by needs --dev-fraction or --folds")
 
     def read(self, files: Sequence[sources.Source]) -> list[Lesson]:
-        """Read the rows of all files that can be used to train this stage. Raises ScicotError if no
-        row is left or, with --weights, if no row of one of the files is left."""
+        """From all files, read the rows that can be used to train this stage. Raises ScicotError if
+        no row is left or, with --weights, if no row of one of the files is left."""
         weights = self._settings.weights
         if weights and len(weights) != len(files):
             raise UsageError(f"--weights: {len(weights)} numbers for {len(files)} files")
@@ -152,8 +152,9 @@ class Reader:
     ) -> list[Lesson]:
         """Read from these files the rows that can be used to train this stage.
 
-        With `questions_only`, rationales are ignored and each question is read once. `votes` counts
-        all rows, including those that are left out. `dev` marks messages as being about dev rows.
+        With `questions_only`, rationales are ignored and each question is read once. `votes`, if
+        given, records the conclusions of all rows, including rows that are left out. `dev` marks
+        messages as being about dev rows.
         """
         options: Any = {
             "limit": self._options.get("limit"),

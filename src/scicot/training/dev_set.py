@@ -46,12 +46,13 @@ class DevSet:
         Stage 1: dev_loss, in nats per target token, and dev_rouge_l (F1, from 0 to 1).
 
         Other stages: dev_accuracy (0 to 1), and dev_loss, the mean of -log p(gold choice) in nats,
-        with probabilities normalised over the choices. Up to three more values are fitted on the
-        rows with the kind of input that the student reads in `predict`, if there are any:
-        dev_temperature, which calibrates the scores; dev_mix_direct, the weight of the answer
-        without a rationale when it is averaged with the answer given a rationale (only with
-        rationale dropout); dev_confidence_power, an exponent (confidence_power.py; only if
-        questions have several rationales).
+        with probabilities normalised over the choices.
+
+        Other stages have up to three more metrics. They are fitted on the rows with the kind of
+        input that the student reads in `predict`, if there are any. dev_temperature calibrates the
+        scores. dev_mix_direct is the weight of the answer without a rationale when it is averaged
+        with the answer given a rationale (only with rationale dropout). dev_confidence_power is an
+        exponent (confidence_power.py; only if questions have several rationales).
         """
         import torch
 
@@ -154,9 +155,10 @@ class DevSet:
         return metrics
 
     def _as_predicted(self, lesson: Lesson) -> bool:
-        """Return whether a row has the kind of input that the student reads in `predict`. If the
-        student reads rationales, a row with a teacher's rationale does not have it: given a
-        teacher's rationale, an answer student is more confident, and more often right."""
+        """Return whether a row has the kind of input that the student reads in `predict`. A row
+        with a teacher's rationale does not have it if the student reads rationales and writes none
+        itself: in `predict` it then reads rationales of another student. Given a teacher's
+        rationale, an answer student is more confident, and more often right."""
         form = FORMS[self._stage]
         return lesson.by_student or form.writes_rationale or not form.reads_rationale
 

@@ -1,12 +1,13 @@
 """Train fold students, and write out-of-fold rationales with them.
 
 The training questions are split into K folds. For each fold, a student is trained like the student
-of stage 1, but without this fold, and writes the rationales of this fold (cross-fitting, as for the
-second-level data of stacking, Wolpert 1992). In prediction, stage 2 reads rationales that stage 1
-writes for new questions. These are worse than the teacher's, and worse than those that stage 1
-writes for its own training questions. Out-of-fold rationales resemble rationales of new questions,
-so stage 2 is trained on them. The fold students of a stage-2 run write nothing; they score
-rationales of questions that they were not trained on (rewards/).
+of stage 1, but without the questions of the fold. It then writes rationales of these questions
+(cross-fitting, as for the second-level data of stacking, Wolpert 1992). In prediction, stage 2
+reads rationales that stage 1 writes for new questions. Such rationales are worse than the
+teacher's, and worse than those that stage 1 writes for its own training questions. Out-of-fold
+rationales resemble rationales of new questions, so stage 2 is trained on them. The fold students of
+a stage-2 run write nothing; they score rationales of questions that they were not trained on
+(rewards/).
 """
 
 from __future__ import annotations

@@ -69,8 +69,8 @@ def train_rationale(
 
     With `reward`, rounds of sampling follow (see the package rewards/). In each round, students
     write several rationales for each question, and an answer student (of a run of train-answer
-    --folds) scores them. The student is then also trained on those that raise the probability of
-    the gold choice. The figures of the rounds are in RUN/rounds.
+    --folds) scores them. The student is then also trained on the rationales that raise the
+    probability of the gold choice. The figures of the rounds are in RUN/rounds.
     """
     return _train(
         Stage.RATIONALE,

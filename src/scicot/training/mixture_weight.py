@@ -1,4 +1,4 @@
-"""Fit the weight w of a student's answer without a rationale when it is averaged with the answer
+"""Fit the weight w that the answer without a rationale gets when it is averaged with the answer
 given a rationale.
 
     p(choice) = (1 - w) p(choice | question, rationale) + w p(choice | question)

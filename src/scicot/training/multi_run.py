@@ -234,8 +234,9 @@ def replaced_run(run: Path) -> Path:
 
 
 def check_ours(run: Path) -> None:
-    """Raise ScicotError unless the run directory, and the replaced run beside it, are each missing,
-    empty or a run of scicot. Training writes to them and, with --force, deletes them."""
+    """Check that training may write to the run directory and to the directory of the replaced run
+    beside it, and may delete them with --force. Raises ScicotError if one of them exists and is
+    neither empty nor a run of scicot."""
     for folder in (run, replaced_run(run)):
         if folder.exists() and not folder.is_dir():
             raise ScicotError(f"-o {folder}: is a file; name another directory")
@@ -244,9 +245,9 @@ def check_ours(run: Path) -> None:
 
 
 def set_aside(run: Path, reporter: Reporter) -> None:
-    """Move the existing run to the directory of `replaced_run`, where it stays until the new run is
-    finished (--force). If an earlier --force was stopped and the former run is already there, only
-    delete the unfinished new run."""
+    """With --force, move the existing run to the directory of `replaced_run`, where it stays until
+    the new run is finished. If an earlier --force was stopped after this move, only delete its
+    unfinished run."""
     replaced, existing = replaced_run(run), read_manifest(run)
     if replaced.exists() and (existing is None or not existing.finished):
         # left by an earlier --force that was stopped

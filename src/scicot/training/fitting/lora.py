@@ -14,8 +14,8 @@ from scicot.training.scratch import PREFIX
 
 
 def check(settings: TrainSettings, student: str) -> None:
-    """Raise ScicotError if the settings request adapters or quantised weights and the package for
-    them is not installed, or if they request quantised weights for a student with random
+    """Raise ScicotError if the package for the requested adapters or quantised weights is not
+    installed. Also raise it if quantised weights are requested for a student with random
     weights."""
     if settings.lora and importlib.util.find_spec("peft") is None:
         raise ScicotError("--lora: needs peft; pip install 'scicot[lora]'")

@@ -34,8 +34,8 @@ class Layout:
     """The composition of an optimizer step.
 
     Either `rows` or `tokens` is the size of a step, and the other is None. `tokens` counts inputs
-    and targets without padding, as a mean over steps. The rows of a step are divided into `groups`
-    of similar lengths, which are joined into `batches` batches.
+    and targets without padding, as a mean over steps. `groups` and `batches` are numbers: the rows
+    of a step are divided into groups of similar lengths, and the groups are joined into batches.
     """
 
     rows: int | None
@@ -91,8 +91,8 @@ def fewest_costs(
     `groups` has shape (steps, groups per step, 2 or 3) and holds, for each group, the number of
     rows and their maximum lengths (see `measured`). `parts` is the number of tasks of the student,
     each of which has separate batches. Each of the `ranks` processes may compute at most
-    `max_tokens` padded tokens of a batch. If no number of batches meets this limit, the one whose
-    largest batch is smallest is returned.
+    `max_tokens` padded tokens of a batch. If no number of batches meets this limit, the number
+    whose largest batch is smallest is returned.
     """
     device_type = resolve_device(device).type
     batch_cost = _BATCH_COSTS.get(device_type, _BATCH_COSTS_A_GPU)
@@ -121,9 +121,9 @@ def fewest_costs(
 
 
 def measured(batches: list[list[Any]], lengths: Any) -> Any:
-    """Return the array `groups` for `fewest_costs`: for each batch of each step, its number of rows
-    and their maximum lengths. `batches[step][batch]` holds row indices. `lengths` has shape (rows,
-    2) for input and target, or (rows, 1) for the sum of both."""
+    """Return the array `groups` for `fewest_costs`: for each group of rows in each step, the number
+    of rows and their maximum lengths. `batches[step][group]` holds row indices. `lengths` has shape
+    (rows, 2) for input and target, or (rows, 1) for the sum of both."""
     return np.array(
         [[(len(rows), *lengths[rows].max(axis=0)) for rows in step] for step in batches]
     )

@@ -60,13 +60,13 @@ class Judges:
     def assign(
         self, questions: Sequence[Question], question_folds: Sequence[int], fold_by: str | None
     ) -> list[int]:
-        """Return the judge of each question, as an index into `folds`: a fold student whose
-        training and dev sets have no question of the same group (questions that reveal each other's
-        answers, splits.py).
+        """Return the judge of each question, as an index into `folds`: the fold student that scores
+        the question's rationales. In the judge's training and dev sets there is no question of the
+        same group (questions that reveal each other's answers, splits.py).
 
-        `question_folds` are the folds of the questions in the training of stage 1. The fold student
-        of the same fold is preferred. `fold_by` is the field by which questions are grouped. Raises
-        ScicotError if no fold student can be the judge of a question.
+        `question_folds` holds the fold of each question in the training of stage 1. The fold
+        student with the same number is preferred as the judge. `fold_by` is the field by which
+        questions are grouped. Raises ScicotError if no fold student can be the judge of a question.
         """
         keys = [{*group_keys(question, fold_by)} for question in questions]
         whole_keys = [overlap.whole_key(question) for question in questions]
@@ -94,11 +94,12 @@ class Judges:
     def _training_keys(
         self, fold: int, questions: Sequence[Question], keys_of_questions: Sequence[set[str]]
     ) -> set[str]:
-        """Return the keys (overlap.whole_key) of all questions in the training and dev sets of fold
-        student number `fold`.
+        """Return the keys (digests, see overlap.whole_key) of all questions in the training and dev
+        sets of fold student number `fold`.
 
-        The keys of a question's whole group are included if the question is among `questions`:
-        keys_of_questions[i] are the keys of the group of questions[i].
+        `questions` are the questions to be judged, and keys_of_questions[i] holds the keys of
+        questions[i] that identify its group (splits.group_keys). These keys are included too if
+        questions[i] is in the training or dev set.
         """
         ids = set()
         training_keys: set[str] = set()

@@ -80,10 +80,10 @@ def report_of(
     """Summarise the scored `rows` of round `number`. Accuracies use the first sample of each
     question.
 
-    `cap` is the value of --leak-cap. `confidence` is that of --reward-confidence: if
-    `benefit_confidence` is lower, the rewards are not informative, and no rationale counts as kept.
-    If there are too few questions to compute `benefit_confidence`, the rewards count as
-    informative. With `last`, no rationale counts as kept either, because no round follows.
+    `cap` is the value of --leak-cap, and `confidence` that of --reward-confidence. The rewards are
+    informative if `benefit_confidence` is at least `confidence`, or if there are too few questions
+    to compute it. No rationale counts as kept if the rewards are not informative, or with `last`,
+    because no round follows.
     """
     first_samples = [row for row in rows if row["sample"] == 0]
     rewards = [row["reward"] for row in rows if row["reward"] is not None]

@@ -70,8 +70,9 @@ class Sampler:
         cls, judges: Judges, folds: Folds, settings: TrainSettings, reward: RewardSettings
     ) -> Sampler:
         """Create a sampler for all training questions that have a gold answer. Raises ScicotError
-        if there are none, or if a question cannot be scored, because it, or another question of its
-        group, is in the training or dev set of every fold student of the answer run."""
+        if there are none, or if a question cannot be scored. It cannot be scored if every fold
+        student of the answer run has the question, or another one of its group, in its training or
+        dev set."""
         fold_by_id: dict[str, int] = {}
         questions: list[Question] = []
         for index, lesson in enumerate(folds.lessons):

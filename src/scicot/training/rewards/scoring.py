@@ -116,8 +116,8 @@ def score(
 
 def gain(output: AnswerOutput, baseline: AnswerOutput) -> float | None:
     """Return by how much log p(gold) is higher in `output` than in `baseline`, in nats. Return None
-    if one of the two is missing. The gain is rounded to four decimals: further ones depend on the
-    composition of the batch, and must not change which rationales are kept."""
+    if one of the two is missing. The gain is rounded to four decimals: further decimals depend on
+    the composition of the batch, and must not change which rationales are kept."""
     if output.gold_log_probability is None or baseline.gold_log_probability is None:
         return None
     return round(output.gold_log_probability - baseline.gold_log_probability, 4)
