@@ -112,9 +112,12 @@ def _stopped(interrupt: KeyboardInterrupt) -> int:
 
 
 def _system_error_code(error: BaseException, *, resumed: bool) -> int | None:
-    """Print a one-line message for an error of the operating system (file permissions, a full
-    disk), and return the exit code; None if the exception is no such error. A closed output pipe
-    gives no message. With `resumed`, the message says that the same command will continue."""
+    """Print a one-line message for an error of the operating system, such as missing file
+    permissions or a full disk, and return the exit code. Return None for any other exception.
+
+    Nothing is printed for a closed output pipe. With `resumed`, the message for a full disk says
+    that the same command will continue.
+    """
     if isinstance(error, BrokenPipeError):
         # The reader of a pipe, such as head, may close it early; that is no error.
         console.give_up(sys.stdout)

@@ -190,8 +190,9 @@ def evaluate(
 
 
 def _with_gate(named: dict[str, list[Source]], file: str) -> tuple[dict[str, list[Source]], str]:
-    """Add the file of --fail-if-worse-than as another system, unless it belongs to one of the
-    systems already. Returns the files of all systems by name, and the name of the file's system."""
+    """Add the file of --fail-if-worse-than as a system of its own, unless one of the systems
+    already contains this file. Returns the files of all systems by name, and the name of the system
+    that contains the file."""
     from scicot.evaluation import name_files
 
     ((name, (path,)),) = name_files([file]).items()

@@ -102,8 +102,8 @@ class GroupedCommand(TyperCommand):
 
     def _hint(self, ctx: Any) -> None:
         """Print the command that follows this one in the pipeline, with the files of this command
-        filled in. Prints nothing with --quiet, --json or --dry-run, or if standard input or output
-        is used."""
+        filled in. Prints nothing with --quiet, --json or --dry-run. Also prints nothing if this
+        command reads standard input or writes to standard output."""
         text = NEXT.get(ctx.info_name or "")
         values = ctx.params
         first = next(iter(values.get("rationales") or []), "")

@@ -74,11 +74,12 @@ def _check_gpus(count: int, device: str) -> None:
 
 
 def watch_launcher() -> None:
-    """If a launcher started this process, start a thread that ends the process when the launcher
+    """If a launcher started this process, start a thread that ends this process when the launcher
     ends.
 
-    The process is ended without cleanup. It may be waiting in a collective, where it handles no
-    signals, and a new launcher may already have started its successor.
+    The process is ended without cleanup, because it may be waiting in a collective operation, where
+    it handles no signals. Meanwhile a new launcher may already have started the process that
+    replaces it.
     """
     launcher = int(os.environ.get(_LAUNCHER, "0"))
     if launcher:

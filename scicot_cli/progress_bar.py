@@ -33,11 +33,11 @@ def progress_bar() -> Progress:
 
 
 class _BarConsole(Console):
-    """A console that is two columns narrower than the terminal. On Ctrl-C the terminal prints "^C"
-    after the bar, which needs this room.
+    """A console that is two columns narrower than the terminal. This leaves room for the "^C" that
+    the terminal prints after the progress bar on Ctrl-C.
 
-    Without this room, "^C" would wrap to a new line. rich, which clears only as many lines as the
-    bar has, would then leave the bar on the screen.
+    Without this room, "^C" would wrap to a new line. rich clears only as many lines as the bar has,
+    so it would then leave the bar on the screen.
     """
 
     @property

@@ -56,7 +56,8 @@ def discard(folder: Path, prefix: str) -> None:
 
 def _locked_in_place(handle: int) -> bool:
     """Lock a file or folder that this process has just created, given its descriptor. Returns False
-    if another process took it for a leftover and removed it before it was locked."""
+    if the file or folder no longer exists. Before it was locked, another process may have taken it
+    for a leftover and removed it."""
     with suppress(OSError):  # file systems without locks
         fcntl.flock(handle, fcntl.LOCK_EX)
     return os.fstat(handle).st_nlink > 0

@@ -28,14 +28,15 @@ class Check:
     """The result of checking a file of questions.
 
     `problems` are sentences about what must be fixed, and `notes` are facts that need no action.
-    `choices` counts questions by their number of choices, `gold` by the label of their answer.
-    `repeated` counts rows with the id and content of an earlier row, `same_text` other rows with
-    the question text of an earlier one. `long` counts questions that are too long: more tokens than
-    the student's limit, or without a student more than 2,000 characters with context and choices.
-    `longest` is the length of the longest question in `unit`. `characters` counts questions by the
-    problem that characters missing from the student's tokenizer cause (models/characters.py).
-    `overlap` counts the questions that are also in another file. `images` counts questions about an
-    image, which are skipped, and `equal_choices` questions in which two choices have the same text.
+    `choices` counts questions by their number of choices, and `gold` counts them by the label of
+    the gold answer. `repeated` counts rows with the id and content of an earlier row. `same_text`
+    counts other rows whose question text occurs in an earlier row. `long` counts questions that are
+    too long: longer than the student's limit in tokens or, without a student, longer than 2,000
+    characters with context and choices. `longest` is the length of the longest question, in the
+    unit `unit`. `characters` counts questions by the problem that characters missing from the
+    student's tokenizer cause (models/characters.py). `overlap` counts the questions that are also
+    in another file. `images` counts questions about an image, which are skipped. `equal_choices`
+    counts questions in which two choices have the same text.
     """
 
     file: str

@@ -74,7 +74,8 @@ class Overlap:
 @dataclass
 class SeenQuestions:
     """Digests of the questions that one or several students were trained on, or that were used to
-    select their checkpoints (dev). `overlap` holds the counts of `watch` and `overlap_with`."""
+    select their checkpoints (dev). `overlap` holds the counts that `watch` and `overlap_with`
+    make."""
 
     texts: set[str] = field(default_factory=set)
     whole_keys: set[str] = field(default_factory=set)

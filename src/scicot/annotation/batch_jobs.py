@@ -34,12 +34,13 @@ _ROUNDS = 3  # attempts in total for a request that expires or fails with a serv
 
 
 def check(work: Setup, output: Path, *, force: bool) -> None:
-    """Check that --batch or --cancel-batches can be carried out, and that the call abandons no
-    unfinished batch.
+    """Check that --batch or --cancel-batches can be carried out, and that this call does not
+    abandon an unfinished batch.
 
-    Raises ScicotError if the teacher has no batch API, if the questions or the output are not
-    files, or if --cancel-batches finds no unfinished batch. If there is an unfinished batch, it is
-    also raised for a call with --force, or without --batch and --cancel-batches.
+    Raises ScicotError if the teacher has no batch API, or if the questions or the output are not
+    files. Also raises it if --cancel-batches finds no unfinished batch. If there is an unfinished
+    batch, ScicotError is raised with --force, and also if neither --batch nor --cancel-batches is
+    given.
     """
     settings, under_way = work.settings, plans_of(output)
     folder, batched = beside(output, FOLDER), settings.batch or settings.cancel_batches
@@ -130,8 +131,9 @@ class _Runner:
         allows. Return True if any plan was written.
 
         If this run has no reply yet, the first request is sent by itself: an error that affects all
-        requests then shows up at once. Raises ScicotError if its reply lacks the thinking that is
-        to be the rationale, and StoppedEarly if the budget does not cover a single request.
+        requests then shows up at once. Raises ScicotError if rationales are made from thinking, but
+        the reply to the first request contains none. Raises StoppedEarly if the budget does not
+        cover a single request.
         """
         pending, budget = self._pending(), self._job.work.budget
         most_requests, most_bytes = self._api.most_requests, self._api.most_bytes
@@ -215,10 +217,12 @@ class _Runner:
     async def _record_all(
         self, plan: Plan, row_requests: list[RowRequest], batch: Batch
     ) -> set[int]:
-        """Fetch the results of a batch, and write the row of each result that has none yet. Return
-        the line numbers (in the plan) of the requests that have a result. Raises TeacherBusy if
-        results are missing, so that the caller fetches them again; after _FETCHES further attempts,
-        incomplete results are accepted."""
+        """Fetch the results of a batch and write their rows (see _record). Return the line numbers
+        of the requests that have a result; these are line numbers in the plan's file of requests.
+
+        Raises TeacherBusy if results are missing, so that the caller fetches them again. After
+        _FETCHES further attempts, incomplete results are accepted.
+        """
         unanswered, canceled = self._unanswered, self._canceled
         seen, foreign = set[int](), 0
         self._unclear.clear()
@@ -247,9 +251,10 @@ class _Runner:
         return seen
 
     async def _record(self, row_request: RowRequest, outcome: Reply | Unanswered) -> None:
-        """Write the row of one result. No row is written if an earlier run wrote one, if the
-        request has to be sent again, or if it is unclear whether the question caused the error.
-        `_record_unclear` decides about such errors once the whole batch has been read."""
+        """Write the row of one result. No row is written if an earlier run wrote one, or if the
+        request has to be sent again. If it is unclear whether the question caused an error, no row
+        is written for now: `_record_unclear` decides about such errors once the whole batch has
+        been read."""
         key = row_request.row.sample, row_request.row.saw_answer
         attempt = self._job.ledger.attempts(row_request.row.question).get(key)
         if attempt is not None and not attempt.retry:
@@ -274,10 +279,11 @@ class _Runner:
             self._unclear.append((row_request, TeacherError(str(error), certain=False)))
 
     async def _record_unclear(self, plan: Plan) -> None:
-        """Decide about the errors of which it is unclear whether the question caused them. If any
+        """Decide about the errors for which it is unclear whether the question caused them. If any
         request was answered, the server works, so these errors become `error` rows. If no request
-        was answered, a single error is decided by a probe, a harmless question of our own
-        (Failures.settle), and several errors stop the run without writing rows."""
+        was answered, a single unclear error is decided by a probe: a harmless question of our own
+        (see Failures.settle). Several unclear errors stop the run, and no rows are written for
+        them."""
         if self._answered:
             for row_request, error in self._unclear:
                 self._job.reject_failed(row_request, error)

@@ -45,9 +45,10 @@ class Budget:
         return None if self.price is None else 0.0
 
     def waits(self, request: Request) -> bool:
-        """Return True if a request has to wait for the replies to requests in flight: its
-        worst-case cost does not fit into the budget now, but it may fit once actual costs, which
-        are lower, replace the reserved ones."""
+        """Return True if a request has to wait until requests in flight are answered. This is so if
+        its worst-case cost does not fit into the budget now. It may fit later: once requests in
+        flight are answered, their actual costs, which are lower, replace the worst-case costs that
+        were reserved for them."""
         return self._in_flight > 0 and not self._fits(self.worst(request))
 
     def reserve(self, request: Request, *, batched: bool = False) -> None:

@@ -30,11 +30,12 @@ OUTPUT_TOKENS: dict[RationaleSource, int] = {"reply": 150, "thinking": 1200}
 class Estimate:
     """Estimated requests, tokens and cost of a run.
 
-    `requests` are still to be sent, and `already_done` need not be sent again. `output_tokens` is
-    extrapolated from earlier replies, or from a typical length if there are none.
-    `most_output_tokens` is the maximum that --max-tokens allows. `cost` and `most_cost` are the
-    expected and the highest possible cost in dollars; `batched_cost` and `batched_most_cost` are
-    the same with the batch API. All four are None if the price is unknown.
+    `requests` is the number of requests still to be sent, `already_done` the number of those that
+    need not be sent again. `output_tokens` is extrapolated from earlier replies, or from a typical
+    length if there are none. `most_output_tokens` is the maximum that --max-tokens allows. `cost`
+    and `most_cost` are the expected and the highest possible cost in dollars; `batched_cost` and
+    `batched_most_cost` are the same with the batch API. All four costs are None if the price is
+    unknown.
     """
 
     teacher: str
@@ -152,9 +153,12 @@ class _Survey:
             self._sample[slot] = request
 
     async def tokens(self, *, close_teacher: bool) -> tuple[int, bool]:
-        """Return (input tokens of all requests, True if the server counted them). The server's
-        counts of the sample are extrapolated to all requests; if it cannot count tokens, they are
-        estimated from the number of characters. `close_teacher` closes the teacher afterwards."""
+        """Return (input tokens of all requests, True if the server counted them).
+
+        The server counts the tokens of a sample of the requests, and the result is extrapolated to
+        all requests. If the server cannot count tokens, they are estimated from the number of
+        characters. With `close_teacher`, the teacher is closed afterwards.
+        """
         teacher = self._work.teacher
         count: Any = getattr(teacher, "count_tokens", None)
         try:

@@ -1,10 +1,10 @@
 """Decide which failed requests become `error` rows: those whose question caused the failure.
 
-An error message does not always show whether the server rejects this question or all questions. An
-error that is not `certain` is therefore held back, that is, stored without a row. Once a later
-request is answered, the server evidently works, so the question caused the error and its row is
-written. If no other request is left, or many requests failed in a row, a harmless question of our
-own (PROBE) is sent to find out.
+An error message does not always show whether the server rejects only this question or all
+questions. If it does not (TeacherError.certain is False), the error is held back: it is stored, but
+no row is written yet. Once a later request is answered, the server evidently works, so the question
+caused the error and its row is written. If no other request is left, or if many consecutive
+requests failed, a harmless question of our own (PROBE) is sent to find out.
 """
 
 from __future__ import annotations
@@ -63,9 +63,12 @@ class Failures:
     async def fail(
         self, row_request: RowRequest, error: TeacherError, poll: Callable[[], None]
     ) -> None:
-        """Write the error row of a failed request, or hold the error back if it is unclear whether
-        the question caused it. After --max-failures failures in a row, `settle` finds the cause of
-        the errors held back. Raises StoppedEarly if no errors are held back then."""
+        """Write the error row of a failed request. If it is unclear whether the question caused the
+        error, hold the error back instead.
+
+        After --max-failures consecutive failures, `settle` finds out the cause of the errors held
+        back. If no errors are held back then, StoppedEarly is raised.
+        """
         if error.certain:
             self._reject(row_request, error)
         else:

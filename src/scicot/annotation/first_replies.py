@@ -41,9 +41,12 @@ class FirstReplies:
 
     def watch(self, reply: Reply, row: Rationale, *, batched: bool) -> None:
         """Count a reply whose row has been written. At the 20th reply, warn if most replies have no
-        conclusion (the choice that a reply names as the answer), and raise ScicotError if thinking
-        is needed and no reply has any. With `batched` this error is not raised, since all replies
-        of the batch are already paid for."""
+        conclusion (the choice that a reply names as the answer).
+
+        At the 20th reply, also raise ScicotError if rationales are made from thinking and no reply
+        contains any. With `batched` this error is not raised, since all replies of the batch are
+        already paid for.
+        """
         if self._read == _FIRST:
             return
         self._read += 1

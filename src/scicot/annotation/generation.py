@@ -35,10 +35,10 @@ class GenerateSummary:
     """Counts and costs of a generate-rationales run.
 
     `kept`, `rejected` (by reason) and `tokens` (by kind) count this run, and `already_done` counts
-    the requests that earlier runs finished. `errors` counts the requests without a reply in all
-    runs. `all_kept` counts the kept rows of all runs; `named` counts those whose rationale names
-    the gold choice and no other. `cost` is in dollars for this run and `spent` for all runs; both
-    are None if the price is unknown.
+    the requests that earlier runs finished. `errors` counts the requests that got an error instead
+    of a reply, over all runs. `all_kept` counts the kept rows of all runs; `named` counts those of
+    them whose rationale names the gold choice and no other. `cost` is the cost of this run and
+    `spent` that of all runs, in dollars; both are None if the price is unknown.
     """
 
     kept: int = 0
@@ -93,8 +93,8 @@ class Generation:
         await self.failures.settle(self.poll)
 
     def pending(self) -> Iterator[RowRequest | None]:
-        """Yield the requests that have no row yet. While many finished questions are read, yield
-        None about every _POLL_SECONDS, so that the scheduler is not blocked."""
+        """Yield the requests that have no row yet. While a long series of finished questions is
+        skipped, yield None about every _POLL_SECONDS, so that the scheduler is not blocked."""
         builder, ledger = self.work.builder, self.ledger
         last_yield = time.monotonic()
         self._watermark = Watermark(self.work.rows, ledger, self.work.settings)

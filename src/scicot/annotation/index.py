@@ -107,9 +107,9 @@ class Index:
         )
 
     def of(self, identity: str) -> list[tuple[int, bool, int, str | None, int, bool]]:
-        """Return the entries of the question with this id as tuples (sample, revealed, digest of
-        the content, reason, offset, retry). `retry` is True if the request will be sent again; for
-        the rest see `Entry`."""
+        """Return the entries of the question with this id, each as a tuple (sample, revealed,
+        content, reason, offset, retry). `content` is a digest of the question's content. `retry` is
+        True if the request will be sent again. For the other values see `Entry`."""
         query = "select sample, revealed, content, reason, offset, retry from requests where id = ?"
         rows = self._table.execute(query, (digest(identity),))
         return [

@@ -51,12 +51,12 @@ _HINT_REFERENCE = re.compile(
 
 
 def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rationale, str | None]:
-    """Parse a reply and write its parts into a copy of `row`. Return the copy, and the reason to
-    reject it (None to keep it).
+    """Parse a reply. Return a copy of `row` with the reply's rationale and conclusion, and the
+    reason to reject the reply (None to keep it).
 
-    The conclusion is always taken from the reply's text, even if the rationale is its thinking. If
-    the rationale is thinking or was truncated, or with `keep_replies`, the row also holds the raw
-    reply and thinking.
+    The conclusion is always taken from the reply's text, even if the rationale is the reply's
+    thinking. The raw reply and thinking are added to the row if the rationale is the thinking, if
+    it was truncated, or with `keep_replies`.
     """
     parts, parsed = split_thinking(reply.text), read_reply(reply.text, row.question)
     from_thinking = settings.rationale_source == "thinking"
@@ -160,8 +160,9 @@ def repeats(rationale: str, others: Iterable[str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A reply parsed into its row, and the reason to reject it (`reason`, None if it is kept).
-    `named` is True if it is kept and its rationale names the gold choice and no other."""
+    """A reply parsed into its row, and the reason to reject the reply (`reason`, None if it is
+    kept). `named` is True if the reply is kept, and its rationale names the gold choice and no
+    other."""
 
     row: Rationale
     reason: str | None

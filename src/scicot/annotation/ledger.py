@@ -68,8 +68,8 @@ class Ledger:
         self._indexed_bytes = [0, 0]  # indexed bytes of OUT, and of the rejected rows
 
     def attempts(self, question: Question) -> dict[tuple[int, bool], Attempt]:
-        """Return the recorded outcomes of a question's requests. The keys are (sample, True if the
-        request revealed the answer).
+        """Return the recorded outcomes of a question's requests, by (sample, revealed). `revealed`
+        is True if the request showed the gold answer.
 
         Raises ScicotError if the files hold another question under this id, or the same question
         with another gold answer. In both cases the recorded rows do not belong to this question.
@@ -279,9 +279,9 @@ def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> 
 
 @contextmanager
 def read_ledger(path: Path | None, *, retry: tuple[str, ...] = ()) -> Iterator[Ledger]:
-    """Yield a ledger of the rows that earlier runs wrote to `path`, without changing anything on
-    disk: its index is temporary. The ledger is empty if `path` is None or has no rows. Requests
-    that were rejected for a reason in `retry` are marked for retry."""
+    """Yield a ledger of the rows that earlier runs wrote to `path`. Nothing on disk is changed,
+    because the ledger's index is temporary. The ledger is empty if `path` is None or has no rows.
+    Requests that were rejected for a reason in `retry` are marked as still to be sent."""
     index = Index(None)
     try:
         ledger = Ledger(Output("", io.BytesIO(), None, {}), None, index)

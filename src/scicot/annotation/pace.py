@@ -157,8 +157,8 @@ class Pace:
 
     def _refusals_to_hold(self) -> int:
         """Return the number of consecutive refusals after which retry-after delays all requests. It
-        is at least _HOLD_AFTER, and so large that a server that refuses at random produces such a
-        row of refusals with a probability of at most _HOLD_CHANCE."""
+        is at least _HOLD_AFTER. It is so large that a server which refuses at random produces that
+        many consecutive refusals with a probability of at most _HOLD_CHANCE."""
         answers, refusals = self._weights
         earlier = max(0.0, refusals - self._in_a_row)  # without the current row of refusals
         share = max(self._random, earlier / max(1.0, earlier + answers))
@@ -168,9 +168,9 @@ class Pace:
 
     def _is_too_fast(self, now: float) -> bool:
         """Return True if significantly more requests are refused than the known share of random
-        refusals explains: the excess is more than _SURE standard deviations, and at least the share
-        _FEW of all outcomes. If the last trial began more than _RETRIED seconds ago, the known
-        share counts as 0, so that a new trial measures it again."""
+        refusals explains. The excess must be more than _SURE standard deviations, and at least the
+        share _FEW of all outcomes. If the last trial began more than _RETRIED seconds ago, the
+        known share counts as 0, so that a new trial measures it again."""
         random_share = self._random if now - self._last_trial < _RETRIED else 0.0
         answers, refusals = self._weights
         expected = random_share * (answers + refusals)

@@ -125,9 +125,9 @@ class RequestBuilder:
 
     def follow_up(self, row: Rationale, reason: str | None, ledger: Ledger) -> RowRequest | None:
         """Return the second request of a sample, which reveals the gold answer, or None if it is
-        not needed. It is needed if --reveal-answer is on-failure and the reply to the first request
-        was rejected for a reason in FAILED. `row` is the row of the first request, `reason` why its
-        reply was rejected (None if it was kept)."""
+        not needed. It is needed if --reveal-answer is on-failure, and the reply to the first
+        request was rejected for a reason in FAILED. `row` is the row of the first request. `reason`
+        is the reason why its reply was rejected, None if it was kept."""
         if self.settings.reveal_answer != "on-failure" or row.saw_answer or reason not in FAILED:
             return None
         attempt = ledger.attempts(row.question).get((row.sample, True))

@@ -246,9 +246,9 @@ class Scheduler:
         raise AssertionError
 
     def _gives_up(self, busy: TeacherBusy, delay: float, started: float) -> TeacherError:
-        """Return the TeacherError of a request whose retries are used up, if other requests were
-        answered meanwhile. Raises StoppedEarly if none was, if the server limits the rate, or if it
-        asks to wait longer than --max-wait."""
+        """Return a TeacherError for a request whose retries are used up, if other requests were
+        answered meanwhile. If none was answered, raises StoppedEarly. Also raises StoppedEarly if
+        the server limits the rate, or if it requires a wait longer than --max-wait."""
         asked_for = (busy.retry_after or 0.0) > self._settings.max_wait
         if not (busy.limited or asked_for) and self._answered_at > started:
             return TeacherError(f"{busy}, again and again for {self._settings.max_wait:.0f} s")

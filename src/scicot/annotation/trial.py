@@ -16,12 +16,12 @@ _MOST = 0.98  # largest share of refusals that the test assumes
 
 @dataclass
 class Trial(Generic[Undone]):
-    """A test of whether the rate decrease at `starts_at` helped, from the outcomes of requests sent
-    since.
+    """A test of whether a rate decrease reduced the share of refusals. The test uses the outcomes
+    of the requests sent since time `starts_at`.
 
     `share_before` is the share of refusals that caused the decrease. `undone` is the state to
-    restore if the decrease did not help. Two hypotheses are compared: the share is still
-    `share_before`, so refusals do not depend on the rate; or it fell to _FEWER times
+    restore if the decrease did not help. The test compares two hypotheses: either the share is
+    still `share_before`, so refusals do not depend on the rate, or it fell to _FEWER times
     `share_before`.
     """
 

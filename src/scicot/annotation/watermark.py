@@ -64,9 +64,10 @@ class Watermark:
 
 
 def done_before(output: Path, settings: GenerateSettings) -> sources.Prefix | None:
-    """Return the prefix of the input that earlier runs have completed, as stored in the index. None
-    if it cannot be used: if the indexed part of the output files has changed, if --samples is
-    larger than in those runs, or if rejected requests are to be retried."""
+    """Return the beginning of the input that earlier runs have completed, as stored in the index.
+    Return None if it cannot be used. This is so if the indexed part of the output files has
+    changed, if --samples is larger than in those runs, or if rejected requests are to be
+    retried."""
     index = beside(output, INDEX)
     if settings.retry_rejected or not index.is_file():
         return None

@@ -19,13 +19,13 @@ def takes(
     settings: type[Any] | None, extra_defaults: Mapping[str, Any] | None = None
 ) -> Callable[[Function], Function]:
     """Return a decorator for a function with parameters `settings`, `reading` and `**options`. The
-    decorated function also accepts the fields of the settings classes of `settings` and `reading`
-    as keywords.
+    decorated function also accepts each field of these two settings classes as a keyword.
 
-    `settings` is the class of the parameter `settings`, or None if the function has none.
-    `extra_defaults` maps the names of further keywords to their defaults. If one of these keywords
-    is given, the function gets it in `**options`. An unknown keyword raises TypeError, whose
-    message suggests the most similar name. `help()` and notebooks show all keywords.
+    `settings` is the class of the function's parameter `settings`, or None if the function has no
+    such parameter. `extra_defaults` maps the names of further keywords to their defaults. If one of
+    these keywords is given, the function gets it in `**options`. An unknown keyword raises
+    TypeError, whose message suggests the most similar name. `help()` and notebooks show all
+    keywords.
     """
     extra_defaults = extra_defaults or {}
 

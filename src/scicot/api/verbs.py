@@ -51,8 +51,8 @@ def check(
     """Report how the rows of a file of questions are read, like `scicot check`.
 
     If `student` is given (a run, a model directory or a Hub id), the questions are also checked
-    against its tokenizer. If `overlap` is given, another set of questions, the questions that occur
-    in both are counted. Raises ScicotError if the file as a whole cannot be read.
+    against its tokenizer. `overlap` is another set of questions. If it is given, the questions that
+    occur in both sets are counted. Raises ScicotError if the file as a whole cannot be read.
     """
     with spool() as files:
         options |= {"student": student, "reading": reading, "reporter": reporter_here(reporter)}
@@ -114,8 +114,8 @@ def estimate_cost(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> Estimate:
-    """Estimate the remaining requests and cost of `generate_rationales` with the same arguments,
-    without sending a request, like `scicot generate-rationales --dry-run`."""
+    """Estimate the remaining requests and their cost, like `scicot generate-rationales --dry-run`.
+    The arguments are those of `generate_rationales`. No request is sent."""
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     with spool() as files:
         question_file, examples = files.file(questions), files.file(options.pop("examples", None))
@@ -242,7 +242,7 @@ def merge(
     questions, like `scicot merge`.
 
     Returns the number of rows. Raises ScicotError, and writes nothing, unless every question occurs
-    exactly once.
+    exactly once in the parts.
     """
     options |= {"reading": reading, "reporter": reporter_here(reporter)}
     with spool() as files:
@@ -264,10 +264,10 @@ def evaluate(
 ) -> Evaluation:
     """Compute metrics of predictions and compare systems, like `scicot evaluate`.
 
-    `predictions` are prediction rows: a file, rows in memory or a result of `predict`. Several
-    systems are given as a list of these or, with names, as a mapping from names to these. In a
-    mapping, a system may also be a list with one entry for each seed. The first system is compared
-    with each of the others.
+    `predictions` are the prediction rows of one system: a file, rows in memory or a result of
+    `predict`. For several systems, pass a list with one such entry for each system, or a mapping
+    from the names of the systems to their entries. In a mapping, a system may also have a list of
+    entries, one for each seed. The first system is compared with each of the others.
 
     `report` is an HTML file to write; an existing one is replaced only with `force`. Raises
     ScicotError if there is nothing to evaluate, or if systems disagree on the gold answer.

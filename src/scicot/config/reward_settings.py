@@ -10,8 +10,8 @@ from scicot.config.predict_settings import SAMPLING
 
 @dataclass(frozen=True)
 class RewardSettings:
-    """Settings of rewarded training: a rationale student is trained on those of its own samples
-    that raise an answer student's probability of the gold choice."""
+    """Settings of rewarded training. A rationale student samples rationales, and is then trained on
+    those that raise an answer student's probability of the gold choice."""
 
     reward: str  # run of train-answer --folds whose fold students score the rationales
     rounds: int = 1  # rounds of sampling and training; each starts from the last one's weights

@@ -42,8 +42,9 @@ class Completion:
 class BatchLimits:
     """Upper limits on an engine's batches.
 
-    `encoded`, `scored` and `nodes` are the same for any number of workers: the shape of a batch
-    affects the last digits of scores, which should not depend on the number of workers.
+    `encoded`, `scored` and `nodes` are the same for any number of workers. They determine the shape
+    of a batch, which affects the last digits of scores, and scores should not depend on the number
+    of workers.
     """
 
     rows: int  # texts generated at once by a worker
@@ -68,11 +69,11 @@ class BatchLimits:
         """Return the limits of an engine with a single worker on a device type ("cpu" or "cuda").
 
         `vocabulary` is the number of tokens in the model's vocabulary, `batch_size` the limit on
-        sequences in a batch. `batch_tokens` replaces the device's default for `tokens`.
-        `token_bytes` is the KV cache size of one token in bytes. If it is not 0, `tokens` is
-        bounded on a CPU so that the KV cache takes at most the largest of: 256 MiB, 0.3 times
-        `weight_bytes` (the size of the model's weights), and 1 GiB less 4 bytes for each of the
-        model's `weights`.
+        sequences in a batch. `batch_tokens` replaces the default for `tokens`. `token_bytes` is the
+        KV cache size of one token in bytes. On a CPU, if `token_bytes` is not 0, the default for
+        `tokens` is bounded so that the KV cache takes at most the largest of three sizes: 256 MiB;
+        0.3 times `weight_bytes` (the size of the model's weights); 1 GiB minus 4 bytes for each of
+        the model's weights, whose number is `weights`.
         """
         tokens, encoded, logits, group = (
             defaults.get(device, defaults["cpu"])

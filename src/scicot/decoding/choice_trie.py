@@ -16,14 +16,15 @@ from scicot.models.native.interface import PositionBias
 
 @dataclass(frozen=True)
 class ChoiceTrie:
-    """A batch of prefix tries: one row for each source, with one node for each prefix of its
-    targets.
+    """A batch of prefix tries, one row for each source. A row has one node for each prefix of the
+    source's targets.
 
-    Node tensors are padded. `ids` (rows x nodes) is the last token of each prefix and `depths`
-    (rows x nodes) its distance from the root. `visible` (rows x nodes x nodes) is the attention
-    mask, in which a node sees itself and its ancestors. `rows` and `columns` are the coordinates of
-    the nodes whose logits are needed. For every token of every target, in order, `tokens` is its
-    id, and `parents` the index (into `rows` and `columns`) of the node that predicts it.
+    Node tensors are padded. `ids` (rows x nodes) is the last token of each prefix, and `depths`
+    (rows x nodes) is the node's distance from the root. `visible` (rows x nodes x nodes) is the
+    attention mask, in which a node sees itself and its ancestors. `rows` and `columns` are the
+    coordinates of the nodes whose logits are needed. `tokens` and `parents` have one element for
+    every token of every target, in order. An element of `tokens` is the id of the token. An element
+    of `parents` is the index (into `rows` and `columns`) of the node that predicts the token.
     """
 
     ids: Tensor

@@ -75,9 +75,9 @@ class ContinuousBatching:
             self._remove_finished(slots, slot_texts, max_tokens)
 
     def _slots_for(self, width: int, texts: int, max_tokens: int) -> tuple[Slots, int]:
-        """Return slots for prefixes of up to `width` tokens and texts of up to `max_tokens`, and
-        how many of the slots to use for this number of texts. The slots of the last call are reused
-        if they are large enough; otherwise new ones are allocated."""
+        """Return slots for prefixes of up to `width` tokens and texts of up to `max_tokens` tokens,
+        and how many of the slots to use if there are `texts` texts. The slots of the last call are
+        reused if they are large enough; otherwise new slots are allocated."""
         current, max_tokens = self._slots, max_tokens + _CHECK_STEPS
         if current is not None:
             # Never shrink, so that the slots need not be allocated again for later batches.
@@ -177,8 +177,9 @@ class ContinuousBatching:
 
 
 def _compacted(slots: Slots, slot_texts: list[Completion | None]) -> list[Completion | None]:
-    """Move the live texts to the first slots, if they fit into half of the slots in use, so that
-    steps compute fewer rows. Returns the text in each slot still in use, None for an empty slot."""
+    """Move the unfinished texts to the first slots, if they fit into half of the slots in use.
+    Steps then compute fewer rows. Returns the text in each slot that is still in use, None for an
+    empty slot."""
     live = {slot: text for slot, text in enumerate(slot_texts) if text is not None}
     fewer = _size(len(live), _SLOTS)
     if 2 * fewer > len(slot_texts):

@@ -1,7 +1,7 @@
 """Convert students to CTranslate2's format.
 
-A student is converted once. Its scores are then compared with those of the original, and the
-converted model is cached in the run directory.
+A student is converted once. The scores of the converted model are compared with those of the
+original model, and the converted model is then cached in the run directory.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ def converted(model: Any, tokenizer: Any, directory: Path) -> Path:
     first if the folder does not exist.
 
     `directory` is the run directory. The folder is RUN/ctranslate2/HASH, with the hash of the
-    weights. Raises ScicotError if the folder cannot be written, or if the model cannot be converted
-    or its scores then differ from the original's.
+    weights. Raises ScicotError if the folder cannot be written, or if the model cannot be
+    converted. Also raises ScicotError if the scores of the converted model differ from those of the
+    original model.
     """
     target = directory / FOLDER / weights_sha256(directory)[:12]
     if target.exists():

@@ -19,8 +19,8 @@ Ids = list[int]
 @dataclass(frozen=True, slots=True)
 class Decoding:
     """Settings for generating texts. `temperature` and `top_p` apply to texts that are sampled.
-    `beams` applies to all others: it is the number of beams of beam search, where 1 means greedy
-    decoding."""
+    `beams` applies to all other texts. It is the number of beams in beam search, where 1 means
+    greedy decoding."""
 
     max_new_tokens: int
     temperature: float = SAMPLING

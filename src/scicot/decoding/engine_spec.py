@@ -45,11 +45,11 @@ class EngineSpec:
 @dataclass(frozen=True)
 class EngineRequest:
     """The engine, precision and device that a user requests. "auto" leaves the choice of engine and
-    precision to `candidate_engines`, and that of the device to `resolve_device`.
+    precision to `candidate_engines`, and the choice of device to `resolve_device`.
 
-    `samples` is True if the engine has to sample texts, `beams` if it has to search with beams. A
-    batch has at most `batch_size` sequences and `batch_tokens` padded tokens (None: the engine's
-    default).
+    `samples` is True if the engine has to sample texts, and `beams` is True if it has to do beam
+    search. A batch has at most `batch_size` sequences and `batch_tokens` padded tokens (None: the
+    engine's default).
     """
 
     engine: str = "auto"

@@ -35,9 +35,9 @@ class Inputs(Protocol):
         of each item, by which items are grouped into batches (see length_batches.py)."""
 
     def score(self, items: Sequence[Any], most_logits: int) -> list[Any]:
-        """Score a batch of items, and return the result of each. At most `most_logits` logits
-        (states x vocabulary) are computed at once, if the targets of an item can be scored in
-        parts."""
+        """Score a batch of items, and return the result of each item. If the targets of an item can
+        be scored in parts, at most `most_logits` logits (states x vocabulary) are computed at
+        once."""
 
     def by_source(self, scored: Sequence[Any], targets: Sequence[Sequence[Ids]]) -> list[Scores]:
         """Regroup the results of `score` for all items, in their order, by source and target:
@@ -180,9 +180,9 @@ class _Causal:
         """Score all tokens of each target except the first, which `_prefix` scores, and append
         their log p (nats) to `scores`.
 
-        `part` holds (index of the source, index of the target among those of its source, token
-        ids). `cache` and `mask` are the KV cache, which is changed, and the attention mask of the
-        sources.
+        `part` lists the targets as (index of the source, index of the target among the targets of
+        this source, token ids). `cache` is the KV cache of the sources, which is changed, and
+        `mask` their attention mask.
         """
         device = mask.device
         rows = torch.tensor([row for row, _, _ in part], device=device)

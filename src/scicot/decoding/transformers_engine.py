@@ -150,8 +150,8 @@ class TransformersEngine:
 
 
 class _Sampled:
-    """A logits processor that samples the next token of each row that has a seed, by setting the
-    logits of all its other tokens to -inf.
+    """A logits processor that samples the next token of each row that has a seed. It sets the
+    logits of all other tokens in the row to -inf.
 
     `draws` holds the seed of each row, None for a row decoded greedily. `begin` is the index in a
     row at which generated tokens begin. `Stopped` is raised once `stopped` returns True.

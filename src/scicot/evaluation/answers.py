@@ -133,8 +133,9 @@ class Answers:
 
 
 def _for_questions(settings: ReadingSettings) -> ReadingSettings:
-    """Return the reading settings for the question file: the user's settings, but of the mappings
-    in --columns only those for parts of a question, not the one for the prediction."""
+    """Return the reading settings for the question file. They are the user's settings, but
+    --columns keeps only the mappings of the parts of a question. The mappings of the rationale and
+    of the prediction are removed."""
     selected = _only_roles(
         settings, "question", "choices", "distractors", "answer", "context", "id"
     )
@@ -156,14 +157,13 @@ def _only_roles(settings: ReadingSettings, *roles: str) -> str:
 def _is_extra_reply(
     row: Prediction, first_models: Mapping[str, Any], seen: Collection[str]
 ) -> bool:
-    """Return True if the row must be left out because it is a further reply to a question of its
-    file.
+    """Return True if a row must be left out, because its file has several replies to a question and
+    this one is not used.
 
     `first_models` is the `models` field of the file's first row, `seen` are the ids that earlier
-    rows answered. In an Inspect log with epochs and in a file of a teacher's samples, a question
-    has several replies, and the first reply is used. In a log of lm-evaluation-harness with several
-    answer filters, it has one reply for each filter, and only the replies of the first row's filter
-    are used.
+    rows answered. An Inspect log with epochs and a file of a teacher's samples have several replies
+    to a question, and the first reply is used. A log of lm-evaluation-harness with several answer
+    filters has one reply for each filter, and only the replies of the first row's filter are used.
     """
     if inspect_log.EPOCH in row.models:
         return row.question.id in seen
@@ -280,9 +280,10 @@ def _answer_of(row: Row, question: Question, row_question: Question | None) -> R
     """Return the fields of a row that belong to its answer ("prediction", "scores", "rationales"
     and others), with labels translated to those of `question`.
 
-    In the row, a prediction is a label or the text of a choice. Labels are those of `row_question`,
-    the question contained in the row, or of `question` if it contains none. Raises RowProblem if
-    the row has neither a "prediction" nor a "conclusion".
+    `row_question` is the question contained in the row, None if it contains none. A prediction in
+    the row is a label or the text of a choice. Labels in the row are those of `row_question` or, if
+    it is None, those of `question`. Raises RowProblem if the row has neither a "prediction" nor a
+    "conclusion".
     """
     fields = {
         name: value for name, value in columns.cells(row).items() if name not in QUESTION_FIELDS

@@ -85,10 +85,10 @@ def _weights_of(models: Mapping[str, Any]) -> dict[str, int] | None:
 
 
 def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
-    """Yield (student name, number of words read and written) for each time that a student processes
-    a row's question. A student that writes rationales does so once, an answer student once for each
-    distinct rationale, and once more if the answer without a rationale is mixed in. Yields nothing
-    if the row does not name an answer student."""
+    """Yield (student name, number of words read and written) for each pass, that is, each time that
+    a student processes the row's question. A student that writes rationales makes one pass. An
+    answer student makes one pass for each distinct rationale, and another one if the answer without
+    a rationale is mixed in. Yields nothing if the row does not name an answer student."""
     models, question = row.models, row.question
     if not isinstance(models.get("answer"), str):
         return
@@ -117,9 +117,10 @@ def _writing_passes(
     """Yield (student name, number of words read and written) for each student that wrote
     rationales.
 
-    `texts` are the rationales of a question. They are divided equally, in order, among the
-    rationale students or, if there are none, among `answer_students`. `question_words` is the
-    number of words that each student reads.
+    `texts` are the rationales of a question, in the order of the students that wrote them; each
+    student wrote the same number of rationales. These students are the rationale students or, if
+    there are none, `answer_students`. `question_words` is the number of words that each student
+    reads.
     """
     rationale_models = models.get("rationale")
     if rationale_models is None and models.get("rationale_from") == "shuffled":

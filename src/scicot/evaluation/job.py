@@ -110,8 +110,8 @@ def evaluate(
     only an id and a prediction.
 
     `predictions` maps the name of each system to its file, or to several files if the system was
-    trained with several seeds. In a plain list, a file is given as NAME=FILE or named after itself.
-    The first system is compared with each of the others.
+    trained with several seeds. It can also be a list of files, whose entries may have the form
+    NAME=FILE (see names.py). The first system is compared with each of the others.
 
     `questions` is a file of the questions that were asked. If it is given, rows are joined to it by
     id, gold answers come from it, and questions without a row count as not answered. `limit` is the

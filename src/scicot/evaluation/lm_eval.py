@@ -35,9 +35,9 @@ def is_sample(row: Row) -> bool:
 def question_of(row: Row) -> Question | None:
     """Return the question of a sample; None if the sample has none.
 
-    If the "doc" is a question with a gold answer, it is returned. Otherwise the question is made of
-    the logged requests: the prompt is its text, and the continuations are its choices. If the log
-    does not have these, the "doc" is returned without a gold answer.
+    If the "doc" is a question with a gold answer, it is returned. Otherwise a question is made from
+    the logged requests: the prompt becomes its text, and the continuations become its choices. If
+    the log has no such requests, the "doc" is returned as a question without a gold answer.
     """
     doc_question = None
     with contextlib.suppress(RowProblem):
@@ -135,9 +135,10 @@ def _target_index(row: Row) -> int | None:
 
 
 def _arguments(row: Row, name: str, index: int) -> list[str]:
-    """Return one argument of each request that a sample logs. The arguments of a request are an
-    object or a list, depending on the version of the harness. The argument has the key `name` in
-    the object, and the index `index` in the list. Returns [] for other layouts."""
+    """Return one argument of each request that a sample logs, for example all prompts. Depending on
+    the version of the harness, the arguments of a request are an object or a list. `name` is the
+    key of the argument in an object, and `index` is its index in a list. Returns [] if the
+    arguments have another form."""
     arguments = row.get("arguments")
     requests = list(arguments.values()) if isinstance(arguments, Mapping) else arguments
     try:

@@ -54,9 +54,10 @@ class AnswerColumns:
 
     @classmethod
     def read(cls, file: Source, rows: Iterable[Prediction], paths: Sequence[str]) -> AnswerColumns:
-        """Fill the columns from the predictions of a file; those without a gold answer are skipped.
-        `paths` are the fields whose values are stored too, such as "meta.subject". Raises
-        ScicotError if a question lacks one of them, or if no row has a gold answer."""
+        """Return columns with the predictions of a file. Predictions for questions without a gold
+        answer are skipped. `paths` are the fields whose values are stored too, such as
+        "meta.subject". Raises ScicotError if a question lacks one of these fields, or if no row has
+        a gold answer."""
         column = cls(os.fspath(file), fields={path: [] for path in paths})
         for row in rows:
             if row.question.answer is not None:
@@ -94,8 +95,9 @@ class AnswerColumns:
 
 def group_of(question: Question, path: str, file: str) -> str:
     """Return the value of the field `path` in a question, as a string by which questions are
-    grouped. The paths CHOICES and LENGTH stand for the number of choices and of words of the
-    question. Raises ScicotError, which names `file`, if the question does not have the field."""
+    grouped. For the path CHOICES this is the question's number of choices, for LENGTH its number of
+    words. Raises ScicotError, whose message names `file`, if the question does not have the
+    field."""
     if path == CHOICES:
         return str(len(question.choices))
     if path == LENGTH:
@@ -194,8 +196,8 @@ def match_ids(
     """Match the question ids of two files.
 
     Returns (number of common ids, their indices in `first_ids`, their indices in `second_ids`), in
-    the order of the first file. A warning lists the ids that only one file has, and ends in "the
-    {clause} them out".
+    the order of the first file. A warning lists the ids that only one file has. Its text ends in
+    "the {clause} them out", for example "the comparison leaves them out".
     """
     second_index = {identity: index for index, identity in enumerate(second_ids)}
     first_rows = [index for index, identity in enumerate(first_ids) if identity in second_index]

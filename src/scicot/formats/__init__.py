@@ -141,9 +141,9 @@ def check_columns(row: Row, columns: FieldMapping) -> None:
 
 
 def is_unmapped_scicot_row(row: Row, columns: FieldMapping) -> bool:
-    """Return True if --columns does not apply to a row, because the row is in scicot's own schema
-    and lacks the mapped fields. This happens if a table and a file of scicot's rows are given
-    together."""
+    """Return True if a row is in scicot's own schema and lacks the fields that --columns maps, so
+    that --columns does not apply to it. This happens if a table and a file of scicot's rows are
+    given together."""
     return is_scicot_row(row) and bool(columns.missing(row))
 
 

@@ -51,14 +51,14 @@ def is_header(names: Iterable[str], mapped: Iterable[str] = ()) -> bool:
 def is_sparse(
     header: Sequence[str], filled: Mapping[str, str], mapped: Collection[str] = ()
 ) -> bool:
-    """Return True if a record of a table holds no question but a heading, a sum or a single number.
-    `filled` maps column names to the cells that are not empty. `mapped` are the column names given
-    by --columns.
+    """Return True if a record of a table is not a question, but a heading, a sum or a single
+    number. `filled` maps column names to the cells that are not empty. `mapped` are the column
+    names given by --columns.
 
-    Such a record has only one filled cell (in a table of _WIDE or more columns, at most two), and
-    none of them is in a question column. In such a wide table, a record is also a heading if its
-    only filled cell is in the question column, and its text is short and has no question mark
-    ("Part B").
+    Such a record has only one filled cell, or at most two in a wide table (_WIDE or more columns),
+    and none of them is in a question column. In a wide table, a record with only one filled cell is
+    also a heading if this cell is in the question column, and its text is short and has no question
+    mark ("Part B").
     """
     if "prediction" in map(plain_name, header) or not filled:
         return False

@@ -45,13 +45,13 @@ class NotText(RowProblem):
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """The fields of a layout that hold the gold answer, and how their values are written.
+    """The fields of a row that may hold the gold answer, and how their values are written.
 
-    The fields in `names` are read before those in `secondary`. `bases` gives the number, 0 or 1,
-    from which the indices in a field count, if the layout defines it. `loose` is True if the values
-    come from a table, where integers may count from 0 or from 1. `columns` maps column names, in
-    the form that `plain_name` returns, to choice labels, for answers that name a column. `single`
-    is True if the value may be wrapped in a list of one.
+    The fields in `names` are read before those in `secondary`. `bases` maps a field to the number,
+    0 or 1, from which its indices count, if the data set defines this number. `loose` is True if
+    the values come from a table, where integers may count from 0 or from 1. `columns` is for
+    answers that name a column: it maps column names, in the form that `plain_name` returns, to
+    choice labels. `single` is True if the value may be wrapped in a list of one.
     """
 
     names: tuple[str, ...] = ANSWERS
@@ -166,8 +166,9 @@ def read_gold(
 ) -> tuple[str | None, str | None]:
     """Return (gold label, name of its field), or (None, None) if the row has no gold answer.
 
-    A field whose value names no choice is ignored if another field names one. Raises RowProblem if
-    no field names one, if two fields name different choices, or if the answer is ambiguous.
+    The value of a gold field may name no choice. Such a field is ignored if another gold field
+    names a choice; otherwise RowProblem is raised. RowProblem is also raised if two fields name
+    different choices, or if the answer is ambiguous.
     """
     meanings: dict[str, Meaning] = {}
     unread_field = ""

@@ -30,10 +30,10 @@ class _Found:
     """The choices of a row, and where they and the gold answer were found.
 
     `used` are the fields from which the choices were read, and `description` names these fields in
-    messages. `answer_field` is the field that gave the gold answer along with the choices, `answer`
-    the gold label (None if it is withheld), and `kind` says how it is written. If `answer_field` is
-    "", the gold answer is in the fields that `gold` describes. `shuffled` is True if the choices
-    were shuffled.
+    messages. The gold answer may have been found along with the choices. Then `answer_field` is the
+    field that holds it, `answer` is the gold label (None if it is withheld), and `kind` says how
+    the answer is written. Otherwise `answer_field` is "", and the gold answer is in the fields that
+    `gold` describes. `shuffled` is True if the choices were shuffled.
     """
 
     choices: list[ChoiceRow]

@@ -61,10 +61,10 @@ def _gold_fields(fields: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, 
 class Meaning:
     """The labels of the choices that a gold answer may refer to.
 
-    If the value is ambiguous, `ambiguity` says why, and another gold field has to decide among the
-    labels; otherwise it is "". Several labels without an ambiguity belong to choices with the same
-    text, and the first of them is taken. `kind` says in messages how the answer is written. `index`
-    is True if the value is an index, which counts from 0 or from 1.
+    If the answer is ambiguous, `ambiguity` says why, and another gold field has to decide among the
+    labels. Otherwise `ambiguity` is "". Even then there are several labels if several choices have
+    the same text; the first label is taken. `kind` says in messages how the answer is written.
+    `index` is True if the answer is an index, which counts from 0 or from 1.
     """
 
     labels: tuple[str, ...]
@@ -121,12 +121,12 @@ def _read_marked(
 def _read_integer(
     value: int, labels: Sequence[str], choices: Sequence[ChoiceRow]
 ) -> Meaning | None:
-    """Read an integer as an index from 0 or, if it is past the last index, as a label or a text of
-    a choice. Return None if it names no choice.
+    """Read an integer as an index from 0. If it is larger than the last index, read it as a label
+    or a text of a choice. Return None if it names no choice.
 
     A label or text gets an `ambiguity` if other labels or texts are integers in the range of the
-    indices: with labels 1 to 4, the integers 1 to 3 are read as indices, so it is unclear whether 4
-    is meant as a label.
+    indices. For example, with labels 1 to 4, the integers 1 to 3 are read as indices, so it is
+    unclear whether 4 is meant as a label.
     """
     if value < 0:
         return None
@@ -163,9 +163,9 @@ def labels_of_text(
 
 
 def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str, str]:
-    """Return (label that all gold fields allow, name of the field that it is taken from).
-    `meanings` maps each gold field to the choices that it may refer to. Raises RowProblem if two
-    fields contradict each other, or if all fields are ambiguous."""
+    """Return (label that all gold fields allow, name of the gold field that supplies it).
+    `meanings` maps each gold field to the choices that its value may refer to. Raises RowProblem if
+    two fields contradict each other, or if all fields are ambiguous."""
     name = min(meanings, key=lambda name: len(meanings[name].labels))
     for other_field, meaning in meanings.items():
         if not set(meaning.labels) & set(meanings[name].labels):

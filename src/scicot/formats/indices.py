@@ -31,9 +31,9 @@ def meaning_of(
     to no choice. If the value is ambiguous, the result has an `ambiguity` and the labels of all
     candidates.
 
-    `base` is the number, 0 or 1, from which the indices of this layout count, if the layout defines
-    it. `loose` is True if the value comes from a table, where an integer may count from 0 or from
-    1. Other JSON integers count from 0.
+    `base` is the number, 0 or 1, from which the indices of this data set count, if the data set
+    defines it. `loose` is True if the value comes from a table, where an integer may count from 0
+    or from 1. Without `loose`, a JSON integer counts from 0.
     """
     if isinstance(value, float) and value.is_integer():
         # pandas and Parquet turn an integer column with missing values into floats.
@@ -124,8 +124,9 @@ def _text_or_index(
     text: Meaning, indices: Sequence[Meaning], name: str, reading: Reading
 ) -> Meaning | None:
     """Interpret a number that is the text of the choice `text` but may also be an index. `indices`
-    are the choices that it refers to if it counts from 0 and if it counts from 1. The answers in
-    the other rows of the file decide. If they do not, the result has an `ambiguity`."""
+    are the choices that the number refers to as an index from 0 and as an index from 1. The gold
+    answers in the other rows of the file decide. If they do not decide, the result has an
+    `ambiguity`."""
     if all(meaning.labels[0] in text.labels for meaning in indices):
         return text
     tally = _tally_of(reading, name)
@@ -137,9 +138,10 @@ def _text_or_index(
 
 
 def _uncertain(indices: Sequence[Meaning], tally: Tally) -> Meaning | None:
-    """Return the choice that an index refers to. `indices` are the choices that it refers to if it
-    counts from 0 and if it counts from 1, as far as they exist. If there are two, the tally of the
-    file decides between them. If the tally does not, the result has an `ambiguity`."""
+    """Return the choice that an index refers to. `indices` are the choices that it refers to as an
+    index from 0 and as an index from 1, as far as they exist. If both exist, `tally`, the evidence
+    in the file's rows, decides between them. If the evidence is not sufficient, the result has an
+    `ambiguity`."""
     if len(indices) < 2:
         return next(iter(indices), None)
     if tally.base is not None:

@@ -96,8 +96,8 @@ class Columns:
         ]
 
     def applied(self, row: Row) -> Row:
-        """Return the row with each mapped field renamed to its role. A field that is not mapped but
-        has the name of a mapped role becomes "original.NAME".
+        """Return the row with each mapped field renamed to its role, such as "question". If an
+        unmapped field has the same name as a mapped role, it is renamed to "original.NAME".
 
         Raises RowProblem if a field for the question or for its choices is missing.
         """

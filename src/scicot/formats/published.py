@@ -37,10 +37,10 @@ from scicot.formats.reading import Base
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """A layout of a published data set. All of `fields` must be present, and `gold` is the gold
-    field; these names are in the form that `plain_name` returns. `base` is the number, 0 or 1, from
-    which the gold answers count, or None if they are no indices or the layout does not define
-    it."""
+    """The field names of a published data set. All of `fields` must be present, and `gold` is the
+    gold field; these names are in the form that `plain_name` returns. `base` is the number, 0 or 1,
+    from which gold answers count. It is None if they are no indices, or if the data set does not
+    define it."""
 
     fields: frozenset[str]
     gold: str

@@ -2,8 +2,8 @@
 count from 0 or from 1.
 
 A numeric gold answer can be an index from 0 or from 1. `Tally` collects the evidence in the rows of
-a file: a 0 proves that they count from 0, and a number equal to the number of choices proves that
-they count from 1. A mere majority of rows decides nothing.
+a file: a 0 proves that its indices count from 0, and a number equal to the number of choices proves
+that they count from 1. A mere majority of rows decides nothing.
 """
 
 from __future__ import annotations

@@ -149,9 +149,9 @@ def count(
     """Count the problems that missing characters cause in one encoded input.
 
     `ids` are the input's token ids. The input is counted under LACKING if they contain the unknown
-    token, and under REPLACED if `alphabet` replaces characters in it. In both cases it is also
-    counted under EQUAL if two of its choices become equal, that is, if `spell`, which encodes a
-    list of texts, gives them the same token ids.
+    token, and under REPLACED if `alphabet` replaces characters in it. In both cases, the input is
+    also counted under EQUAL if two of its choices become equal. They are equal if `spell`, which
+    encodes a list of texts, gives them the same token ids.
     """
     unknown = alphabet.unknown is not None and alphabet.unknown in ids
     replaced_input = alphabet.plain_input(text)

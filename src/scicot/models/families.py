@@ -115,7 +115,7 @@ def family_of(config: Any) -> Family:
 
 
 def end_tokens(config: Any) -> frozenset[int]:
-    """Return the ids of a model's end tokens, of which it may have several. `config` is its config,
+    """Return the ids of a model's end tokens; there may be several. `config` is the model's config,
     generation config or tokenizer. The result is empty if `config` names no end token."""
     ends = config.eos_token_id
     if ends is None:

@@ -20,10 +20,10 @@ def encode_inputs(
     """Encode inputs as token ids, and truncate those longer than `limit` tokens (see
     stages.shortened).
 
-    Adds to the counter `cuts`: the number of truncated inputs for each part that was cut
-    ("context", "rationale", "question"); under "choices", the inputs that stay longer than the
-    limit because choices are never cut; and the characters that the tokenizer lacks (see
-    characters.count).
+    Counts are added to `cuts`. The keys "context", "rationale" and "question" count the inputs in
+    which this part was truncated. The key "choices" counts the inputs that stay longer than the
+    limit because choices are never cut. Further keys count problems with characters that the
+    tokenizer lacks (see characters.count).
     """
     if not texts:
         return []  # tokenizers reject an empty batch

@@ -53,12 +53,13 @@ def beside(path: Path, suffix: str) -> Path:
 
 
 def check_beside(path: Path) -> None:
-    """Raise ScicotError if something else is in the place of a companion file of an output: a
-    symbolic link, or a folder instead of a file or the reverse.
+    """Check the names of the files and folders that scicot keeps beside an output. Raises
+    ScicotError if something else has such a name: a symbolic link, or a folder instead of a file or
+    the reverse.
 
-    In a folder that several users write to, somebody may have put a symbolic link there, through
-    which another file would be read or overwritten. The output itself may be a link, since the user
-    named it.
+    In a folder that several users write to, somebody may have created a symbolic link of this name,
+    through which another file would be read or overwritten. The output itself may be a link, since
+    the user named it.
     """
     if os.fspath(path) == STDOUT:
         return

@@ -44,7 +44,8 @@ class Output:
 
     def write_all(self, rows: Iterable[Mapping[str, Any]]) -> int:
         """Append rows in a single write, and return the byte offset of the first line. If the
-        process is killed, the file then contains all of them or (nearly always) none."""
+        process is killed during the write, the file nearly always contains either all of these rows
+        or none of them."""
         begin, lines = self.end, b"".join(map(jsonl.encode, rows))
         self._stream.write(lines)
         self._stream.flush()

@@ -45,7 +45,7 @@ def differences(
 ) -> list[str]:
     """List the settings that differ between `old` and `new`, each as "name: was OLD, is NEW".
 
-    A setting that is missing from one of them counts as its value in `defaults`. So an output of an
+    If a setting is missing from `old` or `new`, its value in `defaults` is used. So an output of an
     older scicot without this setting can be continued.
     """
     old, new = {**(defaults or {}), **old}, {**(defaults or {}), **new}

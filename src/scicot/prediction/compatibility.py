@@ -126,9 +126,9 @@ def check_settings(
 
 
 def _check_weigh(answers: Sequence[Run], rationales: int) -> None:
-    """Raise ScicotError if --weigh confidence cannot be used: with a single rationale per question,
-    without an answer run, or with an answer run for which no exponent was fitted. `rationales` is
-    the number of rationales per question."""
+    """Raise ScicotError if --weigh confidence cannot be used. It needs at least two rationales per
+    question (`rationales` is their number) and an answer run. For every answer run, train-answer
+    must have fitted the exponent of the confidence."""
     if rationales < 2:
         raise UsageError("--weigh confidence: weighs several rationales; give --samples as well")
     if not answers:

@@ -32,12 +32,14 @@ class LMHead:
     """The LM head of a model: computes fp32 logits, or finds the likeliest token of each hidden
     state.
 
-    `weight` has the shape (vocabulary, size), and is used without a copy. If the hidden states are
-    to be multiplied by a `scale` of shape (size,), a copy of `weight` is multiplied by it instead.
-    `softcap` bounds the logits: softcap *
-    tanh(logits / softcap). If `dtype` is less precise than fp32 and not the dtype of `weight`, the
-    likeliest token is found in two steps: a few candidates by products in `dtype`, and the best of
-    them by products in fp32.
+    `weight` has the shape (vocabulary, size). `scale` is None or a factor of shape (size,) for the
+    hidden states. A copy of `weight` is multiplied by it instead, which gives the same logits. If
+    `scale` is None, `weight` is used without a copy. `softcap` bounds the logits:
+    `softcap * tanh(logits / softcap)`.
+
+    If `dtype` is less precise than fp32 and not the dtype of `weight`, the likeliest token is found
+    in two steps. Products in `dtype` select a few candidates, and products in fp32 then find the
+    best of them.
     """
 
     def __init__(
