@@ -20,8 +20,8 @@ _GROUPS = {
     "Teacher": "teacher base_url samples reveal_answer keep keep_replies max_tokens temperature"
     " top_p rationale_source",
     "Method": "student answer_model rationale_model method no_rationale equal_to"
-    " reward rounds reward_weight sample_temperature leak_cap reward_confidence keep_best"
-    " folds with_folds rationale_from rationale_dropout soft_labels answer_as"
+    " reward rounds reward_weight sample_temperature leak_cap reward_above reward_confidence"
+    " keep_best folds with_folds rationale_from rationale_dropout soft_labels answer_as"
     " shuffle_choices rationale_loss_weight max_rationale_tokens prompt_format seeds seed beams"
     " vote weigh mix_direct scoring length_normalisation calibration abstain_below shard"
     " max_new_tokens primary level bins resamples per_character",

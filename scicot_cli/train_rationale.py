@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scicot.config import RewardSettings, TrainSettings
+from scicot.config import RewardAbove, RewardSettings, TrainSettings
 from scicot.errors import UsageError
 from scicot_cli import completion, console
 from scicot_cli import options as opt
@@ -85,6 +85,14 @@ def train_rationale(
             "weight 1.",
         ),
     ] = RewardSettings.reward_weight,
+    reward_above: Annotated[
+        RewardAbove,
+        typer.Option(
+            "--reward-above",
+            help="Train on a sampled rationale only if its reward is at least that of the "
+            "teacher's rationale of the same question (teacher), or only if it is positive (none).",
+        ),
+    ] = RewardSettings.reward_above,
     leak_cap: Annotated[
         float,
         typer.Option(

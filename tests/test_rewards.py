@@ -17,7 +17,13 @@ from scicot.training.examples import Lesson
 from scicot.training.folds import Folds
 from scicot.training.rewards.report import report_of
 from scicot.training.rewards.rounds import RewardedFolds
-from scicot.training.rewards.scoring import ScoredRationale, best, counted_reward, score
+from scicot.training.rewards.scoring import (
+    ScoredRationale,
+    best,
+    counted_reward,
+    gain,
+    score,
+)
 
 SHORT = TrainSettings(
     max_steps=3, warmup_steps=1, batch_size=8, max_target_tokens=12, device="cpu",
@@ -103,6 +109,22 @@ def test_rewards_count_up_to_a_share_of_the_leak() -> None:
     assert best([scored("a", 0.0), scored("b", -1.0)], 2, 0.8) == []
 
 
+def test_only_what_helps_as_much_as_the_teachers_rationale_is_learnt() -> None:
+    better, worse = "copper lets a current pass easily.", "copper is a thing among others."
+    teachers = "copper is a metal, and metals conduct."
+    student = HandMade({"": 0.0, GOLD: 9.0, better: 1.5, worse: 0.5, teachers: 1.0})
+    texts = {QUESTION.id: teachers}
+    (found,) = score(student, "label", [QUESTION], [[worse, better, teachers]], texts)
+    assert found.teacher is not None
+    reward = gain(found.teacher, found.none)
+    assert reward == pytest.approx(log_p(1.0) - log_p(0.0), abs=1e-4)
+    assert best(found.samples, 5, 0.8, reward) == [1, 2]
+    assert best(found.samples, 5, 0.8) == [1, 2, 0]
+    assert best(found.samples, 5, 0.01, reward) == [0, 1, 2], "above the cap all count the same"
+    (other,) = score(student, "label", [QUESTION], [[better]])
+    assert other.teacher is None
+
+
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_rows(tmp_path_factory.mktemp("rows") / "rows.jsonl", world_rows())
@@ -151,6 +173,11 @@ def test_rounds_leave_rows_reports_and_a_run(run: Path, rows: Path, answer: Path
     scored, kept = read_rows(first / "scored.jsonl"), read_rows(first / "kept.jsonl")
     assert kept == [row for row in scored if row["kept"]]
     assert all(row["reward"] > 0 and row["rejected"] is None for row in kept)
+    caps = [0.8 * row["leak"] if row["leak"] > 0 else math.inf for row in kept]
+    assert all(
+        row["reward"] >= min(row["reward_teacher"], cap)
+        for row, cap in zip(kept, caps, strict=True)
+    )
     assert isinstance(Rationale.from_row(scored[0]), Rationale)
     reports = [json.loads((run / "rounds" / str(n) / "report.json").read_text()) for n in range(3)]
     assert [report["rationales"] for report in reports] == [108, 108, 36]

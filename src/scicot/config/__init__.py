@@ -25,7 +25,7 @@ from scicot.config.predict_settings import (
     Weigh,
 )
 from scicot.config.reading_settings import AnswerIndex, ReadingSettings
-from scicot.config.reward_settings import RewardSettings
+from scicot.config.reward_settings import RewardAbove, RewardSettings
 from scicot.config.train_settings import (
     RECIPES,
     AnswerAs,
@@ -62,6 +62,7 @@ __all__ = [
     "RationaleSource",
     "ReadingSettings",
     "RevealAnswer",
+    "RewardAbove",
     "RewardSettings",
     "Scoring",
     "SelectBy",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from scicot.config.checks import require
+from scicot.config.checks import one_of, require
 from scicot.config.predict_settings import SAMPLING
+
+RewardAbove = Literal["teacher", "none"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,9 @@ class RewardSettings:
     samples: int = 8  # rationales per question and round; the first one is greedy
     keep_best: int = 2  # maximum number of rationales of a question to train on
     sample_temperature: float = SAMPLING  # sampling temperature of all samples but the first
+    # "teacher": a rationale is trained on only if its reward is at least that of the teacher's
+    # rationale of the question; "none": if its reward is positive
+    reward_above: RewardAbove = "teacher"
     # weight in an epoch of the student's kept rationales; the teacher's rationales have weight 1
     reward_weight: float = 1.0
     # Rewards are capped at this share of the reward that stating the right choice would get, since
@@ -31,6 +37,7 @@ class RewardSettings:
         require(self.rounds >= 1, "rounds", self.rounds, "at least 1")
         require(self.samples >= 1, "samples", self.samples, "at least 1")
         require(self.keep_best >= 1, "keep-best", self.keep_best, "at least 1")
+        one_of("reward-above", self.reward_above, RewardAbove)
         temperature, weight = self.sample_temperature, self.reward_weight
         valid = 0.001 <= temperature <= 100
         require(valid, "sample-temperature", temperature, "between 0.001 and 100")

@@ -80,8 +80,8 @@ def of_shard(parts: Iterable[Item], shard: Shard | None) -> Iterator[Item]:
 
 
 def size_of_shard(total: int, size: int, shard: Shard | None) -> int:
-    """Return how many of `total` items are in a shard, if the items are split into windows of
-    `size`. Without a shard, return `total`."""
+    """Return how many of `total` items are in a shard. The items are split into windows of `size`,
+    and every shard.count-th window belongs to the shard. Without a shard, return `total`."""
     if shard is None:
         return total
     return sum(

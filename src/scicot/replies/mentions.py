@@ -90,8 +90,8 @@ class Mentions:
         return [Line(start, end, opening(self.text, start, end)) for start, end in spans]
 
     def named_from(self, start: int, end: int) -> Mention | None:
-        """Return the mention that begins at `start`, after any brackets, articles and words like
-        "option". None if no choice is named there."""
+        """Return the first mention at or after `start`, if only brackets, articles and words like
+        "option" come before it. None if something else comes first."""
         either_or_both = noun = False
         for _ in range(5):
             start = self._past_decor(start)

@@ -81,7 +81,7 @@ def estimate(rounds: Rounds, reporter: Reporter) -> RewardEstimate:
         samples=samples,
         training_seconds=seconds_per_training * trainings,
         sampling_seconds=writing * written,
-        scoring_seconds=scoring * (samples + 3 * (reward.rounds + 1) * len(sampler.questions)),
+        scoring_seconds=scoring * (samples + 4 * (reward.rounds + 1) * len(sampler.questions)),
     )
 
 

@@ -24,7 +24,10 @@ class RoundReport:
     kept: int  # rationales added to the next round's training set; 0 after the last round
     reward: float | None  # mean over all rationales
     reward_kept: float | None
+    reward_teacher: float | None  # mean over the teacher's rationales of the questions
     positive: float  # share of rationales with a reward above 0
+    # share of the rationales whose reward is at least that of the teacher's rationale
+    above_teacher: float | None
     leak: float | None  # mean gain in log p(gold) if the rationale is the text of the right choice
     # share of the rationales with a positive reward that may leak the answer: they announce it, or
     # their reward is above the cap
@@ -36,6 +39,7 @@ class RoundReport:
     accuracy_none: float  # accuracy without a rationale
     accuracy_shuffled: float | None  # accuracy with another question's rationale
     accuracy_announced: float  # accuracy with the text of the right choice as the rationale
+    accuracy_teacher: float | None  # accuracy with the teacher's rationale
     # mean gain in log p(gold), in nats, of a question's own rationale over another question's, and
     # the confidence that it is above 0 (one-sided paired t-test over the questions)
     benefit: float | None
@@ -69,7 +73,8 @@ class RoundReport:
             f" above 0, {self.kept:,} kept; leak share {_percent(self.leak_share)}, announcing"
             f" {self.announcing:.1%}, naming one choice {self.names_one:.1%}; accuracy behind own"
             f" rationale {self.accuracy:.1%}, none {self.accuracy_none:.1%}, shuffled"
-            f" {_percent(self.accuracy_shuffled)}, announced {self.accuracy_announced:.1%};"
+            f" {_percent(self.accuracy_shuffled)}, announced {self.accuracy_announced:.1%},"
+            f" teacher's {_percent(self.accuracy_teacher)};"
             f" own over shuffled {_number(self.benefit)} nats"
         )
 
@@ -92,6 +97,8 @@ def report_of(
     informative = benefit_confidence is None or benefit_confidence >= confidence
     kept = [row for row in rows if informative and not last and row["kept"]]
     shuffled = [row for row in first_samples if row["answered"]["shuffled"] is not None]
+    taught = [row for row in rows if row.get("reward_teacher") is not None]
+    first_taught = [row for row in taught if row["sample"] == 0]
     return RoundReport(
         round=number,
         questions=len(first_samples),
@@ -99,7 +106,13 @@ def report_of(
         kept=len(kept),
         reward=_mean(rewards),
         reward_kept=_mean(row["reward"] for row in kept),
+        reward_teacher=_mean(row["reward_teacher"] for row in first_taught),
         positive=len(positive) / len(rows),
+        above_teacher=_mean(
+            float(row["reward"] >= row["reward_teacher"])
+            for row in taught
+            if row["reward"] is not None
+        ),
         leak=_mean(row["leak"] for row in first_samples if row["leak"] is not None),
         leak_share=_mean(float(_leaks(row, cap)) for row in positive),
         announcing=fmean(row["rejected"] == "leaks-answer" for row in rows),
@@ -109,6 +122,7 @@ def report_of(
         accuracy_none=_accuracy(first_samples, "none"),
         accuracy_shuffled=_accuracy(shuffled, "shuffled") if shuffled else None,
         accuracy_announced=_accuracy(first_samples, "announced"),
+        accuracy_teacher=_accuracy(first_taught, "teacher") if first_taught else None,
         benefit=benefit,
         benefit_confidence=benefit_confidence,
         informative=informative,

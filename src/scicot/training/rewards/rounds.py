@@ -37,7 +37,7 @@ from scicot.training.examples import Lesson
 from scicot.training.folds import Folds, fold_run
 from scicot.training.rewards.judges import Judges
 from scicot.training.rewards.report import report_of
-from scicot.training.rewards.samples import KEPT, Sampler
+from scicot.training.rewards.samples import EARLIER, KEPT, Sampler
 from scicot.training.spec import TrainingSpec
 
 ROUNDS, REPORT = "rounds", "report.json"
@@ -235,7 +235,8 @@ class Rounds:
         changed = differences(
             _compared_values(existing),
             _compared_values(self.main.manifest()),
-            defaults=asdict(TrainSettings()),
+            defaults=asdict(TrainSettings())
+            | {f"reward {name}": value for name, value in EARLIER.items()},
         )
         if changed:
             raise ScicotError(

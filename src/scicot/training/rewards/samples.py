@@ -5,18 +5,18 @@ Each row is a rationale row with its reward:
     {"id": "q1", "question": ..., "rationale": "Copper is a metal.", "sample": 3,
      "teacher": "student:rationale/rounds/0/student/folds/1@1f2e...", "fold": 1,
      "scorer": "student:answer/folds/1@9c0d...", "reward": 0.41, "leak": 0.62, "kept": true,
-     "rejected": null, "names": null,
-     "answered": {"own": "B", "none": "A", "announced": "B", "shuffled": "A"}}
+     "rejected": null, "names": null, "reward_teacher": 0.38, "reward_shuffled": -0.11,
+     "answered": {"own": "B", "none": "A", "announced": "B", "shuffled": "A", "teacher": "B"}}
 
-`reward` and `leak` are in nats. `answered` holds the scorer's answers given this rationale (own),
-no rationale (none), the text of the right choice (announced), and another question's first sample
-(shuffled).
+Rewards and `leak` are in nats. `answered` holds the scorer's answers given this rationale (own), no
+rationale (none), the text of the right choice (announced), another question's first sample
+(shuffled), and the teacher's rationale (teacher).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,8 @@ from scicot.training.rewards.scoring import ScoredQuestion, best, gain, score
 SCORED, KEPT = "scored.jsonl", "kept.jsonl"
 _SEQUENCES = {"cuda": 4096}  # rationales generated before they are written to disk
 _SEQUENCES_ON_CPU = 512
+# Settings that earlier versions did not record, and the values that they used.
+EARLIER = {"reward_above": "none"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Sampler:
     questions: Sequence[Question]  # questions with a gold answer, without repetitions
     question_folds: Sequence[int]
     question_judges: Sequence[int]
+    # by question id: the teacher's rationale, the first if there are several
+    teacher_texts: Mapping[str, str]
 
     @classmethod
     def of(
@@ -85,7 +89,11 @@ class Sampler:
             raise ScicotError("--reward: no training question has a gold answer to be rewarded by")
         question_folds = [fold_by_id[question.id] for question in questions]
         question_judges = judges.assign(questions, question_folds, settings.fold_by)
-        return cls(judges, settings, reward, questions, question_folds, question_judges)
+        texts: dict[str, str] = {}
+        for index, lesson in enumerate(folds.lessons):
+            if lesson.rationale and not lesson.by_student and index not in folds.without_rationale:
+                texts.setdefault(lesson.question.id, lesson.rationale)
+        return cls(judges, settings, reward, questions, question_folds, question_judges, texts)
 
     def batches(self, samples: int) -> list[QuestionBatch]:
         """Return the questions in batches, in the order in which their rows are written. `samples`
@@ -123,12 +131,17 @@ class Sampler:
             "temperature": self.reward.sample_temperature,
             "keep_best": self.reward.keep_best,
             "leak_cap": self.reward.leak_cap,
+            "reward_above": self.reward.reward_above,
             "seed": self.settings.seed,
             "max_new_tokens": limit,
         }
         with (
             open_output(
-                folder / SCORED, command="train-rationale", settings=file_settings, inputs={}
+                folder / SCORED,
+                command="train-rationale",
+                settings=file_settings,
+                inputs={},
+                defaults=EARLIER,
             ) as out,
             reporter.task(f"sampling round {number}", total) as task,
         ):
@@ -167,7 +180,7 @@ class Sampler:
         writer, scorer = students.of(batch)
         written = write_rationales(writer, Stage.RATIONALE, batch.questions, decoding, seeds)
         scoring = self.judges.folds[batch.judge].manifest.answer_as
-        scored = score(scorer, scoring, batch.questions, written)
+        scored = score(scorer, scoring, batch.questions, written, self.teacher_texts)
         return [
             row
             for result in scored
@@ -179,11 +192,14 @@ class Sampler:
     ) -> Iterator[Row]:
         judge = self.judges.folds[batch.judge]
         main_run, answer_run = folder.parents[1], self.judges.run.directory
-        kept = best(result.samples, self.reward.keep_best, self.reward.leak_cap)
+        teacher_gain = gain(result.teacher, result.none) if result.teacher else None
+        at_least = teacher_gain if self.reward.reward_above == "teacher" else None
+        kept = best(result.samples, self.reward.keep_best, self.reward.leak_cap, at_least)
         other_outputs = {
             "none": result.none,
             "announced": result.announced,
             "shuffled": result.shuffled,
+            "teacher": result.teacher,
         }
         other_labels = {name: output and output.label for name, output in other_outputs.items()}
         shuffled_gain = result.shuffled and gain(result.shuffled, result.none)
@@ -200,6 +216,7 @@ class Sampler:
                 "scorer": _name(judge, answer_run),
                 "reward": scored.reward,
                 "reward_shuffled": shuffled_gain,
+                "reward_teacher": teacher_gain,
                 "leak": scored.leak,
                 "kept": sample in kept,
                 "rejected": scored.rejected,

@@ -12,8 +12,8 @@ capped at a share of it, so that all rationales above the cap count the same.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from scicot.config import AnswerAs
 from scicot.records import Question
@@ -51,14 +51,16 @@ class ScoredRationale:
 @dataclass(frozen=True)
 class ScoredQuestion:
     """The scored samples of a question, and the answer student's outputs with other texts in place
-    of the rationale: with no rationale (`none`), the text of the gold choice (`announced`), and a
-    rationale of another question (`shuffled`, None if there is no other question)."""
+    of the rationale: with no rationale (`none`), the text of the gold choice (`announced`), a
+    rationale of another question (`shuffled`, None if there is no other question), and the
+    teacher's rationale (`teacher`, None if the teacher wrote none)."""
 
     question: Question
     samples: Sequence[ScoredRationale]
     none: AnswerOutput
     announced: AnswerOutput
-    shuffled: AnswerOutput | None = field(default=None)
+    shuffled: AnswerOutput | None = None
+    teacher: AnswerOutput | None = None
 
 
 def answer_outputs(
@@ -89,14 +91,18 @@ def score(
     scoring: AnswerAs,
     questions: Sequence[Question],
     samples: Sequence[Sequence[str]],
+    teacher_texts: Mapping[str, str] | None = None,
 ) -> list[ScoredQuestion]:
     """Score the rationales `samples[i]` of each question i with an answer student. Each question is
-    also scored without a rationale, with the text of its gold choice, and with a shuffled
-    rationale, which is the first sample of the question len(questions) // 2 positions later.
-    `scoring` is the kind of scores (see choice_scores)."""
-    count = len(questions)
+    also scored without a rationale, with the text of its gold choice, with the teacher's rationale
+    (`teacher_texts` has it by the question's id), and with a shuffled rationale, which is the first
+    sample of the question len(questions) // 2 positions later. `scoring` is the kind of scores (see
+    choice_scores)."""
+    count, teacher_texts = len(questions), teacher_texts or {}
     pairs: list[tuple[Question, str | None]] = []
     for index, (question, texts) in enumerate(zip(questions, samples, strict=True)):
+        if question.id in teacher_texts:
+            pairs.append((question, teacher_texts[question.id]))
         announced_text = rationale_target(question.text_of(question.answer or ""))
         shuffled_text = samples[(index + count // 2) % count][0] if count > 1 else None
         pairs += [(question, None), (question, announced_text), (question, shuffled_text)]
@@ -104,12 +110,15 @@ def score(
     outputs = iter(answer_outputs(student, scoring, pairs))
     results = []
     for question, texts in zip(questions, samples, strict=True):
+        teacher = next(outputs) if question.id in teacher_texts else None
         none, announced, shuffled = next(outputs), next(outputs), next(outputs)
         output_of = {text: next(outputs) for text in dict.fromkeys(texts)}
         leak = gain(announced, none)
         scored = [_scored(question, text, output_of[text], none, leak) for text in texts]
         results.append(
-            ScoredQuestion(question, scored, none, announced, shuffled if count > 1 else None)
+            ScoredQuestion(
+                question, scored, none, announced, shuffled if count > 1 else None, teacher
+            )
         )
     return results
 
@@ -141,22 +150,21 @@ def counted_reward(reward: float, leak: float | None, cap: float) -> float:
     return min(reward, cap * leak) if leak is not None and leak > 0 else reward
 
 
-def best(samples: Sequence[ScoredRationale], keep: int, cap: float) -> list[int]:
+def best(
+    samples: Sequence[ScoredRationale], keep: int, cap: float, at_least: float | None = None
+) -> list[int]:
     """Return the indices of the rationales to train on, the best first and at most `keep`. A
-    rationale qualifies if its reward is positive, it is not rejected, and no earlier sample has the
-    same text. Rationales are ordered by their capped rewards (see counted_reward). On a tie, those
+    rationale qualifies if its reward is positive and not below that of the teacher's rationale
+    (`at_least`, None for no such limit), it is not rejected, and no earlier sample has the same
+    text. Rationales are ordered by their capped rewards (see counted_reward). On a tie, those
     that do not name exactly one choice come first, then earlier samples."""
     candidates = []
-    seen: set[str] = set()
+    texts = [sample.rationale for sample in samples]
     for index, sample in enumerate(samples):
-        if (
-            sample.rejected
-            or sample.reward is None
-            or sample.reward <= 0
-            or sample.rationale in seen
-        ):
+        if sample.rejected or sample.reward is None or sample.rationale in texts[:index]:
             continue
-        seen.add(sample.rationale)
         counted = counted_reward(sample.reward, sample.leak, cap)
-        candidates.append((-counted, sample.names is not None, index))
+        least = None if at_least is None else counted_reward(at_least, sample.leak, cap)
+        if sample.reward > 0 and (least is None or counted >= least):
+            candidates.append((-counted, sample.names is not None, index))
     return [index for _, _, index in sorted(candidates)[:keep]]
