@@ -1,9 +1,9 @@
 """Send requests concurrently, with retries, backoff and a time limit.
 
-A request occupies a slot from the moment it is taken from the iterator until its row is written.
-in_flight.py limits the number of slots. While a refused request waits for its retry, another
-request uses its slot. So a server that refuses some requests at random still gets as many as it can
-answer.
+A request occupies a slot from the moment it is taken from the iterator until its row is written,
+except while it waits for a retry: then its slot is free for another request. So a server that
+refuses some requests at random still gets as many as it can answer. in_flight.py limits the number
+of slots.
 """
 
 from __future__ import annotations

@@ -180,9 +180,9 @@ class Step:
         return keys, values
 
     def _biased(self, positions: PositionBias) -> Tensor:
-        """Return the position bias of the next token, plus the mask of the text positions after it:
-        rows x heads x 1 x text positions. `positions` computes the bias from distances between
-        tokens."""
+        """Return the position bias between the next token and each text position, of shape (rows,
+        heads, 1, text positions). The mask that hides the positions after the token is added to it.
+        `positions` computes the bias from distances between tokens."""
         if positions not in self._positions:
             length = len(self._text_positions)
             self._positions[positions] = positions(self._text_positions[None], length)[:, 0].clone()

@@ -214,8 +214,8 @@ def _targets(examples: Sequence[Example], form: PromptFormat) -> list[list[int]]
 
 
 def target_within(example: Example, form: PromptFormat, limit: int) -> str:
-    """Return the target text of an example with at most `limit` tokens. A longer one is truncated
-    at the end of `Example.target`, so that `head` and `tail` stay whole."""
+    """Return the text that a student learns to write for an example (`head`, `target` and `tail`),
+    shortened to at most `limit` tokens. Only the end of `target` is cut."""
 
     def tokens(text: str) -> int:
         return len(form.targets([text], example.source.asks)[0])
