@@ -113,7 +113,7 @@ def test_only_what_helps_as_much_as_the_teachers_rationale_is_learnt() -> None:
     better, worse = "copper lets a current pass easily.", "copper is a thing among others."
     teachers = "copper is a metal, and metals conduct."
     student = HandMade({"": 0.0, GOLD: 9.0, better: 1.5, worse: 0.5, teachers: 1.0})
-    texts = {QUESTION.id: teachers}
+    texts = {QUESTION.id: [worse, teachers]}  # the better one counts
     (found,) = score(student, "label", [QUESTION], [[worse, better, teachers]], texts)
     assert found.teacher is not None
     reward = gain(found.teacher, found.none)
@@ -188,6 +188,7 @@ def test_rounds_leave_rows_reports_and_a_run(run: Path, rows: Path, answer: Path
     assert manifest["student"] == "scratch:tiny"
     assert manifest["reward"]["round"] == 2
     assert manifest["reward"]["answer"].startswith("answer@")
+    assert manifest["reward"]["reward_above"] == "teacher"
     assert len(read_rows(run / "out_of_fold.jsonl")) == len(world_rows())
     again = Recorder()
     reward = RewardSettings(str(answer), rounds=2, samples=3, reward_confidence=0)
@@ -196,6 +197,25 @@ def test_rounds_leave_rows_reports_and_a_run(run: Path, rows: Path, answer: Path
     assert again.notes == [f"{run} is finished already and not trained again"]
     with pytest.raises(ScicotError, match=r"holds another run \(reward samples: was 3, is 4\)"):
         train_rationale(rows, run, reward=replace(reward, samples=4), **options)
+
+
+def test_a_run_of_an_earlier_version_goes_on_with_its_rule(
+    rows: Path, answer: Path, tmp_path: Path
+) -> None:
+    """Earlier versions learnt every rationale with a positive reward, and recorded no rule."""
+    run = tmp_path / "run"
+    reward = RewardSettings(str(answer), samples=2, reward_confidence=0, reward_above="none")
+    options: dict[str, Any] = {"student": "scratch:tiny", "settings": SHORT}
+    train_rationale(rows, run, reward=reward, **options)
+    recorded = json.loads((run / "scicot.json").read_text())["reward"]
+    assert "reward_above" not in recorded
+    (run / "rounds" / "1" / "report.json").unlink()
+    weights = (run / "model.safetensors").read_bytes()
+    train_rationale(rows, run, reward=reward, **options)
+    assert (run / "rounds" / "1" / "report.json").exists()
+    assert (run / "model.safetensors").read_bytes() == weights
+    with pytest.raises(ScicotError, match=r"reward_above: was 'none', is 'teacher'"):
+        train_rationale(rows, run, reward=replace(reward, reward_above="teacher"), **options)
 
 
 def test_a_judge_that_met_the_question_is_refused(

@@ -1,5 +1,6 @@
 """generate-rationales --rationale-source thinking: requests, rows, resuming, batches."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -126,6 +127,35 @@ def test_kept_replies_are_read_again_without_new_requests(tmp_path: Path) -> Non
     assert [row["reply"] for row in read_rows(again)] == [row["reply"] for row in rows]
     with pytest.raises(ScicotError, match="keep_replies: was True, is False"):
         generate_rationales(source, kept, teacher=Thinker())
+
+
+def test_replies_that_are_read_again_keep_their_samples_and_what_they_saw(tmp_path: Path) -> None:
+    """Samples are written in the order in which they arrive, and some are not whole sentences."""
+
+    texts = ("metals conduct heat and current", "it shines and rings", "wood floats, this sinks")
+
+    class Slow(Thinker):
+        async def ask(self, request: Request) -> Reply:
+            await asyncio.sleep(0.05 if request.sample == 0 else 0)
+            answer = self.gold[request.question_id]
+            return Reply(f"({answer}) must be right, since {texts[request.sample]}")
+
+    source, out = write_rows(tmp_path / "q.jsonl", QUESTIONS[:2]), tmp_path / "o.jsonl"
+    options: dict[str, Any] = {"samples": 3, "keep": "all", "keep_replies": True}
+    settings = GenerateSettings(**options, reveal_answer="always")
+    generate_rationales(source, out, teacher=Slow(), settings=settings)
+    again = tmp_path / "again.jsonl"
+    blind = GenerateSettings(**options)
+    generate_rationales(source, again, teacher=f"recorded:{out}", settings=blind)
+
+    def by_sample(file: Path) -> dict[tuple[str, int], tuple[str, bool]]:
+        return {
+            (row["id"], row["sample"]): (row["reply"], row["saw_answer"]) for row in read_rows(file)
+        }
+
+    assert [row["sample"] for row in read_rows(out)] != [0, 1, 2] * 2
+    assert len(by_sample(out)) == 6
+    assert by_sample(again) == by_sample(out)
 
 
 def test_an_output_of_an_earlier_version_goes_on(tmp_path: Path) -> None:

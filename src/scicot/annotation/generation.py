@@ -175,7 +175,8 @@ class Generation:
             self.summary.saved += budget.saved(reply.usage)
         if reply.misstated:
             self._warn_of_usage(reply.misstated)
-        row = replace(row_request.row, usage=usage)
+        saw_answer = row_request.row.saw_answer or reply.saw_answer
+        row = replace(row_request.row, usage=usage, saw_answer=saw_answer)
         async with self._judging if self.work.settings.samples > 1 else nullcontext():
             verdict = await self._judged(row, reply)
             if verdict.reason is not None:

@@ -14,7 +14,6 @@ from scicot.row_fields import MAPPING, Row, RowProblem, checked_utf8, mapping_fi
 
 MIN_CHOICES = 2
 MAX_CHOICES = 26
-_NO_FIELDS: Mapping[str, Any] = {}  # shared by all choices without further fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,7 @@ def _choice(value: Any, number: int) -> Choice:
         if (type(label) is type(text) is str and label.isascii() and text.isascii()) and (
             label.strip() and text.strip()
         ):
-            return Choice(label, text, _NO_FIELDS)
+            return Choice(label, text, {})
     if not isinstance(value, MAPPING):
         raise RowProblem(f'choice {number} must be {{"label": ..., "text": ...}}')
     label, text = value.get("label"), value.get("text")

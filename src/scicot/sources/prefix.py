@@ -17,7 +17,9 @@ from scicot.jsonl import decode
 from scicot.sources.documents import is_keyed
 
 _BLOCK = 1 << 20
-_HASHED_LINES = 64  # lines that are hashed together, which is faster than one by one
+# Lines are hashed together, which is faster than one by one: this many, or fewer if they have more
+# than this many bytes.
+_HASHED_LINES, _HASHED_BYTES = 64, 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class CountingReader(io.RawIOBase):
         pending = self._pending
         for line in self._stream:
             pending.append(line)
-            if len(pending) >= _HASHED_LINES:
+            if len(pending) >= _HASHED_LINES or len(line) >= _HASHED_BYTES:
                 self._count()
             yield line
 

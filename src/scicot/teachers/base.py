@@ -47,7 +47,8 @@ class Reply:
 
     The fields are sanitised here for all teachers: lone surrogates in text become U+FFFD, and
     implausible token counts are removed from `usage`. `misstated` holds the names of the counts
-    that were removed.
+    that were removed. `saw_answer` is True for a recorded reply to a prompt that contained the gold
+    answer.
     """
 
     text: str
@@ -56,6 +57,7 @@ class Reply:
     allowances: tuple[Allowance, ...] = field(default=(), compare=False)
     misstated: tuple[str, ...] = field(default=(), init=False, compare=False)
     thinking: str = field(default="", kw_only=True)
+    saw_answer: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         put = object.__setattr__

@@ -12,8 +12,9 @@ is the answer:
 The thinking of a reasoning model may be in a separate field ("thinking", "reasoning_content" or
 "reasoning") or in the reply as "<think>...</think>".
 
-If several rows have the same id, they are the samples of one question, in file order. A reply
-without a "stop_reason" that ends in the middle of a sentence is treated as truncated.
+If several rows have the same id, they are the samples of one question, in the order of their field
+"sample" or, without it, in file order. A reply without a "stop_reason" that ends in the middle of a
+sentence is treated as truncated, unless generate-rationales had kept it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from scicot.errors import InvalidRow
+from scicot.records import MAX_SAMPLE
 from scicot.sources import located_rows
 from scicot.sources.seen import digest
 from scicot.teachers.base import Reply, Request, TeacherError
@@ -54,6 +56,11 @@ def _text(row: Mapping[str, Any]) -> str | None:
     return f"{rationale.rstrip()}\n\nAnswer: ({label})" if label else rationale
 
 
+def _was_kept(row: Mapping[str, Any]) -> bool:
+    """Return True for a row that generate-rationales kept, whose reply was therefore complete."""
+    return "request" in row and "rationale" in row and "reason" not in row
+
+
 class RecordedTeacher:
     """A teacher that looks up recorded replies by question id. The replies are kept in a temporary
     SQLite database, which stays in memory as long as it is small."""
@@ -65,7 +72,7 @@ class RecordedTeacher:
         run = self._table.execute
         run("pragma journal_mode = off")
         run(f"pragma cache_size = -{_CACHE_KIB}")
-        run("create table replies (id integer, content text)")
+        run("create table replies (id integer, sample integer, content text)")
         run("begin")
         for where, row in located_rows(file):
             identity, text = row.get("id"), _text(row)
@@ -79,15 +86,18 @@ class RecordedTeacher:
             if reason is not None and not isinstance(reason, str):
                 raise InvalidRow(where, '"stop_reason" must be a string')
             final_text = row["reply"] if isinstance(row.get("reply"), str) else row["rationale"]
-            reason = reason or ("end_turn" if _ENDS.search(final_text) else "max_tokens")
+            complete = _was_kept(row) or _ENDS.search(final_text)
+            reason = reason or ("end_turn" if complete else "max_tokens")
             thinking = next(filter(None, map(_string, map(row.get, _THOUGHTS))), "")
-            content = json.dumps([text, reason, counts, thinking])
-            run("insert into replies values (?, ?)", (digest(str(identity)), content))
+            content = json.dumps([text, reason, counts, thinking, row.get("saw_answer") is True])
+            sample = row.get("sample")
+            sample = sample if type(sample) is int and 0 <= sample <= MAX_SAMPLE else None
+            run("insert into replies values (?, ?, ?)", (digest(str(identity)), sample, content))
         run("create index by_id on replies (id)")
 
     async def ask(self, request: Request) -> Reply:
         key = digest(request.question_id)
-        query = "select content from replies where id = ? order by rowid limit 1 offset ?"
+        query = "select content from replies where id = ? order by sample, rowid limit 1 offset ?"
         found = self._table.execute(query, (key, request.sample)).fetchone()
         if found is None:
             count = "select count(*) from replies where id = ?"
@@ -96,8 +106,8 @@ class RecordedTeacher:
                 f"{self._file} holds {reply_count} replies for {request.question_id!r},"
                 f" none for sample {request.sample}"
             )
-        text, reason, usage, thinking = json.loads(found[0])
-        return Reply(text, reason, usage, thinking=thinking)
+        text, reason, usage, thinking, saw_answer = json.loads(found[0])
+        return Reply(text, reason, usage, thinking=thinking, saw_answer=saw_answer)
 
     async def close(self) -> None:
         self._table.close()

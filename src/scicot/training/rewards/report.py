@@ -10,6 +10,7 @@ from typing import Any
 
 from scicot.row_fields import Row
 from scicot.statistics.t_distribution import student_tail
+from scicot.training.rewards.scoring import counted_reward
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class RoundReport:
     reward_kept: float | None
     reward_teacher: float | None  # mean over the teacher's rationales of the questions
     positive: float  # share of rationales with a reward above 0
-    # share of the rationales whose reward is at least that of the teacher's rationale
+    # share of the rationales whose reward is at least that of the teacher's rationale, both capped
     above_teacher: float | None
     leak: float | None  # mean gain in log p(gold) if the rationale is the text of the right choice
     # share of the rationales with a positive reward that may leak the answer: they announce it, or
@@ -109,7 +110,7 @@ def report_of(
         reward_teacher=_mean(row["reward_teacher"] for row in first_taught),
         positive=len(positive) / len(rows),
         above_teacher=_mean(
-            float(row["reward"] >= row["reward_teacher"])
+            float(_capped(row, "reward", cap) >= _capped(row, "reward_teacher", cap))
             for row in taught
             if row["reward"] is not None
         ),
@@ -146,6 +147,10 @@ def _benefit(first_samples: Sequence[Row]) -> tuple[float | None, float | None]:
         return round(mean, 6), float(mean > 0)
     tail = student_tail(abs(mean) / error, len(gains) - 1)
     return round(mean, 6), round(1 - tail if mean > 0 else tail, 6)
+
+
+def _capped(row: Row, name: str, cap: float) -> float:
+    return counted_reward(row[name], row["leak"], cap)
 
 
 def _leaks(row: Row, cap: float) -> bool:

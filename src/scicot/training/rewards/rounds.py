@@ -136,7 +136,12 @@ class Rounds:
         a resumed command can detect changes."""
         judges = Judges.of(reward.reward)
         reward_values = {
-            **{name: value for name, value in asdict(reward).items() if name != "reward"},
+            **{
+                name: value
+                for name, value in asdict(reward).items()
+                # values that earlier versions used, but did not record, are left out
+                if name != "reward" and EARLIER.get(name) != value
+            },
             "answer": judges.run.identity,
             "teacher_rows": examples.digest(main.lessons, main.stage),
         }

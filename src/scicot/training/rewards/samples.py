@@ -66,8 +66,7 @@ class Sampler:
     questions: Sequence[Question]  # questions with a gold answer, without repetitions
     question_folds: Sequence[int]
     question_judges: Sequence[int]
-    # by question id: the teacher's rationale, the first if there are several
-    teacher_texts: Mapping[str, str]
+    teacher_texts: Mapping[str, Sequence[str]]  # the teacher's rationales by question id
 
     @classmethod
     def of(
@@ -89,10 +88,10 @@ class Sampler:
             raise ScicotError("--reward: no training question has a gold answer to be rewarded by")
         question_folds = [fold_by_id[question.id] for question in questions]
         question_judges = judges.assign(questions, question_folds, settings.fold_by)
-        texts: dict[str, str] = {}
+        texts: dict[str, list[str]] = defaultdict(list)
         for index, lesson in enumerate(folds.lessons):
             if lesson.rationale and not lesson.by_student and index not in folds.without_rationale:
-                texts.setdefault(lesson.question.id, lesson.rationale)
+                texts[lesson.question.id].append(lesson.rationale)
         return cls(judges, settings, reward, questions, question_folds, question_judges, texts)
 
     def batches(self, samples: int) -> list[QuestionBatch]:

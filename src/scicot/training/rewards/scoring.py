@@ -53,7 +53,7 @@ class ScoredQuestion:
     """The scored samples of a question, and the answer student's outputs with other texts in place
     of the rationale: with no rationale (`none`), the text of the gold choice (`announced`), a
     rationale of another question (`shuffled`, None if there is no other question), and the
-    teacher's rationale (`teacher`, None if the teacher wrote none)."""
+    teacher's rationale (`teacher`, the best of several; None if there is none)."""
 
     question: Question
     samples: Sequence[ScoredRationale]
@@ -91,18 +91,17 @@ def score(
     scoring: AnswerAs,
     questions: Sequence[Question],
     samples: Sequence[Sequence[str]],
-    teacher_texts: Mapping[str, str] | None = None,
+    teacher_texts: Mapping[str, Sequence[str]] | None = None,
 ) -> list[ScoredQuestion]:
     """Score the rationales `samples[i]` of each question i with an answer student. Each question is
-    also scored without a rationale, with the text of its gold choice, with the teacher's rationale
-    (`teacher_texts` has it by the question's id), and with a shuffled rationale, which is the first
-    sample of the question len(questions) // 2 positions later. `scoring` is the kind of scores (see
-    choice_scores)."""
+    also scored without a rationale, with the text of its gold choice, with the teacher's rationales
+    (`teacher_texts`, by the question's id; the best one counts), and with a shuffled rationale,
+    which is the first sample of the question len(questions) // 2 positions later. `scoring` is the
+    kind of scores (see choice_scores)."""
     count, teacher_texts = len(questions), teacher_texts or {}
     pairs: list[tuple[Question, str | None]] = []
     for index, (question, texts) in enumerate(zip(questions, samples, strict=True)):
-        if question.id in teacher_texts:
-            pairs.append((question, teacher_texts[question.id]))
+        pairs += [(question, text) for text in teacher_texts.get(question.id, ())]
         announced_text = rationale_target(question.text_of(question.answer or ""))
         shuffled_text = samples[(index + count // 2) % count][0] if count > 1 else None
         pairs += [(question, None), (question, announced_text), (question, shuffled_text)]
@@ -110,7 +109,9 @@ def score(
     outputs = iter(answer_outputs(student, scoring, pairs))
     results = []
     for question, texts in zip(questions, samples, strict=True):
-        teacher = next(outputs) if question.id in teacher_texts else None
+        by_teacher = [next(outputs) for _ in teacher_texts.get(question.id, ())]
+        known = [output for output in by_teacher if output.gold_log_probability is not None]
+        teacher = max(known, key=lambda output: output.gold_log_probability or 0.0, default=None)
         none, announced, shuffled = next(outputs), next(outputs), next(outputs)
         output_of = {text: next(outputs) for text in dict.fromkeys(texts)}
         leak = gain(announced, none)
