@@ -8,6 +8,7 @@ python -m benchmarks.predicting agree [FOLDER...]         default: the quickstar
 python -m benchmarks.predicting agree RUN QUESTIONS       a run and its questions
 python -m benchmarks.predicting gpu                       needs a GPU
 python -m benchmarks.predicting memory QUESTIONS ANSWER_RUN [RATIONALE_RUN]
+python -m benchmarks.predicting parallel MODEL            a causal model's directory
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks.predicting import agree, alone, ends, exact, gpu, memory, student
+from benchmarks.predicting import agree, alone, ends, exact, gpu, memory, parallel, student
 from benchmarks.training.material import missing
 
 QUICKSTART = Path("quickstart/seed-0")
@@ -37,6 +38,8 @@ if __name__ == "__main__":
             exact.measure(*map(Path, more))
     elif name == "memory" and len(more) in (2, 3):
         memory.measure(*more)
+    elif name == "parallel" and len(more) == 1:
+        parallel.measure(Path(more[0]))
     elif name == "gpu" and not more:
         if not missing():
             gpu.measure()
