@@ -22,6 +22,7 @@ from scicot_cli import launching
 ROOT = Path(__file__).parents[1]
 TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "scicot_cli")
 BY_FLAG = ("-m", "scicot_cli")
+MANY = 400  # questions of a run that is stopped
 
 
 def command(*arguments: Any) -> subprocess.Popen[str]:
@@ -59,14 +60,32 @@ def test_one_process_file(trained: Trained, tmp_path: Path, start: tuple[str, ..
     assert (tmp_path / "two.jsonl").read_bytes() == (tmp_path / "one.jsonl").read_bytes()
 
 
+@pytest.fixture(scope="module")
+def undisturbed(
+    trained: Trained, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path, dict[str, Any]]:
+    """A file of questions, their predictions by one process, and the keywords of that call."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    file, out = many(trained, MANY, folder), folder / "one.jsonl"
+    settings = PredictSettings(device="cpu", window=8)
+    call: dict[str, Any] = {"answer_model": trained.answer, "rationale_model": trained.rationale}
+    call["settings"] = settings
+    predict(file, out, **call)
+    return file, out, call
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
 )
 def test_stopped_and_gone_on_with(
-    trained: Trained, tmp_path: Path, number: signal.Signals, code: int
+    trained: Trained,
+    tmp_path: Path,
+    undisturbed: tuple[Path, Path, dict[str, Any]],
+    number: signal.Signals,
+    code: int,
 ) -> None:
-    models: Any = {"answer_model": trained.answer, "rationale_model": trained.rationale}
-    file, out = many(trained, 600, tmp_path), tmp_path / "out.jsonl"
+    """A killed command is continued by two processes, the others by one."""
+    (file, whole, call), out = undisturbed, tmp_path / "out.jsonl"
     options = ("predict", file, "-o", out, "--device", "cpu", "--window", 8, "--processes", 2)
     arguments = (*options, "--answer-model", trained.answer, "--rationale-model", trained.rationale)
     first = command(*BY_FLAG, *arguments)
@@ -78,14 +97,14 @@ def test_stopped_and_gone_on_with(
     # waits until its child processes have closed stderr too
     _, said = first.communicate(timeout=60)
     assert first.returncode == code, said
-    assert 0 < len(read_rows(out)) < 600
-    second = command(*BY_FLAG, *arguments)
-    _, said = second.communicate(timeout=300)
-    assert second.returncode == 0, said
-    predict(
-        file, tmp_path / "one.jsonl", settings=PredictSettings(device="cpu", window=8), **models
-    )
-    assert out.read_bytes() == (tmp_path / "one.jsonl").read_bytes()
+    assert 0 < len(read_rows(out)) < MANY
+    if number == signal.SIGKILL:
+        second = command(*BY_FLAG, *arguments)
+        _, said = second.communicate(timeout=300)
+        assert second.returncode == 0, said
+    else:
+        predict(file, out, **call)
+    assert out.read_bytes() == whole.read_bytes()
 
 
 def test_mistakes_are_told_once(trained: Trained, tmp_path: Path) -> None:
@@ -96,15 +115,16 @@ def test_mistakes_are_told_once(trained: Trained, tmp_path: Path) -> None:
     assert (made.returncode, said) == (1, "error: nope.jsonl: no such file\n")
 
 
-def test_what_another_process_cut_is_told(trained: Trained, tmp_path: Path) -> None:
+def test_what_another_process_cut_is_told(trained: Trained, tmp_path: Path, scicot: Any) -> None:
     file = many(trained, 32, tmp_path)
     runs = ("--answer-model", trained.answer, "--rationale-model", trained.rationale)
     arguments = ("--device", "cpu", "--window", 16, "--max-new-tokens", 2, *runs, "-o")
+    one, two = tmp_path / "1.jsonl", tmp_path / "2.jsonl"
+    alone = scicot("predict", file, *arguments, one, "--processes", 1).stderr
+    made = command(*BY_FLAG, "predict", file, *arguments, two, "--processes", 2)
+    _, together = made.communicate(timeout=300)
     warnings = []
-    for count in (1, 2):
-        out = tmp_path / f"{count}.jsonl"
-        made = command(*BY_FLAG, "predict", file, *arguments, out, "--processes", count)
-        _, said = made.communicate(timeout=300)
+    for said, out in ((alone, one), (together, two)):
         lines = said.replace(out.name, "").splitlines()
         # On a slow machine the output also has a line of progress.
         warnings.append("\n".join(line for line in lines if "/s" not in line))

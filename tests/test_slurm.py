@@ -52,7 +52,7 @@ def test_a_job_that_runs_out_of_time_goes_back_to_the_queue(
     )
     asked = (
         "train-rationale", trained.rows, "-o", run, "--student", "scratch:tiny",
-        "--max-steps", 400, "--device", "cpu",
+        "--max-steps", 200, "--device", "cpu",
     )  # fmt: skip
     job = script("train.sbatch", *asked, env=env)
     log, end = run / "training_log.jsonl", time.monotonic() + 120

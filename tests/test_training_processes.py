@@ -142,7 +142,7 @@ def test_two_processes_learn_as_one_does(trained: Trained, tmp_path: Path) -> No
 def test_a_term_to_one_process_stops_all(trained: Trained, tmp_path: Path) -> None:
     tiny = ("--student", "scratch:tiny", "--device", "cpu", "--precision", "fp32")
     run, other = tmp_path / "run", tmp_path / "other"
-    asked = (trained.rows, *tiny, "--max-steps", 400)
+    asked = (trained.rows, *tiny, "--max-steps", 200)
     process = command(*TWO, *TRAIN, *asked, "-o", run)
     until(lambda: begun(run))
     ranks = {
@@ -192,7 +192,7 @@ def test_students_side_by_side_are_those_one_by_one(trained: Trained, tmp_path: 
 def test_students_side_by_side_stop_and_go_on(trained: Trained, tmp_path: Path) -> None:
     tiny = ("--student", "scratch:tiny", "--device", "cpu", "--precision", "fp32")
     run = tmp_path / "run"
-    asked = (*TRAIN, trained.rows, *tiny, "--max-steps", 300, "--seeds", 2, "-o", run)
+    asked = (*TRAIN, trained.rows, *tiny, "--max-steps", 150, "--seeds", 2, "-o", run)
     process = command(*asked, "--jobs", 2)
     until(lambda: begun(run / "seed-0") and begun(run / "seed-1"))
     process.send_signal(signal.SIGTERM)
@@ -205,7 +205,7 @@ def test_students_side_by_side_stop_and_go_on(trained: Trained, tmp_path: Path) 
     process.kill()  # the remaining process ends too
     process.communicate()
     finished(*asked, "--jobs", 1)
-    finished(*TRAIN, trained.rows, *tiny, "--max-steps", 300, "--seed", 1, "-o", tmp_path / "one")
+    finished(*TRAIN, trained.rows, *tiny, "--max-steps", 150, "--seed", 1, "-o", tmp_path / "one")
     assert far_apart(run / "seed-1", tmp_path / "one") < 1e-5
 
 
