@@ -55,8 +55,8 @@ def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rat
     reason to reject the reply (None to keep it).
 
     The conclusion is always taken from the reply's text, even if the rationale is the reply's
-    thinking. The raw reply and thinking are added to the row if the rationale is the thinking, if
-    it was truncated, or with `keep_replies`.
+    thinking. The raw reply and thinking are added to the row with `keep_replies`, and also if the
+    rationale is the thinking or was shortened to `max_rationale_tokens`.
     """
     parts, parsed = split_thinking(reply.text), read_reply(reply.text, row.question)
     from_thinking = settings.rationale_source == "thinking"

@@ -6,7 +6,8 @@ as TCP's congestion window does in CUBIC (Ha, Rhee, Xu 2008): quickly back to th
 slowly for some seconds, then faster and faster. So it stays close to a limit that lasts, and soon
 exceeds a limit that has been lifted.
 
-An overloaded server may refuse requests at random, at any rate, so that a lower rate does not help.
+An overloaded server may refuse requests at random, however low the rate is; then a lower rate does
+not help.
 So each decrease is a trial (trial.py): if the share of refusals stays the same, the decrease is
 undone, and refusals up to that share do not lower the rate for the next _RETRIED seconds.
 """
@@ -167,10 +168,14 @@ class Pace:
         return max(_HOLD_AFTER, math.ceil(math.log(_HOLD_CHANCE) / math.log(share)))
 
     def _is_too_fast(self, now: float) -> bool:
-        """Return True if significantly more requests are refused than the known share of random
-        refusals explains. The excess must be more than _SURE standard deviations, and at least the
-        share _FEW of all outcomes. If the last trial began more than _RETRIED seconds ago, the
-        known share counts as 0, so that a new trial measures it again."""
+        """Return True if significantly more requests are refused than random refusals explain. The
+        excess must be more than _SURE standard deviations, and at least the share _FEW of all
+        outcomes.
+
+        The share of random refusals was measured in the last trial, a decrease of the rate. If that
+        began more than _RETRIED seconds ago, the share counts as 0, so that refusals start a new
+        trial.
+        """
         random_share = self._random if now - self._last_trial < _RETRIED else 0.0
         answers, refusals = self._weights
         expected = random_share * (answers + refusals)

@@ -105,9 +105,9 @@ class Rows(Generic[T]):
 
     @property
     def likely_answer(self) -> str | None:
-        """The name of an unused field that looks like the gold answer. It is taken from the first
-        layout (set of field names) that has such a field, but no recognised gold answer. None if
-        there is no such layout."""
+        """The name of an unused field that looks like the gold answer, or None. Rows with the same
+        field names have the same layout. The name is taken from the first layout that has such a
+        field and in which no gold answer is recognised."""
         return self._converter.likely_answer
 
     @property
