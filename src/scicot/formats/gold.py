@@ -124,9 +124,9 @@ def _read_integer(
     """Read an integer as an index from 0. If it is larger than the last index, read it as a label
     or a text of a choice. Return None if it names no choice.
 
-    A label or text gets an `ambiguity` if other labels or texts are integers in the range of the
-    indices. For example, with labels 1 to 4, the integers 1 to 3 are read as indices, so it is
-    unclear whether 4 is meant as a label.
+    If a choice of the question has a label or text that is an integer in the range of the indices,
+    the meaning as a label or text has an `ambiguity`. For example, with labels 1 to 4, the integers
+    1 to 3 are read as indices, so it is unclear whether 4 is meant as a label.
     """
     if value < 0:
         return None

@@ -173,8 +173,8 @@ class TextWords:
         return (self._ends[first + size], found) if found else (0, found)
 
     def _next_word_is_near(self, number: int) -> bool:
-        """Return True if another word follows the word `number` within WORD_GAP characters, and is
-        not joined to it by an underscore."""
+        """Return True if another word follows word number `number` (counted from 0) within WORD_GAP
+        characters, and is not joined to it by an underscore."""
         next_number = number + 1
         if next_number == len(self._ends) or self._runs[number] != self._runs[next_number]:
             return False

@@ -78,8 +78,9 @@ class HubRun:
 
         Without `weights`, only the config and the tokenizer are downloaded. If the Hub cannot be
         reached, the files in the cache are used. Raises ScicotError, whose message begins with
-        `subject`, if files are missing. With `weights`, fetch the manifest with `file` first:
-        missing files are then reported as an incomplete download.
+        `subject`, if files are missing. With `weights`, the caller must have fetched the
+        manifest with the method `file` before, so that missing files are reported as an incomplete
+        download.
         """
         from huggingface_hub import snapshot_download
 

@@ -94,12 +94,11 @@ class Judges:
     def _training_keys(
         self, fold: int, questions: Sequence[Question], keys_of_questions: Sequence[set[str]]
     ) -> set[str]:
-        """Return the keys (digests, see overlap.whole_key) of all questions in the training and dev
-        sets of fold student number `fold`.
+        """Return the keys that identify what fold student number `fold` was trained on: the digest
+        (overlap.whole_key) of each question in its training and dev sets.
 
-        `questions` are the questions to be judged, and keys_of_questions[i] holds the keys of
-        questions[i] that identify its group (splits.group_keys). These keys are included too if
-        questions[i] is in the training or dev set.
+        `questions` are the questions to be judged. If questions[i] is in the training or dev set,
+        the keys of its group (splits.group_keys), which are keys_of_questions[i], are returned too.
         """
         ids = set()
         training_keys: set[str] = set()
