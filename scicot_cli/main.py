@@ -4,6 +4,8 @@ seconds."""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
 import sys
 
@@ -21,7 +23,19 @@ def main() -> None:
 
     code = run()
     signals.end_with(code)
+    if code and os.environ.get("WORLD_SIZE", "1") != "1":
+        _exit_without_destructors(code)
     sys.exit(code)
+
+
+def _exit_without_destructors(code: int) -> None:
+    """Exit one of several processes that stopped early. Its process group is still open, and the
+    threads of torch's C++ library would abort the process when they are destroyed."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _fill_closed() -> None:

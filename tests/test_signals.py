@@ -97,3 +97,18 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.stdout == "141\n"
     assert done.stderr == ""
+
+
+def test_one_of_several_processes_that_stops_runs_its_exit_functions() -> None:
+    """It skips only the destructors of C++ libraries."""
+    code = (
+        "import atexit, sys; atexit.register(print, 'at exit', end='');"
+        "sys.argv = ['scicot', 'check', 'none.jsonl'];"
+        "from scicot_cli.main import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, "WORLD_SIZE": "2", "RANK": "0"},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "at exit")
+    assert "several processes cannot share it" in done.stderr
