@@ -29,8 +29,8 @@ def main() -> None:
 
 
 def _exit_without_destructors(code: int) -> None:
-    """Exit one of several processes that stopped early. Its process group is still open, and the
-    threads of torch's C++ library would abort the process when they are destroyed."""
+    """Exit one of several processes that failed or was stopped. Its process group may still be
+    open, and the threads of torch's C++ library would abort the process when they are destroyed."""
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +22,7 @@ from scicot.sources import (
 )
 
 # Rows: parsing, counting, skipping
+from scicot.sources.prefix import CountingReader, Prefix
 
 
 def test_the_first_invalid_row_raises(write: Any) -> None:
@@ -158,3 +162,21 @@ def test_predictions_come_from_prediction_rows_and_conclusions(write: Any) -> No
     for row in (QUESTION, {**QUESTION, "rationale": "x"}):
         with pytest.raises(InvalidRow, match='has no "prediction"'):
             list(predictions(write(lines(row)), reporter=Recorder()))
+
+
+def test_long_lines_are_not_held_to_be_hashed_together(tmp_path: Path) -> None:
+    file = tmp_path / "long"
+    file.write_bytes((b"x" * 2**20 + b"\n") * 30)
+    with file.open("rb") as stream:
+        reader = CountingReader(stream, None)
+        tracemalloc.start()
+        assert sum(len(line) for line in reader) == 30 * (2**20 + 1)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < 8 * 2**20
+    assert reader.prefix(30) == Prefix(
+        file.stat().st_size,
+        hashlib.blake2b(file.read_bytes(), digest_size=16).hexdigest(),
+        30,
+        30,
+    )

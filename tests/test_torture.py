@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from torture import disk, faults, kills, page, rates
@@ -28,6 +29,17 @@ def test_the_short_form_keeps_all_promises(
         pytest.skip(result.skipped)
     assert result.broken == []
     assert result.figures
+
+
+def test_a_disk_whose_size_is_not_limited_is_not_filled(
+    short: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sandboxes may mount a tmpfs and ignore its size."""
+    unlimited = SimpleNamespace(total=2**40)
+    monkeypatch.setattr("torture.disk.shutil.disk_usage", lambda path: unlimited)
+    result = disk.run(short)
+    assert result.skipped is not None
+    assert not list(short.folder.rglob("filler"))
 
 
 def test_a_broken_promise_is_one_line_and_told_once() -> None:

@@ -17,8 +17,8 @@ from scicot.jsonl import decode
 from scicot.sources.documents import is_keyed
 
 _BLOCK = 1 << 20
-# Lines are hashed together, which is faster than one by one: this many, or fewer if they have more
-# than this many bytes.
+# Lines are hashed together, which is faster than one by one: when so many are pending, or after a
+# line of at least so many bytes, so that at most 16 MiB are held.
 _HASHED_LINES, _HASHED_BYTES = 64, 1 << 18
 
 

@@ -19,11 +19,12 @@ from scicot.teachers.base import Reply, Request
 class Batch:
     """The state of a batch, as reported by the server.
 
-    ended: its results are available. counts: the number of requests by outcome, empty if not known
-    yet. archived: the server has no results of the batch, or has deleted them. name: the name given
-    at creation, if the API stores one. canceled: the batch was canceled, so requests without a
-    result were not processed. failure: the reason why the server rejected the whole batch after
-    accepting it.
+    ended: its results are available.
+    counts: the number of requests by outcome, empty if it is not known yet.
+    archived: the server has no results of the batch, or has deleted them.
+    name: the name given at creation, if the API stores one.
+    canceled: the batch was canceled, so requests without a result were not processed.
+    failure: the reason why the server rejected the whole batch after accepting it.
     """
 
     id: str
