@@ -32,13 +32,13 @@ quickstart: $(INSTALLED)
 	$(BIN)/scicot demo $${OUT:-quickstart/seed-$${SEED:-0}} --seed $${SEED:-0} --student $${STUDENT:-scratch:tiny}
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 2
 
 # Apart from `make test`, since on Python 3.11 tracing costs a fifth to a half of the time of a test, and two
 # thirds of that of an import of torch, which many tests repeat in processes of their own.
 coverage: $(INSTALLED)
 	rm -f .coverage .coverage.*
-	$(BIN)/python -m coverage run -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m coverage run -m pytest -n 2 --dist loadfile --max-worker-restart 2
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 

@@ -58,7 +58,8 @@ def command_begins() -> None:
 def command_ends() -> None:
     """Make signals end the process at once again. If a signal is still waiting for the end of an
     import, it is dropped, so that the command's own exit code is used."""
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    if getattr(signal.getsignal(signal.SIGALRM), "__module__", "") == __name__:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # the timer of `_ask`, not one of a calling program
     _exchange(_ask, _end)
 
 

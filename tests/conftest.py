@@ -23,10 +23,17 @@ os.environ["OMP_NUM_THREADS"] = "1"  # two workers with two threads each would s
 if "SCICOT_TEST_GPU" not in os.environ:  # set by `make test-gpu`; otherwise tests run on the CPU
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
+import hanging
+
 from scicot import jsonl
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared" / "data"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    hanging.watch(config)
+
 
 needs_shared_data = pytest.mark.skipif(
     not SHARED.exists(), reason="the public data sets are not beside the checkout"
@@ -215,7 +222,13 @@ def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server = start_server(Path(short) / "socket")
         yield str(shim(tmp_path_factory.mktemp("preloaded"), Path(short) / "socket"))
         server.kill()
-        server.communicate()  # closes its pipes
+        server.wait()
+        for pipe in (
+            server.stdin,
+            server.stdout,
+        ):  # other processes may still hold their other ends
+            assert pipe is not None
+            pipe.close()
 
 
 @dataclass(frozen=True)

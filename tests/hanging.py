@@ -1,0 +1,72 @@
+"""Ends a test that hangs, and repeats it once in a new worker process.
+
+In `make test` each worker of pytest-xdist has a timer that needs neither Python's lock nor signals:
+after LIMIT seconds in one test, it writes the stack of every thread and ends the worker. The stacks
+are printed, and pytest-xdist gives the worker's remaining tests, and this one again, to a new
+worker. A test that hangs a second time fails.
+"""
+
+import faulthandler
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+LIMIT = 400.0  # seconds; the longest test takes a tenth of it
+_REPEATED = "hung"  # outcome of a test that is repeated
+
+
+class Worker:
+    """Hooks of a worker process."""
+
+    def __init__(self, stacks: IO[str]) -> None:
+        self._stacks = stacks
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self) -> Generator[None, Any, Any]:
+        faulthandler.dump_traceback_later(LIMIT, file=self._stacks, exit=True)
+        try:
+            return (yield)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+class Controller:
+    """Hooks of the process that starts the workers."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._folder = tempfile.TemporaryDirectory(prefix="scicot-stacks-")
+        self._hung: set[str] = set()  # ids of the tests that hung once
+
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput["stacks"] = str(Path(self._folder.name, node.gateway.id))
+
+    def pytest_handlecrashitem(self, crashitem: str, report: Any) -> None:
+        stacks = Path(report.node.workerinput["stacks"]).read_text()
+        if not stacks:  # it crashed by itself
+            return
+        report.longrepr = f"{crashitem} took more than {LIMIT:.0f} s\n{stacks}"
+        if crashitem not in self._hung:
+            self._hung.add(crashitem)
+            report.outcome = _REPEATED
+            terminal = self._config.pluginmanager.getplugin("terminalreporter")
+            terminal.write_line(f"\nrepeated in a new process: {report.longrepr}")
+
+    def pytest_report_teststatus(self, report: Any) -> tuple[str, str, str] | None:
+        return ("hung", "H", "HUNG") if report.outcome == _REPEATED else None
+
+    def pytest_unconfigure(self) -> None:
+        self._folder.cleanup()
+
+
+def watch(config: pytest.Config) -> None:
+    """Register the hooks of this process. A run without workers has no limit."""
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if worker is not None:
+        stacks = Path(worker["stacks"]).open("w")  # noqa: SIM115  (open until the worker ends)
+        config.pluginmanager.register(Worker(stacks))
+    elif config.getoption("numprocesses", None):
+        config.pluginmanager.register(Controller(config))
