@@ -174,7 +174,7 @@ def test_rows_looked_at_come_first_and_once(pipe: tuple[str, Any]) -> None:
 
 def test_a_place_is_remembered_only_when_all_before_it_is_used(tmp_path: Path) -> None:
     file = write_rows(tmp_path / "q.jsonl", [*key_rows(2), row(2, gold="A"), row(3, gold="A")])
-    rows = questions(file, gold=NEEDS, reporter=Recorder())
+    rows = questions(file, gold=NEEDS, resumable=True, reporter=Recorder())
     rows.look_ahead()
     reading = iter(rows)
     for _ in range(2):
@@ -204,7 +204,7 @@ def test_what_is_passed_over_counts_too(
 ) -> None:
     first = row(0, gold="A") if earlier else row(0, key="A")
     file = write_rows(tmp_path / "q.jsonl", [first, *key_rows(4)[1:]])
-    before = questions(file, reporter=Recorder())
+    before = questions(file, resumable=True, reporter=Recorder())
     reading = iter(before)
     next(reading)
     next(reading)

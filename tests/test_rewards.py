@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import Recorder, read_rows, world_rows, write_rows
+from msgspec import structs
 
 from scicot import RewardSettings, ScicotError, TrainSettings, train_answer, train_rationale
 from scicot.records import Question, Rationale
@@ -321,7 +322,7 @@ def test_a_round_without_information_only_goes_on_with_the_teachers_rationales(
 
 
 def test_fold_students_of_later_rounds_are_judged_on_dev_too() -> None:
-    lessons = [Lesson(replace(QUESTION, id=f"q{n}"), "why", 3) for n in range(6)]
+    lessons = [Lesson(structs.replace(QUESTION, id=f"q{n}"), "why", 3) for n in range(6)]
     folds = Folds(lessons, [0, 1, 0, 1, 0, 1], dev={4, 5})
     rewarded = RewardedFolds.of(folds, [])
     assert list(map(id, rewarded.lessons[4:])) == list(map(id, lessons[4:])), "known by identity"

@@ -7,8 +7,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import structs
 
 from scicot import sources
 from scicot.annotation.failures import Failures
@@ -176,7 +178,7 @@ class Generation:
         if reply.misstated:
             self._warn_of_usage(reply.misstated)
         saw_answer = row_request.row.saw_answer or reply.saw_answer
-        row = replace(row_request.row, usage=usage, saw_answer=saw_answer)
+        row = structs.replace(row_request.row, usage=usage, saw_answer=saw_answer)
         async with self._judging if self.work.settings.samples > 1 else nullcontext():
             verdict = await self._judged(row, reply)
             if verdict.reason is not None:

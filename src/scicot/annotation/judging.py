@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from scicot.config import GenerateSettings
 from scicot.records import Rationale
@@ -68,7 +70,7 @@ def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rat
     full_rationale = parsed_rationale.rationale
     if settings.max_rationale_tokens is not None:
         parsed_rationale = shortened(parsed_rationale, settings.max_rationale_tokens, row.question)
-    row = replace(
+    row = structs.replace(
         row,
         rationale=parsed_rationale.rationale,
         conclusion=parsed.conclusion,
@@ -76,7 +78,7 @@ def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rat
     )
     was_truncated = parsed_rationale.rationale != full_rationale
     if settings.keep_replies or from_thinking or was_truncated:
-        row = replace(row, reply=reply.text, thinking=reply.thinking or None)
+        row = structs.replace(row, reply=reply.text, thinking=reply.thinking or None)
     if reply.stop_reason == "refusal" or is_refusal(reply.text):
         return row, "refusal"
     if parts.unclosed and from_thinking:

@@ -74,6 +74,7 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
         limit=inputs.limit,
         skip_invalid=inputs.skip_invalid,
         empty_pipe=True,
+        resumable=True,
         reporter=reporter,
         gold=None if settings.keep == "all" or fetching else _FILTER_NEEDS_GOLD,
         check=_has_answer if settings.reveal_answer == "always" else None,

@@ -18,6 +18,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from scicot import sources
 from scicot.config import ReadingSettings
 from scicot.errors import ScicotError
@@ -247,7 +249,7 @@ class _RowConverter:
             return question
         if self._questions is not None:
             raise sources.NotAsked(f"{question.id}, again")
-        return replace(question, id=f"{question.id}#{len(doc_ids)}")
+        return structs.replace(question, id=f"{question.id}#{len(doc_ids)}")
 
 
 def _question_in(row: Row, reading: Reading) -> Question | None:

@@ -77,7 +77,7 @@ class AnswerColumns:
         self.gold.append(gold_index)
         self.choices.append(len(labels))
         scores = row.scores
-        has_all_scores = scores.keys() == set(labels)
+        has_all_scores = len(scores) == len(labels) and scores.keys() == {*labels}
         self.confidence.append(math.nan if row.confidence is None else row.confidence)
         self.gold_probability.append(scores[gold] if has_all_scores else math.nan)
         self.squares.append(sum([p * p for p in scores.values()]) if has_all_scores else math.nan)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from scicot.records.fields import PREDICTION_FIELDS
 from scicot.records.question import Question
 from scicot.row_fields import MAPPING, Row, RowProblem, mapping_field
 from scicot.text import whole_characters
 
+_STRINGS = {str}
 _ROUNDING = 0.02  # tolerance for the sum of probabilities, which other tools may have rounded
 _MAX_PROBABILITY = 1 + 1e-6  # a probability of 1, rounded to fp32
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(Struct, frozen=True):
     """An answer to a question: `prediction` is a label, or None if there is no answer (never a
     guess).
 
@@ -49,7 +50,7 @@ class Prediction:
                     f'"prediction" is {prediction!r}, which is none of the labels {[*labels]}'
                 )
         rationales = row.get("rationales") or []
-        if not isinstance(rationales, list) or not all(isinstance(r, str) for r in rationales):
+        if not isinstance(rationales, list) or not {*map(type, rationales)} <= _STRINGS:
             raise RowProblem('"rationales" must be a list of strings')
         scores = row.get("scores") or {}
         if not isinstance(scores, MAPPING) or not _are_probabilities(scores.values()):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from scicot.records.fields import PREDICTED, STUDENT
 from scicot.records.question import Question
@@ -14,8 +15,7 @@ MAX_SAMPLE = 2**31 - 1
 _RAW_TEXTS = ("reply", "thinking")  # rationale fields with the teacher's raw texts
 
 
-@dataclass(frozen=True, slots=True)
-class Rationale:
+class Rationale(Struct, frozen=True):
     """A rationale of a question, with its origin. `teacher` names the model that wrote it. `sample`
     is its number, from 0, if the teacher wrote several for the question. `conclusion` is the label
     of the choice that the teacher's reply names. `saw_answer` is True if the prompt contained the

@@ -42,6 +42,7 @@ class Options(TypedDict, total=False):
     limit: int | None
     skip_invalid: bool
     empty_pipe: bool
+    resumable: bool
     gold: NeedsGold | None
     reading: ReadingSettings | None
     reporter: Required[Reporter]

@@ -57,7 +57,8 @@ class Rows(Generic[T]):
 
     `convert` converts a row to scicot's schema, and `parse` makes one or more records of the
     result. `reading` are the user's settings for the fields of the source. `limit` is the maximum
-    number of records.
+    number of records. With `resumable`, the bytes that are read are hashed, for the method
+    `prefix`.
 
     An invalid row raises InvalidRow; with `skip_invalid`, it is skipped with a warning. A source
     without any record raises ScicotError at its end; with `empty_pipe`, a pipe without data only
@@ -75,6 +76,7 @@ class Rows(Generic[T]):
         limit: int | None = None,
         skip_invalid: bool = False,
         empty_pipe: bool = False,
+        resumable: bool = False,
         gold: NeedsGold | None = None,
         reporter: Reporter,
     ) -> None:
@@ -89,6 +91,7 @@ class Rows(Generic[T]):
         self._limit = limit
         self._skip_invalid = skip_invalid
         self._empty_pipe = empty_pipe
+        self._resumable = resumable
         self._gold = gold
         self._reporter = reporter
         self._reported = False  # True after the first pass, so that warnings are not repeated
@@ -143,7 +146,7 @@ class Rows(Generic[T]):
     def prefix(self) -> Prefix | None:
         """Return the part of the source that has been read so far, for a later run to skip. Return
         None if that part is not known or cannot be skipped: with a pipe, a compressed file or
-        reading settings."""
+        reading settings, or if the rows are not `resumable`."""
         counter = self._tracker.counter
         skipped_rows = self.skipped.rows if self.skipped else 0
         if counter is None or self._buffered or self._settings != ReadingSettings():
@@ -186,7 +189,7 @@ class Rows(Generic[T]):
 
     def _read_all(self) -> Iterator[T]:
         self.counts = counts = Counts(gold=GoldTally(self._gold) if self._gold else None)
-        self._tracker = StreamTracker(self.skipped)
+        self._tracker = StreamTracker(self.skipped, hashed=self._resumable)
         limit = self._limit
         if limit is not None and self.skipped is not None:
             limit -= self.skipped.rows
@@ -327,8 +330,12 @@ def _holds_half_characters(row: Row) -> bool:
     """Return True if a rationale in a row has a lone surrogate (half a character). Lone surrogates
     are replaced when the row is parsed."""
     texts = row.get("rationales")
-    texts = [*texts, row.get("rationale")] if isinstance(texts, list) else [row.get("rationale")]
-    for text in texts:
-        if isinstance(text, str) and not text.isascii() and whole_characters(text) != text:
-            return True
-    return False
+    if isinstance(texts, list):
+        for text in texts:
+            if _is_cut(text):
+                return True
+    return _is_cut(row.get("rationale"))
+
+
+def _is_cut(text: object) -> bool:
+    return isinstance(text, str) and not text.isascii() and whole_characters(text) != text

@@ -17,11 +17,13 @@ ZSTD = b"\x28\xb5\x2f\xfd"
 class StreamTracker:
     """Tracks how far the stream of a source has been read, and whether a pipe has more data. It
     only notices reads from the stream that `watch` returns. `skipped` is the beginning of the file
-    that was processed earlier and is to be skipped."""
+    that was processed earlier and is to be skipped. With `hashed`, the bytes of a plain file are
+    counted and hashed."""
 
-    def __init__(self, skipped: Prefix | None = None) -> None:
+    def __init__(self, skipped: Prefix | None = None, *, hashed: bool = False) -> None:
         self.skipped = skipped
-        # wrapper that counts what is read; None unless the source is a plain file
+        self._hashed = hashed or skipped is not None
+        # wrapper that counts and hashes what is read; None if there is none
         self.counter: CountingReader | None = None
         self.notes: list[str] = []  # sentences about parts that were left out
         self._pipe: _Pipe | None = None
@@ -29,12 +31,13 @@ class StreamTracker:
 
     def watch(self, stream: IO[bytes]) -> IO[bytes]:
         """Return a stream to read from instead of `stream`. While it is read, `counter` counts the
-        bytes if `stream` is a plain file, and `idle` works if `stream` is a pipe. Compressed files
-        and in-memory streams are returned unchanged."""
+        bytes of a plain file (with `hashed`), and `idle` works if `stream` is a pipe. Compressed
+        files and in-memory streams are returned unchanged."""
         try:
             descriptor = stream.fileno()
             if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return stream if _is_compressed(stream) else self._counted(stream)
+                plain = self._hashed and not _is_compressed(stream)
+                return self._counted(stream) if plain else stream
         except (OSError, AttributeError):  # in-memory streams, as tests use for stdin
             return stream
         self._pipe = _Pipe(descriptor)

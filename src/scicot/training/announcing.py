@@ -7,7 +7,7 @@ reads them copies the guess.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec import structs
 
 from scicot.records import Rationale
 from scicot.replies import SHORTEST, announces_answer, count_words, read_reply
@@ -51,7 +51,7 @@ class Announcements:
             return None
         self._cut += reply.rationale.split() != row.rationale.split()
         self._concluding += reply.still_concludes is not None
-        return replace(row, rationale=reply.rationale)
+        return structs.replace(row, rationale=reply.rationale)
 
     def report(self, reporter: Reporter, *, dev: bool) -> None:
         """Report the counts to the user. With `dev`, the message says that they are of the dev

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from msgspec import structs
+
 from scicot import stages
 from scicot.config import AnswerAs
 from scicot.models import characters
@@ -55,7 +57,7 @@ class Lesson:
         returned unchanged."""
         if not self.votes or rng.random() >= share:
             return self
-        return replace(self, question=replace(self.question, answer=rng.choice(self.votes)))
+        return replace(self, question=structs.replace(self.question, answer=rng.choice(self.votes)))
 
     def shuffled(self, rng: random.Random) -> Lesson:
         """Return the row with the texts of its choices randomly permuted. The labels stay in order,
@@ -66,12 +68,14 @@ class Lesson:
         choices = self.question.choices
         order = rng.sample(range(len(choices)), len(choices))
         permuted = tuple(
-            replace(choices[index], label=choice.label)
+            structs.replace(choices[index], label=choice.label)
             for choice, index in zip(choices, order, strict=True)
         )
         gold = self.question.labels.index(self.question.answer or "")
         answer = choices[order.index(gold)].label
-        return replace(self, question=replace(self.question, choices=permuted, answer=answer))
+        return replace(
+            self, question=structs.replace(self.question, choices=permuted, answer=answer)
+        )
 
     @property
     def in_fixed_order(self) -> bool:
