@@ -56,8 +56,8 @@ def command_begins() -> None:
 
 
 def command_ends() -> None:
-    """Make signals end the process at once again. If a signal is still waiting for the end of an
-    import, it is dropped, so that the command's own exit code is used."""
+    """Restore the handlers that end the process at once. A signal that is still held until an
+    import ends is dropped, so that the process exits with the command's exit code."""
     if getattr(signal.getsignal(signal.SIGALRM), "__module__", "") == __name__:
         signal.setitimer(signal.ITIMER_REAL, 0)  # the timer of `_ask`, not one of a calling program
     _exchange(_ask, _end)

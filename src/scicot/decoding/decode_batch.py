@@ -15,7 +15,7 @@ from scicot.models.native.interface import Decoder, PositionBias
 
 
 class DecodeBatch:
-    """A batch of rows that started at the same step, which is also their `DecoderCache`
+    """A batch of rows that started at the same step. It is also the `DecoderCache` of these rows
     (models/native/interface.py).
 
     `prefixes` is the KV cache of the rows' encoded sources, and `starts` are their first decoder
@@ -61,9 +61,9 @@ class DecodeBatch:
         return decoder(tokens[None], self)[0]
 
     def keep_ahead(self, added: int, accepted: int, token: int) -> None:
-        """Remove the tokens of rejected drafts from the KV cache. Of the `added` tokens that
-        `ahead` ran, the first `accepted` stay. `token`, which the model generated after them,
-        becomes the next decoder input."""
+        """Keep the first `accepted` of the `added` tokens that `ahead` put into the KV cache, and
+        remove the rest (rejected draft tokens). `token`, which the model generated after the kept
+        ones, becomes the next decoder input."""
         self._kv_cache.steps -= added - accepted
         self.tokens = torch.full_like(self.tokens, token)
 

@@ -7,8 +7,8 @@ as far as greedy decoding would have generated them, so the text does not change
 decoding, Leviathan et al. 2023, arXiv 2211.17192, without a draft model).
 
 For a single text, a forward pass over a draft of 5 tokens takes about as long as two decoding
-steps, since most of the time is spent on loading the weights. If the draft is accepted, it replaces
-six steps.
+steps, since most of the time is spent on loading the weights. If the whole draft is accepted, the
+pass replaces six steps.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ _TRIED, _SHARE = 15, 0.3
 
 
 class PromptLookup:
-    """Copies drafts for one text from its source, whose token ids are `words`."""
+    """Drafts the next tokens of one text by copying them from its source, whose token ids are
+    `words`."""
 
     def __init__(self, words: Ids) -> None:
         self._source = words

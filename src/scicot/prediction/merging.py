@@ -124,9 +124,9 @@ class _Parts:
         self.rows += 1
 
     def in_order(self, questions: Iterable[Question]) -> Iterator[bytes]:
-        """Yield the lines of the parts that answer these questions, in the order of the questions.
-        Raises ScicotError at the end if a question has no or too few rows, or if rows of other
-        questions are left."""
+        """Yield the lines that answer these questions, from all parts (outputs of shards), in the
+        order of the questions. Raises ScicotError at the end if a question has no or too few rows,
+        or if rows of other questions are left."""
         query = "select file, start from rows where id = ? order by sample"
         missing: list[str] = []
         incomplete = written = 0
@@ -207,8 +207,8 @@ def _maker_and_sample(location: str, row: Row) -> tuple[Any, int]:
 
 
 def _provenance_of(part: Path) -> Row:
-    """Return the entry "students" of a part's state file as {"students": ...}, or {} if it has
-    none. It is the same in all parts."""
+    """Return the entry "students" of a part's state file as {"students": ...}, or {} if the file
+    has none. All parts have the same entry."""
     state = read_state(state_path(part)) or {}
     return {name: state[name] for name in ("students",) if name in state}
 

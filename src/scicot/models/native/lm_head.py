@@ -130,9 +130,9 @@ class LMHead:
         """Yield the logits of hidden states for each part of the vocabulary, in blocks of `_block`
         tokens.
 
-        Yields (id of the part's first token, logits: rows x blocks x tokens of a block, index of
-        each block's first token within the part: blocks). If the size of a part is not a multiple
-        of `_block`, its last block overlaps the one before it.
+        Yields (start, logits, offsets): the id of the part's first token, logits of shape rows x
+        blocks x `_block`, and the offset of each block's first token within the part. If the size
+        of a part is not a multiple of `_block`, its last block overlaps the one before it.
         """
         for (start, _), part in zip(self._spans, self._parts(), strict=True):
             logits = part(states)

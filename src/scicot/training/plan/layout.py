@@ -53,8 +53,11 @@ class Layout:
     @classmethod
     def grouped(cls, settings: TrainSettings, lessons: int, tokens: int) -> Layout:
         """Make the layout for the settings and an epoch with this many training rows and tokens.
-        The number of batches is `settings.accumulate`, or one for each group if this setting is
-        None."""
+
+        The number of batches is `settings.accumulate` or, if this setting is None, one for each
+        group. The number of groups is _GROUPS, rounded up to a multiple of the batches. If a step
+        has fewer rows than that, each batch is one group, and there are at most as many as rows.
+        """
         rows, budget = settings.batch_rows, settings.batch_tokens
         batches = settings.accumulate or 1
         groups = batches * -(-_GROUPS // batches)

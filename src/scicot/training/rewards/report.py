@@ -27,11 +27,12 @@ class RoundReport:
     reward_kept: float | None
     reward_teacher: float | None  # mean over the teacher's rationales of the questions
     positive: float  # share of rationales with a reward above 0
-    # share of the rationales whose reward is at least that of the teacher's rationale, both capped
+    # of the rationales, the share whose reward is at least that of the teacher's rationale of the
+    # same question, both capped
     above_teacher: float | None
     leak: float | None  # mean gain in log p(gold) if the rationale is the text of the right choice
-    # share of the rationales with a positive reward that may leak the answer: they announce it, or
-    # their reward is above the cap
+    # of the rationales with a positive reward, the share that may leak the answer: they announce
+    # it, or their reward is above the cap
     leak_share: float | None
     announcing: float  # share of rationales that announce an answer
     names_one: float  # share that name exactly one choice
@@ -154,8 +155,9 @@ def _capped(row: Row, name: str, cap: float) -> float:
 
 
 def _leaks(row: Row, cap: float) -> bool:
-    """Return True if the positive reward of a row may come from a leaked answer: the rationale
-    announces the answer, or the reward exceeds `cap` times the leak."""
+    """Return True if a row's positive reward may come from a leaked answer: the rationale announces
+    the answer, or the leak is positive and the reward exceeds `cap` times the leak. The leak,
+    row["leak"], is the gain from the bare text of the gold choice."""
     if row["rejected"] == "leaks-answer":
         return True
     leak = row["leak"]
