@@ -51,7 +51,9 @@ def fold_settings(settings: TrainSettings, reward: RewardSettings) -> TrainSetti
     if settings.seeds > 1:
         raise UsageError("--seeds: a rewarded training is of one seed; give the command for each")
     if settings.weights:
-        raise UsageError("--weights: means nothing with --reward, whose share is --reward-weight")
+        raise UsageError(
+            "--weights: means nothing with --reward; --reward-weight is that of rewarded rationales"
+        )
     if processes.count() > 1:
         raise ScicotError("--reward: several processes cannot share it; --jobs trains side by side")
     return replace(
