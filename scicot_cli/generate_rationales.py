@@ -73,8 +73,8 @@ def generate_rationales(
         typer.Option(
             "--base-url",
             metavar="URL",
-            help="URL of another server with the API of anthropic: or openai: (vLLM, Ollama, "
-            "llama.cpp, SGLang, LM Studio, OpenRouter, DeepSeek, LiteLLM).",
+            help="URL of another server, for --teacher anthropic:MODEL or openai:MODEL (vLLM, "
+            "Ollama, llama.cpp, SGLang, LM Studio, OpenRouter, DeepSeek, LiteLLM).",
         ),
     ] = None,
     samples: Annotated[
@@ -215,8 +215,9 @@ def generate_rationales(
         float,
         typer.Option(
             "--max-wait",
-            help="Maximum total seconds for one request and its retries; then the command stops "
-            "and can be resumed.",
+            help="Maximum total seconds for one request and its retries. Then the command stops "
+            "and can be resumed; or, if other requests were answered meanwhile and no rate limit "
+            "was met, the request becomes an error row and the run continues.",
         ),
     ] = GenerateSettings.max_wait,
     timeout: Annotated[
@@ -250,7 +251,7 @@ def generate_rationales(
     """Ask a teacher to explain every question.
 
     Rows are written in the order in which the replies arrive. Run the same command again to
-    continue after a stop; no request is repeated.
+    continue after a stop; answered requests are not repeated.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = GenerateSettings(

@@ -85,11 +85,11 @@ class Slots:
 
 
 class Step:
-    """One decoding step in the first slots, which is also the decoder's `DecoderCache`.
+    """Computes one decoding step for the first `rows` slots. The object is also the `DecoderCache`
+    that the decoder reads and writes.
 
-    `shape` is the number of slots, of source positions and of text positions that the step
-    computes. Since it is fixed, empty slots and finished texts are computed as well, and their
-    results ignored.
+    `shape` is (rows, source positions, text positions). Since it is fixed, empty slots and finished
+    texts are computed as well, and their results ignored.
     """
 
     def __init__(

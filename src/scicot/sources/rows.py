@@ -31,8 +31,8 @@ _PAUSE_SECONDS = 1.0  # if a stream delivers nothing for this time, the rows so 
 
 @dataclass(slots=True)
 class Counts:
-    """Counts of the rows read so far in one pass over a source. `rows` is the number of records
-    made from them."""
+    """Counts of one pass over a source so far. `rows` counts the records yielded, of which a row
+    may give several. The other numbers count rows of the source."""
 
     rows: int = 0
     invalid: int = 0  # rows skipped by skip_invalid

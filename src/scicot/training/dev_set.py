@@ -48,11 +48,12 @@ class DevSet:
         Other stages: dev_accuracy (0 to 1), and dev_loss, the mean of -log p(gold choice) in nats,
         with probabilities normalised over the choices.
 
-        Other stages have up to three more metrics. They are fitted on the rows with the kind of
-        input that the student reads in `predict`, if there are any. dev_temperature calibrates the
-        scores. dev_mix_direct is the weight of the answer without a rationale when it is averaged
-        with the answer given a rationale (only with rationale dropout). dev_confidence_power is an
-        exponent (confidence_power.py; only if questions have several rationales).
+        Other stages have up to three more metrics. They are fitted on the dev rows whose input is
+        as in `predict` (see `_as_predicted`; for stage 2, rows with a student's rationale), and are
+        missing if there are no such rows. dev_temperature calibrates the scores. dev_mix_direct is
+        the weight of the answer without a rationale when it is averaged with the answer that uses
+        one (only with rationale dropout). dev_confidence_power is an exponent (confidence_power.py;
+        only if questions have several rationales).
         """
         import torch
 
@@ -155,10 +156,10 @@ class DevSet:
         return metrics
 
     def _as_predicted(self, lesson: Lesson) -> bool:
-        """Return whether a row has the kind of input that the student reads in `predict`. A row
-        with a teacher's rationale does not have it if the student reads rationales and writes none
-        itself: in `predict` it then reads rationales of another student. Given a teacher's
-        rationale, an answer student is more confident, and more often right."""
+        """Return whether a row has the kind of input that the student reads in `predict`. A stage 2
+        student reads the rationales of another student there, so a row with a teacher's rationale
+        does not have it: with such a rationale the student is more confident, and more often
+        right."""
         form = FORMS[self._stage]
         return lesson.by_student or form.writes_rationale or not form.reads_rationale
 
@@ -190,8 +191,8 @@ def _gold_probabilities(
 
 @contextmanager
 def _bf16_autocast(model: Any, *, enabled: bool) -> Iterator[None]:
-    """Run the model in bf16 within this context, if `enabled`, as `predict` does. The output layer
-    always runs in fp32, because in bf16 labels would often have equal scores."""
+    """Within this context, the model runs in bf16, as in `predict`, if `enabled` is True. The
+    output layer runs in fp32 in any case, because in bf16 labels would often have equal scores."""
     import torch
 
     head, device_type = model.get_output_embeddings(), model.device.type

@@ -110,8 +110,8 @@ def _naming(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """The input of a student and the text that it is trained to write: `head`, `target` and `tail`,
-    joined by spaces. Truncation shortens only the end of `target`."""
+    """The input of a student (`source`) and the text that it is trained to write: `head`, `target`
+    and `tail`, joined by spaces. If that text is too long, only the end of `target` is cut."""
 
     source: Input
     target: str

@@ -234,9 +234,9 @@ def replaced_run(run: Path) -> Path:
 
 
 def check_ours(run: Path) -> None:
-    """Check that training may write to the run directory and to the directory of the replaced run
-    beside it, and may delete them with --force. Raises ScicotError if one of them exists and is
-    neither empty nor a run of scicot."""
+    """Check that training may write and delete `run`, and the directory beside it in which --force
+    keeps the former run. Raises ScicotError if one of the two exists and is neither empty nor a run
+    of scicot."""
     for folder in (run, replaced_run(run)):
         if folder.exists() and not folder.is_dir():
             raise ScicotError(f"-o {folder}: is a file; name another directory")

@@ -50,10 +50,10 @@ class ScoredRationale:
 
 @dataclass(frozen=True)
 class ScoredQuestion:
-    """The scored samples of a question, and the answer student's outputs with other texts in place
-    of the rationale: with no rationale (`none`), the text of the gold choice (`announced`), a
-    rationale of another question (`shuffled`, None if there is no other question), and the
-    teacher's rationale (`teacher`, the best of several; None if there is none)."""
+    """The scored samples of a question, and the answer student's outputs with something else in
+    place of a sample: nothing (`none`), the text of the gold choice (`announced`), a rationale of
+    another question (`shuffled`; None if there is no other question), or the teacher's rationale
+    (`teacher`: the best of several; None if there is none)."""
 
     question: Question
     samples: Sequence[ScoredRationale]
