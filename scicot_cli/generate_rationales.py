@@ -84,8 +84,8 @@ def generate_rationales(
         RevealAnswer,
         typer.Option(
             _REVEAL,
-            help="When to show the teacher the right answer (as STaR does). never; always (also if "
-            "no value is given); on-failure: only in a second request, after the first reply was "
+            help="When to show the teacher the right answer (as STaR does). never; always (also "
+            "for the bare option); on-failure: only in a second request, after the first reply was "
             "rejected.",
         ),
     ] = GenerateSettings.reveal_answer,

@@ -58,7 +58,7 @@ class _CountCuts:
 
 
 class Team:
-    """The processes of this command, which predict windows in parallel. There may be only one."""
+    """The processes of this command (one or more), which predict windows in parallel."""
 
     def __init__(self, device: str) -> None:
         """Initialise the process group if there are several processes."""

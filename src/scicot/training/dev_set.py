@@ -52,8 +52,8 @@ class DevSet:
         as in `predict` (see `_as_predicted`; for stage 2, rows with a student's rationale), and are
         missing if there are no such rows. dev_temperature calibrates the scores. dev_mix_direct is
         the weight of the answer without a rationale when it is averaged with the answer that uses
-        one (only with rationale dropout). dev_confidence_power is an exponent (confidence_power.py;
-        only if questions have several rationales).
+        one (only with rationale dropout). dev_confidence_power is the exponent of the confidence
+        by which --weigh confidence weights answers (only if questions have several rationales).
         """
         import torch
 

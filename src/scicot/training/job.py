@@ -63,9 +63,9 @@ def train_rationale(
 
     With `settings.folds`, that many fold students are trained as well (RUN/folds/0, ...).
     RUN/out_of_fold.jsonl then holds each row's question with the rationale of a fold student that
-    was not trained on it. The files `fold_questions` add further questions to this file, such as
-    those that the teacher answered wrong. With `settings.seeds` above 1 the runs are RUN/seed-0,
-    ... and the returned manifest summarises them.
+    was not trained on it. The option `fold_questions` names files whose questions are added to this
+    file, such as those that the teacher answered wrong. With `settings.seeds` above 1 the runs are
+    RUN/seed-0, ... and the returned manifest summarises them.
 
     With `reward`, rounds of sampling follow (see the package rewards/). In each round, students
     write several rationales for each question, and an answer student (of a run of train-answer
