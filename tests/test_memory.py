@@ -10,6 +10,7 @@ import pytest
 import torch
 from causal_models import tiny
 
+from scicot.decoding.batch_limits import BatchLimits
 from scicot.decoding.native_engine import NativeEngine
 from scicot.devices import release_pages
 from scicot.models.pretrained import load_tokenizer
@@ -61,6 +62,17 @@ def test_scoring_makes_no_second_copy_of_the_output_layer() -> None:
     engine.score([[5, 6, 7]], [[[8], [9]]])
     output: Any = engine._model.decoder.output
     assert output._layers == []
+
+
+def test_the_kv_cache_of_a_large_model_is_smaller_in_fp32() -> None:
+    """In fp32 the weights of the whole Gemma 3 270M and its KV cache take 1.2 times the weights."""
+    weights, token_bytes = 268_098_176, 18_432
+    sizes: Any = {"weights": weights, "weight_bytes": 4 * weights, "token_bytes": token_bytes}
+    cached = [
+        BatchLimits.of("cpu", 262_144, 256, None, dtype=dtype, **sizes).tokens * token_bytes
+        for dtype in (torch.float32, torch.bfloat16)
+    ]
+    assert cached == pytest.approx([0.2 * 4 * weights, 0.3 * 4 * weights], rel=1e-3)
 
 
 def test_a_tokenizer_keeps_no_copies_of_its_vocabulary(tmp_path: Path) -> None:

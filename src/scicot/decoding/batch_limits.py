@@ -21,8 +21,9 @@ _GROUP = {"cpu": 64, "cuda": 1024}  # rows started together
 # Limit of a causal model's KV cache on a CPU, in bytes: the largest of a minimum, a share of the
 # weights' bytes, and what the weights in fp32 leave of _WEIGHTS_AND_CACHE. Matrix products of more
 # rows are faster: with 520 MiB instead of 256 MiB, a model of 126 million weights generated 1.6
-# times as fast in fp32.
-_CACHE, _SHARE, _WEIGHTS_AND_CACHE = 2**28, 0.3, 2**30
+# times as fast in fp32. In fp32 the weights leave less room, so minimum and share are smaller.
+_MINIMUM, _SHARE, _WEIGHTS_AND_CACHE = 2**28, 0.3, 2**30
+_MINIMUM_FP32, _SHARE_FP32 = 2**27, 0.2
 # multiple to which batch widths are padded on GPUs, where attention copies masks of other widths
 _WIDTH_MULTIPLE = 8
 
@@ -62,6 +63,7 @@ class BatchLimits:
         batch_size: int,
         batch_tokens: int | None,
         *,
+        dtype: torch.dtype = torch.float32,
         token_bytes: int = 0,
         weights: int = 0,
         weight_bytes: int = 0,
@@ -71,9 +73,10 @@ class BatchLimits:
         `vocabulary` is the number of tokens in the model's vocabulary, `batch_size` the limit on
         sequences in a batch. `batch_tokens` replaces the default for `tokens`. `token_bytes` is the
         KV cache size of one token in bytes. On a CPU, if `token_bytes` is not 0, the default for
-        `tokens` is bounded so that the KV cache takes at most the largest of three sizes: 256 MiB;
-        0.3 times `weight_bytes` (the size of the model's weights); 1 GiB minus 4 bytes for each of
-        the model's weights, whose number is `weights`.
+        `tokens` is bounded so that the KV cache takes at most the largest of three sizes: 256 MiB
+        (128 MiB if `dtype`, that of the products, is fp32); 0.3 times (fp32: 0.2 times)
+        `weight_bytes`, the size of the model's weights; 1 GiB minus 4 bytes for each of the model's
+        weights, whose number is `weights`.
         """
         tokens, encoded, logits, group = (
             defaults.get(device, defaults["cpu"])
@@ -81,7 +84,9 @@ class BatchLimits:
         )
         if token_bytes and device == "cpu":
             encoded = _ENCODED_JOINT
-            cache_bytes = max(_CACHE, int(_SHARE * weight_bytes), _WEIGHTS_AND_CACHE - 4 * weights)
+            fp32 = dtype is torch.float32
+            least, share = (_MINIMUM_FP32, _SHARE_FP32) if fp32 else (_MINIMUM, _SHARE)
+            cache_bytes = max(least, int(share * weight_bytes), _WEIGHTS_AND_CACHE - 4 * weights)
             tokens = min(tokens, max(1, cache_bytes // token_bytes))
         tokens = batch_tokens or tokens
         return cls(

@@ -17,12 +17,15 @@ from scicot.decoding.length_batches import length_batches
 from scicot.decoding.sampling import uniforms
 from scicot.decoding.shrinking_batches import ShrinkingBatches
 from scicot.decoding.workers import Workers
-from scicot.devices import keep_freed_memory, return_freed_memory
+from scicot.devices import LARGEST_BLOCK, keep_freed_memory, return_freed_memory
 from scicot.models.native import native_model
 from scicot.models.native.lm_head import logsumexp
 from scicot.out_of_memory import retry_with_less
 
 _IN_SLOTS = ("cuda",)  # device types that use continuous_batching.py
+# On a CPU in fp32, freed blocks of a model with many weights are kept only if they are small.
+# Otherwise the free memory between its blocks takes a tenth of the size of its weights.
+_LARGE, _LARGE_BLOCK = 200_000_000, 2**20  # weights, bytes
 
 
 class NativeEngine:
@@ -46,16 +49,19 @@ class NativeEngine:
         stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         device = model.device.type
+        weights = model.num_parameters()
         if device == "cpu":
-            keep_freed_memory()
+            large = weights > _LARGE and dtype is torch.float32
+            keep_freed_memory(_LARGE_BLOCK if large else LARGEST_BLOCK)
         self._model = native_model(model, dtype, ends)
         self._limits = BatchLimits.of(
             device,
             model.config.vocab_size,
             batch_size,
             batch_tokens,
+            dtype=dtype,
             token_bytes=self._model.token_bytes,
-            weights=model.num_parameters(),
+            weights=weights,
             weight_bytes=sum(weight.nbytes for weight in model.parameters()),
         )
         self._workers = Workers(model.device, batch_size // (2 * self._limits.group), stopped)
