@@ -67,7 +67,8 @@ def predict(
         bool,
         typer.Option(
             "--with-folds",
-            help="Also use the rationales of the fold students of train-rationale --folds.",
+            help="Let the fold students of the rationale models (train-rationale --folds) write "
+            "rationales too.",
         ),
     ] = PredictSettings.with_folds,
     rationale_from: Annotated[
@@ -110,8 +111,8 @@ def predict(
         typer.Option(
             "--weigh",
             help="How answers with several rationales are averaged. mean: equally; confidence: "
-            "more confident answers count more. How much more is fitted by train-answer on a dev "
-            "set with several rationales per question.",
+            "more confident answers count more, by an exponent that train-answer fits on a dev set "
+            "with several rationales per question.",
         ),
     ] = PredictSettings.weigh,
     vote: Annotated[

@@ -85,7 +85,10 @@ Accumulate = Annotated[
 ]
 Attention = Annotated[
     config.Attention,
-    typer.Option("--attention", help="Attention implementation; auto: eager on a CPU, else sdpa."),
+    typer.Option(
+        "--attention",
+        help="Attention implementation; auto: eager for encoder-decoders on a CPU, else sdpa.",
+    ),
 ]
 GradientCheckpointing = Annotated[
     bool,

@@ -172,9 +172,9 @@ class Pace:
         excess must be more than _SURE standard deviations, and at least the share _FEW of all
         outcomes.
 
-        The share of random refusals was measured in the last trial, a decrease of the rate. If that
-        began more than _RETRIED seconds ago, the share counts as 0, so that refusals start a new
-        trial.
+        The share of random refusals was measured in the last trial (a decrease of the rate, see
+        trial.py). If that trial began _RETRIED seconds ago or earlier, the share counts as 0, so
+        that refusals start a new trial.
         """
         random_share = self._random if now - self._last_trial < _RETRIED else 0.0
         answers, refusals = self._weights

@@ -50,8 +50,8 @@ class Spool:
         self._count = 0
 
     def file(self, value: Any) -> Any:
-        """Write rows in memory to a new file and return its path. Return None and file names
-        unchanged, and raise TypeError for any other value."""
+        """If `value` holds rows in memory, write them to a new file and return its path. A file
+        name or None is returned as it is. Raises TypeError for any other value."""
         rows = in_memory(value)
         if rows is None:
             if value is not None and not isinstance(value, str | os.PathLike):

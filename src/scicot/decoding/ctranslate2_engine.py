@@ -19,8 +19,8 @@ class CTranslate2Engine:
     """An `Engine` (engine.py) for a converted model (conversion.py) on the CPU. It decodes greedily
     or by beam search, and does not sample.
 
-    `folder` contains the converted model, `end` is the id of the end token, and `precision` ("int8"
-    or "fp32") that of matrix products. A batch has at most `batch_tokens` padded tokens.
+    `folder` contains the converted model, and `end` is the id of the end token. Matrix products use
+    `precision`, "int8" or "fp32". A batch has at most `batch_tokens` padded tokens.
     """
 
     def __init__(self, folder: Path, end: int, *, precision: str, batch_tokens: int | None) -> None:

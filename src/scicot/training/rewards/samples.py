@@ -263,7 +263,7 @@ def _existing(
 
 
 def _name(fold_student: Run, main: Path) -> str:
-    """Return the name of a fold student in the rows: "student:RUN/folds/K@HASH". `main` is the
-    directory of its main run."""
+    """Return the name by which rows refer to a fold student: "student:RUN/folds/K@HASH". `main` is
+    the directory of the run that contains its folds."""
     folder = fold_student.directory.parent.relative_to(main.parent)
     return f"{STUDENT}{folder}/{fold_student.identity}"
