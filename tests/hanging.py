@@ -3,7 +3,7 @@
 In `make test` each worker of pytest-xdist has a timer that needs neither Python's lock nor signals:
 after LIMIT seconds in one test, it writes the stack of every thread and ends the worker. The stacks
 are printed, and pytest-xdist gives the worker's remaining tests, and this one again, to a new
-worker. A test that hangs a second time fails.
+worker. A test that hangs a second time fails, and so does the third one that hangs in a run.
 """
 
 import faulthandler
@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped, unused-ignore]
+from xdist.workermanage import WorkerController  # type: ignore[import-untyped, unused-ignore]
 
 LIMIT = 400.0  # seconds; the longest test takes a tenth of it
 _REPEATED = "hung"  # outcome of a test that is repeated
+_REPEATS = 2  # tests repeated in a run; the Makefile allows as many new workers
 
 
 class Worker:
@@ -31,6 +34,30 @@ class Worker:
             return (yield)
         finally:
             faulthandler.cancel_dump_traceback_later()
+
+
+class Scheduling(LoadFileScheduling):  # type: ignore[misc, unused-ignore]
+    """xdist's scheduling by files, which does not wait forever after a worker has ended.
+
+    That of xdist hands out the finished files of the worker again, as empty ones, and a single file
+    at a time. But a worker starts a test only if it has a further one, or is told to finish.
+    """
+
+    def remove_node(self, node: WorkerController) -> str | None:
+        files = self.assigned_work[node]
+        for name in [name for name, tests in files.items() if all(tests.values())]:
+            del files[name]
+        hung: str | None = super().remove_node(node)
+        return hung
+
+    def _reschedule(self, node: WorkerController) -> None:
+        super()._reschedule(node)
+        while (
+            self.workqueue
+            and not node.shutting_down
+            and self._pending_of(self.assigned_work[node]) < 2
+        ):
+            self._assign_work_unit(node)
 
 
 class Controller:
@@ -49,11 +76,14 @@ class Controller:
         if not stacks:  # it crashed by itself
             return
         report.longrepr = f"{crashitem} took more than {LIMIT:.0f} s\n{stacks}"
-        if crashitem not in self._hung:
+        if crashitem not in self._hung and len(self._hung) < _REPEATS:
             self._hung.add(crashitem)
             report.outcome = _REPEATED
             terminal = self._config.pluginmanager.getplugin("terminalreporter")
             terminal.write_line(f"\nrepeated in a new process: {report.longrepr}")
+
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
     def pytest_report_teststatus(self, report: Any) -> tuple[str, str, str] | None:
         return ("hung", "H", "HUNG") if report.outcome == _REPEATED else None

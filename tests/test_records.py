@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from scicot.records import Prediction, Question, Rationale
+from scicot.records import Choice, Prediction, Question, Rationale
 from scicot.row_fields import RowProblem
 from scicot.text import normalized
 
@@ -128,3 +128,11 @@ def test_a_field_is_found_behind_dots() -> None:
     for missing in ("meta.topic", "id.x", "none"):
         with pytest.raises(KeyError):
             question.field(missing)
+
+
+def test_choices_are_compared_by_label_and_text() -> None:
+    first, second = Choice("A", "x"), Choice("A", "x", {"k": 1})
+    assert first == second
+    assert not first != second  # noqa: SIM202
+    assert hash(first) == hash(second)
+    assert first != Choice("A", "y")

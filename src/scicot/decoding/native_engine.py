@@ -23,7 +23,7 @@ from scicot.models.native.lm_head import logsumexp
 from scicot.out_of_memory import retry_with_less
 
 _IN_SLOTS = ("cuda",)  # device types that use continuous_batching.py
-# On a CPU in fp32, freed blocks of a model with many weights are kept only if they are small.
+# On a CPU in fp32, freed blocks of a large causal model are kept only if they are small.
 # Otherwise the free memory between its blocks takes a tenth of the size of its weights.
 _LARGE, _LARGE_BLOCK = 200_000_000, 2**20  # weights, bytes
 
@@ -51,7 +51,8 @@ class NativeEngine:
         device = model.device.type
         weights = model.num_parameters()
         if device == "cpu":
-            large = weights > _LARGE and dtype is torch.float32
+            causal = not model.config.is_encoder_decoder
+            large = causal and weights > _LARGE and dtype is torch.float32
             keep_freed_memory(_LARGE_BLOCK if large else LARGEST_BLOCK)
         self._model = native_model(model, dtype, ends)
         self._limits = BatchLimits.of(

@@ -50,7 +50,9 @@ class Prediction(Struct, frozen=True):
                     f'"prediction" is {prediction!r}, which is none of the labels {[*labels]}'
                 )
         rationales = row.get("rationales") or []
-        if not isinstance(rationales, list) or not {*map(type, rationales)} <= _STRINGS:
+        if not isinstance(rationales, list) or not (
+            {*map(type, rationales)} <= _STRINGS or all(isinstance(r, str) for r in rationales)
+        ):
             raise RowProblem('"rationales" must be a list of strings')
         scores = row.get("scores") or {}
         if not isinstance(scores, MAPPING) or not _are_probabilities(scores.values()):

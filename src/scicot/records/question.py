@@ -29,6 +29,9 @@ class Choice(Struct, frozen=True, eq=False):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Choice) and (self.label, self.text) == (other.label, other.text)
 
+    def __ne__(self, other: object) -> bool:  # that of Struct compares identities
+        return not self == other
+
     def __hash__(self) -> int:
         return hash((self.label, self.text))
 
