@@ -86,8 +86,7 @@ Accumulate = Annotated[
 Attention = Annotated[
     config.Attention,
     typer.Option(
-        "--attention",
-        help="Attention implementation; auto: eager for encoder-decoders on a CPU, else sdpa.",
+        "--attention", help="Implementation; auto: eager for encoder-decoders on a CPU, else sdpa."
     ),
 ]
 GradientCheckpointing = Annotated[

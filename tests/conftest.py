@@ -223,10 +223,8 @@ def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield str(shim(tmp_path_factory.mktemp("preloaded"), Path(short) / "socket"))
         server.kill()
         server.wait()
-        for pipe in (
-            server.stdin,
-            server.stdout,
-        ):  # other processes may still hold their other ends
+        # Reading to their ends could last, since other processes may hold these pipes too.
+        for pipe in (server.stdin, server.stdout):
             assert pipe is not None
             pipe.close()
 

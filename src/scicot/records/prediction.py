@@ -12,7 +12,6 @@ from scicot.records.question import Question
 from scicot.row_fields import MAPPING, Row, RowProblem, mapping_field
 from scicot.text import whole_characters
 
-_STRINGS = {str}
 _ROUNDING = 0.02  # tolerance for the sum of probabilities, which other tools may have rounded
 _MAX_PROBABILITY = 1 + 1e-6  # a probability of 1, rounded to fp32
 
@@ -50,9 +49,7 @@ class Prediction(Struct, frozen=True):
                     f'"prediction" is {prediction!r}, which is none of the labels {[*labels]}'
                 )
         rationales = row.get("rationales") or []
-        if not isinstance(rationales, list) or not (
-            {*map(type, rationales)} <= _STRINGS or all(isinstance(r, str) for r in rationales)
-        ):
+        if not isinstance(rationales, list) or not all(isinstance(r, str) for r in rationales):
             raise RowProblem('"rationales" must be a list of strings')
         scores = row.get("scores") or {}
         if not isinstance(scores, MAPPING) or not _are_probabilities(scores.values()):

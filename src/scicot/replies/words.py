@@ -107,8 +107,6 @@ class TextWords:
         self._ends: list[int] = []
         # word number -> run of words that are at most WORD_GAP characters apart
         self._runs: list[int] = []
-        codes: list[str] = []
-        code_of = lexicon.codes.get
         run = previous_end = 0
         for match in WORD.finditer(text):
             start, end = match.span()
@@ -117,9 +115,7 @@ class TextWords:
             self._starts.append(start)
             self._ends.append(end)
             self._runs.append(run)
-            known = end - start <= _LONGEST_WORD
-            codes.append(code_of(match[0].casefold(), _UNKNOWN) if known else _UNKNOWN)
-        self._codes = "".join(codes)
+        self._codes = "".join(map(self._code, self._starts, self._ends))
         self._found: dict[int, tuple[int, list[ChoiceWords]]] = {}  # cache by word number
 
     def _code(self, start: int, end: int) -> str:
