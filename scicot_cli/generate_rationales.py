@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,12 +29,23 @@ class GenerateRationales(GroupedCommand):
     and is then "always"."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        words = [
-            f"{_REVEAL}=always" if arg == _REVEAL and following not in _WHEN else arg
-            # without a value, --reveal-answer is followed by another argument or by nothing
-            for arg, following in zip(args, [*args[1:], ""], strict=False)
-        ]
-        return super().parse_args(ctx, words)
+        try:
+            return super().parse_args(ctx, _with_values(args, lambda word: word in _WHEN))
+        except Exception as error:
+            meant = _with_values(args, lambda word: word != "" and not word.startswith("-"))
+            if _REVEAL not in meant or "unexpected extra argument" not in str(error):
+                raise
+            # The extra argument may be a misspelt value: parse it as one, for a better message.
+            return super().parse_args(ctx, meant)
+
+
+def _with_values(args: list[str], is_value: Callable[[str], bool]) -> list[str]:
+    """Return the command line with "=always" after each --reveal-answer that has no value, that is,
+    whose next word is not a value according to `is_value` ("" stands for no next word)."""
+    return [
+        f"{_REVEAL}=always" if arg == _REVEAL and not is_value(following) else arg
+        for arg, following in zip(args, [*args[1:], ""], strict=False)
+    ]
 
 
 COMMAND_CLASS = GenerateRationales  # read by commands.py
