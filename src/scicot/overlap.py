@@ -1,9 +1,9 @@
 """Detect test questions that a student was trained on.
 
 Two questions have the same text if they differ only in case, punctuation and white space. They are
-the same question if their context and choices (in any order) are equal too. Training on a question
-with the same text but other choices, as from a template ("Which of these floats on water?"),
-reveals little about the answer. Training on the same question reveals it.
+the same question if their context and choices (in any order) are equal too. Training on the same
+question reveals the answer. Training on a question with the same text but other choices reveals
+little. Such questions are made from a template, for example "Which of these floats on water?".
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ class Overlap:
 
     @property
     def is_of_templates(self) -> bool:
-        """True if the shared texts seem to come from templates: each occurs in several of the
-        questions, with different contexts or choices, and no question as a whole is in the other
-        set."""
+        """True if the shared texts seem to come from templates: each of them is the text of several
+        counted questions, which have different contexts or choices, and none of these questions is
+        itself in the other set."""
         return not self.same_question and all(
             len(questions) > 1 for questions in self.by_text.values()
         )

@@ -78,10 +78,11 @@ def leave_process_group() -> None:
 
 @contextmanager
 def process_group(device: str) -> Iterator[None]:
-    """Initialise the process group for a block, and destroy it at the end.
+    """Initialise the process group for a block, and destroy it at the end. A group that existed
+    before is used and not destroyed.
 
-    It is also destroyed if the block is interrupted, because a process that exits without
-    destroying it may abort in the threads of its backend. After other exceptions the group is not
+    The group is also destroyed if the block is interrupted (KeyboardInterrupt), because otherwise
+    its background threads may crash the process at exit. After other exceptions the group is not
     destroyed, and the launcher ends the processes. `device` is the value of --device.
     """
     new = join_process_group(device)

@@ -82,8 +82,8 @@ class Speed:
 
     @property
     def per_second(self) -> float:
-        """The average growth of the count per second between the first and the last record; 0.0 if
-        there is only one record."""
+        """The average growth of the count per second, from the record at the beginning of the last
+        `seconds` seconds to the newest one. 0.0 if there is only one record."""
         (start, first_count), (now, count) = self._moments[0], self._moments[-1]
         return (count - first_count) / (now - start) if now > start else 0.0
 

@@ -1,4 +1,4 @@
-"""Open an output file, new or to continue it, and append rows to it."""
+"""Open a new or existing output file, and append rows to it."""
 
 from __future__ import annotations
 
@@ -82,13 +82,13 @@ def open_output(
     """Open the output file of a command, either new or to continue an earlier run of the same
     command.
 
-    `target` "-" is standard output, which has no state file. `settings` and `inputs` (SHA-256 by
-    name) are recorded in the state file. `companions` are the suffixes of files that the command
-    writes beside the output. `provenance` contains further entries of the state file, which are not
-    compared when a run is continued. `defaults` are values for settings that older state files do
-    not record. With `force` an existing file is overwritten. Raises ScicotError if the file cannot
-    be continued (other command, other settings, no state file), is also an input, or is being
-    written by another process.
+    `target` "-" is standard output, which has no state file. The state file records the command,
+    its `settings`, its `inputs` (each name with the SHA-256, None if unknown) and the entries of
+    `provenance`. When a run is continued, only the command and the settings are compared.
+    `defaults` are values for settings that older state files do not record. `companions` are the
+    suffixes of files that the command writes beside the output. With `force` an existing file is
+    overwritten. Raises ScicotError if the file cannot be continued (other command, other settings,
+    no state file), is also an input, or is being written by another process.
     """
     state = {
         "scicot": __version__,

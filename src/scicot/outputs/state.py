@@ -18,8 +18,9 @@ def state_path(path: Path) -> Path:
 
 
 def own_state(path: Path) -> Row | None:
-    """Return the content of an output's state file, or None if there is none. Raises ScicotError if
-    the file cannot be read, or if something other than a file of scicot's own is in its place."""
+    """Return the content of the state file of the output `path`, or None if there is none. Raises
+    ScicotError if it cannot be read, or if scicot's files beside the output fail `check_beside`,
+    for example because one of them is a symbolic link."""
     check_beside(path)
     return read_state(state_path(path))
 
@@ -45,8 +46,8 @@ def differences(
 ) -> list[str]:
     """List the settings that differ between `old` and `new`, each as "name: was OLD, is NEW".
 
-    If a setting is missing from `old` or `new`, its value in `defaults` is used. So an output of an
-    older scicot without this setting can be continued.
+    A setting that is missing from `old` or `new` has its value in `defaults`, or else None. So an
+    output of an older scicot without this setting can be continued.
     """
     old, new = {**(defaults or {}), **old}, {**(defaults or {}), **new}
     return [

@@ -42,8 +42,9 @@ def _answering_run(name: Name) -> Run:
 
 
 def _check_source(answer: Run, rationales: Sequence[Run], source: str) -> None:
-    """Raise ScicotError if a run cannot answer with rationales from `source`: "student", "input",
-    "shuffled" or "none"."""
+    """Check an answer run together with the rationale runs and `source`, the value of
+    --rationale-from. Raises ScicotError if the run lacks rationales that it must read, or if the
+    rationale runs or `source` do not apply to it."""
     model = f"--answer-model {answer.location}"
     reads, writes = FORMS[answer.stage].reads_rationale, FORMS[answer.stage].writes_rationale
     if reads and not writes and source == "student" and not rationales:

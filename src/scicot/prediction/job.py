@@ -246,10 +246,13 @@ class _Job:
 def _question_pairs(
     rows: sources.Rows[Question], shift: int, questions: Iterator[Question]
 ) -> Iterator[QuestionPair]:
-    """Return pairs (question, source of its rationales): each of `questions` with the question
-    whose rationales it is answered with. If `shift` is 0, the source is the question itself.
-    Otherwise it is the question `shift` rows later; after the last row, counting continues with the
-    first."""
+    """Return pairs (question, source of rationales). The question is answered with the rationales
+    of the source, which is also a question.
+
+    `questions` are the unique questions of `rows`. If `shift` is 0, each question is its own
+    source. Otherwise the source is the question `shift` rows later, where the first row follows the
+    last one, and `rows` is read again to find it.
+    """
     if not shift:
         return ((question, question) for question in questions)
     rationale_sources = chain(

@@ -1,4 +1,5 @@
-"""Load each run of a prediction once, on the engine chosen for it."""
+"""Load each run of a prediction once, with the inference engine that is requested or chosen for it
+(torch, ctranslate2 or transformers)."""
 
 from __future__ import annotations
 
@@ -39,8 +40,8 @@ class LoadedStudents:
 
     @property
     def window(self) -> int:
-        """The number of sequences in a window. The questions of a window are read and predicted
-        together."""
+        """The number of sequences in a window, a group of questions that are predicted together. If
+        students write n rationales for each question, a question counts as n sequences."""
         return self._settings.window or self._sizes[1]
 
     def engines(self) -> dict[str, str]:

@@ -45,10 +45,10 @@ def merge(
     """Write the rows of all `parts`, unchanged, to `output` in the order of the questions. Return
     the number of rows.
 
-    Nothing is written, and ScicotError is raised, if the parts do not have exactly one row for
-    every question (rationale rows: one for every sample), or if a question in them differs from the
-    one in `questions`. The same holds if a part is unfinished, or was made with other settings than
-    the rest.
+    The parts must have exactly one prediction row for every question or, if they contain
+    rationales, one row for every sample of every question. Raises ScicotError and writes nothing if
+    a row is missing or superfluous, if a question differs from the one in `questions`, if a part is
+    unfinished, or if the parts were made with different settings.
     """
     reporter = reporter or LogReporter()
     if os.fspath(output) == STDOUT:
@@ -208,17 +208,17 @@ def _maker_and_sample(location: str, row: Row) -> tuple[Any, int]:
 
 def _provenance_of(part: Path) -> Row:
     """Return the entry "students" of a part's state file as {"students": ...}, or {} if the file
-    has none. All parts have the same entry."""
+    has none. One part is enough, since all parts were made by the same runs."""
     state = read_state(state_path(part)) or {}
     return {name: state[name] for name in ("students",) if name in state}
 
 
 def _settings_of(files: Sequence[Path]) -> Row | None:
-    """Return the settings that all parts were made with, or None if no part has a state file with
-    settings.
+    """Return the settings that all parts were made with, as a run without shards records them.
+    Parts without a state file are not checked; if no part has one, return None.
 
-    Raises ScicotError for a part that is not finished, or that was made with other settings than
-    the first one.
+    Raises ScicotError for a part that is not finished, or whose settings differ from those of the
+    parts before it.
     """
     common: Row | None = None
     for file in files:

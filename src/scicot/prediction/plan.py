@@ -1,4 +1,5 @@
-"""Plan a prediction: which runs write rationales and answer, how they decode, what rows record."""
+"""Plan a prediction: select the runs that write rationales and the runs that answer, their decoding
+settings, and the provenance that is stored in the output."""
 
 from __future__ import annotations
 
@@ -215,8 +216,8 @@ class Plan:
         }
 
     def seen_questions(self) -> SeenQuestions:
-        """Return the questions on which any of the students was trained, or its checkpoint was
-        selected."""
+        """Return the training questions of all students, and the dev questions used to select their
+        checkpoints."""
         seen = SeenQuestions()
         for run in self.runs:
             seen.read(run.directory)

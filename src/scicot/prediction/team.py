@@ -88,8 +88,9 @@ class Team:
             processes.leave_process_group()
 
     def on_all_ranks(self, work: Callable[[], Result]) -> Result:
-        """Run work() on all ranks and return its result. An error on any rank is raised on rank 0;
-        the other ranks then end with RankZeroFailed in `serve`."""
+        """Run work() on this rank, and return its result. Call on all ranks. An error on any rank
+        is raised on rank 0 only. The other ranks call `serve` next, which then raises
+        RankZeroFailed."""
         if self._group is None:
             return work()
         result = _tried(work)

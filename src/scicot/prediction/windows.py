@@ -27,9 +27,10 @@ def windows(
 ) -> Iterator[list[Item]]:
     """Yield the items in windows: lists of `size` items.
 
-    The last window may be shorter. A window is also shorter if `idle` reports that no further item
-    arrived within PATIENCE_SECONDS of the window's first one. If `items` raises a ScicotError, the
-    items before it are yielded first.
+    The last window may be shorter. A window is also shorter if no further item arrives within
+    PATIENCE_SECONDS of its first one. This needs `idle(seconds)`, which waits for an item and
+    returns True if none arrives in time; without it, every window is filled. If `items` raises a
+    ScicotError, the items before it are yielded first.
     """
     stream = iter(items)
     problem: ScicotError | None = None

@@ -3,10 +3,12 @@
     Wood insulates. Since metal conducts, the answer is (B) spoon.
                                                         |-------|   Claim ("B",), explicit
 
-The diagram shows a `Claim`: the part of the text that announces a choice. Only a choice in one of
-these places is announced: after a copula or a verb of picking ("the answer is B", "I would pick B",
-"the metaphor is: (B)"), before a verdict ("B is the best option"), or alone in its sentence.
-Anywhere else ("(A) is much too long", a list of the options) it is only mentioned.
+The diagram shows a `Claim`: the part of the text that announces a choice. Most claims follow "is",
+a colon or a verb such as "pick" ("the answer is B", "I would pick B", "the metaphor is: (B)"),
+precede words such as "is the best option", or are a label alone in its sentence. Others are phrases
+of languages.py, corrections (corrections.py), a later "This is the correct answer", and a choice
+with its label at the end of the text. Anywhere else ("(A) is much too long", a list of the options)
+a choice is mentioned but not announced.
 """
 
 from __future__ import annotations
@@ -187,9 +189,11 @@ def _referred(mentions: Mentions, start: int, end: int, previous: Sentence) -> l
 
 
 def _contradicted(mentions: Mentions, found: list[Sentence]) -> list[Sentence]:
-    """Return the sentences `found`, in which contradicted claims are made undecided. The last claim
-    of a sentence is contradicted if the next sentence is the text of another choice, as in "The
-    answer is A. Copper." where copper is not A."""
+    """Make claims undecided that the next sentence contradicts, and return the sentences `found`.
+
+    A claim at the end of a sentence is contradicted if the next sentence in the same line is the
+    text of another choice, as in "The answer is A. Copper." where copper is not A.
+    """
     for number, sentence in enumerate(found[:-1]):
         next_sentence = found[number + 1]
         between = mentions.text[sentence.end : next_sentence.start]

@@ -136,7 +136,7 @@ def _cut_verdict(
     index = reply_sentences.index(sentence)
     others = [other for other in reply_sentences if other is not sentence]
     remaining = " ".join(texts[:index] + texts[index + 1 :])
-    reasons = _before_verdict(mentions, sentence, label)
+    reasons = _reasons_for_verdict(mentions, sentence, label)
     if reasons is not None:
         remaining = f"{remaining} {reasons}"
         if count_words(remaining) >= _ENOUGH and not _restates(remaining, question):
@@ -161,10 +161,11 @@ def _cut_verdict(
             texts[index] = ""
 
 
-def _before_verdict(mentions: Mentions, sentence: Sentence, label: str) -> str | None:
-    """Return the reasons in a sentence that draws a conclusion, such as "It is learned, so it is
-    acquired" or "Therefore, it is acquired because it is learned". Return "" if it gives no
-    reasons, and None if no word such as "so" or "therefore" introduces the choice."""
+def _reasons_for_verdict(mentions: Mentions, sentence: Sentence, label: str) -> str | None:
+    """Return the reasons in a sentence that draws a conclusion with a word such as "so" or
+    "therefore". They are "It is learned." in both "It is learned, so it is acquired" and
+    "Therefore, it is acquired because it is learned". Return "" if the sentence gives no reasons,
+    and None if it draws no conclusion."""
     text, start = sentence.text, sentence.start
     cue = CUE.search(text)
     if cue is None:

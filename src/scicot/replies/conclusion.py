@@ -66,10 +66,12 @@ def conclusion_of(mentions: Mentions, reply_sentences: Sequence[Sentence]) -> Co
     The last sentence that announces an answer counts, but an explicit announcement ("the answer is
     (B)") takes precedence over a weaker one ("the metaphor is (B)").
 
-    Often no sentence announces an answer, as with Llama-2 ("(B) gum is stickier than (A) gold",
-    "Yes, the sentence is a run-on"). Then the candidates are the closing sentence, if it has a word
-    such as "therefore", and the opening sentence. The first candidate that names exactly one choice
-    by its label counts or, if there is none, the first that names exactly one choice by its text.
+    Some models, such as Llama-2, often announce no answer: "(B) gum is stickier than (A) gold",
+    "Yes, the sentence is a run-on". Then the closing sentence is examined, if it has a word such as
+    "therefore", and next the opening sentence. The first of them that names exactly one choice by
+    its label counts, where labels after "than" are ignored. If there is none, the first that names
+    exactly one choice by its text, or begins with one ("Copper, not wood."), counts. Any other
+    sentence with a word such as "not" is skipped.
     """
     claims = [claim for sentence in reply_sentences for claim in sentence.claims]
     if claims:

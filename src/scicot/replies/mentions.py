@@ -4,9 +4,9 @@
            |------|  |----|             Mention ("A",), marked; Mention ("B",), by its text
 
 Words are compared without case, punctuation and leading articles, so the choice "a service" is
-found in "Service.". The exact spelling is used only for choices with the same words. The time is
-linear in the length of the text: every pattern is anchored or bounded in length, and every list of
-choices ("A, B or C") is read once.
+found in "Service.". Choices that have the same words are told apart by their exact spelling. The
+time is linear in the length of the text: every pattern is anchored or bounded in length, and every
+list of choices ("A, B or C") is read once.
 """
 
 from __future__ import annotations
@@ -219,12 +219,14 @@ class Mentions:
         self, start: int, end: int, noun: bool, stop: int, by_text: tuple[str, ...]
     ) -> Mention | None:
         """Return the mention of a label at `start`. None if there is no label, or if a longer
-        choice text begins there ("2 apples" and not the label 2).
+        choice text begins there ("2 apples" and not the label 2). `stop` and `by_text` are the
+        result of `_text_at(start)`. `noun` is True if a word such as "option" precedes the label.
 
-        A marked label, as in "(B)", that is followed by the text of another choice ("(B) wood") is
-        ambiguous, so the mention has both labels. A bare label must be separated from the following
-        text: "A metal spoon" does not name A. If a bare label is also the text of a choice ("2"),
-        it is ambiguous too, unless it is written exactly as the label.
+        A label is marked if it has brackets, a colon or bold type, or if `noun` is True. If the
+        text of another choice follows it, as in "(B) wood", the mention has the labels of both
+        choices. A bare label must be separated from the following text: "A metal spoon" does not
+        name A. If the text of choice A is "B", a bare "B" means only the choice with this label,
+        but a bare "b" may mean either.
         """
         match = self._patterns.at.match(self.text, start, end)
         if not match:

@@ -36,8 +36,9 @@ def leads_to_list(text: str) -> bool:
 def listed_items(mentions: Mentions) -> set[int]:
     """Return the start positions of the lines that are items of a list of options.
 
-    If the line "(B) spoon" is followed by "(C) cork", it is an item of a list. If it is followed by
-    "(A) is wood", it is the answer, and the next line explains why another choice is wrong.
+    Successive lines that begin with different labels, such as "(B) spoon" and "(C) cork", are items
+    of a list. The exception is a first line with nothing but a choice, if the next line says more
+    about another choice: "(B) spoon" before "(A) is wood, which insulates" is the answer, no item.
     """
     listed = _spaced_items(mentions)
     previous: tuple[Mention, bool] | None = None

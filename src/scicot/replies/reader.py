@@ -80,8 +80,8 @@ class ParsedReply:
     """A parsed reply: `rationale` is the explanation without the sentences that state the answer,
     and `conclusion` is the label of the choice that the reply gives as the answer, or None.
 
-    `announced` is False if no sentence announces the conclusion, so that it was derived from the
-    opening or closing sentence. In a truncated reply, only an announced conclusion counts.
+    `announced` is False if no sentence announces an answer. The conclusion, if any, then comes from
+    the opening or closing sentence, and cannot be relied on if the reply was cut off.
 
     `ran_on` is True if the reply continued with another question. That part is ignored.
 
@@ -141,9 +141,9 @@ def read_thinking(text: str, question: Question) -> ParsedReply:
 
 
 def shortened(parsed: ParsedReply, max_tokens: int, question: Question) -> ParsedReply:
-    """Return the parsed reply with its rationale truncated to as many of its first sentences as
-    have at most `max_tokens` tokens in total, where a token is counted as 4 bytes. Parsing the
-    truncated rationale again returns it unchanged."""
+    """Return the parsed reply with its rationale truncated to at most `max_tokens` tokens, each
+    counted as 4 bytes. It ends with a whole sentence, unless even the first sentence is too long.
+    The truncated text is parsed again, because its new last sentence may state the answer."""
     for _ in range(_READINGS):
         text = shorten_to_tokens(parsed.rationale, max_tokens)
         if text == parsed.rationale:

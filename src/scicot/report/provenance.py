@@ -107,8 +107,8 @@ def _template(text: Input, student: Row) -> str:
 
 
 def total_usage(usages: Iterable[Mapping[str, float]]) -> dict[str, float]:
-    """Add up several usages, each {kind of tokens, or dollars: number}. Values that are not numbers
-    are ignored."""
+    """Add up usages such as {"input_tokens": 90, "output_tokens": 40, "cost_usd": 0.001} by key.
+    Values that are not numbers are ignored."""
     total: dict[str, float] = {}
     for usage in usages:
         for name, value in usage.items():
