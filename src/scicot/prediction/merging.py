@@ -80,7 +80,7 @@ def merge(
         state_path(target).unlink(missing_ok=True)
         if settings is not None:
             write_finished(
-                target, "predict", settings, {"rows": part_rows.rows}, _provenance_of(files[0])
+                target, "predict", settings, {"rows": part_rows.rows}, _provenance_of(files)
             )
     return part_rows.rows
 
@@ -206,11 +206,14 @@ def _maker_and_sample(location: str, row: Row) -> tuple[Any, int]:
     return prediction.teacher, prediction.sample
 
 
-def _provenance_of(part: Path) -> Row:
-    """Return the entry "students" of a part's state file as {"students": ...}, or {} if the file
-    has none. One part is enough, since all parts were made by the same runs."""
-    state = read_state(state_path(part)) or {}
-    return {name: state[name] for name in ("students",) if name in state}
+def _provenance_of(parts: Sequence[Path]) -> Row:
+    """Return the entry "students" of the parts' state files as {"students": ...}, or {} if none has
+    it. The first one found is enough, since all parts were made by the same runs."""
+    for part in parts:
+        state = read_state(state_path(part)) or {}
+        if "students" in state:
+            return {"students": state["students"]}
+    return {}
 
 
 def _settings_of(files: Sequence[Path]) -> Row | None:
@@ -221,6 +224,7 @@ def _settings_of(files: Sequence[Path]) -> Row | None:
     parts before it.
     """
     common: Row | None = None
+    first = files[0]  # the first part that has a state file
     for file in files:
         state = read_state(state_path(file))
         if state is None:
@@ -229,9 +233,10 @@ def _settings_of(files: Sequence[Path]) -> Row | None:
             raise ScicotError(f"{file}: is not finished; the same predict command goes on with it")
         recorded = state.get("settings")
         settings = {k: v for k, v in dict(recorded or {}).items() if k not in _PART_SETTINGS}
-        common = settings if common is None else common
+        if common is None:
+            first, common = file, settings
         if changed := differences(common, settings):
             raise ScicotError(
-                f"{file}: was made with other settings than {files[0]} ({'; '.join(changed)})"
+                f"{file}: was made with other settings than {first} ({'; '.join(changed)})"
             )
     return common and {name: value for name, value in common.items() if name != "window"}
