@@ -12,7 +12,7 @@ import pytest
 from conftest import QUESTION, Recorder, Trained, read_rows, world_rows, write_rows
 
 from scicot import PredictSettings, ScicotError, Shard, merge, predict
-from scicot.outputs import locked
+from scicot.outputs import locked, read_state, state_path
 from scicot.prediction.windows import of_shard, size_of_shard, windows
 from scicot_cli.predict import slurm_shard
 
@@ -176,6 +176,12 @@ def test_what_merge_refuses(trained: Trained, tmp_path: Path) -> None:
     settings = replace(CPU, mix_direct=0.5, shard=Shard(2, 3))
     predict(trained.rows, other, settings=settings, **models(trained))
     refused(r"other\.jsonl: was made with other settings .*mix_direct", first, other, third)
+    state_path(first).unlink()
+    refused(r"part-3\.jsonl: was made with other settings than .*other\.jsonl", first, other, third)
+    assert merge(trained.rows, [first, second, third], out) == 36
+    states = [read_state(state_path(file)) for file in (out, second)]
+    assert [bool(state and state["students"]) for state in states] == [True, True]
+    out.unlink()
     for file in tmp_path.glob("*.state.json"):
         file.unlink()
     refused(r"other\.jsonl:1: was made otherwise than .*part-1\.jsonl:1", first, other, third)
