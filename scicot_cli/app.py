@@ -51,7 +51,7 @@ class _Commands(TyperGroup):
                 if sys.stdout is not None:
                     sys.stdout.flush()  # otherwise Python would only print a warning at exit
         except OSError as error:  # --help and --version write to stdout too
-            code = _system_error_code(error, resumed=False)
+            code = _system_error_code(error, resumable=False)
             if code is None:
                 raise
             sys.exit(code)
@@ -101,7 +101,7 @@ def _exit_code(error: BaseException, command: str | None) -> int | None:
         if rank() == 0 or error.of_one_process:
             console.error(str(error))
         return error.exit_code
-    return _system_error_code(error, resumed=command not in _NOT_RESUMED)
+    return _system_error_code(error, resumable=command not in _NOT_RESUMED)
 
 
 def _stopped(interrupt: KeyboardInterrupt) -> int:
@@ -111,12 +111,12 @@ def _stopped(interrupt: KeyboardInterrupt) -> int:
     return signals.TERMINATED if terminated else signals.INTERRUPTED
 
 
-def _system_error_code(error: BaseException, *, resumed: bool) -> int | None:
+def _system_error_code(error: BaseException, *, resumable: bool) -> int | None:
     """Print a one-line message for an error of the operating system, such as missing file
     permissions or a full disk, and return the exit code. Return None for any other exception.
 
-    Nothing is printed for a closed output pipe. With `resumed`, the message for a full disk says
-    that the same command will continue.
+    Nothing is printed for a closed output pipe. `resumable` is True if the command, run again,
+    continues where it stopped. The message for a full disk then says so.
     """
     if isinstance(error, BrokenPipeError):
         # The reader of a pipe, such as head, may close it early; that is no error.
@@ -133,7 +133,7 @@ def _system_error_code(error: BaseException, *, resumed: bool) -> int | None:
     if reason is None:
         return None
     console.give_up(sys.stdout)
-    advice = "the same command goes on from here" if resumed else "give the same command again"
+    advice = "the same command goes on from here" if resumable else "give the same command again"
     console.error(f"{reason}; make room, and {advice}")
     return StoppedEarly.exit_code
 

@@ -184,8 +184,8 @@ def predicting_precisions(incomplete: str) -> list[str]:
 
 
 def students(incomplete: str) -> list[str]:
-    """Return the values of --student that begin with `incomplete`: the sizes of untrained students,
-    and runs, whose weights can be trained further."""
+    """Return the values of --student that begin with `incomplete`. They are scratch:SIZE for each
+    size of an untrained student, and the paths of runs, whose students can be trained further."""
     from scicot.training.scratch import ALL_SIZES, PREFIX
 
     return [*_starting_with([PREFIX + size for size in ALL_SIZES])(incomplete), *runs(incomplete)]

@@ -77,9 +77,9 @@ def watch_launcher() -> None:
     """If a launcher started this process, start a thread that ends this process when the launcher
     ends.
 
-    The process is ended without cleanup, because it may be waiting in a collective operation, where
-    it handles no signals. Meanwhile a new launcher may already have started the process that
-    replaces it.
+    The thread calls os._exit, so nothing is cleaned up. A signal would not do: the main thread may
+    be waiting in a collective operation, where it handles no signals. The end must not be delayed,
+    because a new launcher may already have started a process that does the same work.
     """
     launcher = int(os.environ.get(_LAUNCHER, "0"))
     if launcher:

@@ -29,8 +29,9 @@ def main() -> None:
 
 
 def _exit_without_destructors(code: int) -> None:
-    """Exit one of several processes that failed or was stopped. Its process group may still be
-    open, and the threads of torch's C++ library would abort the process when they are destroyed."""
+    """Exit with this code without running the destructors of C++ libraries. If a command runs in
+    several processes, a process that fails or is stopped may leave the process group of
+    torch.distributed open. Destroying the threads of that group would abort the process."""
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

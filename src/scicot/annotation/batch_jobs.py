@@ -37,10 +37,12 @@ def check(work: Setup, output: Path, *, force: bool) -> None:
     """Check that --batch or --cancel-batches can be carried out, and that this call does not
     abandon an unfinished batch.
 
-    Raises ScicotError if the teacher has no batch API, or if the questions or the output are not
-    files. Also raises it if --cancel-batches finds no unfinished batch. If there is an unfinished
-    batch, ScicotError is raised with --force, and also if neither --batch nor --cancel-batches is
-    given.
+    Raises ScicotError in these cases:
+    - A batch is unfinished, and either --force is given or both --batch and --cancel-batches
+      are missing.
+    - No batch is unfinished, but --cancel-batches is given.
+    - --batch or --cancel-batches is given, but the teacher has no batch API, or the questions or
+      the output are not files.
     """
     settings, under_way = work.settings, plans_of(output)
     folder, batched = beside(output, FOLDER), settings.batch or settings.cancel_batches
@@ -130,10 +132,10 @@ class _Runner:
         """Divide the pending requests into batches and write a plan for each, as far as the budget
         allows. Return True if any plan was written.
 
-        If this run has no reply yet, the first request is sent by itself: an error that affects all
-        requests then shows up at once. Raises ScicotError if rationales are made from thinking, but
-        the reply to the first request contains none. Raises StoppedEarly if the budget does not
-        cover a single request.
+        If this run has no reply yet, the first request is sent by an ordinary API call, without a
+        batch: an error that affects all requests then shows up at once. Raises ScicotError if
+        rationales are made from thinking, but the reply to this request contains no thinking.
+        Raises StoppedEarly if the budget does not cover a single request.
         """
         pending, budget = self._pending(), self._job.work.budget
         most_requests, most_bytes = self._api.most_requests, self._api.most_bytes

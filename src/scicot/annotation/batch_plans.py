@@ -4,9 +4,10 @@
     0001.json               {"name": ..., "requests": ..., "began": ..., "id": ..., "retry": ...}
 
 A plan is valid once the second file exists. `began` is the time just before the batch was sent, and
-`id` is the id that the server gave it. The custom_id of each request is NAME-LINE, where NAME is
-the random name of the plan and LINE the request's line number, counted from 0. So a result can
-always be matched with its request.
+`id` is the id that the server gave it. `retry` is true if the batch was made with --retry-rejected,
+so that its results replace rows of rejected replies. The custom_id of each request is NAME-LINE,
+where NAME is the random name of the plan and LINE the request's line number, counted from 0. So a
+result can always be matched with its request.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ class Plan:
     @classmethod
     def make(cls, folder: Path, row_requests: Sequence[RowRequest], *, retry: bool = False) -> Plan:
         """Write the requests of one batch to `folder` as its next plan, and return the plan. The
-        write is atomic: after a crash, the plan exists completely or not at all."""
+        write is atomic: after a crash, the plan exists completely or not at all. `retry` is the
+        value of --retry-rejected."""
         stems = [file.stem for file in folder.glob("*.json")]
         number = max([int(stem) for stem in stems if re.fullmatch(r"\d{1,9}", stem)], default=0) + 1
         plan = cls(

@@ -66,8 +66,8 @@ class Failures:
         """Write the error row of a failed request. If it is unclear whether the question caused the
         error, hold the error back instead.
 
-        After --max-failures consecutive failures, `settle` finds out the cause of the errors held
-        back. If no errors are held back then, StoppedEarly is raised.
+        After --max-failures consecutive failures, call `settle` (with `poll`) if any errors are
+        held back. If none are, raise StoppedEarly.
         """
         if error.certain:
             self._reject(row_request, error)

@@ -36,11 +36,12 @@ _SPEED_SECONDS = 5.0  # window over which the speed is measured
 class GenerateSummary:
     """Counts and costs of a generate-rationales run.
 
-    `kept`, `rejected` (by reason) and `tokens` (by kind) count this run, and `already_done` counts
-    the requests that earlier runs finished. `errors` counts the requests that got an error instead
-    of a reply, over all runs. `all_kept` counts the kept rows of all runs; `named` counts those of
-    them whose rationale names the gold choice and no other. `cost` is the cost of this run and
-    `spent` that of all runs, in dollars; both are None if the price is unknown.
+    `kept`, `rejected` (by reason) and `tokens` (by kind, such as "input_tokens") count this run.
+    `already_done` counts the requests that earlier runs finished. `errors` counts the requests that
+    got an error instead of a reply, over all runs. `all_kept` counts the kept rows of all runs;
+    `named` counts those of them whose rationale names the gold choice and no other. `cost` is the
+    cost of this run and `spent` that of all runs, in dollars. Both are None if the price is
+    unknown.
     """
 
     kept: int = 0
@@ -247,9 +248,10 @@ class Generation:
             raise
 
     def _end_if_stopping(self) -> None:
-        """Raise StoppedEarly if the run is stopping, that is, if `poll` has raised an exception in
-        another task. A worker that sends a probe (the harmless question of failures.py) calls this
-        instead of `poll`."""
+        """Raise StoppedEarly if `poll` has already raised an exception, so the run is stopping.
+        The scheduler's worker tasks use this instead of `poll` while they wait for a probe (the
+        harmless question of failures.py). `poll` may raise KeyboardInterrupt, which in a worker
+        task would end the event loop before the replies in flight have arrived."""
         if self._stopping:
             raise StoppedEarly("stopped before it was found out why requests fail")
 

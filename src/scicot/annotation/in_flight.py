@@ -57,9 +57,9 @@ class InFlight:
         self._wake()
 
     def answered(self, sent_at: float) -> None:
-        """Count an answer to a request that was sent at time `sent_at` (of `clock`). Once as many
-        requests as `limit` have been answered at the current limit, the limit is raised. Requests
-        that were sent before the last change of the limit are ignored."""
+        """Count an answer to a request that was sent at time `sent_at` (of `clock`). Requests that
+        were sent before the last change of the limit are ignored. Once `limit` of the others have
+        been answered, the limit is raised, unless it is `max_slots` already."""
         if sent_at < self._since:
             return
         self._answers += 1

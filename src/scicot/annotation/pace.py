@@ -105,7 +105,7 @@ class Pace:
 
     @property
     def lets_some_through(self) -> bool:
-        """True until _ENOUGH requests in a row have been refused. While it is True, the scheduler
+        """True unless the last _ENOUGH requests were all refused. While it is True, the scheduler
         does not double the backoff of a refused request."""
         return self._in_a_row < _ENOUGH
 
@@ -157,9 +157,10 @@ class Pace:
             self._slow_down(now)
 
     def _refusals_to_hold(self) -> int:
-        """Return the number of consecutive refusals after which retry-after delays all requests. It
-        is at least _HOLD_AFTER. It is so large that a server which refuses at random produces that
-        many consecutive refusals with a probability of at most _HOLD_CHANCE."""
+        """Return the number of consecutive refusals after which the server's retry-after delays all
+        requests, not only the refused one. It is _HOLD_AFTER, or more if the server also
+        refuses requests between answers. At that share of refusals, so many in a row occur by
+        chance with a probability of at most _HOLD_CHANCE."""
         answers, refusals = self._weights
         earlier = max(0.0, refusals - self._in_a_row)  # without the current row of refusals
         share = max(self._random, earlier / max(1.0, earlier + answers))
@@ -168,13 +169,14 @@ class Pace:
         return max(_HOLD_AFTER, math.ceil(math.log(_HOLD_CHANCE) / math.log(share)))
 
     def _is_too_fast(self, now: float) -> bool:
-        """Return True if significantly more requests are refused than random refusals explain. The
-        excess must be more than _SURE standard deviations, and at least the share _FEW of all
-        outcomes.
+        """Return True if significantly more requests are refused than the server refuses at random,
+        that is, at any rate. The excess must be at least _FEW of all outcomes. It must also be at
+        least 1.5 requests (2.5 while the rate is unlimited) above _SURE standard deviations of the
+        random refusals.
 
-        The share of random refusals was measured in the last trial (a decrease of the rate, see
-        trial.py). If that trial began _RETRIED seconds ago or earlier, the share counts as 0, so
-        that refusals start a new trial.
+        The share of random refusals was measured by trials, which lower the rate (see trial.py). If
+        the last trial began _RETRIED or more seconds ago, this share counts as 0, so that refusals
+        start a new trial.
         """
         random_share = self._random if now - self._last_trial < _RETRIED else 0.0
         answers, refusals = self._weights

@@ -20,8 +20,8 @@ T = TypeVar("T")
 
 
 def out_of_patience(problem: str, seconds: float, max_wait: float) -> StoppedEarly:
-    """Return the StoppedEarly error to raise if a wait of `seconds` more would exceed --max-wait.
-    `problem` describes why the server does not answer."""
+    """Return a StoppedEarly error for the caller to raise. It says that a further wait of
+    `seconds` would exceed --max-wait. `problem` describes why the server does not answer."""
     return StoppedEarly(
         f"{problem}; would have to wait {_wait(seconds)}, --max-wait is {max_wait:.0f} s in all;"
         " the same command goes on from here"

@@ -111,8 +111,8 @@ class Scheduler:
             self._poll()
 
     async def _drain(self, workers: list[asyncio.Task[None]], patience: float) -> None:
-        """Wait up to `patience` seconds until the replies to requests in flight are received and
-        written."""
+        """Wait until no request is in flight, for at most `patience` seconds. The caller then
+        cancels the workers, so later replies are lost."""
         if self._in_flight:
             self._reporter.note(
                 f"stopping: waiting for {number_of(self._in_flight, 'reply', 'replies')} on the"

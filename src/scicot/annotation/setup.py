@@ -60,9 +60,9 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
     """Read and check the inputs, load the teacher, and return what a run needs. Raises ScicotError
     if the run is impossible.
 
-    With `output`, the questions at the start of the input are skipped without being parsed, as far
-    as earlier runs have finished them for this output. With `only_counts` the teacher only has to
-    count tokens, so it needs no API key.
+    If earlier runs have finished the first questions of the input for `output`, these questions are
+    skipped without being parsed. With `only_counts` the teacher only has to count tokens, so it
+    needs no API key.
     """
     settings, reporter, teacher = inputs.settings, inputs.reporter, inputs.teacher
     # Earlier versions sent batches without checking for gold answers. These batches are paid for,

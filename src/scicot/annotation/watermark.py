@@ -20,8 +20,8 @@ _STRIDE = 2000  # questions between two positions that may be stored
 
 
 class Watermark:
-    """Tracks which questions were read and which are done. It stores in the ledger the last
-    position in the input before which all questions are done."""
+    """Tracks which questions were read and which are done. It stores a position in the ledger: all
+    questions before this position in the input are done, so a resumed run starts reading there."""
 
     def __init__(
         self, rows: sources.Rows[Question], ledger: Ledger, settings: GenerateSettings
@@ -53,8 +53,8 @@ class Watermark:
             self._open.pop(identity, None)
 
     def remember(self) -> None:
-        """Store in the ledger the last position in the input before which all questions are
-        done."""
+        """Update the position in the ledger if more questions at the start of the input are done
+        now. Positions are _STRIDE questions apart."""
         first_open = next(iter(self._open.values()), (self._read_count + 1, 0))[0]
         position = None
         while self._positions and self._positions[0][0] < first_open:

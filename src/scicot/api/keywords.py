@@ -18,8 +18,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def takes(
     settings: type[Any] | None, extra_defaults: Mapping[str, Any] | None = None
 ) -> Callable[[Function], Function]:
-    """Return a decorator for a function with parameters `settings`, `reading` and `**options`. The
-    decorated function also accepts each field of these two settings classes as a keyword.
+    """Return a decorator for a function with a parameter `settings`, a parameter `reading` (of the
+    class ReadingSettings), or both. The decorated function also accepts each field of these
+    settings classes as a keyword.
 
     `settings` is the class of the function's parameter `settings`, or None if the function has no
     such parameter. `extra_defaults` maps the names of further keywords to their defaults. If one of
