@@ -18,6 +18,7 @@ from fakes.teacher_server import Batch, Conduct, TeacherServer
 
 from scicot import GenerateSettings, ScicotError, StoppedEarly, generate_rationales
 from scicot.annotation import batch_jobs, batch_plans, batch_sender
+from scicot.teachers.base import TeacherBusy
 from scicot.teachers.chat_batches import ChatBatches
 from scicot.teachers.message_batches import MessageBatches
 
@@ -239,9 +240,20 @@ def test_an_interrupted_batch_goes_on_and_can_be_taken_back(
 
 @pytest.mark.usefixtures("quick")
 def test_a_batch_that_somebody_canceled_is_not_sent_again_unasked(
-    tmp_path: Path, run: Callable[..., Any]
+    tmp_path: Path, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Its requests are counted once, also if their results are read twice."""
     source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
+    record_all, attempts = batch_jobs._Runner._record_all, []
+
+    async def fail_once(*args: Any) -> Any:
+        seen = await record_all(*args)
+        attempts.append(seen)
+        if len(attempts) == 1:
+            raise TeacherBusy("the connection broke at the end of the results")
+        return seen
+
+    monkeypatch.setattr(batch_jobs._Runner, "_record_all", fail_once)
     with TeacherServer() as server:
         told = server.behaviour._told
 
@@ -250,9 +262,10 @@ def test_a_batch_that_somebody_canceled_is_not_sent_again_unasked(
             return told(batch)
 
         server.behaviour._told = canceled  # type: ignore[method-assign]
-        with pytest.raises(StoppedEarly, match="requests of a batch that was canceled"):
+        with pytest.raises(StoppedEarly, match="^19 requests of a batch that was"):
             run(source, out, server.url)
         assert server.behaviour.counts["batches"] == 1
+    assert len(attempts) == 2
 
 
 @pytest.mark.usefixtures("quick")

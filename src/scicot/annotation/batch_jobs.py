@@ -206,7 +206,14 @@ class _Runner:
         if batch.failure is not None:  # a batch that was rejected as a whole has no results
             self._refused = batch.failure
         else:
-            seen = await self._sender.patiently(lambda: self._record_all(plan, row_requests, batch))
+            counts = self._unanswered, self._canceled
+
+            async def record_all() -> set[int]:
+                # A repeated attempt reads the results from the start, so counting starts over too.
+                self._unanswered, self._canceled = counts
+                return await self._record_all(plan, row_requests, batch)
+
+            seen = await self._sender.patiently(record_all)
             for line in sorted({*range(len(row_requests))} - seen):
                 await self._record(row_requests[line], _missing(batch))
         await self._record_unclear(plan)
@@ -225,7 +232,6 @@ class _Runner:
         Raises TeacherBusy if results are missing, so that the caller fetches them again. After
         _FETCHES further attempts, incomplete results are accepted.
         """
-        unanswered, canceled = self._unanswered, self._canceled
         seen, foreign = set[int](), 0
         self._unclear.clear()
         async with aclosing(self._api.results(str(plan.id))) as results:
@@ -242,7 +248,6 @@ class _Runner:
         incomplete = len(seen) < len(row_requests) and not batch.canceled
         if incomplete and self._fetched.get(plan.name, 0) < _FETCHES:
             self._fetched[plan.name] = self._fetched.get(plan.name, 0) + 1
-            self._unanswered, self._canceled = unanswered, canceled
             raise TeacherBusy(
                 f"batch {plan.id}: {len(row_requests) - len(seen)} results are missing"
             )
