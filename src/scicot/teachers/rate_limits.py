@@ -29,8 +29,8 @@ LONGEST = 366 * 86400.0
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the number of seconds that the server asks to wait before a retry, at most LONGEST.
-    None if there is no valid retry-after header."""
+    """Return the number of seconds that the server asks to wait before a retry, or LONGEST (a year)
+    if it asks for more. Return None if there is no valid retry-after header."""
     value = headers.get("retry-after")
     if not value:
         return None

@@ -14,7 +14,8 @@ The thinking of a reasoning model may be in a separate field ("thinking", "reaso
 
 If several rows have the same id, they are the samples of one question, in the order of their field
 "sample" or, without it, in file order. A reply without a "stop_reason" that ends in the middle of a
-sentence is treated as truncated, unless generate-rationales had kept it.
+sentence is treated as truncated. Rows of an output file of generate-rationales are an exception
+(see `_was_kept`).
 """
 
 from __future__ import annotations
@@ -44,8 +45,9 @@ def _string(value: Any) -> str:
 
 
 def _text(row: Mapping[str, Any]) -> str | None:
-    """Return the reply of a row. If the row has a rationale instead, return it with its conclusion
-    announced at the end. None if the row has neither."""
+    """Return the reply of a row. If the row has a rationale instead, return the rationale, followed
+    by "Answer: (B)" if the row also has a conclusion, here B. Return None if the row has neither a
+    reply nor a rationale."""
     reply, rationale, conclusion = (row.get(name) for name in ("reply", "rationale", "conclusion"))
     if isinstance(reply, str):
         return reply
@@ -57,7 +59,8 @@ def _text(row: Mapping[str, Any]) -> str | None:
 
 
 def _was_kept(row: Mapping[str, Any]) -> bool:
-    """Return True for a row that generate-rationales kept, whose reply was therefore complete."""
+    """Return whether a row has the fields of an output file of generate-rationales. The reply of
+    such a row is complete: truncated ones are written to OUT.rejected.jsonl, with a "reason"."""
     return "request" in row and "rationale" in row and "reason" not in row
 
 

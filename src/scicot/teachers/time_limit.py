@@ -20,9 +20,9 @@ async def done_within(futures: Collection[asyncio.Future[Any]], seconds: float) 
     """Wait until all futures are done, for at most `seconds`. Return True if all are done. No
     future is cancelled.
 
-    Only time in which the event loop runs is counted. While the loop is blocked, a reply that
-    arrives cannot be read yet. With a wall-clock limit the wait could end at that moment, and the
-    reply, which is paid for, would be lost.
+    Time in which the event loop is blocked is hardly counted, because no reply can be read then.
+    With a wall-clock limit, the wait could end as soon as the loop runs again. A reply that arrived
+    in the meantime would be lost, although it is paid for.
     """
     loop, remaining = asyncio.get_running_loop(), seconds + _GRACE
     waiting = {future for future in futures if not future.done()}

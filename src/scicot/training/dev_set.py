@@ -48,12 +48,13 @@ class DevSet:
         Other stages: dev_accuracy (0 to 1), and dev_loss, the mean of -log p(gold choice) in nats,
         with probabilities normalised over the choices.
 
-        Other stages have up to three more metrics. They are fitted on the dev rows whose input is
-        as in `predict` (see `_as_predicted`; for stage 2, rows with a student's rationale), and are
-        missing if there are no such rows. dev_temperature calibrates the scores. dev_mix_direct is
-        the weight of the answer without a rationale when it is averaged with the answer that uses
-        one (only with rationale dropout). dev_confidence_power is the exponent of the confidence
-        by which --weigh confidence weights answers (only if questions have several rationales).
+        The metrics of other stages also hold up to three parameters, fitted on the dev rows that
+        are like the inputs of `predict` (see `_as_predicted`). Without such rows, they are missing.
+        dev_temperature: the temperature that calibrates the scores.
+        dev_mix_direct, with rationale dropout: the weight w of the answer without a rationale
+        (mixture_weight.py).
+        dev_confidence_power, if questions have several rationales: the exponent k for --weigh
+        confidence (confidence_power.py).
         """
         import torch
 
@@ -156,10 +157,9 @@ class DevSet:
         return metrics
 
     def _as_predicted(self, lesson: Lesson) -> bool:
-        """Return whether a row has the kind of input that the student reads in `predict`. A stage 2
-        student reads the rationales of another student there, so a row with a teacher's rationale
-        does not have it: with such a rationale the student is more confident, and more often
-        right."""
+        """Return whether the student's input for a row is like its inputs in `predict`. There, a
+        stage-2 student reads rationales written by a student. With a teacher's rationale it is more
+        confident, and more often right, so the result for such a row is False."""
         form = FORMS[self._stage]
         return lesson.by_student or form.writes_rationale or not form.reads_rationale
 

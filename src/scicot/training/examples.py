@@ -206,8 +206,8 @@ def encode(
 
 
 def _targets(examples: Sequence[Example], form: PromptFormat) -> list[list[int]]:
-    """Return the token ids of each example's target. The tokenizer is called once for all targets
-    that are rationales and once for all that are answers (`Input.asks`)."""
+    """Return the token ids of each example's target. Targets that begin with a rationale are
+    encoded in one call of `form.targets`, and those that begin with an answer in another."""
     targets: list[list[int]] = [[] for _ in examples]
     for asks in dict.fromkeys(example.source.asks for example in examples):
         indices = [index for index, example in enumerate(examples) if example.source.asks == asks]

@@ -44,8 +44,8 @@ _BATCH = 128
 
 @dataclass(frozen=True)
 class Folds:
-    """All rows of a training command (training rows, dev rows and further questions) and their
-    split into folds. `row_folds[i]` is the fold, from 0, of row i."""
+    """All rows of a training command (training rows, dev rows and the questions of
+    --fold-questions) and their split into folds. `row_folds[i]` is the fold, from 0, of row i."""
 
     lessons: Sequence[Lesson]
     row_folds: Sequence[int]
@@ -176,8 +176,9 @@ def fold_run(run: Path, fold: int) -> Path:
 
 
 def load_alike(run: Run, settings: TrainSettings) -> Student:
-    """Load the student of a run in a precision that depends only on the settings and the device,
-    not on a speed measurement, because a resumed command must write and score exactly as before."""
+    """Load the student of a run in bf16 or fp32, depending only on the settings and the device.
+    `predict` uses the precision that is fastest in a measurement. This could change between calls,
+    but a resumed command must write and score exactly as before."""
     device = resolve_device(settings.device)
     precision = str(resolve_precision(settings.precision, device))
     precision_name = "bf16" if precision == "torch.bfloat16" else "fp32"
@@ -197,9 +198,9 @@ def _samples(lessons: Sequence[Lesson]) -> Iterator[tuple[int, Lesson]]:
 
 
 def _checked(location: str, row: Row, expected: Sequence[tuple[int, Lesson]]) -> str:
-    """Return the rationale of a row on disk. Raises ScicotError if the row does not have the
-    question id and sample number expected at its line. `location` is FILE:LINE, and `expected`
-    holds (sample, training row) for each line."""
+    """Return the rationale of a row that was read from `location`, FILE:LINE. `expected[LINE - 1]`
+    is the (sample number, training row) that this line must belong to. Raises ScicotError if the
+    row has another question id or sample number."""
     number = int(location.rpartition(":")[2]) - 1
     if number < len(expected):
         sample, lesson = expected[number]

@@ -59,7 +59,7 @@ Point = tuple[float, float]
 
 class _Axis(NamedTuple):
     """The range and the ticks of a plot axis. `ticks` holds the values to label. With `log`, the
-    axis is logarithmic, and `low` and `high` are exponents of 10."""
+    axis is logarithmic and goes from 10^low to 10^high; `ticks` still holds plain values."""
 
     low: float
     high: float

@@ -24,8 +24,8 @@ def fit_mixture_weight(
 
     Both arguments hold, for each question, the probability of its gold choice: `with_rationale`
     given a rationale, `without_rationale` given none. The mixture of the two is (1 - w) x
-    with_rationale + w x without_rationale. Its log-likelihood is concave in w, so searching this
-    grid is sufficient.
+    with_rationale + w x without_rationale. Its log-likelihood is concave in w, so the result
+    differs from the best w between 0 and 1 by at most 1/20.
     """
     weights = [step / _STEPS for step in range(_STEPS + 1)]
 

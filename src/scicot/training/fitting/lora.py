@@ -29,8 +29,8 @@ def check(settings: TrainSettings, student: str) -> None:
 
 def adapted(model: Any, rank: int) -> Any:
     """Return the model with adapters on all linear layers except the output layer, and all other
-    weights frozen. If the LoRA rank is 0, return the model unchanged. Adapter updates are scaled by
-    2 at any rank."""
+    weights frozen. If the LoRA rank is 0, return the model unchanged. LoRA's alpha is
+    twice the rank, so adapter outputs are multiplied by alpha / rank = 2."""
     if not rank:
         return model
     from peft import get_peft_model, prepare_model_for_kbit_training

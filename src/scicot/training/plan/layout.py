@@ -33,9 +33,9 @@ _BATCH_COSTS_A_GPU = 4000
 class Layout:
     """The composition of an optimizer step.
 
-    Either `rows` or `tokens` is the size of a step, and the other is None. `tokens` counts inputs
-    and targets without padding, as a mean over steps. `groups` and `batches` are numbers: the rows
-    of a step are divided into groups of similar lengths, and the groups are joined into batches.
+    Either `rows` or `tokens` is the size of a step, and the other is None. `tokens` is the mean
+    number of input and target tokens per step, without padding. The rows of a step are divided into
+    `groups` groups of similar lengths, and these are joined into `batches` batches.
     """
 
     rows: int | None
@@ -54,9 +54,12 @@ class Layout:
     def grouped(cls, settings: TrainSettings, lessons: int, tokens: int) -> Layout:
         """Make the layout for the settings and an epoch with this many training rows and tokens.
 
-        The number of batches is `settings.accumulate` or, if this setting is None, one for each
-        group. The number of groups is _GROUPS, rounded up to a multiple of the batches. If a step
-        has fewer rows than that, each batch is one group, and there are at most as many as rows.
+        With `settings.accumulate`, a step has that many batches. Its number of groups is the
+        smallest multiple of it that is at least _GROUPS. Otherwise a step has _GROUPS groups, and
+        each is a batch.
+
+        If a step has fewer rows than groups, each batch is one group, and there is one for each
+        row. `settings.accumulate` then limits their number.
         """
         rows, budget = settings.batch_rows, settings.batch_tokens
         batches = settings.accumulate or 1

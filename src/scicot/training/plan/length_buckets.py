@@ -39,28 +39,28 @@ def _partition(rows: Indices, lengths: Any, weights: Any, count: int) -> Iterato
     if count == 1:
         yield rows
         return
-    first = count // 2
+    first_count = count // 2
     halves = min(
         (
-            _halved(rows[_order(lengths, rows, column)], weights, first, count)
+            _halved(rows[_order(lengths, rows, column)], weights, first_count, count)
             for column in range(lengths.shape[1])
         ),
         key=lambda two_halves: sum(padded(lengths[half]) for half in two_halves),
     )
-    yield from _partition(halves[0], lengths, weights, first)
-    yield from _partition(halves[1], lengths, weights, count - first)
+    yield from _partition(halves[0], lengths, weights, first_count)
+    yield from _partition(halves[1], lengths, weights, count - first_count)
 
 
 def _order(lengths: Any, rows: Indices, column: int) -> Any:
     return np.argsort(lengths[rows, column], kind="stable")
 
 
-def _halved(rows: Indices, weights: Any, first: int, count: int) -> tuple[Indices, Indices]:
-    """Split sorted rows into two parts: one for `first` of the `count` batches, and one for the
-    remaining batches. Each part has about the same total weight per batch."""
+def _halved(rows: Indices, weights: Any, first_count: int, count: int) -> tuple[Indices, Indices]:
+    """Split sorted rows into two parts: the first for `first_count` batches, the second for the
+    other `count` - `first_count` batches. Each part has about the same total weight per batch."""
     reached = np.cumsum(weights[rows])
-    cut = int(np.searchsorted(reached, reached[-1] * first / count, side="right"))
-    cut = min(max(cut, first), len(rows) - (count - first))
+    cut = int(np.searchsorted(reached, reached[-1] * first_count / count, side="right"))
+    cut = min(max(cut, first_count), len(rows) - (count - first_count))
     return rows[:cut], rows[cut:]
 
 

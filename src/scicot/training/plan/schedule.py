@@ -48,11 +48,11 @@ class Epoch:
 class Schedule:
     """The training examples of every step, as a dataset of micro-batches.
 
-    A training row (a question with its rationale) yields one or two examples. An epoch samples as
-    many rows as there are. Without `settings.weights` it contains each row once; with weights it
-    contains a share of rows from each file, in proportion to the file's weight. The sampled rows
-    are grouped by similar length, and the groups are in random order. A step consists of
-    `layout.groups` groups, joined into micro-batches.
+    A training row (a question with its rationale) yields one or two examples. The number of
+    rows in an epoch is that of the training set. Without `settings.weights` it contains each row
+    once; with weights it contains a share of rows from each file, in proportion to its weight.
+    The sampled rows are grouped by similar length, and the groups are in random order. A step
+    consists of `layout.groups` groups, joined into micro-batches.
 
     Item i is a micro-batch for process i % ranks: a list of rows {"input_ids": token ids, "labels":
     token ids, "share": weight of each target token in the loss of the step}. With these shares the
@@ -155,7 +155,8 @@ class Schedule:
 
     @property
     def cuts(self) -> Counter[str]:
-        """The counts of truncated inputs and of missing characters (see `encode_inputs`)."""
+        """The counts of truncated inputs, and of inputs and targets with characters that the
+        tokenizer lacks, by kind (see `encode_inputs`)."""
         return self._tokens.cuts
 
     @property

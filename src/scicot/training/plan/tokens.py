@@ -27,7 +27,8 @@ class Tokens:
     """The tokenised examples of all training rows. The examples of one row are adjacent.
 
     `lengths`, an int64 array of shape (examples, 2), holds the numbers of input and target tokens.
-    `cuts` and `cut_targets` count truncated inputs and targets.
+    `cuts` holds the counts of `encode` (truncated inputs, and characters that the tokenizer lacks),
+    and `cut_targets` is the number of truncated targets.
     """
 
     def __init__(self, dataset: Any) -> None:

@@ -94,11 +94,12 @@ class Judges:
     def _training_keys(
         self, fold: int, questions: Sequence[Question], keys_of_questions: Sequence[set[str]]
     ) -> set[str]:
-        """Return the keys that identify what fold student number `fold` was trained on: the digest
-        (overlap.whole_key) of each question in its training and dev sets.
+        """Return the keys of the training and dev sets of fold student number `fold`. A question
+        that has one of these keys must not be judged by this student.
 
-        `questions` are the questions to be judged. If questions[i] is in the training or dev set,
-        the keys of its group (splits.group_keys), which are keys_of_questions[i], are returned too.
+        The keys are the digest (overlap.whole_key) of each question in the two sets and, for each
+        of `questions` whose id occurs in them, also its group keys, `keys_of_questions[i]`.
+        Raises ScicotError if the file that lists the sets is missing.
         """
         ids = set()
         training_keys: set[str] = set()

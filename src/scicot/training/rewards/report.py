@@ -88,9 +88,9 @@ def report_of(
     question.
 
     `cap` is the value of --leak-cap, and `confidence` that of --reward-confidence. The rewards are
-    informative if `benefit_confidence` is at least `confidence`, or if there are too few questions
-    to compute it. No rationale counts as kept if the rewards are not informative, or with `last`,
-    because no round follows.
+    informative if the confidence that `_benefit` returns is at least `confidence`, or is None
+    because there are too few questions. No rationale counts as kept if the rewards are not
+    informative, or with `last`, because no round follows.
     """
     first_samples = [row for row in rows if row["sample"] == 0]
     rewards = [row["reward"] for row in rows if row["reward"] is not None]

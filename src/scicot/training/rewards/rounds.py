@@ -104,8 +104,9 @@ class RewardedFolds(Folds):
         return self.teachers.write(main, fold_specs, reporter)
 
     def training_lessons(self) -> list[Lesson]:
-        """Return the rows on which the main student is trained: all except the dev rows and the
-        rows without a teacher's rationale."""
+        """Return the rows on which the main student is trained: those of the training files and the
+        rewarded rationales, but not the dev rows and the rows of --fold-questions, which have no
+        rationale."""
         return [
             lesson
             for index, lesson in enumerate(self.lessons)

@@ -8,9 +8,12 @@ Each row is a rationale row with its reward:
      "rejected": null, "names": null, "reward_teacher": 0.38, "reward_shuffled": -0.11,
      "answered": {"own": "B", "none": "A", "announced": "B", "shuffled": "A", "teacher": "B"}}
 
-Rewards and `leak` are in nats. `answered` holds the scorer's answers given this rationale (own), no
-rationale (none), the text of the right choice (announced), another question's first sample
-(shuffled), and the teacher's rationale (teacher).
+`teacher` is the student that wrote the rationale, and `scorer` the answer student that scored it.
+`kept` says that the rationale was selected for training, `rejected` why it must not be selected,
+and `names` is the only choice that the rationale names (null: none or several). Rewards and `leak`
+are in nats. `answered` holds the scorer's answers given this rationale (own), no rationale (none),
+the text of the right choice (announced), another question's first sample (shuffled), and the
+teacher's rationale (teacher).
 """
 
 from __future__ import annotations

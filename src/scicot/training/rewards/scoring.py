@@ -50,10 +50,13 @@ class ScoredRationale:
 
 @dataclass(frozen=True)
 class ScoredQuestion:
-    """The scored samples of a question, and the answer student's outputs with something else in
-    place of a sample: nothing (`none`), the text of the gold choice (`announced`), a rationale of
-    another question (`shuffled`; None if there is no other question), or the teacher's rationale
-    (`teacher`: the best of several; None if there is none)."""
+    """The scored samples of a question, and the answer student's outputs without a sample.
+
+    `none` is its output without any rationale. For the others, another text is the rationale: the
+    text of the gold choice (`announced`), a sample of another question (`shuffled`, None if there
+    is no other question), or the best of the teacher's rationales (`teacher`, None if there are
+    none).
+    """
 
     question: Question
     samples: Sequence[ScoredRationale]
@@ -70,7 +73,7 @@ def answer_outputs(
 ) -> list[AnswerOutput]:
     """Score the choices of each (question, rationale) pair with an answer student; a rationale may
     be None. Returns the output for each pair, in order. Every question must have a gold answer.
-    `scoring` is the kind of scores (see choice_scores)."""
+    `scoring` says whether labels or texts of choices are scored (see choice_scores)."""
     scores = choice_scores(
         student, Stage.ANSWER, [q for q, _ in pairs], [text for _, text in pairs], scoring
     )
@@ -93,11 +96,13 @@ def score(
     samples: Sequence[Sequence[str]],
     teacher_texts: Mapping[str, Sequence[str]] | None = None,
 ) -> list[ScoredQuestion]:
-    """Score the rationales `samples[i]` of each question i with an answer student. Each question is
-    also scored without a rationale, with the text of its gold choice, with the teacher's rationales
-    (`teacher_texts`, by the question's id; the best one counts), and with a shuffled rationale,
-    which is the first sample of the question len(questions) // 2 positions later. `scoring` is the
-    kind of scores (see choice_scores)."""
+    """Score the rationales `samples[i]` of each question i with an answer student.
+
+    Each question is also scored without a rationale, and with the other texts that are described
+    in ScoredQuestion. `teacher_texts` holds the teacher's rationales by question id. The shuffled
+    rationale is the first sample of the question len(questions) // 2 positions later, counted
+    cyclically. `scoring` says whether labels or texts of choices are scored (see choice_scores).
+    """
     count, teacher_texts = len(questions), teacher_texts or {}
     pairs: list[tuple[Question, str | None]] = []
     for index, (question, texts) in enumerate(zip(questions, samples, strict=True)):
@@ -154,11 +159,16 @@ def counted_reward(reward: float, leak: float | None, cap: float) -> float:
 def best(
     samples: Sequence[ScoredRationale], keep: int, cap: float, at_least: float | None = None
 ) -> list[int]:
-    """Return the indices of the rationales to train on, the best first and at most `keep`. A
-    rationale qualifies if its reward is positive and not below that of the teacher's rationale
-    (`at_least`, None for no such limit), it is not rejected, and no earlier sample has the same
-    text. Rationales are ordered by their capped rewards (see counted_reward). On a tie, those
-    that do not name exactly one choice come first, then earlier samples."""
+    """Return the indices of the rationales to train on, the best first and at most `keep`.
+
+    A rationale qualifies if it has a positive reward, is not rejected, and no earlier sample has
+    the same text. Its reward must also be at least `at_least`, the reward of the teacher's
+    rationale (None for no such limit). Both are capped for this comparison (see counted_reward).
+
+    Rationales are ordered by their capped rewards. On a tie, those that name only one choice come
+    last, because an answer student could copy that choice. On a further tie, earlier samples come
+    first.
+    """
     candidates = []
     texts = [sample.rationale for sample in samples]
     for index, sample in enumerate(samples):
