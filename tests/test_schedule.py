@@ -14,6 +14,7 @@ from scicot.training.examples import Example, Lesson, digest, encode, examples_o
 from scicot.training.plan import tokens
 from scicot.training.plan.layout import Layout, fewest_costs
 from scicot.training.plan.length_buckets import padded, similar_batches, turns_of
+from scicot.training.plan.row_sampler import RowSampler
 from scicot.training.plan.schedule import Schedule
 
 
@@ -198,6 +199,12 @@ def test_weights_say_how_much_comes_from_each_file() -> None:
     assert len(seen) == 30  # 20 of the first file's 30 lessons, and all 10 of the second
     often = [count for source, count in seen.items() if count > 1]
     assert often == [6] * 10
+
+
+def test_an_epoch_has_as_many_rows_with_a_very_small_weight() -> None:
+    settings = TrainSettings(weights=(10.49, 0.02, 989.49))
+    sampler = RowSampler([0] * 10 + [1] * 10 + [2] * 980, settings)
+    assert {len(rows) for rows, _ in map(sampler.epoch, range(20))} == {1000}
 
 
 def test_some_rows_lose_their_rationale_some_of_the_time() -> None:

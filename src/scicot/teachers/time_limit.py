@@ -1,4 +1,4 @@
-"""Wait for futures with a time limit that does not count time in which the event loop is
+"""Wait for futures with a time limit that hardly counts time in which the event loop is
 blocked."""
 
 from __future__ import annotations

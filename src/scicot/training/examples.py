@@ -172,10 +172,10 @@ def digest(lessons: Iterable[Lesson], stage: Stage, *, weighted: bool = False) -
 @dataclass(frozen=True)
 class Encoded:
     """The token ids of examples ("input_ids" and "labels" for each), and the counts of truncated
-    inputs and targets."""
+    inputs and targets and of those with characters that the tokenizer lacks."""
 
     rows: list[dict[str, Any]]
-    cuts: Counter[str]  # truncated inputs, as counted by encode_inputs
+    cuts: Counter[str]  # counts by kind, see encode_inputs
     cut_targets: int
 
 

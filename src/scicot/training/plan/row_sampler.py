@@ -55,6 +55,9 @@ class RowSampler:
         firsts, ends = (
             np.diff(bounds, prepend=0).astype(int) for bounds in (drawn_before, drawn_after)
         )
+        # Rounding can move the range of a file with a very small share back by a row, so that it is
+        # empty. Then the largest range gives up a row, and the epoch keeps its length.
+        ends[np.argmax(ends - firsts)] += np.minimum(ends - firsts, 0).sum()
         drawn = []
         for file, (first, end) in enumerate(zip(firsts, ends, strict=True)):
             picks = np.arange(first, end)

@@ -34,7 +34,7 @@ class Tokens:
     def __init__(self, dataset: Any) -> None:
         self._dataset = dataset
         self.lengths = np.stack([_lengths(dataset, name) for name in _COLUMNS], axis=1)
-        counts = [json.loads(text) for text in dataset["told"] if text]
+        counts = [json.loads(text) for text in dataset["counts"] if text]
         self.cuts = sum((Counter(chunk_counts["cuts"]) for chunk_counts in counts), Counter[str]())
         self.cut_targets: int = sum(chunk_counts["cut_targets"] for chunk_counts in counts)
 
@@ -57,7 +57,7 @@ def tokenise(lessons: Sequence[Any], encode: Encode, *, cached_as: str | None = 
 
     chunks = [lessons[start : start + _CHUNK] for start in range(0, len(lessons), _CHUNK)]
     if cached_as is None:
-        columns: Rows = {key: [] for key in (*_COLUMNS, "told")}
+        columns: Rows = {key: [] for key in (*_COLUMNS, "counts")}
         for row in _encoded(chunks, encode):
             for key, value in row.items():
                 columns[key].append(value)
@@ -67,7 +67,7 @@ def tokenise(lessons: Sequence[Any], encode: Encode, *, cached_as: str | None = 
         features=_features(),
         gen_kwargs={"chunks": chunks, "encode": encode},
         num_proc=min(len(chunks), cores()),
-        fingerprint=hashlib.sha256(cached_as.encode()).hexdigest()[:32],
+        fingerprint=hashlib.sha256(f"{list(_features())} {cached_as}".encode()).hexdigest()[:32],
     )
     return Tokens(dataset)
 
@@ -89,7 +89,7 @@ def _encoded(chunks: Iterable[Sequence[Any]], encode: Encode) -> Iterator[dict[s
         encoded = encode(chunk)
         counts = json.dumps({"cuts": encoded.cuts, "cut_targets": encoded.cut_targets})
         for row in encoded.rows:
-            yield {**row, "told": counts}
+            yield {**row, "counts": counts}
             counts = ""
 
 
@@ -97,7 +97,7 @@ def _features() -> Any:
     from datasets import Features, List, Value
 
     ids = List(Value("int32"))
-    return Features({"input_ids": ids, "labels": ids, "told": Value("string")})
+    return Features({"input_ids": ids, "labels": ids, "counts": Value("string")})
 
 
 def _lengths(dataset: Any, column: str) -> Any:
