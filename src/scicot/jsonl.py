@@ -226,7 +226,8 @@ def rows_from(path: Path, start: int) -> Iterator[LocatedRow]:
     """Yield the rows of a file from the byte offset `start`, at which a line must begin. A last
     line without a line break is ignored, since it is incomplete.
 
-    Raises InvalidRow for a line that is not a JSON object; its line number counts from `start`.
+    Raises InvalidRow for a line that is not a JSON object. Line numbers, in this error and in
+    `LocatedRow.where`, begin with 1 at `start`.
     """
     begin = end = start
 

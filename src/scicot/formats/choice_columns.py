@@ -45,8 +45,8 @@ class Family:
 
 @lru_cache(maxsize=256)  # cached because nearly all rows of a file have the same fields
 def families(names: tuple[str, ...]) -> tuple[Family, ...]:
-    """Return all families of choice columns among these field names. Columns named by letters that
-    do not begin with A, such as "x" and "y", are no family."""
+    """Return all families of choice columns among these field names. A family has at least two
+    columns, and its labels begin with A, 0 or 1, so columns named "x" and "y" are not one."""
     found: dict[str, dict[str, str]] = {}
     for name in names:
         match = _CHOICE.fullmatch(plain_name(name))
@@ -109,8 +109,8 @@ def wrong_columns(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def right_and_wrong(row: Mapping[str, Any], question: str) -> RightAndWrong | None:
     """Return the choices of a row that has separate fields for right and wrong answers. Return None
-    for other rows. The choices are shuffled by a hash of `question`, the question's text and
-    context."""
+    for other rows. `question` is the question's text and context; its hash determines the order of
+    the choices."""
     wrong = wrong_columns(tuple(row))
     right = fields.first_filled(row, fields.named(row, RIGHT)) if wrong else None
     if right is None or not isinstance(row[right], str):

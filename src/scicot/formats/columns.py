@@ -51,14 +51,17 @@ def is_header(names: Iterable[str], mapped: Iterable[str] = ()) -> bool:
 def is_sparse(
     header: Sequence[str], filled: Mapping[str, str], mapped: Collection[str] = ()
 ) -> bool:
-    """Return True if a record of a table is not a question, but a heading, a sum or a single
-    number. `filled` maps column names to the cells that are not empty. `mapped` are the column
-    names given by --columns.
+    """Return True if a record of a table is probably not a question, but a heading or a total.
+    `filled` maps column names to the cells that are not empty. `mapped` are the column names given
+    by --columns.
 
-    Such a record has only one filled cell, or at most two in a wide table (_WIDE or more columns),
-    and none of them is in a question column. In a wide table, a record with only one filled cell is
-    also a heading if this cell is in the question column, and its text is short and has no question
-    mark ("Part B").
+    A record is sparse in two cases:
+    - No filled cell is in a question column or a mapped column. There is one filled cell, in a
+      table of at least three columns, or there are two, in a wide table (_WIDE or more columns).
+    - The only filled cell is in such a column of a wide table. Its text is short and has no
+      question mark ("Part B").
+
+    Records of predictions are never sparse.
     """
     if "prediction" in map(plain_name, header) or not filled:
         return False
@@ -74,8 +77,8 @@ def is_sparse(
 
 
 def cells(row: Row) -> Row:
-    """Return a row of a table with the id and the prediction renamed to "id" and "prediction", and
-    with the cells of scicot's own fields parsed."""
+    """Return a row of a table with the cells of scicot's own fields parsed. Columns for the id and
+    the prediction, such as "Question ID" and "Prediction", are renamed to "id" and "prediction"."""
     return _typed(_renamed(row))
 
 

@@ -166,9 +166,10 @@ def read_gold(
 ) -> tuple[str | None, str | None]:
     """Return (gold label, name of its field), or (None, None) if the row has no gold answer.
 
-    The value of a gold field may name no choice. Such a field is ignored if another gold field
-    names a choice; otherwise RowProblem is raised. RowProblem is also raised if two fields name
-    different choices, or if the answer is ambiguous.
+    A gold field whose value names no choice is ignored if another gold field names one. Otherwise
+    RowProblem is raised, unless the field is one of `gold.secondary` and holds a list, an object or
+    a boolean. RowProblem is also raised if two fields name different choices, or if the answer is
+    ambiguous.
     """
     meanings: dict[str, Meaning] = {}
     unread_field = ""

@@ -29,10 +29,10 @@ _FIRST_IS_RIGHT = "mc1targets"
 class _Found:
     """The choices of a row, and where they and the gold answer were found.
 
-    `used` are the fields from which the choices were read, and `description` names these fields in
-    messages. The gold answer may have been found along with the choices. Then `answer_field` is the
-    field that holds it, `answer` is the gold label (None if it is withheld), and `kind` says how
-    the answer is written. Otherwise `answer_field` is "", and the gold answer is in the fields that
+    `used` are the fields from which the choices were read. `description` says in messages where
+    they are, such as "A-D". If the gold answer was found along with the choices, `answer_field` is
+    its field, `answer` the gold label (None if it is withheld), and `kind` the form of the answer,
+    such as "texts". Otherwise `answer_field` is "", and the gold answer is in the fields that
     `gold` describes. `shuffled` is True if the choices were shuffled.
     """
 

@@ -62,9 +62,9 @@ class Meaning:
     """The labels of the choices that a gold answer may refer to.
 
     If the answer is ambiguous, `ambiguity` says why, and another gold field has to decide among the
-    labels. Otherwise `ambiguity` is "". Even then there are several labels if several choices have
-    the same text; the first label is taken. `kind` says in messages how the answer is written.
-    `index` is True if the answer is an index, which counts from 0 or from 1.
+    labels. If it is not, `ambiguity` is "", and there is one label, or one for each of several
+    choices with the same text; the first of these is taken. `kind` is the form of the answer, such
+    as "labels" or "texts", for messages. `index` is True if the answer is, or may be, an index.
     """
 
     labels: tuple[str, ...]
@@ -124,9 +124,9 @@ def _read_integer(
     """Read an integer as an index from 0. If it is larger than the last index, read it as a label
     or a text of a choice. Return None if it names no choice.
 
-    If a choice of the question has a label or text that is an integer in the range of the indices,
-    the meaning as a label or text has an `ambiguity`. For example, with labels 1 to 4, the integers
-    1 to 3 are read as indices, so it is unclear whether 4 is meant as a label.
+    A label or text read in this way has an `ambiguity` if any label or text of the question is
+    itself a possible index. For example, with the labels 1 to 4, the integers 1 to 3 are read as
+    indices, so it is unclear whether 4 is meant as a label.
     """
     if value < 0:
         return None

@@ -117,7 +117,7 @@ def _of_table(
         return text or next(iter(indices), None)
     if text is not None:
         return _text_or_index(text, indices, name, reading)
-    return _uncertain(indices, _tally_of(reading, name))
+    return _choose_base(indices, _tally_of(reading, name))
 
 
 def _text_or_index(
@@ -134,14 +134,14 @@ def _text_or_index(
         return text
     if reading.tallies is None or tally.texts:
         return _ambiguous([text, *indices], "can be the text of a choice or an index")
-    return _uncertain(indices, tally)
+    return _choose_base(indices, tally)
 
 
-def _uncertain(indices: Sequence[Meaning], tally: Tally) -> Meaning | None:
-    """Return the choice that an index refers to. `indices` are the choices that it refers to as an
-    index from 0 and as an index from 1, as far as they exist. If both exist, `tally`, the evidence
-    in the file's rows, decides between them. If the evidence is not sufficient, the result has an
-    `ambiguity`."""
+def _choose_base(indices: Sequence[Meaning], tally: Tally) -> Meaning | None:
+    """Return the choice that an index refers to. `indices` has up to two candidates: the choice if
+    the index counts from 0, and the choice if it counts from 1, unless that is out of range. Of two
+    candidates, `tally`, the evidence in the file's rows, selects one. If the evidence is not
+    sufficient, the result has an `ambiguity`. Return None if there is no candidate."""
     if len(indices) < 2:
         return next(iter(indices), None)
     if tally.base is not None:

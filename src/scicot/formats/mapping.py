@@ -79,8 +79,8 @@ class Columns:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names in --columns that may occur in the header of a table: each value, and its parts
-        between the signs +."""
+        """The names in --columns that may occur in the header of a table. "choices=A+B" gives three
+        names: "A", "B" and "A+B", since a column's name may contain a plus sign."""
         found = []
         for value in self.roles.values():
             found += [value, *value.split("+")]

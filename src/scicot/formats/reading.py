@@ -23,8 +23,8 @@ class UncertainIndex(RowProblem):
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of the numeric gold answers in one field of a file, by what they may mean. Each row
-    adds at most one to each count."""
+    """Counts of the gold answers in one field of a file. They show whether its numbers are indices
+    or texts of choices, and whether indices count from 0 or from 1."""
 
     zeros: int = 0
     lasts: int = 0  # answers equal to the number of choices
@@ -88,12 +88,14 @@ class Reading:
     """Settings for converting rows to scicot's schema.
 
     columns, answer_index: the values of the options of these names.
-    strict: the row is from a file. A numeric answer in a table is then an index only if rows of the
-        file prove whether it counts from 0 or from 1 (for single rows see docs/rows.md).
+    strict: the row is from a file. If an index in a table can count from 0 or from 1, and neither
+        --answer-index nor the layout says which, rows of the file must prove it. Without `strict`,
+        the rules for single rows apply (docs/rows.md).
     in_columns: the user mapped the choices to several columns, so numbers are read as in a table.
     ordered: accept only layouts that define the order of choices.
-    tally: filled with the evidence for each gold field during a first pass over the file.
-    tallies: the evidence that the first pass collected, for use in the second pass.
+    tally: a dict that conversion fills with evidence, by gold field; None if none is collected.
+    tallies: the evidence that an earlier pass over the file collected in `tally`; None if there was
+        no such pass.
     recognised: filled with the names of the fields that were read, unless it is None.
     """
 

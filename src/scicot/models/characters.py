@@ -146,12 +146,12 @@ def replacements_for(tokenizer: Any) -> dict[str, str]:
 def count(
     counts: Counter[str], text: Input, ids: Sequence[int], alphabet: Alphabet, spell: Any
 ) -> None:
-    """Count the problems that missing characters cause in one encoded input.
+    """Count the problems that missing characters cause in one input, and add them to `counts`.
 
-    `ids` are the input's token ids. The input is counted under LACKING if they contain the unknown
-    token, and under REPLACED if `alphabet` replaces characters in it. In both cases, the input is
-    also counted under EQUAL if two of its choices become equal. They are equal if `spell`, which
-    encodes a list of texts, gives them the same token ids.
+    `ids` are the token ids of the input `text`. The input is counted under LACKING if they contain
+    the unknown token, and under REPLACED if `alphabet` replaces characters in it. In both cases, it
+    is also counted under EQUAL if two different choices have the same token ids. `spell` encodes a
+    list of texts to a list of token ids.
     """
     unknown = alphabet.unknown is not None and alphabet.unknown in ids
     replaced_input = alphabet.plain_input(text)
@@ -207,8 +207,8 @@ def describe(counts: Counter[str]) -> dict[str, str]:
 
 
 def is_count(key: str) -> bool:
-    """Return True if a key of the counter `cuts` of `encode_inputs` is a count of characters
-    (LACKING, EQUAL, ...), and False if it is the name of a truncated part."""
+    """Return True if this key of a counter filled by `encode_inputs` stands for a problem with
+    characters (LACKING, EQUAL, ...), and False if it is the name of a truncated part."""
     return key.partition(" ")[0] in (LACKING, LACKING_TARGETS, REPLACED, EQUAL)
 
 

@@ -125,7 +125,7 @@ def local_directory(name: str, subject: str) -> Path:
 
     Raises ScicotError, with a message that begins with `subject`, if there is no such model.
     """
-    if _checked(name, subject):
+    if _is_directory(name, subject):
         return Path(name)
     from huggingface_hub import snapshot_download
 
@@ -143,7 +143,7 @@ def read_config(name: str, subject: str) -> Any:
     with a message that begins with `subject`, if the config cannot be loaded."""
     from transformers import AutoConfig
 
-    local_only = _checked(name, subject) or not hub_answers(name)
+    local_only = _is_directory(name, subject) or not hub_answers(name)
     try:
         return AutoConfig.from_pretrained(
             name, local_files_only=local_only, trust_remote_code=False
@@ -152,8 +152,8 @@ def read_config(name: str, subject: str) -> Any:
         raise ScicotError(f"{subject}: {_reason(error, name, local_only=local_only)}") from None
 
 
-def _checked(name: str, subject: str) -> bool:
-    """Return True if the name of a model is an existing directory, False if it may be a Hub id.
+def _is_directory(name: str, subject: str) -> bool:
+    """Return True if a model's name is an existing directory, False if it may be a Hub id.
 
     Raises ScicotError, with a message that begins with `subject`, for a GGUF file and for a name
     that can be neither a directory nor a Hub id.

@@ -208,12 +208,12 @@ def make_format(
 ) -> PromptFormat:
     """Make the prompt format called `name` for a model.
 
-    "auto" stands for "chat" if the model is a causal chat model, else for the first format of the
-    model's family. A causal model counts as a chat model if its tokenizer has a chat template, and
-    the token that ends a turn in this template is one of the model's end tokens. Base models often
-    have a template too, but do not end with that token. `replacements` maps characters to their
-    spellings (see characters.py). Raises ScicotError for a format that does not fit the model's
-    family.
+    "auto" stands for "seq2seq" for an encoder-decoder, "chat" for a causal chat model, and "plain"
+    for any other causal model. A causal model counts as a chat model if its tokenizer has a chat
+    template, and the token that ends a turn in this template is one of the model's end tokens.
+    (Base models often have a template too, but another end token.) `replacements` maps characters
+    to their spellings (see characters.py). Raises UsageError for a format that does not fit the
+    model's family.
     """
     ends = end_tokens(model.config) | end_tokens(model.generation_config)
     return format_of(name, model.config, ends, tokenizer, replacements)

@@ -23,8 +23,8 @@ _FOLDERS = ("batches",)
 
 
 def check_not_read(owned: Sequence[Path], inputs: Iterable[str]) -> None:
-    """Raise ScicotError if one of the files to be written (`owned`) is also one of the inputs. The
-    input "-" is the file that standard input is redirected from."""
+    """Raise ScicotError if one of the files to be written (`owned`) is also one of the inputs. For
+    the input "-", check the file from which standard input is redirected."""
     for source in inputs:
         try:
             read = _stdin_stat() if source == STDOUT else os.stat(source)  # noqa: PTH116
@@ -53,13 +53,13 @@ def beside(path: Path, suffix: str) -> Path:
 
 
 def check_beside(path: Path) -> None:
-    """Check the names of the files and folders that scicot keeps beside an output. Raises
-    ScicotError if something else has such a name: a symbolic link, or a folder instead of a file or
-    the reverse.
+    """Check the files and folders that scicot keeps beside an output. Raises ScicotError if one of
+    them is a symbolic link, or is not of the right type: a file where a folder belongs, or the
+    reverse.
 
-    In a folder that several users write to, somebody may have created a symbolic link of this name,
-    through which another file would be read or overwritten. The output itself may be a link, since
-    the user named it.
+    If several users can write to the folder, one of them could otherwise use a symbolic link to
+    make scicot read or overwrite a file of another user. The output itself may be a link, since the
+    user named it.
     """
     if os.fspath(path) == STDOUT:
         return
@@ -122,8 +122,9 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def counted_as_open() -> Iterator[None]:
-    """Count an open output in `stop.open_outputs` during the block. A signal during an import then
-    does not end the process before the output's rows are flushed."""
+    """Count an open output in `stop.open_outputs` during the block. A signal that arrives during an
+    import ends the process at once only if this count is 0. Otherwise the process stops after the
+    import, when the output's rows can be flushed."""
     stop.open_outputs += 1
     try:
         yield

@@ -95,7 +95,7 @@ class Decoder:
         for index, layer in enumerate(self._layers[:-1]):
             layer(index, x, cache, angles[layer.rotation])
         last = self._layers[-1]  # its output states are not used, only its keys and values
-        cache.keep(len(self._layers) - 1, *last.queries(x, angles[last.rotation])[1:])
+        cache.keep(len(self._layers) - 1, *last.projected(x, angles[last.rotation])[1:])
         return cache.states
 
     def _embedded(self, ids: Tensor) -> Tensor:
@@ -160,16 +160,16 @@ class _Layer:
         )
 
     def __call__(self, index: int, x: Tensor, cache: JointCache, angles: Angles) -> None:
-        q, k, v = self.queries(x, angles)
+        q, k, v = self.projected(x, angles)
         add_normed(
             self._out, cache.joint_attention(index, q, k, v, self._window), self._post_norm, x
         )
         self._feed(x)
 
-    def queries(self, x: Tensor, angles: Angles) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the queries, keys and values of hidden states x (rows x positions x size), with
-        rotary positions applied and the queries scaled. Each is rows x heads x positions x head
-        size, with KV heads for keys and values."""
+    def projected(self, x: Tensor, angles: Angles) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the queries, keys and values of hidden states x (rows x positions x size). Rotary
+        positions are applied to queries and keys, and the queries are scaled. Each result is rows x
+        heads x positions x head size, with KV heads for keys and values."""
         heads = self._qkv(x).view(*x.shape[:2], -1, self._size)
         q, k, v = torch.split(heads, self._heads, dim=2)
         if self._norms:

@@ -38,12 +38,12 @@ class FeedForward:
     """The weights of a feed-forward layer, second(act(gate(norm(x))) * value(norm(x))). Without
     `value`, the layer is second(act(gate(norm(x)))). `post_norm` is a norm of the result.
 
-    With `in_place`, weights that already have the dtype of the products are not copied. In int8 the
-    norm's weight is then applied to the inputs before they are quantised, instead of being
-    multiplied into the layer's weights. Gemma needs this: its norm weights are small in the
-    channels where the hidden states are very large. If the inputs were quantised without these
-    weights, the large channels would set the scale, and all others would be rounded to 0 (relative
-    error of a layer: 0.78 instead of 0.06).
+    With `in_place`, weights that already have the dtype of the products are not copied. In int8,
+    `in_place` has another effect: the norm's weight is applied to the inputs before they are
+    quantised, instead of being multiplied into the layer's weights. Gemma needs this: its norm
+    weights are small in the channels where the hidden states are very large. If the inputs were
+    quantised without these weights, the large channels would set the scale, and all others would be
+    rounded to 0 (relative error of a layer: 0.78 instead of 0.06).
     """
 
     gate: Tensor
@@ -60,7 +60,8 @@ class FeedForward:
 
 
 def feed_forward(layer: Any, dtype: torch.dtype) -> Feed:
-    """Make a `Feed` from transformers' T5LayerFF, with matrix products in `dtype`."""
+    """Make a function from transformers' T5LayerFF that adds the layer's result for x to x, in
+    place. Matrix products are in `dtype`."""
     dense = layer.DenseReluDense
     gated = hasattr(dense, "wi_0")
     gate, value = (dense.wi_0.weight, dense.wi_1.weight) if gated else (dense.wi.weight, None)
@@ -68,7 +69,8 @@ def feed_forward(layer: Any, dtype: torch.dtype) -> Feed:
 
 
 def feed(weights: FeedForward, dtype: torch.dtype) -> Feed:
-    """Make the fastest `Feed` for these weights, with matrix products in `dtype`."""
+    """Make the fastest function for a feed-forward layer with these weights. It adds the layer's
+    result for x to x, in place. Matrix products are in `dtype`."""
     unconverted = weights.in_place and weights.gate.dtype is dtype
     fused = weights.value is not None and weights.activation and not unconverted
     if fused and dtype is torch.bfloat16:

@@ -209,9 +209,9 @@ class Int8:
     """A linear layer with int8 matrix products (see int8.py), for `weight` (outputs x inputs). With
     `eps` it multiplies x / rms(x) instead of x.
 
-    Weights are quantised per output channel to the integers from -127 to 127, or from -63 to 63 on
-    a CPU without the instructions that `multiplies_int8` checks. Inputs are quantised per row to
-    -127 to 127.
+    Weights are quantised per output channel to the integers from -127 to 127. On a CPU that adds
+    two products in 16 bits (see `multiplies_int8`), they range from -63 to 63 to avoid overflow.
+    Inputs are quantised per row to -127 to 127.
     """
 
     def __init__(self, weight: Tensor, eps: float | None) -> None:

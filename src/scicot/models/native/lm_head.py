@@ -32,14 +32,13 @@ class LMHead:
     """The LM head of a model: computes fp32 logits, or finds the likeliest token of each hidden
     state.
 
-    `weight` has the shape (vocabulary, size). `scale` is None or a factor of shape (size,) for the
-    hidden states. A copy of `weight` is multiplied by it instead, which gives the same logits. If
-    `scale` is None, `weight` is used without a copy. `softcap` bounds the logits:
+    `weight` has the shape (vocabulary, size). `scale`, of shape (size,), is a factor for the hidden
+    states. It is multiplied into a copy of `weight`, which gives the same logits. If `scale` is
+    None, `weight` is used without a copy. `softcap` bounds the logits:
     `softcap * tanh(logits / softcap)`.
 
-    If `dtype` is less precise than fp32 and not the dtype of `weight`, the likeliest token is found
-    in two steps. Products in `dtype` select a few candidates, and products in fp32 then find the
-    best of them.
+    If `dtype` is fp32 or the dtype of `weight`, the likeliest token is found in one step. Otherwise
+    products in `dtype` select a few candidates, and products in fp32 find the best of them.
     """
 
     def __init__(
