@@ -28,7 +28,8 @@ CONTEXTS = (
 IDS = ("id", "questionid", "qid", "idstring", "recordid", "exampleid")
 # In the form that plain_name returns, so "answerKey" and "Answer Key" match.
 ANSWERS = ("answer", "answerkey")
-# Used in addition to ANSWERS if those are blank or match several choices; they never override them.
+# Used in addition to ANSWERS if those are blank, or name no choice or several. If fields name
+# different choices, the row is refused.
 FURTHER_ANSWERS = (
     "correctanswer", "correctoption", "correctchoice", "correctlabel", "correctletter",
     "correctresponse", "rightanswer", "rightoption", "rightchoice", "goldanswer", "answerindex",

@@ -28,7 +28,7 @@ class Tally:
 
     zeros: int = 0
     lasts: int = 0  # answers equal to the number of choices
-    indices: int = 0  # answers that are neither a label nor the text of a choice
+    indices: int = 0  # answers that are JSON integers, or neither a label nor the text of a choice
     texts: int = 0  # answers that are the text of a choice and no index
 
     @property

@@ -88,7 +88,7 @@ class LMHead:
 
     def likeliest(self, states: Tensor) -> Tensor:
         """Return the id of the likeliest token for each hidden state: rows x size -> rows. If
-        several tokens tie, the first of them is returned."""
+        several tokens have the highest logit, one of them is returned."""
         return (self._exact_best(states) if self._exact else self._best(states)).clamp_(
             max=self._vocabulary - 1
         )
