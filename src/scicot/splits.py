@@ -25,10 +25,10 @@ def group_rows(questions: Sequence[Question], fold_by: str | None = None) -> Gro
     """Group the rows that must stay together, and return the row indices of each group. The order
     of the groups depends only on their content.
 
-    Rows with the same id are in one group, and so are rows with the same question text. With
-    `fold_by`, a field such as "meta.topic", rows may have the same question text in different
-    groups. Instead, rows with the same value of the field are in one group, and so are rows with
-    the same question text, context and choices. Raises ScicotError if a row lacks the field.
+    Rows with the same id are always in one group. Without `fold_by`, so are rows with the same
+    question text. With `fold_by`, a field such as "meta.topic", so are rows with the same value of
+    this field, and rows with the same question text, context and choices. Raises ScicotError if a
+    row lacks the field.
     """
     parents = list(range(len(questions)))
 
@@ -59,10 +59,11 @@ def assign_folds(
     """Return the fold of each row, from 0. Groups are not split, and all folds get about equally
     many rows.
 
-    The largest groups are assigned first, each to the smallest fold. Groups with rows in `dev`, and
-    groups with rows only in `extra`, are not used for training. The groups for training, those of
-    dev rows and those of extra rows are distributed among the folds separately. Raises ScicotError
-    if there are fewer groups for training than folds.
+    `dev` are the rows of dev. `extra`, which must be the last rows, are those of --fold-questions:
+    fold students write rationales for them, but are not trained on them. Groups with dev rows,
+    groups with only extra rows, and the other groups, which are for training, are distributed among
+    the folds separately. The largest groups are assigned first, each to the smallest fold. Raises
+    ScicotError if there are fewer groups for training than folds.
     """
     dev, extra = dev or set(), extra or set()
     trained = [group for group in groups if group[0] not in dev | extra]
@@ -87,12 +88,13 @@ def assign_folds(
 def dev_split(
     questions: Sequence[Question], groups: Groups, fraction: float, fold_by: str | None = None
 ) -> set[int]:
-    """Return the row indices of the dev split: whole groups with about `fraction` of all rows in
-    total, at least one group and never all. Raises ScicotError if there is only one group.
+    """Return the row indices of the dev split: whole groups, which together have about `fraction`
+    of all rows. Raises ScicotError if there is only one group.
 
     A group is selected by a hash of its content, independently of the other groups, so that another
     file of the same questions is split in the same way. A group with more than `fraction` of all
-    questions is never selected. If no group is selected, the smallest one is returned.
+    questions is not selected. If this leaves no group, the smallest group is the dev split. With a
+    large `fraction` and few groups, all groups may be selected.
     """
     if len(groups) < 2:
         raise ScicotError(f"--dev-fraction: all rows are one group that may not be parted {_HINT}")

@@ -19,8 +19,8 @@ def reserve() -> None:
     """Move standard input to another descriptor, from which `stream` reads, and open /dev/null as
     descriptor 0. Call this once, before anything else.
 
-    If standard input is closed, descriptor 0 is still occupied by /dev/null, so that no other file
-    is opened under this number.
+    /dev/null is opened even if standard input was closed, so that no other file is opened as
+    descriptor 0.
     """
     global _reserved
     if sys.stdin is not None:

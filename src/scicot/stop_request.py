@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 class Interrupted(KeyboardInterrupt):
     """Raised for SIGINT, instead of a plain KeyboardInterrupt.
 
-    If a plain KeyboardInterrupt passes through `exec` of a string, as in dataclasses and in imports
-    of large libraries, `python -m` kills itself with SIGINT at exit even if the exception was
-    handled, and its exit code is lost. Python does not do so for subclasses.
+    A plain KeyboardInterrupt can pass through a call of `exec` with a string. The dataclasses
+    module makes such calls, and so do imports of large libraries. `python -m` then kills itself
+    with SIGINT at exit, even if the exception was handled, and the exit code is lost. Subclasses of
+    KeyboardInterrupt do not have this effect.
     """
 
 

@@ -57,7 +57,8 @@ class Converter:
 
     @property
     def summary(self) -> list[str]:
-        """The first lines of `recognised`, and one that counts the other lines."""
+        """The first three lines of `recognised` and, if it has more, a line with the number of the
+        others."""
         lines = self.recognised
         more = [f"and {len(lines) - _LAYOUTS_SHOWN} other layouts"] * (len(lines) > _LAYOUTS_SHOWN)
         return lines[:_LAYOUTS_SHOWN] + more
@@ -75,9 +76,9 @@ class Converter:
 
     @property
     def likely_answer(self) -> str | None:
-        """The name of an unused field that looks like the gold answer, or None. Rows with the same
-        field names have the same layout. The name is taken from the first layout that has such a
-        field and in which no gold answer is recognised."""
+        """The name of an unused field that looks like the gold answer, or None. It is taken from
+        the first layout (set of field names) that has such a field and in which no gold answer is
+        recognised."""
         return next(iter(self._likely_answers), None)
 
     def question_row(self, where: str, row: Row) -> Row:
@@ -85,8 +86,8 @@ class Converter:
         cannot be read.
 
         Raises ScicotError if the gold answer is a number and the source does not show whether it
-        counts from 0 or from 1. It is not a RowProblem, because --skip-invalid must not skip a row
-        that --answer-index makes readable.
+        counts from 0 or from 1. Such a row is not invalid, so --skip-invalid must not skip it. The
+        user can make it readable with --answer-index.
         """
         columns = self._reading.columns
         if columns is not None and not self._columns_checked and self._convert is to_question_row:
@@ -138,8 +139,8 @@ class Converter:
 
     def _recognised(self, row: Row) -> str:
         """Return a line that says which fields of the row were read as question, choices and
-        answer. Returns "" for scicot's own rows, and for all rows once `_MAX_LAYOUTS` layouts have
-        been found."""
+        answer. Returns "" for scicot's own rows, and for rows of further layouts once
+        `_MAX_LAYOUTS` layouts have been found."""
         if self._convert is not to_question_row or is_scicot_row(row):
             return ""
         if len(self._layouts) >= _MAX_LAYOUTS:

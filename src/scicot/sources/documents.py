@@ -1,8 +1,8 @@
 """Read JSON files: one object per line, an array of objects, or an object of rows by id.
 
 {"id": "q1", "question": ...}                  JSON lines
-[{"id": "q1", "question": ...}, ...]           an array, on one line or on several
-{"12195": {"question": ...}, ...}              rows by id (ScienceQA's problems.json), likewise
+[{"id": "q1", "question": ...}, ...]           an array, on one line or several
+{"12195": {"question": ...}, ...}              rows by id (as in ScienceQA), on one line or several
 {"samples": [{"input": ...}, ...], ...}        a list of rows inside an object (nested.py)
 """
 

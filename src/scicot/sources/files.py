@@ -37,9 +37,9 @@ def entries(
     """Yield the rows of a text file, and an InvalidRow for each row that cannot be read. `name` is
     the file's name in locations and errors.
 
-    `encoding` defaults to UTF-8. `mapped` are the column names given by --columns. A sentence for
-    each part that was left out is appended to `notes`. Raises ScicotError if the file as a whole
-    cannot be read.
+    `encoding` defaults to UTF-8. `mapped` are the column names given by --columns. Notes for
+    the user, such as the number of records left out, are appended to `notes`. Raises ScicotError if
+    the file as a whole cannot be read.
     """
     notes = [] if notes is None else notes
     lines = _lines(stream, name, encoding)

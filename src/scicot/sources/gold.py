@@ -56,9 +56,9 @@ class GoldTally:
         return self.rows - self.unlabelled
 
     def add(self, where: str, row: Row) -> None:
-        """Count a row, which is in scicot's schema and has the location `where`. If it is the first
-        without a gold answer, record its location. If it is one of the first without a gold answer,
-        record the names of its unused fields."""
+        """Count a row, which is in scicot's schema and has the location `where`. Record the
+        location of the first row without a gold answer, and the names of the unused fields in the
+        first `_MAX_EXAMINED` such rows."""
         self.rows += 1
         if row.get("answer") is not None:
             return

@@ -92,10 +92,9 @@ def predictions(
 def unique(
     questions: Iterable[Question], reporter: Reporter | None, lost_noun: str | None = None
 ) -> Iterator[Question]:
-    """Yield each question only the first time that it occurs. At the end, the number of repeated
-    questions is reported in a note. If data are lost with the repeated questions, the caller names
-    these data in `lost_noun`, for example "further rationale". The number is then reported in a
-    warning instead.
+    """Yield each question only the first time that it occurs. At the end, a note reports the
+    number of repeated questions. If data are lost because their rows are left out, pass a noun for
+    these data as `lost_noun`, such as "further rationale". A warning then reports the number.
 
     Raises ScicotError if two different questions have the same id, because rows are joined by id.
     """

@@ -31,8 +31,8 @@ _PAUSE_SECONDS = 1.0  # if a stream delivers nothing for this time, the rows so 
 
 @dataclass(slots=True)
 class Counts:
-    """Counts of one pass over a source so far. `rows` counts the records yielded, of which a row
-    may give several. The other numbers count rows of the source."""
+    """Counts of one pass over a source so far. `rows` is the number of records yielded; one row of
+    the source may give several records. The other numbers count rows of the source."""
 
     rows: int = 0
     invalid: int = 0  # rows skipped by skip_invalid
@@ -48,8 +48,8 @@ class Counts:
 
 
 class NotAsked(RowProblem):
-    """Raised for a row whose question is not in the file of questions, or has been answered by an
-    earlier row. Such rows are skipped and counted, not reported as errors."""
+    """Raised for a row to evaluate whose question is not in the file given by --questions, or was
+    answered by an earlier row. Such rows are skipped and counted, not reported as errors."""
 
 
 class Rows(Generic[T]):
@@ -108,9 +108,9 @@ class Rows(Generic[T]):
 
     @property
     def likely_answer(self) -> str | None:
-        """The name of an unused field that looks like the gold answer, or None. Rows with the same
-        field names have the same layout. The name is taken from the first layout that has such a
-        field and in which no gold answer is recognised."""
+        """The name of an unused field that looks like the gold answer, or None. It is taken from
+        the first layout (set of field names) that has such a field and in which no gold answer is
+        recognised."""
         return self._converter.likely_answer
 
     @property
@@ -133,9 +133,9 @@ class Rows(Generic[T]):
         return self._tracker.idle(seconds)
 
     def skip(self, prefix: Prefix) -> bool:
-        """Make later iterations skip `prefix`, and return True. Return False, and skip nothing, if
-        the source no longer begins with the prefix or can be read only once. The same holds if
-        there are reading settings, or if the prefix has at least as many rows as the limit."""
+        """Make later iterations skip `prefix`, and return True. Return False, and skip nothing, in
+        any of these cases: the source no longer begins with the prefix; it can be read only once;
+        there are reading settings; the prefix has at least as many records as the limit."""
         cannot_skip = self._limit is not None and self._limit <= prefix.rows
         cannot_skip = cannot_skip or self._settings != ReadingSettings()
         if cannot_skip or not self.rereadable or not prefix.begins(self.source):

@@ -30,9 +30,9 @@ class StreamTracker:
         self._stream: io.BufferedReader | None = None
 
     def watch(self, stream: IO[bytes]) -> IO[bytes]:
-        """Return a stream to read from instead of `stream`. While it is read, `counter` counts the
-        bytes of a plain file (with `hashed`), and `idle` works if `stream` is a pipe. Compressed
-        files and in-memory streams are returned unchanged."""
+        """Return the stream to read from instead of `stream`. For a pipe, this is a stream that
+        `idle` can check. For a plain file whose bytes are to be hashed, it is `counter`. Any other
+        stream (a compressed file, a stream in memory) is returned unchanged."""
         try:
             descriptor = stream.fileno()
             if stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -99,7 +99,8 @@ def brier_score(squares: Floats, of_gold: Floats) -> float:
 
 
 def negative_log_likelihood(of_gold: Floats) -> float:
-    """Return the mean of -log p(gold choice) in nats. p is clipped to at least LEAST."""
+    """Return the mean of -log p(gold choice) in nats. A p below 2**-52 counts as 2**-52, since
+    -log(0) is infinite."""
     return float(-np.log(np.maximum(of_gold, LEAST)).mean())
 
 

@@ -64,8 +64,10 @@ def bootstrap(
     questions.
 
     With few clusters or seeds, the percentile interval is too narrow. It is therefore stretched
-    around the estimate to match the unbiased variance and the quantiles of Student's t, with
-    degrees of freedom after Satterthwaite (1946). The p-value is that of the same t statistic.
+    around the estimate, but never shrunk, by two factors: the ratio of the standard error from
+    `_moments` to that of the resamples, and the ratio of the quantile of Student's t to that of the
+    normal distribution. The degrees of freedom follow Satterthwaite (1946). The p-value is that of
+    a t test of the estimate with the standard error from `_moments`.
     """
     means = _means(np.vstack(systems), clusters, resamples=resamples, seed=seed)
     random = np.random.default_rng([seed, 1])

@@ -64,8 +64,8 @@ class StudentAlphabet:
         return cls(form, manifest.stage, manifest.max_source_tokens)
 
     def add(self, question: Question) -> int:
-        """Format a question as an input of the student, count the characters that the tokenizer
-        lacks, and return the number of tokens of the input."""
+        """Format a question as an input of the student, and return the number of tokens of the
+        input. If the tokenizer lacks characters of the input, the question is counted."""
         rationale_field = question.extra.get("rationale")
         if FORMS[self._stage].answers:
             rationale = rationale_field if isinstance(rationale_field, str) else None
@@ -81,7 +81,9 @@ class StudentAlphabet:
 
     @property
     def described(self) -> list[str]:
-        """Sentences with the counts of missing and replaced characters, one for each kind."""
+        """At most two sentences: the number of questions with characters that the tokenizer lacks,
+        and the number of questions in which such characters are replaced. A sentence with the
+        number 0 is left out."""
         descriptions = characters.describe(self.counts)
         return [sentence for kind, sentence in descriptions.items() if kind != characters.EQUAL]
 

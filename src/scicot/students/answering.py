@@ -21,9 +21,10 @@ from scicot.students.student import Student
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A student's answer to a question. `scores` holds the probability of each label, and is empty
-    if a score is not a number. `label` is the best label, or None if there is a tie or a score is
-    not a number: a tie is never broken by a guess."""
+    """A student's answer to a question. `scores` maps each label to its probability or, after a
+    vote, to its share of the votes. It is empty if a log-likelihood was not finite. `label` is the
+    best label. It is None if `scores` is empty or if there is a tie, which is never broken by a
+    guess."""
 
     label: str | None
     scores: dict[str, float]
@@ -109,9 +110,10 @@ def answer_of(question: Question, probabilities: Sequence[float] | None) -> Answ
 
 
 def vote_of(question: Question, opinions: Sequence[Sequence[float]]) -> Answer:
-    """Return the answer by majority vote. Each of the `opinions`, a list of probabilities of the
-    choices, votes for its likeliest choice. A tie goes to the choice with the higher mean
-    probability. The scores of the answer are the choices' shares of the votes."""
+    """Return the answer by majority vote. Each opinion is a list of probabilities of the choices.
+    It votes for its likeliest choice, or for all of its likeliest choices if they are equal. If
+    choices have equally many votes, the one with the highest mean probability wins. The scores of
+    the answer are the choices' shares of the votes."""
     mean = averaged(opinions)
     votes: Counter[int] = Counter()
     for opinion in opinions:

@@ -78,9 +78,9 @@ class HubRun:
 
         Without `weights`, only the config and the tokenizer are downloaded. If the Hub cannot be
         reached, the files in the cache are used. Raises ScicotError, whose message begins with
-        `subject`, if files are missing. With `weights`, the caller must have fetched the
-        manifest with the method `file` before, so that missing files are reported as an incomplete
-        download.
+        `subject`, if files are missing. With `weights`, the caller must fetch the manifest with the
+        method `file` first. The run is then known to exist, so files that are missing in the cache
+        are reported as an incomplete download.
         """
         from huggingface_hub import snapshot_download
 

@@ -30,11 +30,12 @@ def load_student(
     prompt_format: str = "auto",
     replacements: Mapping[str, str] | None = None,
 ) -> Student:
-    """Load the student of a run directory for prediction. If `request` leaves the engine or the
-    precision open ("auto"), an engine that supports sampling is chosen. `replacements` maps
-    characters that the tokenizer lacks to other spellings (models/characters.py).
+    """Load the student of a run directory for prediction. If the engine or the precision in
+    `request` is "auto", `choose_engine` chooses the fastest one that supports sampling.
+    `replacements` maps characters that the tokenizer lacks to other spellings
+    (models/characters.py).
 
-    Raises ScicotError if the files cannot be read.
+    Raises ScicotError if the files cannot be read, or if no engine supports the request.
     """
     spec = EngineSpec(request.engine, request.precision)
     if "auto" in (request.engine, request.precision):

@@ -78,9 +78,9 @@ class Student:
 
         The score includes the end token, so that a candidate that is a prefix of another, as "1" is
         of "10", is compared fairly. With ends=False the end token is left out, which is correct
-        only if no candidate is a prefix of another. `prefixes` holds a text for each input. All
-        candidates of the input begin with this text, and its tokens are not scored. `normalisation`
-        "token" or "character" divides by the number of scored tokens or characters.
+        only if no candidate is a prefix of another. `prefixes` holds a text for each input, with
+        which all its candidates must already begin. The tokens of this text are not scored.
+        `normalisation` "token" or "character" divides by the number of scored tokens or characters.
         """
         targets = [
             self.form.targets(choices, text.asks)

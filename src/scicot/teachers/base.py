@@ -109,8 +109,9 @@ class TeacherError(Exception):
     may still be answered.
 
     Errors that concern every request (credentials, billing, an unknown model) raise ScicotError
-    instead. If the server's message does not show which of the two cases it is, `certain` is False.
-    The run then attributes the error to the question only after later requests have been answered.
+    instead. `certain` is False if the server's message does not show whether other requests would
+    fail too. The error row of the question is then written only after a later request has been
+    answered.
     """
 
     def __init__(self, problem: str, *, certain: bool = True) -> None:

@@ -21,7 +21,8 @@ class Batch:
 
     ended: its results are available.
     counts: the number of requests by outcome, empty if it is not known yet.
-    archived: the server has no results of the batch, or has deleted them.
+    archived: there are no results to download, because the server has deleted them or the batch
+        ended without any.
     name: the name given at creation, if the API stores one.
     canceled: the batch was canceled, so requests without a result were not processed.
     failure: the reason why the server rejected the whole batch after accepting it.

@@ -36,10 +36,10 @@ class MessageBatches:
         parameters: Callable[[Request], dict[str, Any]],
         timeout: float,
     ) -> None:
-        """Configure the client. `parameters` builds the JSON body of a request. `timeout` is in
-        seconds of wall-clock time, including time in which the event loop is blocked. A timeout
-        that is due to a blocked loop does no harm here: the missed response can be fetched again at
-        no cost."""
+        """Configure the client. `parameters` builds the JSON body of a request. `timeout` is the
+        time limit in seconds of an API call that does not transfer a whole batch. Time in which the
+        event loop is blocked counts too. If a response is missed for this reason, it can be fetched
+        again at no cost."""
         self._api = client.with_options(timeout=timeout).messages.batches
         self._parameters = parameters
 

@@ -95,7 +95,7 @@ class MessagesTeacher:
                 self._caching = False
                 return await self.ask(request)
             if "thinking" in parameters and _THINKING.search(_message(error)):
-                self._think_otherwise(form, error)
+                self._use_next_thinking_form(form, error)
                 return await self.ask(request)
             raise outcome_of(error) from None
         finally:
@@ -114,9 +114,10 @@ class MessagesTeacher:
             raise_error_in(raw.http_response.content, raw.headers)
         return reply_of(message, raw.headers)
 
-    def _think_otherwise(self, form: int, error: anthropic.BadRequestError) -> None:
-        """Use the next of the _THINKING_FORMS for all later requests, because the server rejected
-        the form with the index `form`. Raises ScicotError if no form is left."""
+    def _use_next_thinking_form(self, form: int, error: anthropic.BadRequestError) -> None:
+        """Use the next entry of _THINKING_FORMS in all later requests, because the server rejected
+        a request for thinking with the entry at index `form`. Raises ScicotError if no entry is
+        left."""
         if form < self._thinking:  # another request has switched already
             return
         if form + 1 == len(_THINKING_FORMS) - (not self._other_server):
@@ -148,8 +149,8 @@ class MessagesTeacher:
     async def count_tokens(self, request: Request) -> int | None:
         """Return the number of input tokens of a request, as counted by the server. Return None if
         there is neither an API key nor a --base-url, if the call fails, or if the count is not
-        valid. If the server rejects the key (status 401, 402 or 403), raises the same exception as
-        for any other request."""
+        valid. But if it fails with status 401, 402 or 403 (credentials or billing), raises the
+        exception of `outcome_of`."""
         if not self._counts:
             return None
         parameters = self.parameters(request)

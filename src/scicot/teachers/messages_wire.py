@@ -38,8 +38,8 @@ def reply_of(message: Any, headers: Mapping[str, str] | None = None) -> Reply:
 
 
 def _texts(blocks: list[Any], name: str) -> list[str]:
-    """Return the field `name` of each content block that has it, leaving out empty strings and
-    other types."""
+    """Return the values of the field `name` in the content blocks. Blocks in which it is missing,
+    empty or not a string are left out."""
     texts = [getattr(block, name, None) for block in blocks]
     return [text for text in texts if isinstance(text, str) and text]
 
