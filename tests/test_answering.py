@@ -160,6 +160,9 @@ def test_votes_and_means() -> None:
     assert vote_of(QUESTION, [sure, torn]).label == "A", "the mean decides between equal votes"
     even = vote_of(QUESTION, [[0.4, 0.4, 0.2], [0.4, 0.4, 0.2]])
     assert (even.label, even.scores["A"]) == (None, 0.5)
+    undecided = vote_of(QUESTION, [[0.4, 0.4, 0.2], [0.1, 0.2, 0.7]])
+    assert undecided.label == "C", "a vote divided between two choices is still one vote"
+    assert undecided.scores == {"A": 0.25, "B": 0.25, "C": 0.5}
     assert answer_of(QUESTION, None).scores == {}
 
 

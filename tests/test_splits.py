@@ -98,6 +98,13 @@ def test_dev_is_like_the_rest_in_how_often_its_questions_recur() -> None:
     assert (len(carved) - alone) / 400 == pytest.approx(0.3, abs=0.25)
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_large_share_of_few_groups_leaves_rows_to_train_on(count: int) -> None:
+    for seed in range(30):
+        rows = [question(str(n), f"text {seed} {n}") for n in range(count)]
+        assert 0 < len(dev_split(rows, group_rows(rows), 0.9)) < count
+
+
 def test_too_few_groups() -> None:
     rows = [question(str(n), "Which?", f"a{n} b{n}") for n in range(9)]
     with pytest.raises(ScicotError, match="--folds 3: the rows make only 1 groups"):

@@ -89,15 +89,16 @@ def dev_split(
     questions: Sequence[Question], groups: Groups, fraction: float, fold_by: str | None = None
 ) -> set[int]:
     """Return the row indices of the dev split: whole groups, which together have about `fraction`
-    of all rows. Raises ScicotError if there is only one group.
+    of all rows, at least one group and never all. Raises ScicotError if there is only one group.
 
     A group is selected by a hash of its content, independently of the other groups, so that another
     file of the same questions is split in the same way. A group with more than `fraction` of all
-    questions is not selected. If this leaves no group, the smallest group is the dev split. With a
-    large `fraction` and few groups, all groups may be selected.
+    questions is not selected. If this leaves no group, the smallest group is the dev split. If all
+    groups are selected, the largest one is left out.
     """
     if len(groups) < 2:
         raise ScicotError(f"--dev-fraction: all rows are one group that may not be parted {_HINT}")
+    by_size = sorted(groups, key=len)
     largest = fraction * len({question.id for question in questions})
     selected: set[int] = set()
     for group in groups:
@@ -105,7 +106,9 @@ def dev_split(
         small = len({questions[row].id for row in group}) <= largest
         if small and int.from_bytes(group_hash[:8]) < fraction * 2**64:
             selected.update(group)
-    return selected or set(sorted(groups, key=len)[0])
+    if len(selected) == sum(map(len, groups)):
+        selected.difference_update(by_size[-1])
+    return selected or set(by_size[0])
 
 
 def group_keys(question: Question, fold_by: str | None) -> Iterable[str]:

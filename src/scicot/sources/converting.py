@@ -23,7 +23,7 @@ from scicot.sources.gold import likely_gold
 from scicot.sources.locations import Source, is_rereadable, located_rows
 
 _LAYOUTS_SHOWN = 3  # layouts described if a file has rows of several
-_MAX_LAYOUTS = 32
+_MAX_LAYOUTS = 32  # further layouts are not described
 
 Convert = Callable[[Row, Reading], Row]
 
@@ -99,7 +99,8 @@ class Converter:
             converted = self._convert(row, self._reading)
         except UncertainIndex as problem:
             converted = self._convert_with_evidence(where, row, problem)
-        if converted is not row and tuple(row) not in self._layouts:
+        is_new = converted is not row and tuple(row) not in self._layouts
+        if is_new and len(self._layouts) < _MAX_LAYOUTS:
             self._layouts[tuple(row)] = self._recognised(row)
         return converted
 
@@ -139,11 +140,8 @@ class Converter:
 
     def _recognised(self, row: Row) -> str:
         """Return a line that says which fields of the row were read as question, choices and
-        answer. Returns "" for scicot's own rows, and for rows of further layouts once
-        `_MAX_LAYOUTS` layouts have been found."""
+        answer. Returns "" for scicot's own rows."""
         if self._convert is not to_question_row or is_scicot_row(row):
-            return ""
-        if len(self._layouts) >= _MAX_LAYOUTS:
             return ""
         found = recognised(row, self._reading)
         likely = None if found.answer else likely_gold(row)

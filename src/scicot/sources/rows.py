@@ -120,7 +120,7 @@ class Rows(Generic[T]):
 
     @property
     def left_out(self) -> list[str]:
-        """A sentence for each part of the source that was not read as rows."""
+        """Sentences about how the source was read, such as one for each part that was left out."""
         return list(self._tracker.notes)
 
     @property

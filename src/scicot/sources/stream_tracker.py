@@ -25,7 +25,8 @@ class StreamTracker:
         self._hashed = hashed or skipped is not None
         # wrapper that counts and hashes what is read; None if there is none
         self.counter: CountingReader | None = None
-        self.notes: list[str] = []  # sentences about parts that were left out
+        # sentences about how the source was read, such as parts left out
+        self.notes: list[str] = []
         self._pipe: _Pipe | None = None
         self._stream: io.BufferedReader | None = None
 

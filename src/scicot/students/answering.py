@@ -7,9 +7,9 @@ is the accuracy that `predict` would have.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from scicot import stages
 from scicot.config import AnswerAs, LengthNormalisation
@@ -111,17 +111,18 @@ def answer_of(question: Question, probabilities: Sequence[float] | None) -> Answ
 
 def vote_of(question: Question, opinions: Sequence[Sequence[float]]) -> Answer:
     """Return the answer by majority vote. Each opinion is a list of probabilities of the choices.
-    It votes for its likeliest choice, or for all of its likeliest choices if they are equal. If
+    It votes for its likeliest choice; if there are several, each gets an equal part of the vote. If
     choices have equally many votes, the one with the highest mean probability wins. The scores of
     the answer are the choices' shares of the votes."""
     mean = averaged(opinions)
-    votes: Counter[int] = Counter()
+    votes = [Fraction(0)] * len(mean)
     for opinion in opinions:
         top = max(opinion)
-        votes.update([index for index, value in enumerate(opinion) if value == top])
-    most_votes = max(votes.values())
-    tied = [mean[index] if votes[index] == most_votes else -1.0 for index in range(len(mean))]
-    shares = [votes[index] / votes.total() for index in range(len(mean))]
+        for index, value in enumerate(opinion):
+            if value == top:
+                votes[index] += Fraction(1, opinion.count(top))
+    tied = [p if count == max(votes) else -1.0 for p, count in zip(mean, votes, strict=True)]
+    shares = [float(count / len(opinions)) for count in votes]
     return Answer(answer_of(question, tied).label, dict(zip(question.labels, shares, strict=True)))
 
 

@@ -25,7 +25,7 @@ from scicot.teachers.messages_wire import TROUBLE, outcome_of, reply_of
 from scicot.teachers.time_limit import done_within, too_late
 from scicot.text import one_line
 
-_CREDENTIALS = (401, 402, 403)
+_KEY_OR_BILLING = (401, 402, 403)
 # Matches an error message about the way thinking was requested: it names the parameters.
 _THINKING = re.compile(r"thinking|adaptive|budget_tokens|\bdisplay\b", re.I)
 _LEAST_BUDGET = 1024  # tokens; the API's minimum for budget_tokens
@@ -161,7 +161,7 @@ class MessagesTeacher:
             async with asyncio.timeout(self.timeout):
                 counted = (await self.client.messages.count_tokens(**parameters)).input_tokens
         except (TimeoutError, *TROUBLE) as error:
-            if isinstance(error, anthropic.APIStatusError) and error.status_code in _CREDENTIALS:
+            if isinstance(error, anthropic.APIStatusError) and error.status_code in _KEY_OR_BILLING:
                 raise outcome_of(error) from None
             return None
         usage = Reply("", usage={"input_tokens": counted}).usage
