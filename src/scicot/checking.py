@@ -30,13 +30,14 @@ class Check:
     `problems` are sentences about what must be fixed, and `notes` are facts that need no action.
     `choices` counts questions by their number of choices, and `gold` counts them by the label of
     the gold answer. `repeated` counts rows with the id and content of an earlier row. `same_text`
-    counts other rows whose question text occurs in an earlier row. `long` counts questions that are
-    too long: longer than the student's limit in tokens or, without a student, longer than 2,000
-    characters with context and choices. `longest` is the length of the longest question, in the
-    unit `unit`. `characters` counts questions by the problem that characters missing from the
-    student's tokenizer cause (models/characters.py). `overlap` counts the questions that are also
-    in another file. `images` counts questions about an image, which are skipped. `equal_choices`
-    counts questions in which two choices have the same text.
+    counts rows that have a new id, but the question text of an earlier row. `equal_choices` counts
+    questions in which two choices have the same text. `images` counts questions about an image,
+    which are skipped. `overlap` counts the questions that are also in another file.
+
+    `long` counts questions that are too long: longer than the student's limit in tokens or, without
+    a student, longer than 2,000 characters with context and choices. `longest` is the length of the
+    longest question, in the unit `unit`. `characters` counts questions with characters that the
+    student's tokenizer lacks, by the kind of problem that they cause (models/characters.py).
     """
 
     file: str

@@ -81,8 +81,8 @@ class Spool:
         return self.folder / ("rows.jsonl" if self._count == 1 else f"rows-{self._count}.jsonl")
 
     def keep(self, file: Any) -> Path:
-        """Move a file of rows, and the files beside it, from the temporary folder to a folder that
-        is not deleted. Return the new path of the file."""
+        """Move an output and its companion files, such as rows.rejected.jsonl, from the temporary
+        folder to a folder that is not deleted. Return the new path of the output."""
         folder = Path(tempfile.mkdtemp(prefix="scicot-kept-"))
         for path in self.folder.glob(f"{Path(file).stem}*"):
             shutil.move(path, folder / path.name)

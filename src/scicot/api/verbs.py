@@ -139,11 +139,13 @@ def train_rationale(
     """Train `student` to write rationales (stage 1), like `scicot train-rationale`.
 
     `rationales` are rationale rows: a file, rows in memory, or several of them. `student` is a Hub
-    id, a directory or "scratch:SIZE". `run` is the run directory: an unfinished run with the same
-    settings and data is resumed, a finished one is not trained again, and a different one raises
-    ScicotError. Returns the manifest (the content of the run's scicot.json). With `reward` (a
-    RewardSettings), rounds of sampling follow: the student is trained on those of its own
-    rationales that raise an answer student's probability of the gold choice.
+    id, a directory or "scratch:SIZE". `run` is the run directory. If it holds a run with the same
+    settings and data, that run is resumed or, if it is finished, returned unchanged. Raises
+    ScicotError if it holds other files or, without `force`, a different run. Returns the manifest
+    (the content of the run's scicot.json).
+
+    With `reward` (a RewardSettings), rounds of sampling follow: the student is trained on those of
+    its own rationales that raise an answer student's probability of the gold choice.
     """
     from scicot.training.job import train_rationale as train
 

@@ -17,9 +17,9 @@ class ReadingSettings:
     values.
 
     `columns` maps the parts of a question to the fields of the file, in the form of --columns:
-    "question=Frage,choices=A+B+C+D,answer=gold.label". `answer_index` is the number, 0 or 1, by
-    which numeric gold answers refer to the first choice. `encoding` is that of text files, such as
-    "latin-1".
+    "question=Frage,choices=A+B+C+D,answer=gold.label". `answer_index` is 0 if numeric
+    gold answers count the choices from 0, and 1 if they count from 1. `encoding` is that of text
+    files, such as "latin-1".
     """
 
     columns: str = ""

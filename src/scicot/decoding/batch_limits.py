@@ -43,9 +43,9 @@ class Completion:
 class BatchLimits:
     """Upper limits on an engine's batches.
 
-    `encoded`, `scored` and `nodes` are the same for any number of workers. They determine the shape
-    of a batch, which affects the last digits of scores, and scores should not depend on the number
-    of workers.
+    Workers share `rows` and `tokens`. The limits on scoring (`encoded`, `scored` and `nodes`) do
+    not depend on the number of workers: they determine the shapes of batches, and another shape
+    changes the last digits of the scores.
     """
 
     rows: int  # texts generated at once by a worker
@@ -72,11 +72,13 @@ class BatchLimits:
 
         `vocabulary` is the number of tokens in the model's vocabulary, `batch_size` the limit on
         sequences in a batch. `batch_tokens` replaces the default for `tokens`. `token_bytes` is the
-        KV cache size of one token in bytes. On a CPU, if `token_bytes` is not 0, the default for
-        `tokens` is bounded so that the KV cache takes at most the largest of three sizes: 256 MiB
-        (128 MiB if `dtype`, that of the products, is fp32); 0.3 times (fp32: 0.2 times)
-        `weight_bytes`, the size of the model's weights; 1 GiB minus 4 bytes for each of the model's
-        weights, whose number is `weights`.
+        KV cache size of one token in bytes, 0 for encoder-decoders.
+
+        For a causal model on a CPU, the default for `tokens` is lowered if the KV cache would
+        exceed the largest of these sizes:
+        - 256 MiB, or 128 MiB if matrix products (`dtype`) are in fp32
+        - 0.3 times `weight_bytes`, the size of the weights in memory (0.2 times for fp32)
+        - what `weights`, the number of weights, would leave of 1 GiB at 4 bytes each.
         """
         tokens, encoded, logits, group = (
             defaults.get(device, defaults["cpu"])

@@ -17,23 +17,20 @@ from scicot.models.native.interface import PositionBias
 @dataclass(frozen=True)
 class ChoiceTrie:
     """A batch of prefix tries, one row for each source. A row has one node for each prefix of the
-    source's targets.
+    source's targets, and is padded to the longest row.
 
-    Node tensors are padded. `ids` (rows x nodes) is the last token of each prefix, and `depths`
-    (rows x nodes) is the node's distance from the root. `visible` (rows x nodes x nodes) is the
-    attention mask, in which a node sees itself and its ancestors. `rows` and `columns` are the
-    coordinates of the nodes whose logits are needed. `tokens` and `parents` have one element for
-    every token of every target, in order. An element of `tokens` is the id of the token. An element
-    of `parents` is the index (into `rows` and `columns`) of the node that predicts the token.
+    `rows` and `columns` list the nodes whose logits are needed: element i is the row of the node
+    in the batch, and its position in that row. `parents` and `tokens` have one element for every
+    token of every target, in order.
     """
 
-    ids: Tensor
-    depths: Tensor
-    visible: Tensor
+    ids: Tensor  # rows x nodes: last token of each prefix
+    depths: Tensor  # rows x nodes: distance of each node from the root
+    visible: Tensor  # rows x nodes x nodes: attention mask; a node sees itself and its ancestors
     rows: Tensor
     columns: Tensor
-    parents: Tensor
-    tokens: Tensor
+    parents: Tensor  # the node that predicts the token, as an index into `rows` and `columns`
+    tokens: Tensor  # the id of the token
 
     @classmethod
     def of(

@@ -177,9 +177,9 @@ class ContinuousBatching:
 
 
 def _compacted(slots: Slots, slot_texts: list[Completion | None]) -> list[Completion | None]:
-    """Move the unfinished texts to the first slots, if they fit into half of the slots in use.
-    Steps then compute fewer rows. Returns the text in each slot that is still in use, None for an
-    empty slot."""
+    """Move the unfinished texts to the first slots, if steps then need to compute at most half as
+    many slots. Returns the text in each slot that the next steps compute, None for an empty
+    slot."""
     live = {slot: text for slot, text in enumerate(slot_texts) if text is not None}
     fewer = _size(len(live), _SLOTS)
     if 2 * fewer > len(slot_texts):
@@ -192,7 +192,8 @@ def make_sampler(output: LMHead, sampling: Sampling | None) -> Sampler:
     """Make the function that chooses the next token of each row in a step.
 
     `sampling` is (temperature, top_p); None means that all rows are decoded greedily. With
-    `sampling`, a row is decoded greedily if its uniform number is negative, and sampled otherwise.
+    `sampling`, the function gets one number for each row: a uniform random number in [0, 1) by
+    which the token is sampled, or -1 for a row to decode greedily.
     """
 
     def likeliest(states: Tensor, uniforms: Tensor) -> Tensor:  # noqa: ARG001

@@ -77,8 +77,7 @@ def convert(model: Any, tokenizer: Any, folder: Path) -> None:
     from ctranslate2.converters import TransformersConverter
 
     class Converter(TransformersConverter):  # type: ignore[misc]
-        """A converter for a model and tokenizer that are in memory, so that it need not load
-        them."""
+        """CTranslate2's converter, for the model and tokenizer in memory instead of files."""
 
         def load_model(self, *_: Any, **__: Any) -> Any:
             # a copy, because the converter changes the weights in place

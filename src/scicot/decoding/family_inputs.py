@@ -35,13 +35,13 @@ class Inputs(Protocol):
         of each item, by which items are grouped into batches (see length_batches.py)."""
 
     def score(self, items: Sequence[Any], most_logits: int) -> list[Any]:
-        """Score a batch of items, and return the result of each item. If the targets of an item can
-        be scored in parts, at most `most_logits` logits (states x vocabulary) are computed at
-        once."""
+        """Score a batch of items, and return the result of each item. To save memory, causal models
+        score targets in parts: as many as have `most_logits` logits (tokens x vocabulary), but at
+        least one. Encoder-decoders score the whole batch at once."""
 
     def by_source(self, scored: Sequence[Any], targets: Sequence[Sequence[Ids]]) -> list[Scores]:
-        """Regroup the results of `score` for all items, in their order, by source and target:
-        element i holds the scores of each of `targets[i]`."""
+        """Group scores by source: element i of the result holds the scores of each of `targets[i]`.
+        `scored` holds the results of `score` in the order of `score_items`."""
 
 
 def inputs_for(model: Any) -> Inputs:

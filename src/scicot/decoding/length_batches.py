@@ -11,12 +11,13 @@ Lengths = tuple[int, int]
 def length_batches(
     lengths: Sequence[Lengths], fits: Callable[[int, int, int], bool]
 ) -> Iterator[list[int]]:
-    """Yield batches of sequences, each as a list of indices into `lengths`, longest sequences
-    first.
+    """Yield batches of sequences, each as a list of indices into `lengths`. The sequences with the
+    most input tokens come first, and sequences of equal lengths keep their order.
 
-    `fits(rows, read, written)` must return True if a batch may have this number of rows, padded to
-    `read` input tokens and to `written` tokens to generate or score. A batch has as many sequences
-    as `fits` allows, and at least one. Sequences of equal lengths keep their order.
+    `lengths` has (input tokens, tokens to generate or score) for each sequence. A batch has as many
+    sequences as `fits` allows, and at least one. `fits(rows, read, written)` must return True if a
+    batch may have this number of rows, padded to `read` input tokens and to `written` tokens to
+    generate or score.
     """
     order = sorted(range(len(lengths)), key=lambda index: (-lengths[index][0], -lengths[index][1]))
     batch: list[int] = []

@@ -25,11 +25,10 @@ _TRIED, _SHARE = 15, 0.3
 
 
 class PromptLookup:
-    """Drafts the next tokens of one text by copying them from its source, whose token ids are
-    `words`."""
+    """Drafts the next tokens of one text by copying them from the token ids of its `source`."""
 
-    def __init__(self, words: Ids) -> None:
-        self._source = words
+    def __init__(self, source: Ids) -> None:
+        self._source = source
         self._drafted = self._accepted = 0
 
     def next(self, generated: Ids, max_length: int) -> Ids:

@@ -127,8 +127,9 @@ class ShrinkingBatches:
     def _next_tokens(
         self, states: Tensor, batches: Sequence[DecodeBatch], decoding: Decoding
     ) -> Tensor:
-        """Choose the next token of each row, given the hidden states (rows x size) of all batches:
-        sampled if its text has uniform numbers, else the likeliest. Returns token ids (rows)."""
+        """Choose the next token of each row, given the hidden states (rows x size) of all batches.
+        The token is sampled if the row's text has random numbers (`Completion.uniforms`), and is
+        the likeliest one otherwise. Returns token ids (rows)."""
         device, output = self._model.device, self._model.decoder.output
         texts = [text for batch in batches for text in batch.texts]
         sampled_rows = [row for row, text in enumerate(texts) if text and text.uniforms is not None]

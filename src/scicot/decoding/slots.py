@@ -180,9 +180,9 @@ class Step:
         return keys, values
 
     def _biased(self, positions: PositionBias) -> Tensor:
-        """Return the position bias between the next token and each text position, of shape (rows,
-        heads, 1, text positions). The mask that hides the positions after the token is added to it.
-        `positions` computes the bias from distances between tokens."""
+        """Return what self-attention adds to its scores, of shape (rows, heads, 1, text positions):
+        the position bias from the row's current token to each text position, plus the mask that
+        hides later positions. `positions` computes the bias from distances between tokens."""
         if positions not in self._positions:
             length = len(self._text_positions)
             self._positions[positions] = positions(self._text_positions[None], length)[:, 0].clone()
@@ -207,8 +207,9 @@ class Graphs:
             self._pool = torch.cuda.graph_pool_handle()
 
     def of(self, step: Callable[[], None]) -> Callable[[], None]:
-        """Return a function that runs the step, on CUDA as a graph after some warm-up runs. The
-        step must use the same tensors at each call."""
+        """Return a function that runs the step. On CUDA its first calls run the step as it is, to
+        warm up; later calls replay it as a graph. The step must use the same tensors at each
+        call."""
         if self._stream is None:
             return step
         return _Replayed(step, self._stream, self._pool)

@@ -26,14 +26,14 @@ _FORMAT = 3  # part of the cache key; increased when engines become faster, to m
 
 
 def fastest(
-    choices: Sequence[EngineSpec],
+    candidates: Sequence[EngineSpec],
     load: Callable[[EngineSpec], Engine],
     shape: Mapping[str, Any],
     weights: int,
     *,
     writes: bool,
 ) -> tuple[EngineSpec, dict[str, float]]:
-    """Return the fastest of these engines, and the tokens per second of each, keyed by str(engine).
+    """Return the fastest of the candidates, and the tokens per second of each, keyed by str(spec).
 
     `load` loads an engine to be measured. `shape` is the content of the student's config.json, and
     `weights` its number of weights. With `writes` the speed of generating texts is compared,
@@ -42,13 +42,13 @@ def fastest(
     key = _key(shape, writes=writes)
     cache = _remembered()
     rates: dict[str, float] = cache.get(key, {})
-    missing = [choice for choice in choices if str(choice) not in rates]
-    for choice in missing:
-        rates[str(choice)] = _rate(load(choice), shape, weights, writes=writes)
+    missing = [spec for spec in candidates if str(spec) not in rates]
+    for spec in missing:
+        rates[str(spec)] = _rate(load(spec), shape, weights, writes=writes)
     if missing:
         _remember({**cache, key: rates})
-    chosen_rates = {str(choice): rates[str(choice)] for choice in choices}
-    return max(choices, key=lambda choice: chosen_rates[str(choice)]), chosen_rates
+    candidate_rates = {str(spec): rates[str(spec)] for spec in candidates}
+    return max(candidates, key=lambda spec: candidate_rates[str(spec)]), candidate_rates
 
 
 def _rate(engine: Engine, shape: Mapping[str, Any], weights: int, *, writes: bool) -> float:
@@ -76,8 +76,8 @@ def _rate(engine: Engine, shape: Mapping[str, Any], weights: int, *, writes: boo
 
 
 def _key(shape: Mapping[str, Any], *, writes: bool) -> str:
-    """Return the key under which a measurement is cached. It contains the task, the shape of the
-    model, the processor and the versions of packages."""
+    """Return the key under which a measurement is cached. It names the task (generating or
+    scoring), the shape of the model, the processor and the versions of packages."""
     fields = {name: value for name, value in shape.items() if name not in _NO_SHAPE}
     packages = [f"{name} {_version(name)}" for name in ("torch", "numba", "ctranslate2")]
     shape_hash = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]

@@ -84,8 +84,7 @@ class Answers:
     def of(self, file: sources.Source) -> Iterator[Prediction]:
         """Yield a prediction for each question that `file` answers, then a prediction without an
         answer for each other question of the question file. Further replies to a question are
-        skipped (see _is_extra_reply). Raises ScicotError if an id is repeated for another
-        reason."""
+        skipped (see _is_extra_reply). Raises ScicotError if any other row repeats an id."""
         rows = sources.predictions(
             file,
             convert=_RowConverter(self._questions, self._per_character).convert,
@@ -238,9 +237,10 @@ class _RowConverter:
 
     def _with_unique_id(self, question: Question, row: Row) -> Question:
         """Return `question`, which a row of lm-evaluation-harness answers, with an id that is
-        unique in the log. If several documents of the log have the same id and text, all but the
-        first get the ids "ID#2", "ID#3" and so on; with a question file, NotAsked is raised for
-        them instead. Raises RowProblem if a document occurs twice."""
+        unique in the log. If several documents (values of "doc_id") have the same id and text, all
+        but the first get the ids "ID#2", "ID#3" and so on; with a question file, NotAsked is raised
+        for them instead. Raises RowProblem if a document occurs twice with the same answer filter,
+        as in the joined logs of two runs."""
         doc_ids = self._doc_ids[question.id, question.question, str(row.get("filter"))]
         if row.get("doc_id") in doc_ids:
             raise RowProblem(f"document {row.get('doc_id')} comes twice; is it a log of two runs?")

@@ -134,7 +134,8 @@ def compare(
 
 
 def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Return the comparisons in the same order, with `p_adjusted` set by Holm's correction over all
-    of them except the primary one, which is returned unchanged."""
+    """Return the comparisons in the same order, with `p_adjusted` set by Holm's correction. A
+    comparison that was planned in advance (`primary`) is left out of the correction, and is
+    returned unchanged."""
     adjusted = iter(holm([c.p_value for c in comparisons if not c.primary]))
     return [c if c.primary else replace(c, p_adjusted=next(adjusted)) for c in comparisons]
