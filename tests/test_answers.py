@@ -322,3 +322,16 @@ def test_sparse_rows_of_predictions_are_answers(tmp_path: Path, recorder: Any) -
     table.write_text("id,prediction,confidence,note,model\nq1,A,,,\nq2,A,0.9,,m\n")
     (system,) = evaluate([str(table)], questions=asked, reporter=recorder).systems
     assert (system.questions, system.accuracy) == (2, 1.0)
+
+
+def test_tables_of_questions_and_answers_in_another_encoding(tmp_path: Path, scicot: Any) -> None:
+    asked, table = tmp_path / "q.csv", tmp_path / "p.csv"
+    asked.write_text("id,question,A,B,answer\né1,Fließt?,Öl,Eis,A\n", encoding="latin-1")
+    table.write_text("id,prediction\né1,Öl\n", encoding="latin-1")
+    lines = tmp_path / "p.jsonl"
+    lines.write_text('{"id": "é1", "prediction": "Öl"}\n', encoding="utf-8")
+    outcome = scicot(
+        "evaluate", table, lines, "--questions", asked, "--encoding", "latin-1", "--json"
+    )
+    assert outcome.code == 0, outcome.stderr
+    assert [system["accuracy"] for system in json.loads(outcome.stdout)["systems"]] == [1.0, 1.0]

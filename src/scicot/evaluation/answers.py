@@ -13,6 +13,7 @@ and questions without an answer count as not answered.
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
@@ -37,6 +38,7 @@ from scicot.reporting import Reporter, counted, number_of, some_of
 from scicot.row_fields import Row, RowProblem
 
 _NEEDS_GOLD = sources.NeedsGold("to judge by", "left out")
+_JSON_NAME = re.compile(r"\.(jsonl?|ndjson)(\.gz|\.zst)?$", re.IGNORECASE)
 _IDS_SHOWN = 10  # ids listed in a message
 _TEXT_SHOWN = 60  # characters of a question that identify it in a message if it has no id
 
@@ -88,7 +90,7 @@ class Answers:
         rows = sources.predictions(
             file,
             convert=_RowConverter(self._questions, self._per_character).convert,
-            reading=self._settings,
+            reading=self._reading_of(file),
             limit=self._limit,
             skip_invalid=self._skip_invalid,
             gold=_NEEDS_GOLD if self._questions is None else None,
@@ -118,6 +120,14 @@ class Answers:
             self._reporter.note(f"{os.fspath(file)}: {count_text} left out, {reason}")
         yield from self._unanswered(file, seen)
 
+    def _reading_of(self, file: sources.Source) -> ReadingSettings:
+        """Return the reading settings for a file of answers. With a question file, --encoding may
+        be that of the questions only, so files whose names say that they are JSON, such as those of
+        `predict`, are read as UTF-8, as JSON should be."""
+        if self._questions is None or not _JSON_NAME.search(str(file)):
+            return self._settings
+        return replace(self._settings, encoding="")
+
     def _unanswered(self, file: sources.Source, answered: Collection[str]) -> Iterator[Prediction]:
         missing: list[str] = []
         count = 0
@@ -145,8 +155,8 @@ def _for_questions(settings: ReadingSettings) -> ReadingSettings:
 
 def _for_answers(settings: ReadingSettings) -> ReadingSettings:
     """Return the reading settings for files of answers that are joined to a question file: the
-    user's --answer-index and, from --columns, only the mappings of the id and the prediction."""
-    return ReadingSettings(_only_roles(settings, "id", "prediction"), settings.answer_index)
+    user's settings, but --columns keeps only the mappings of the id and the prediction."""
+    return replace(settings, columns=_only_roles(settings, "id", "prediction"))
 
 
 def _only_roles(settings: ReadingSettings, *roles: str) -> str:
