@@ -160,8 +160,9 @@ class Scheduler:
             self._writing -= 1
 
     async def _pull(self, row_requests: Iterator[RowRequest | None]) -> RowRequest | None:
-        """Return the next request, or None at the end. A None in `row_requests` means that no
-        request is ready yet: let other tasks run for a moment, then try again."""
+        """Return the next request, or None if there are no more. `row_requests` yields None if no
+        request is ready yet. This method then lets other tasks run for a moment, and tries
+        again."""
         while not self._closing:
             row_request = (
                 await _next_in_thread(row_requests) if self._blocking else next(row_requests, _END)

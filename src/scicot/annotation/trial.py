@@ -38,8 +38,8 @@ class Trial(Generic[Undone]):
         return self.refusals / max(1, self.answers + self.refusals)
 
     def helped(self, answered: bool) -> bool | None:
-        """Count one outcome, True for an answer and False for a refusal. Return True if the rate
-        decrease reduced refusals, False if not, and None while the test is undecided."""
+        """Count one outcome, True for an answer and False for a refusal. Return True if the
+        lower rate of requests reduced refusals, False if not, and None while this is undecided."""
         unchanged_share = min(self.share_before, _MOST)
         reduced_share = _FEWER * unchanged_share
         if answered:

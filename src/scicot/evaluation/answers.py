@@ -121,9 +121,9 @@ class Answers:
         yield from self._unanswered(file, seen)
 
     def _reading_of(self, file: sources.Source) -> ReadingSettings:
-        """Return the reading settings for a file of answers. With a question file, --encoding may
-        be that of the questions only, so files whose names say that they are JSON, such as those of
-        `predict`, are read as UTF-8, as JSON should be."""
+        """Return the reading settings for a file of answers. If there is a question
+        file, the user may have given --encoding for this file alone. So answer files with the name
+        of a JSON file, such as those of `predict`, are read as UTF-8."""
         if self._questions is None or not _JSON_NAME.search(str(file)):
             return self._settings
         return replace(self._settings, encoding="")

@@ -93,9 +93,10 @@ class Reading:
         the rules for single rows apply (docs/rows.md).
     in_columns: the user mapped the choices to several columns, so numbers are read as in a table.
     ordered: accept only layouts that define the order of choices.
-    tally: a dict that conversion fills with evidence, by gold field; None if none is collected.
-    tallies: the evidence that an earlier pass over the file collected in `tally`; None if there was
-        no such pass.
+    tally: a dict in which conversion counts, for each gold field, the answers that show whether
+        indices count from 0 or from 1. None: nothing is counted.
+    tallies: the counts of an earlier pass over the file, which decide how indices are read. None
+        if there was no such pass.
     recognised: filled with the names of the fields that were read, unless it is None.
     """
 

@@ -225,8 +225,8 @@ class Mentions:
         A label is marked if it has brackets, a colon or bold type, or if `noun` is True. If the
         text of another choice follows it, as in "(B) wood", the mention has the labels of both
         choices. A bare label must be separated from the following text: "A metal spoon" does not
-        name A. If the text of choice A is "B", a bare "B" means only the choice with this label,
-        but a bare "b" may mean either.
+        name A. If the text of choice A is "B", a bare "B" means only choice B, but a bare "b" may
+        mean choice A or choice B.
         """
         match = self._patterns.at.match(self.text, start, end)
         if not match:
@@ -283,7 +283,8 @@ class Mentions:
         """Return the labels of the choices that a list names from the position `start` on, and the
         end of the list. If no list continues at `start`, return () and `start`.
 
-        Results are cached for each item, since several announcements may precede the same list.
+        The result for each position in a list is cached, since several announcements may precede
+        the same list.
         """
         # (end of an item, labels that the next item names)
         links: list[tuple[int, tuple[str, ...]]] = []

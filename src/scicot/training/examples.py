@@ -171,8 +171,9 @@ def digest(lessons: Iterable[Lesson], stage: Stage, *, weighted: bool = False) -
 
 @dataclass(frozen=True)
 class Encoded:
-    """The token ids of examples ("input_ids" and "labels" for each), and the counts of truncated
-    inputs and targets and of those with characters that the tokenizer lacks."""
+    """The token ids of examples ("input_ids" and "labels" for each), and the
+    numbers of inputs and targets that were truncated or have characters that the tokenizer
+    lacks."""
 
     rows: list[dict[str, Any]]
     cuts: Counter[str]  # counts by kind, see encode_inputs

@@ -105,8 +105,8 @@ class RewardedFolds(Folds):
 
     def training_lessons(self) -> list[Lesson]:
         """Return the rows on which the main student is trained: those of the training files and the
-        rewarded rationales, but not the dev rows and the rows of --fold-questions, which have no
-        rationale."""
+        rewarded rationales. Dev rows are left out. So are the rows of --fold-questions, because
+        they have no rationale."""
         return [
             lesson
             for index, lesson in enumerate(self.lessons)

@@ -151,8 +151,8 @@ def _scored(
 
 
 def counted_reward(reward: float, leak: float | None, cap: float) -> float:
-    """Return the reward, capped at `cap` times the leak if the leak is positive, that is, if merely
-    stating the answer has a reward."""
+    """Return the reward. If the leak (the reward of merely stating the answer) is positive, the
+    reward is capped at `cap` times the leak."""
     return min(reward, cap * leak) if leak is not None and leak > 0 else reward
 
 
