@@ -22,11 +22,18 @@ from scicot.statistics import bootstrap
 Results = list[dict[str, Any]]  # results of the seeds of a set
 
 SOURCES = ("none", "student", "shuffled", "given")
-LEARNT = ("teacher", "teacher, dropout", "in-sample", "out-of-fold", "mixed")
+# sources of stage 2's training rationales, with their names on the page
+LEARNT = {
+    "teacher": "teacher",
+    "teacher, dropout": "teacher, rationale dropout 0.2",
+    "in-sample": "in-sample",
+    "out-of-fold": "out-of-fold",
+    "mixed": "teacher and out-of-fold, 4:1",
+}
 OTHERS = {
     "teacher/student, generated": "two-stage, answer generated; only exact labels count",
     "teacher/5 samples": "two-stage, 5 sampled rationales averaged",
-    "teacher/with folds": "two-stage, fold students write too",
+    "teacher/with folds": "two-stage, fold students write rationales too",
     "teacher, dropout/mix direct 0.3": "two-stage with rationale dropout, direct answer mixed in",
     "direct": "direct",
     "direct, generated": "direct, answer generated; only exact labels count",
@@ -38,14 +45,15 @@ OTHERS = {
     "shared": "one student for both stages, half the weights",
     "direct-2": "two seeds of direct, their scores averaged",
     "two-stage-oof": "two-stage, stage 2 on out-of-fold rationales of all training questions",
-    "two-stage-both": "two-stage, stage 2 on both with dropout, direct answer mixed in",
+    "two-stage-both": "two-stage, stage 2 on the teacher's and out-of-fold rationales, with"
+    " rationale dropout, direct answer mixed in",
 }
 CELLS_IN_TABLE = ("answer-first", "shared", "direct-2")  # cells that are shown in the world's table
 TITLES = {
-    "shipped": "The example world, fresh seeds",
+    "shipped": "The example world (shipped), fresh seeds",
     "harder": "A harder world: 700 training questions rather than 4,000",
-    "scienceqa": "ScienceQA, questions of text, rationales of Llama-2-13b-chat",
-    "scienceqa_grid": "ScienceQA, the whole grid",
+    "scienceqa": "ScienceQA, questions without images, rationales of Llama-2-13b-chat",
+    "scienceqa_grid": "ScienceQA, all sources of rationales (scienceqa_grid)",
     "openbookqa": "OpenBookQA, rationales of Flan-T5-XL, which saw the answers",
 }
 TRIED = {
@@ -53,7 +61,7 @@ TRIED = {
     "scienceqa_text": "the answer student writes the text of a choice, not its label",
     "scienceqa_small": "students of 2.4 million weights (`scratch:small`)",
     "scienceqa_exercises": "stage 2 first learns to read, from exercises",
-    "scienceqa_curriculum": "the same, the first exercises of one word",
+    "scienceqa_curriculum": "the same, but first with exercises on texts of one word",
     "openbookqa_words": "OpenBookQA, the right choice's own words in place of rationales",
 }
 
@@ -166,8 +174,8 @@ def _gap(results: Results, first: str, second: str, **options: bool) -> str:
 def _primary(found: dict[str, Results]) -> str:
     lines = [
         "## Two stages against direct answering\n",
-        "| set | seeds | questions | chance | two-stage | direct | difference | with questions"
-        " seen in training |",
+        "| set | seeds | questions | chance | two-stage | direct | difference | difference,"
+        " questions seen in training included |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name in TITLES:
@@ -179,7 +187,8 @@ def _primary(found: dict[str, Results]) -> str:
             with_seen = ""
             if sum(results[0]["seen"]):
                 with_seen = (
-                    f"{_gap(results, 'teacher/student', 'direct', unseen=False)} of {len(rows[0])}"
+                    f"{_gap(results, 'teacher/student', 'direct', unseen=False)};"
+                    f" {len(rows[0]):,} questions"
                 )
             direct = _with_interval(figure(results, values(results, "direct")))
             lines.append(
@@ -195,20 +204,21 @@ def _grid(name: str, results: Results) -> str:
     seeds = ", ".join(str(result["seed"]) for result in results)
     lines = [
         f"## {TITLES[name]}\n",
-        f"Seeds {seeds}; {kept:,} rationales of {question_count:,} training questions kept."
-        " Accuracy by what"
-        " stage 2 learnt from (rows) and what it read in the test (columns; `given` are the"
-        " teacher's own rationales of the test questions, an upper bound):\n",
-        f"| stage 2 learnt from | {' | '.join(SOURCES)} |",
+        f"Seed{'s' * (len(results) > 1)} {seeds}; {kept:,} rationales of"
+        f" {question_count:,} training questions kept."
+        " Accuracy by the [rationales that stage 2 was trained on](rationale_sources.md) (rows) and"
+        " those that it read in the test (columns): none, stage 1's (`student`), those of other"
+        " questions (`shuffled`), or the teacher's own (`given`, an upper bound).\n",
+        f"| stage 2 trained on | {' | '.join(SOURCES)} |",
         f"| --- |{' --- |' * len(SOURCES)}",
     ]
-    for training_source in LEARNT:
+    for training_source, training_title in LEARNT.items():
         if f"{training_source}/student" in results[0]["right"]:
             cells = [
                 _with_interval(figure(results, values(results, f"{training_source}/{source}")))
                 for source in SOURCES
             ]
-            lines.append(f"| {training_source} | {' | '.join(cells)} |")
+            lines.append(f"| {training_title} | {' | '.join(cells)} |")
     lines += ["\n| system | accuracy | minus direct |", "| --- | --- | --- |"]
     for system, title in {"teacher/student": "two-stage", **OTHERS}.items():
         if all(system in result["right"] for result in results):
@@ -222,6 +232,10 @@ def _grid(name: str, results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
+# files of reading exercises, with what they contain
+_EXERCISES = {"words": "with texts of one word", "exercises": "with texts of all lengths"}
+
+
 def _exercised(found: dict[str, Results]) -> list[str]:
     """Return the lines on the accuracy in reading exercises made from the test rationales, [] if
     there were none."""
@@ -229,7 +243,7 @@ def _exercised(found: dict[str, Results]) -> list[str]:
     for name, title in TRIED.items():
         for result in found[name]:
             done = [
-                f"{100 * sum(right) / len(right):.1f} % of those of {kind}"
+                f"{100 * sum(right) / len(right):.1f} % {_EXERCISES.get(kind, kind)}"
                 for kind, right in result["reads"].items()
             ]
             if done:
@@ -237,7 +251,8 @@ def _exercised(found: dict[str, Results]) -> list[str]:
     if not lines:
         return []
     head = (
-        "\nReading exercises made of the test rationales, right (chance is as for the questions):\n"
+        "\nShare of right answers in reading exercises made from the rationales of test questions"
+        " (chance is as for these questions):\n"
     )
     return [head, *lines]
 
@@ -247,8 +262,11 @@ def _tried(found: dict[str, Results]) -> str:
         return ""
     lines = [
         "## Tried on real questions\n",
-        "| tried | seeds | two-stage | direct | difference | behind the teacher's rationales |"
-        " minus behind those of other questions |",
+        "The last two columns show whether stage 2 uses the rationale: its accuracy when it reads"
+        " the teacher's rationale of each test question, and by how much this exceeds its accuracy"
+        " when it reads those of other questions.\n",
+        "| tried | seeds | two-stage | direct | difference |"
+        " stage 2 with the teacher's rationales | minus stage 2 with those of other questions |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, title in TRIED.items():

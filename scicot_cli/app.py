@@ -168,9 +168,9 @@ def scicot(
     """Distil a large language model's chain-of-thought into small students.
 
     A teacher writes rationales (explanations) for questions. One student learns to write
-    rationales, another to answer with them. Use the commands in the order below; they read and
-    write JSONL files, and "-" is standard input or output. Run a command again to continue after a
-    stop.
+    rationales, another to answer with them. After demo, the commands are listed in the order of
+    their use. They read JSONL, CSV, XLSX or Parquet files and write JSONL; "-" is standard input or
+    output. Run a command again to continue after a stop.
 
     Exit codes: 0 done; 1 an error in the data; 2 a wrong option; 3 done, but some requests failed
     (try --retry-rejected); 75 stopped early; 130 interrupted. After 75 and 130 the same command

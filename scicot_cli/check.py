@@ -24,8 +24,8 @@ def check(
         str,
         typer.Argument(
             metavar="FILE",
-            help="File of questions, a folder or pattern of files, - for standard input, or "
-            "hf://OWNER/NAME/SPLIT.",
+            help="File of questions; a folder or quoted pattern of files; - for standard input; or "
+            "hf://OWNER/NAME[/CONFIG]/SPLIT.",
         ),
     ],
     student: Annotated[

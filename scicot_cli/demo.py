@@ -40,7 +40,9 @@ def demo(
     student: Annotated[
         str,
         typer.Option(
-            "--student", help="Student to train, for example scratch:tiny-causal (decoder-only)."
+            "--student",
+            metavar="ID|DIR|scratch:SIZE",
+            help="Model to train, for example scratch:tiny-causal (decoder-only).",
         ),
     ] = "scratch:tiny",
 ) -> None:

@@ -68,7 +68,7 @@ def evaluate(
             "--primary",
             metavar="NAME",
             help="System whose comparison with the first system was planned in advance. Holm's "
-            "correction then applies only to the other comparisons.",
+            "correction, which otherwise applies to all comparisons, then leaves this one out.",
         ),
     ] = EvaluateSettings.primary,
     level: Annotated[
@@ -117,8 +117,8 @@ def evaluate(
         bool,
         typer.Option(
             "--per-character",
-            help="For lm-evaluation-harness logs: divide log-likelihoods by the length of the "
-            "choice (the harness's acc_norm; without this option, acc).",
+            help="For lm-evaluation-harness logs: divide log-likelihoods by the number of "
+            "characters of the choice (the harness's acc_norm; without this option, acc).",
         ),
     ] = EvaluateSettings.per_character,
     seed: opt.Seed = EvaluateSettings.seed,
@@ -136,11 +136,10 @@ def evaluate(
 ) -> None:
     """Evaluate predictions and compare systems.
 
-    It prints the accuracy of each system with its confidence interval, the accuracy by chance, the
-    calibration, and the paired difference between the first system and each other system, with a
-    conclusion.
-    Missing answers count as wrong. Predictions are joined by id. Several files of one NAME are
-    seeds of one system.
+    It prints the accuracy of each system with its confidence interval, the accuracy of guessing,
+    the calibration, and the paired difference between the first system and each other system, with
+    a conclusion. Missing answers count as wrong. Predictions are joined by id. Several files of one
+    NAME are seeds of one system.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = EvaluateSettings(

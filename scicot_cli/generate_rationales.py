@@ -56,7 +56,8 @@ def generate_rationales(
         str,
         typer.Argument(
             metavar="QUESTIONS",
-            help="File of questions; - for standard input; or hf://OWNER/NAME[/CONFIG]/SPLIT.",
+            help="File of questions; a folder or quoted pattern of files; - for standard input; or "
+            "hf://OWNER/NAME[/CONFIG]/SPLIT.",
         ),
     ],
     output: Annotated[
@@ -65,8 +66,8 @@ def generate_rationales(
             "--output",
             "-o",
             metavar="OUT",
-            help="File for the rationale rows; rejected replies go to OUT.rejected.jsonl, with "
-            "the reason.",
+            help="File for the rationale rows. For rationales.jsonl, rejected replies go to "
+            "rationales.rejected.jsonl, with the reason.",
         ),
     ],
     teacher: Annotated[
@@ -96,9 +97,9 @@ def generate_rationales(
         RevealAnswer,
         typer.Option(
             _REVEAL,
-            help="When to show the teacher the right answer (as STaR does). never; always (also "
-            "for the bare option); on-failure: only in a second request, after the first reply was "
-            "rejected.",
+            help="When to show the teacher the right answer (as STaR does): never, always, or only "
+            "in a second request after the first reply was rejected (on-failure). --reveal-answer "
+            "without a value means always.",
         ),
     ] = GenerateSettings.reveal_answer,
     keep: Annotated[
@@ -106,7 +107,7 @@ def generate_rationales(
         typer.Option(
             "--keep",
             help="correct: keep a rationale only if the choice that its reply names at the end is "
-            "the gold answer; all: keep it whatever the reply names.",
+            "the gold answer, or the question has none; all: keep it whatever the reply names.",
         ),
     ] = GenerateSettings.keep,
     prompt: Annotated[
@@ -115,7 +116,7 @@ def generate_rationales(
             "--prompt",
             metavar="FILE",
             help="File with your prompt template; it must contain {question} and {choices}, and "
-            "may contain {context} and {answer}.",
+            "may contain {context} and, with --reveal-answer, {answer}.",
         ),
     ] = None,
     examples: Annotated[
@@ -163,7 +164,8 @@ def generate_rationales(
         typer.Option(
             "--temperature",
             help="Sampling temperature. Supported by hf:MODEL teachers and most local "
-            "servers, but not by Anthropic's API or OpenAI's reasoning models.",
+            "servers, but not by Anthropic's API or OpenAI's reasoning models. [default: the "
+            "server's; hf:MODEL: first sample greedy, others 0.7]",
         ),
     ] = GenerateSettings.temperature,
     top_p: Annotated[
@@ -200,7 +202,8 @@ def generate_rationales(
         bool,
         typer.Option(
             "--dry-run",
-            help="Send no request; print how many requests and tokens are left, and their cost.",
+            help="Send nothing that costs money; print how many requests and tokens are left, and "
+            "their cost.",
         ),
     ] = False,
     as_json: Annotated[
@@ -227,9 +230,9 @@ def generate_rationales(
         float,
         typer.Option(
             "--max-wait",
-            help="Maximum total seconds for one request and its retries. Then the command stops "
-            "and can be resumed; or, if other requests were answered meanwhile and no rate limit "
-            "was met, the request becomes an error row and the run continues.",
+            help="Maximum total seconds for one request and its retries. If the server answered "
+            "other requests meanwhile and did not limit the rate, the request then becomes an "
+            "error row and the run continues. Otherwise the command stops and can be resumed.",
         ),
     ] = GenerateSettings.max_wait,
     timeout: Annotated[
@@ -246,8 +249,8 @@ def generate_rationales(
         bool,
         typer.Option(
             "--retry-rejected",
-            help="Repeat the requests whose replies were rejected for one of the reasons error, "
-            "empty, truncated, refusal and no-thinking.",
+            help="Repeat the requests in the file of rejected replies that have the reason error, "
+            "empty, truncated, refusal or no-thinking.",
         ),
     ] = GenerateSettings.retry_rejected,
     columns: opt.Columns = "",

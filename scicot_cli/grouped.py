@@ -128,6 +128,8 @@ class GroupedCommand(TyperCommand):
                 group = "Help" if parameter.name == "help" else _GROUP_OF[parameter.name or ""]
                 if group == "Teacher" and ctx.info_name != "generate-rationales":
                     group = "Method"
+                if group == "Optimisation" and ctx.info_name == "predict":
+                    group = "Hardware"  # --batch-size, beside --batch-tokens
                 found[group].append((_TYPE.sub("", name), help_text))
         for group, group_records in found.items():
             if group_records:

@@ -22,7 +22,15 @@ def merge(
     columns: opt.Columns = "",
     answer_index: opt.AnswerIndex = None,
     encoding: opt.Encoding = "",
-    limit: opt.Limit = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            metavar="N",
+            min=1,
+            help="Read only the first N questions; give the value that predict had.",
+        ),
+    ] = None,
     skip_invalid: opt.SkipInvalid = False,
     force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
     config: opt.Config = None,

@@ -30,7 +30,8 @@ def predict(
         str,
         typer.Argument(
             metavar="QUESTIONS",
-            help="File of questions; - for standard input; or hf://OWNER/NAME[/CONFIG]/SPLIT.",
+            help="File of questions; a folder or quoted pattern of files; - for standard input; or "
+            "hf://OWNER/NAME[/CONFIG]/SPLIT.",
         ),
     ],
     answer_model: Annotated[
@@ -68,7 +69,7 @@ def predict(
         typer.Option(
             "--with-folds",
             help="Let the fold students of the rationale models (train-rationale --folds) write "
-            "rationales too.",
+            "rationales too; the answers with each rationale are averaged.",
         ),
     ] = PredictSettings.with_folds,
     rationale_from: Annotated[
@@ -104,14 +105,19 @@ def predict(
         ),
     ] = PredictSettings.top_p,
     beams: Annotated[
-        int, typer.Option("--beams", help="Number of beams in beam search for the rationale.")
+        int,
+        typer.Option(
+            "--beams",
+            help="Number of beams in beam search for the rationale; above 1, the engine is "
+            "transformers.",
+        ),
     ] = PredictSettings.beams,
     weigh: Annotated[
         Weigh,
         typer.Option(
             "--weigh",
             help="How answers with several rationales are averaged. mean: equally; confidence: "
-            "more confident answers count more, by an exponent that train-answer fits on a dev set "
+            "weighted by their confidence, raised to a power that train-answer fitted on a dev set "
             "with several rationales per question.",
         ),
     ] = PredictSettings.weigh,
@@ -133,8 +139,8 @@ def predict(
         Scoring,
         typer.Option(
             "--scoring",
-            help="Score each choice by its label or by its text (per token); auto: by the form "
-            "that the answer model was trained to write.",
+            help="Score each choice by its label or by its text; auto: by the form that the answer "
+            "model was trained to write.",
         ),
     ] = PredictSettings.scoring,
     length_normalisation: Annotated[
@@ -196,9 +202,9 @@ def predict(
         int | None,
         typer.Option(
             "--window",
-            help="Number of sequences that are read ahead, sorted by length and predicted "
-            "together. With --shard, windows of this size are distributed among the shards. "
-            "[default: 512, on a GPU 4096]",
+            help="Number of sequences (questions times rationales of each) that are read ahead and "
+            "sorted by length before they are split into batches. With --shard, windows of this "
+            "size are distributed among the shards. [default: 512, on a GPU 4096]",
         ),
     ] = PredictSettings.window,
     processes: Annotated[
@@ -207,8 +213,9 @@ def predict(
             "--processes",
             metavar="N",
             min=1,
-            help="Answer in N parallel processes on this machine, one per GPU; the output is the "
-            "same as with one. (For several machines use torchrun or accelerate launch.)",
+            help="Answer in N parallel processes on this machine, each on a GPU of its own; the "
+            "output is the same as with one. On a CPU one process already uses all cores. (For "
+            "several machines use torchrun or accelerate launch.)",
         ),
     ] = 1,
     seed: opt.Seed = PredictSettings.seed,

@@ -21,10 +21,11 @@ def train_answer(
         Method,
         typer.Option(
             "--method",
-            help="two-stage, or a baseline: direct (no rationale), one-sequence (writes rationale "
-            "and answer), answer-first (trained to write answer and rationale, predicts the "
-            "answer only), multi-task (trained to answer and to explain), shared (one "
-            "student for both stages).",
+            help="two-stage, or a baseline: direct (reads no rationale, so the "
+            "files may be plain questions with gold answers), one-sequence (writes the "
+            "rationale, then the answer), answer-first (trained to write the answer, then the "
+            "rationale; predicts the answer only), multi-task (trained to answer and to explain), "
+            "shared (one student for both stages).",
         ),
     ] = "two-stage",
     no_rationale: Annotated[
@@ -65,9 +66,9 @@ def train_answer(
         typer.Option(
             "--soft-labels",
             metavar="SHARE",
-            help="Probability of training on the conclusion of one of the teacher's samples "
-            "instead of the gold answer. Needs rows from generate-rationales --samples N "
-            "--keep all.",
+            help="Probability, each time a row is used, of training on the conclusion of one of "
+            "the teacher's samples instead of the gold answer. Needs rows from generate-rationales "
+            "--samples N --keep all.",
         ),
     ] = TrainSettings.soft_labels,
     answer_as: Annotated[
@@ -75,8 +76,8 @@ def train_answer(
         typer.Option(
             "--answer-as",
             help="Form of the answer: label or text of the choice. auto: train both for a short "
-            "time and take the better one on dev. [default: text for pretrained causal students, "
-            "else label]",
+            "time and take the better one on dev (needs --dev or --dev-fraction). [default: text "
+            "for pretrained causal students, else label]",
         ),
     ] = TrainSettings.answer_as,
     shuffle_choices: Annotated[
@@ -90,7 +91,8 @@ def train_answer(
         float,
         typer.Option(
             "--rationale-loss-weight",
-            help="Weight of the rationale loss of a multi-task or shared student.",
+            help="Weight of the rationale loss of a multi-task or shared student; the answer loss "
+            "has weight 1.",
         ),
     ] = TrainSettings.rationale_loss_weight,
     epochs: training.Epochs = TrainSettings.epochs,
@@ -138,9 +140,9 @@ def train_answer(
     """Stage 2: train a student to answer with a rationale.
 
     The student learns question + choices + rationale -> answer. Several files may be combined:
-    rationales of a teacher, rationales of a student (from train-rationale --folds or predict), and
-    predictions. With --method, the student is a baseline to compare with the two stages. Baselines
-    answer without a student of stage 1.
+    rationales of a teacher, and rationales of a student (from train-rationale --folds, or in the
+    output of predict). The other values of --method train a baseline to compare with the two
+    stages. Baselines answer without a student of stage 1.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = training.train_settings(locals())

@@ -44,9 +44,9 @@ def train_rationale(
             autocompletion=completion.runs,
             metavar="RUN",
             help="A run of train-answer --folds. After training, further rounds follow. "
-            "In each, rationales are sampled from the student, and it is trained on those that "
-            "make RUN's fold students give the right answer a higher probability. --folds and "
-            "--fold-by then have the values of RUN.",
+            "In each, rationales are sampled from the student, and it is trained on those with "
+            "which RUN's fold students give the right answer a higher probability than without a "
+            "rationale. --folds and --fold-by then have the values of RUN.",
         ),
     ] = None,
     rounds: Annotated[
@@ -65,8 +65,8 @@ def train_rationale(
         int,
         typer.Option(
             "--keep-best",
-            help="Train on at most this many rationales per question, those with the highest "
-            "reward above 0.",
+            help="Train on at most this many sampled rationales per question, those with the "
+            "highest reward.",
         ),
     ] = RewardSettings.keep_best,
     sample_temperature: Annotated[
@@ -81,16 +81,17 @@ def train_rationale(
         float,
         typer.Option(
             "--reward-weight",
-            help="Weight of the sampled rationales in an epoch; those of the teacher have "
-            "weight 1.",
+            help="Share of an epoch for all sampled rationales, relative to 1 for all of the "
+            "teacher's (1.0: half of the epoch each).",
         ),
     ] = RewardSettings.reward_weight,
     reward_above: Annotated[
         RewardAbove,
         typer.Option(
             "--reward-above",
-            help="Train on a sampled rationale only if its reward is at least that of the "
-            "teacher's rationale of the same question (teacher), or only if it is positive (none).",
+            help="Train on a sampled rationale only if its reward is above 0 and, with teacher, "
+            "at least that of the teacher's rationale of the same question. none: above 0 is "
+            "enough.",
         ),
     ] = RewardSettings.reward_above,
     leak_cap: Annotated[
@@ -107,16 +108,16 @@ def train_rationale(
         typer.Option(
             "--reward-confidence",
             metavar="SHARE",
-            help="Train on a round's rationales only if, with at least this confidence, a "
-            "question's own rationale helps the answer student more than another question's. "
-            "0: always train on them.",
+            help="Train on a round's rationales only if a test shows, with at least this "
+            "confidence, that a question's own rationale helps the answer student more than that "
+            "of another question. 0: always train on them.",
         ),
     ] = RewardSettings.reward_confidence,
     dry_run: Annotated[
         bool,
         typer.Option(
             "--dry-run",
-            help="With --reward: do not train; print steps, samples and the expected time.",
+            help="Do not train; print steps, samples and the expected time. Only with --reward.",
         ),
     ] = False,
     as_json: Annotated[

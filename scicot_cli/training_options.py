@@ -33,8 +33,9 @@ StudentModel = Annotated[
         autocompletion=completion.students,
         metavar="ID|DIR|scratch:SIZE",
         help="Model to train: a Hub id, a directory, or a fresh student with random weights, "
-        "scratch:tiny (0.5 million weights), scratch:small (2.4 million) or scratch:base (31 "
-        "million); scratch:tiny-causal and so on are decoder-only.",
+        "scratch:tiny (up to 0.5 million weights), scratch:small (2.4 million) or scratch:base (31 "
+        "million), fewer if your texts have few words; scratch:tiny-causal and so on are "
+        "decoder-only.",
     ),
 ]
 TrainingPrecision = Annotated[
@@ -42,8 +43,8 @@ TrainingPrecision = Annotated[
     typer.Option(
         "--precision",
         autocompletion=completion.training_precisions,
-        help="fp32, bf16, or auto: bf16 if the device supports it (on a CPU, for students of at "
-        "least 10 million weights), else fp32.",
+        help="fp32, bf16, or auto: bf16 if the device supports it (on a CPU, only for students of "
+        "at least 10 million weights), else fp32.",
     ),
 ]
 
@@ -86,7 +87,8 @@ Accumulate = Annotated[
 Attention = Annotated[
     config.Attention,
     typer.Option(
-        "--attention", help="Implementation; auto: eager for encoder-decoders on a CPU, else sdpa."
+        "--attention",
+        help="Attention implementation; auto: eager for encoder-decoders on a CPU, else sdpa.",
     ),
 ]
 GradientCheckpointing = Annotated[
@@ -131,7 +133,7 @@ Jobs = Annotated[
     typer.Option(
         "--jobs",
         help="Number of students (folds, seeds) to train in parallel. [default: as many as fit "
-        "on the devices]",
+        "on the devices; 1 if each takes less than a minute]",
     ),
 ]
 LearningRate = Annotated[
@@ -148,14 +150,15 @@ WarmupSteps = Annotated[
     typer.Option(
         "--warmup-steps",
         help="Number of warm-up steps, after which the learning rate has reached its peak. "
-        "[default: 100 for fresh students]",
+        "[default: 100 for fresh students, else see --warmup-share]",
     ),
 ]
 WarmupShare = Annotated[
     float | None,
     typer.Option(
         "--warmup-share",
-        help="Warm-up as a share of all steps. [default: 0.06 for pretrained students]",
+        help="Warm-up as a share of all steps, instead of --warmup-steps. [default: 0.06 for "
+        "pretrained students]",
     ),
 ]
 WeightDecay = Annotated[float, typer.Option("--weight-decay", help="Weight decay of AdamW.")]
@@ -178,7 +181,7 @@ MaxRationaleTokens = Annotated[
     typer.Option(
         "--max-rationale-tokens",
         help="Maximum tokens of a rationale, for training and for prediction with this run; longer "
-        "ones are truncated. [default: no limit]",
+        "ones are truncated. [default: only the limits of input and target]",
         show_default=False,
     ),
 ]
@@ -228,23 +231,24 @@ EvalSteps = Annotated[
 Patience = Annotated[
     int | None,
     typer.Option(
-        "--patience", help="Stop early after this many dev evaluations without improvement."
+        "--patience",
+        help="Stop early after this many dev evaluations without improvement. [default: never]",
     ),
 ]
 SelectBy = Annotated[
     config.SelectBy,
     typer.Option(
         "--select-by",
-        help="Dev metric that selects the best checkpoint; auto: accuracy for answers, loss for "
-        "rationales.",
+        help="Dev metric that selects the best checkpoint: accuracy (only of answers), rouge-l "
+        "(only of rationales) or loss. auto: accuracy for answers, loss for rationales.",
     ),
 ]
 Seeds = Annotated[
     int,
     typer.Option(
         "--seeds",
-        help="Train this many students with different seeds (RUN/seed-S), and report the mean and "
-        "standard deviation of their metrics.",
+        help="Train this many students, with the seeds S from --seed on, in RUN/seed-S; report the "
+        "mean and standard deviation of their metrics. 1: a single student, in RUN.",
     ),
 ]
 Weights = Annotated[
@@ -253,7 +257,7 @@ Weights = Annotated[
         "--weights",
         metavar="W,W,...",
         help="Relative share of each file in an epoch, in the order of the files (1,1: half "
-        "each). [default: all rows of all files]",
+        "each, so rows of a smaller file are used more often). [default: each row once]",
     ),
 ]
 ReportTo = Annotated[

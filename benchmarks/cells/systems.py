@@ -237,7 +237,7 @@ SYSTEMS: dict[str, System] = {
         baseline=True,
     ),
     "answer-first": System(
-        "the answer, then the rationale, of which only the answer is decoded",
+        "trained to write the answer, then the rationale; only the answer is decoded",
         120,
         _baseline_steps("answer-first", _stage_1_steps, "dev"),
         _answer_options("answer-first"),
@@ -258,7 +258,7 @@ SYSTEMS: dict[str, System] = {
         baseline=True,
     ),
     "multi-task": System(
-        "learns to answer and, beside that, to explain",
+        "trained to answer and, as a second task, to explain",
         120,
         _baseline_steps("multi-task", _stage_1_steps, "dev"),
         _answer_options("multi-task"),
@@ -271,13 +271,15 @@ SYSTEMS: dict[str, System] = {
         _two_stage_options("answer-oof"),
     ),
     "two-stage-both": System(
-        "stage 2 on both, with rationale dropout and the direct answer mixed in",
+        "stage 2 on the teacher's and out-of-fold rationales, with rationale dropout and the direct"
+        " answer mixed in",
         150,
         _on_both,
         _mixed,
     ),
     "given": System(
-        "two-stage behind the teacher's rationales of the test questions it explained",
+        "stage 2 of two-stage, with the teacher's rationales of the test questions (those that the"
+        " teacher explained)",
         60,
         _two_stage,
         lambda exp: [*_answer_options("answer")(exp), "--rationale-from", "input"],
@@ -285,14 +287,14 @@ SYSTEMS: dict[str, System] = {
         diagnostic=True,
     ),
     "shuffled": System(
-        "two-stage behind rationales of other questions",
+        "stage 2 of two-stage, with rationales of other questions",
         60,
         _two_stage,
         _two_stage_options("answer", "--rationale-from", "shuffled"),
         diagnostic=True,
     ),
     "none": System(
-        "two-stage's stage 2 without a rationale",
+        "stage 2 of two-stage, without a rationale",
         60,
         _two_stage,
         lambda exp: [*_answer_options("answer")(exp), "--rationale-from", "none"],

@@ -125,8 +125,9 @@ def _accuracy(cells: Sequence[Cell], *, seen: bool = False) -> str:
 def _primary(found: dict[Kind, Group]) -> list[str]:
     """Compare default two-stage with the baseline that is best on dev, for each set and pooled."""
     lines = [
-        "| set | student | training questions | seeds | baseline, best on dev | questions |"
-        " two-stage minus baseline | with questions seen in training | power |",
+        "| set | student | training questions | seeds | best baseline on dev | test questions |"
+        " two-stage minus baseline | the same, questions seen in training included | resolution of"
+        " one seed |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     pooled: defaultdict[tuple[Any, ...], list[tuple[Group, str]]] = defaultdict(list)
@@ -144,13 +145,14 @@ def _primary(found: dict[Kind, Group]) -> list[str]:
         with_seen = ""
         if "1" in cell["seen"]:
             gap_of_all = _gap(difference(group, PRIMARY, baseline, seen=True))
-            with_seen = f"{gap_of_all} of {len(cell['right']):,}"
+            with_seen = f"{gap_of_all}; {len(cell['right']):,} questions"
         share = discordant_share(group, baseline)
         lines.append(
             f"| {kind.set} | {kind.student} | {cell['sizes']['train']:,} |"
             f" {' '.join(map(str, seeds))} | {baseline} | {count:,} | {_gap(result)} |"
             f" {with_seen} |"
-            f" ±{half_width(count, share):.1f} a seed ({100 * share:.0f} % discordant) |"
+            f" ±{half_width(count, share):.1f} points (only one of the two is right on"
+            f" {100 * share:.0f} %) |"
         )
     if len(lines) == 2:
         return ["Not run yet: no set has cells of two-stage and of a baseline.", *_power()]
@@ -160,9 +162,10 @@ def _primary(found: dict[Kind, Group]) -> list[str]:
 def _power() -> list[str]:
     return [
         "",
-        f"*Power*: 1,000 questions, {100 * DISCORDANT:.0f} % of which only one of two systems gets"
-        f" right, tell a difference to ±{half_width(1000):.1f} points a seed; 500 questions to"
-        f" ±{half_width(500):.1f}. Smaller differences are not seen, whichever way they go.",
+        "*Resolution*: half the width of the 95 % interval of a difference, with one seed. If only"
+        f" one of two systems is right on {100 * DISCORDANT:.0f} % of the questions, it is"
+        f" ±{half_width(1000):.1f} points with 1,000 questions and ±{half_width(500):.1f} with 500."
+        " Smaller differences cannot be detected.",
     ]
 
 
@@ -187,7 +190,7 @@ def _pooled(groups: dict[tuple[Any, ...], list[tuple[Group, str]]]) -> list[str]
         count = int((~np.isnan(systems[0]).any(axis=0)).sum())
         lines.append(
             f"| all {len(pairs)} sets | {setup[0]} | | {' '.join(map(str, seeds))} | as above |"
-            f" {count:,} | {_gap(result)} | | ±{half_width(count):.1f} a seed |"
+            f" {count:,} | {_gap(result)} | | ±{half_width(count):.1f} points |"
         )
     return lines
 
@@ -206,13 +209,14 @@ def _table(kind: Kind, group: Group) -> list[str]:
     unseen = first_cell["seen"].count("0")
     lines = [
         f"### {kind.title}\n",
-        f"Seeds {', '.join(map(str, seeds))}; {sizes['train']:,} training questions,"
-        f" {sizes['teacher']:,} rationales of them kept, {sizes['dev']:,} dev and"
-        f" {sizes['test']:,} test questions, {unseen:,} of which have no text in common with the"
-        f" training files (the figures are of these); chance {100 * first_cell['chance']:.1f}; on"
+        f"Seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))};"
+        f" {sizes['train']:,} training questions, with"
+        f" {sizes['teacher']:,} kept rationales; {sizes['dev']:,} dev and"
+        f" {sizes['test']:,} test questions. The figures are of the {unseen:,} test questions whose"
+        f" text is not in the training files. Chance {100 * first_cell['chance']:.1f}; run on"
         f" {', '.join(devices)}.\n",
-        "| system | accuracy | minus direct | with seen questions | dev | training tokens |"
-        " seconds | weights | cost |",
+        "| system | accuracy | minus direct | accuracy, seen questions included | dev accuracy |"
+        " training tokens | seconds | weights | cost |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     costs = [
@@ -274,7 +278,7 @@ def _not_run(found: dict[Kind, Group]) -> list[str]:
         return []
     lines = [
         "### Not run on all training questions\n",
-        "| set | seeds | the whole row of systems, on one GPU |",
+        "| set | seeds | all systems, on one GPU |",
         "| --- | --- | --- |",
     ]
     for name in missing:
