@@ -85,9 +85,9 @@ def install(shell: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(BASH)
     line = f"source '{path}'"
-    existing = bashrc.read_text() if bashrc.is_file() else ""
+    existing = bashrc.read_text("utf-8", errors="surrogateescape") if bashrc.is_file() else ""
     if line not in existing.splitlines():
-        with bashrc.open("a") as stream:
+        with bashrc.open("a", encoding="utf-8", errors="surrogateescape") as stream:
             stream.write(f"{'' if not existing or existing.endswith(chr(10)) else chr(10)}{line}\n")
     return path
 

@@ -323,7 +323,7 @@ def generate_rationales(
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ScicotError(f"--prompt {path}: not readable ({error})") from None
 

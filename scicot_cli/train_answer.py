@@ -14,6 +14,7 @@ from scicot_cli import training_options as training
 
 
 def train_answer(
+    ctx: typer.Context,
     rationales: training.RationaleFiles,
     output: training.RunOutput,
     student: training.StudentModel,
@@ -146,7 +147,8 @@ def train_answer(
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = training.train_settings(locals())
-    if no_rationale and method not in ("two-stage", "direct"):
+    is_default = str(ctx.get_parameter_source("method")).endswith("DEFAULT")
+    if no_rationale and method != "direct" and not is_default:
         raise UsageError(f"--no-rationale and --method {method}: give one of the two")
     from scicot.training.job import train_answer as train
 

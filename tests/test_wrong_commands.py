@@ -56,6 +56,10 @@ USAGE = [
     (f"{PREDICT} --top-p 2", "--top-p is 2.0; it must be"),
     (f"{PREDICT} --beams 4 --samples 3", "--beams: finds one rationale, it draws none"),
     (f"{TRAIN} --device cud", "--device cud: not available here; try auto or cpu"),
+    (
+        "train-answer q.csv -o run --student scratch:tiny --method two-stage --no-rationale",
+        "--no-rationale and --method two-stage: give one of the two",
+    ),
     (f"{TRAIN}t", "--method directt: give two-stage, direct, "),
     (f"{TRAIN} --epochs many", "--epochs many: is no number (scicot train-answer --help)"),
     (f"{TRAIN} --epochs -1", "--epochs is -1.0; it must be more than 0, and finite"),

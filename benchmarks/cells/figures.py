@@ -129,7 +129,7 @@ def cheapest(group: Group) -> str:
     if not not_worse:
         remark = "every cheaper system is distinguishably worse" if gaps else "no system is cheaper"
         return f"{best} is the most accurate; {remark}."
-    winner = min(not_worse, key=lambda system: work[system])
+    winner = min(not_worse, key=lambda system: (work[system], -right[system]))
     low, high = not_worse[winner][1:3]
     return (
         f"{winner} is the cheapest system that is not distinguishably worse than the most accurate,"

@@ -37,7 +37,7 @@ class CTranslate2Engine:
             compute_type=_TYPES[precision],
             intra_threads=threads or cores(),
         )
-        self._words: list[str] = json.loads((folder / "shared_vocabulary.json").read_text())
+        self._words: list[str] = json.loads((folder / "shared_vocabulary.json").read_text("utf-8"))
         self._ids = {word: token for token, word in enumerate(self._words)}
         self._end = end
         self._tokens = batch_tokens or _TOKENS

@@ -109,7 +109,7 @@ def _file() -> Path:
 
 def _remembered() -> dict[str, dict[str, float]]:
     try:
-        cache: dict[str, dict[str, float]] = json.loads(_file().read_text())
+        cache: dict[str, dict[str, float]] = json.loads(_file().read_text("utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     good = isinstance(cache, dict) and all(isinstance(rates, dict) for rates in cache.values())

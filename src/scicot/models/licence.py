@@ -23,7 +23,7 @@ def licence_of(name: str) -> str | None:
             return None
         card = found
     try:
-        head = _HEAD.search(card.read_text(errors="replace"))
+        head = _HEAD.search(card.read_text("utf-8", errors="replace"))
         metadata = yaml.safe_load(head[1]) if head else None
     except (OSError, yaml.YAMLError):
         return None

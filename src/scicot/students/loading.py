@@ -77,7 +77,7 @@ def candidates(directory: str | os.PathLike[str], request: EngineRequest) -> lis
 
 def _config(directory: Path) -> dict[str, Any]:
     try:
-        config: dict[str, Any] = json.loads((directory / "config.json").read_text())
+        config: dict[str, Any] = json.loads((directory / "config.json").read_text("utf-8"))
         config["model_type"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         load_pretrained(os.fspath(directory))  # raises a more precise error

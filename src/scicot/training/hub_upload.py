@@ -73,7 +73,7 @@ def push(run: Path, repo: str, reporter: Reporter) -> str:
         card = run / "README.md"
         card_text = None
         try:
-            card_text = card.read_text() if card.is_file() else None
+            card_text = card.read_text("utf-8") if card.is_file() else None
             if card_text is not None and (renamed := with_hub_name(card_text, repo)) != card_text:
                 jsonl.write_text(card, renamed)
             url = api.create_repo(repo, private=True, exist_ok=True)

@@ -77,7 +77,7 @@ class Layout:
         device. Raises ScicotError if the file is not readable."""
         file = checkpoints / FILE
         try:
-            return cls(**json.loads(file.read_text())) if file.exists() else None
+            return cls(**json.loads(file.read_text("utf-8"))) if file.exists() else None
         except (OSError, ValueError, TypeError, RecursionError):
             raise ScicotError(
                 f"{file}: not readable, so this training cannot go on; start it over with --force"
