@@ -33,8 +33,8 @@ SPEED = 1e14  # operations per second
 def main() -> None:
     bare = build_prompt(Question("q", "?", (Choice("A", "a"), Choice("B", "b"))))
     around = len(bare.system) + len(bare.user)
-    hours = " | ".join(f"GPU hours, {size}" for size in WEIGHTS)
-    print(f"| set | requests | tokens in | tokens out | dollars | {hours} |")
+    titles = " | ".join(f"GPU hours, {size}" for size in WEIGHTS)
+    print(f"| set | requests | tokens in | tokens out | dollars | {titles} |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for name, train, test, characters in SETS:
         prompt, reply = train * (around + characters) / 4, train * REPLY

@@ -251,9 +251,9 @@ class Ledger:
 def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> Iterator[Ledger]:
     """Open the ledger of an output and load the rows of earlier runs.
 
-    Requests that were rejected for a reason in `retry` will be sent again. Their rows stay in the
-    file until a new row replaces them. `force` empties the file of rejected rows and deletes the
-    index. If the output is a stream, there is no file of rejected rows, and the index is temporary.
+    Requests that were rejected for a reason in `retry` will be sent again. Their rows stay in
+    OUT.rejected.jsonl until new rows replace them. With `force`, that file is emptied and the index
+    is deleted. If the output is a stream, there is no such file, and the index is temporary.
     """
     if output.path is None:
         index = Index(None)

@@ -170,9 +170,9 @@ class Pace:
 
     def _is_too_fast(self, now: float) -> bool:
         """Return True if significantly more requests are refused than the server refuses at random,
-        that is, at any rate. The excess must be at least _FEW of all outcomes. It must also be at
-        least 1.5 requests (2.5 while the rate is unlimited) above _SURE standard deviations of the
-        random refusals.
+        however slowly they are sent. The excess over the expected number of random refusals must be
+        at least the share _FEW of all outcomes. It must also be at least _SURE standard deviations
+        of that number, plus 1.5 (2.5 while the rate is unlimited).
 
         The share of random refusals was measured by trials, which lower the rate (see trial.py). If
         the last trial began _RETRIED or more seconds ago, this share counts as 0, so that refusals

@@ -98,11 +98,11 @@ _SPEAKS_AGAINST = re.compile(
 
 
 class Claim(NamedTuple):
-    """A choice that text[start:end] announces as the answer.
+    """A passage, text[start:end], that announces the answer.
 
-    `labels` holds the labels of all choices that text[start:end] names; unless there is exactly
-    one, the claim is undecided. `explicit` is True if the text calls the choice the answer or picks
-    it, unlike "the metaphor is (B)".
+    `labels` holds the labels of all choices that the passage names. If it names none or several,
+    the claim is undecided. `explicit` is True for phrases such as "the answer is (B)" and "I pick
+    B", and False for weaker ones such as "the metaphor is (B)".
     """
 
     start: int

@@ -54,12 +54,12 @@ class Layout:
     def grouped(cls, settings: TrainSettings, lessons: int, tokens: int) -> Layout:
         """Make the layout for the settings and an epoch with this many training rows and tokens.
 
-        With `settings.accumulate`, a step has that many batches. Its number of groups is the
-        smallest multiple of it that is at least _GROUPS. Otherwise a step has _GROUPS groups, and
-        each is a batch.
+        With `settings.accumulate`, a step has that many batches, and its number of groups is the
+        smallest multiple of `accumulate` that is at least _GROUPS. Otherwise a step has _GROUPS
+        groups, and each is a batch.
 
-        If a step has fewer rows than groups, each batch is one group, and there is one for each
-        row. `settings.accumulate` then limits their number.
+        If a step would have fewer rows than groups, each batch is one group instead, and a step has
+        as many batches as rows, but at most `settings.accumulate` if this is set.
         """
         rows, budget = settings.batch_rows, settings.batch_tokens
         batches = settings.accumulate or 1
