@@ -82,10 +82,44 @@ def run(out: Path, name: str, scale: float = 1.0) -> None:
         lab.judge(system, test, rationale_model=student, answer_model=answer)
     reports = [rewarded / "rounds" / str(n) / "report.json" for n in range(ROUNDS + 1)]
     lab.results["reports"] = [json.loads(report.read_text()) for report in reports]
+    lab.results["same_statements"] = [
+        same_statements(rewarded / "rounds" / str(n) / "scored.jsonl", teacher)
+        for n in range(ROUNDS + 1)
+    ]
     lab.results["facts"] = [row["meta"]["fact"] for row in rows(test)]
     lab.results["seconds"] = earlier_seconds + time.monotonic() - start
     lab.results["done"] = True
     lab.save()
+
+
+def same_statements(scored: Path, teacher: Path) -> dict[str, float | None]:
+    """Return the share of the sampled rationales that consist of the same sentences as the
+    teacher's rationale of their question, in any order: of all, of those selected for training, and
+    of those among them where the scorer answers correctly with the sample and with the teacher's
+    rationale. The teacher of a world never errs, so other rationales are wrong or incomplete. None
+    if there are none to count."""
+    statements = {row["id"]: _sentences(row["rationale"]) for row in rows(teacher)}
+    samples = [row for row in rows(scored) if row["id"] in statements]
+    selected = [row for row in samples if row["kept"]]
+    both_right = [
+        row
+        for row in selected
+        if row["answered"]["own"] == row["answered"]["teacher"] == row["answer"]
+    ]
+
+    def share(part: Sequence[dict[str, Any]]) -> float | None:
+        same = [_sentences(row["rationale"]) == statements[row["id"]] for row in part]
+        return float(np.mean(same)) if same else None
+
+    return {
+        "samples": share(samples),
+        "selected": share(selected),
+        "selected, both right": share(both_right),
+    }
+
+
+def _sentences(rationale: str) -> set[str]:
+    return set(rationale.rstrip(".").split(". "))
 
 
 def _questions(lab: Lab, world: Sequence[str], seed: int) -> tuple[Path, Path]:
@@ -121,8 +155,9 @@ def page(out: Path) -> str:
     lines += [
         "",
         "| world, stage 1 | round | mean reward | leak | above 0 | leak share | announcing |"
-        " names one | own | none | shuffled | announced |",
-        "| --- " * 12 + "|",
+        " names one | own | none | shuffled | announced | teacher's | samples as the teacher's |"
+        " selected | selected, both right |",
+        "| --- " * 16 + "|",
     ]
     for state in STATES:
         for world in WORLDS:
@@ -145,13 +180,18 @@ def _row(name: str, cells: Sequence[dict[str, Any]]) -> str:
 
 def _leaks(name: str, number: int, cells: Sequence[dict[str, Any]]) -> str:
     def mean(figure: str) -> float:
-        values = [cell["reports"][number][figure] for cell in cells]
+        values = [cell["reports"][number].get(figure) for cell in cells]
         return float(np.mean([value for value in values if value is not None]))
 
     shares = ["positive", "leak_share", "announcing", "names_one", "accuracy"]
-    shares += [f"accuracy_{kind}" for kind in ("none", "shuffled", "announced")]
+    shares += [f"accuracy_{kind}" for kind in ("none", "shuffled", "announced", "teacher")]
     cells_of_row = [f"{mean('reward'):+.3f}", f"{mean('leak'):+.3f}"]
     cells_of_row += [f"{100 * mean(share):.1f} %" for share in shares]
+    # Cells that were measured before these shares were recorded have none.
+    same = [cell["same_statements"][number] for cell in cells if "same_statements" in cell]
+    for kind in ("samples", "selected", "selected, both right"):
+        values = [shares[kind] for shares in same if shares[kind] is not None]
+        cells_of_row.append(f"{100 * float(np.mean(values)):.1f} %" if values else "-")
     return f"| {name} | {number} | {' | '.join(cells_of_row)} |"
 
 

@@ -106,8 +106,8 @@ def _thinking_of(reply: Reply, in_text: str) -> str:
 
 def _read_thinking(thinking: str, row: Rationale, settings: GenerateSettings) -> ParsedReply:
     """Parse thinking as a rationale. Thinking of more than LONGEST characters counts as too
-    long. If --max-rationale-tokens limits the rationale to LONGEST characters or fewer, the
-    thinking is first shortened to LONGEST characters instead."""
+    long. There is one exception: if --max-rationale-tokens (at 4 bytes per token) does not allow a
+    rationale of more than LONGEST characters, the thinking is shortened to LONGEST characters."""
     max_tokens = settings.max_rationale_tokens
     if max_tokens is not None and max_tokens * BYTES_A_TOKEN <= LONGEST:
         thinking = shorten(thinking, LONGEST)

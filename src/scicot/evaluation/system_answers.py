@@ -140,7 +140,8 @@ class SystemAnswers:
     @classmethod
     def of(cls, name: str, columns: Sequence[AnswerColumns], reporter: Reporter) -> SystemAnswers:
         """Combine the files of one system, one for each seed, on the questions that all of them
-        have. Raises ScicotError if there are none, or if the files disagree on a gold answer."""
+        have. Raises ScicotError if they have none in common, or if they disagree on a gold
+        answer."""
         first = columns[0]
         indices = [np.arange(len(first.ids))]
         for other in columns[1:]:

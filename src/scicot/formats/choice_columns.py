@@ -30,7 +30,7 @@ _WRONG = re.compile(rf"({'|'.join(sorted(WRONG, key=len, reverse=True))})(?:[a-z
 @dataclass(frozen=True)
 class Family:
     """The columns of the choices. Their names consist of a common prefix, which may be empty, and
-    consecutive labels that begin with A, 0 or 1. `columns` lists the names in the order of
+    consecutive labels, of which the first is A, 0 or 1. `columns` lists the names in the order of
     `labels`."""
 
     prefix: str

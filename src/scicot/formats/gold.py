@@ -125,8 +125,8 @@ def _read_integer(
     or a text of a choice. Return None if it names no choice.
 
     A label or text read in this way has an `ambiguity` if any label or text of the question is
-    itself a possible index. For example, with the labels 1 to 4, the integers 1 to 3 are read as
-    indices, so it is unclear whether 4 is meant as a label.
+    itself a possible index. For example, with the labels 1 to 4, the integer 4 can only be a
+    label. But 1 to 3 would be read as indices, so it is unclear which of the two the field holds.
     """
     if value < 0:
         return None

@@ -22,7 +22,7 @@ _DECISION = "finaldecision"
 
 
 def texts_of(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[tuple[str, ...], str] | None:
-    """Return (texts of the choices, name of the answer's field), or None if the row is no yes/no
+    """Return (texts of the choices, name of the answer's field), or None if the row is not a yes/no
     question. `names` are the names of the gold fields, in the form that `plain_name` returns."""
     for name in gold_fields(row, (*names, *FURTHER_ANSWERS)):
         value = row[name]

@@ -77,8 +77,8 @@ _READINGS = 6
 
 @dataclass(frozen=True, slots=True)
 class ParsedReply:
-    """A parsed reply: `rationale` is the explanation without the sentences that state the answer,
-    and `conclusion` is the label of the choice that the reply gives as the answer, or None.
+    """A parsed reply: `rationale` is the explanation without the sentences that announce the
+    answer, and `conclusion` is the label of the choice that the reply gives as the answer, or None.
 
     `announced` is False if no sentence announces an answer. The conclusion, if any, then comes from
     the opening or closing sentence, and cannot be relied on if the reply was cut off.
@@ -92,8 +92,8 @@ class ParsedReply:
     conclusion is searched only in the beginning and the end, and `rationale` is empty.
 
     `still_concludes` is the label of the choice that the rationale itself still gives as the
-    answer, or None. A sentence that states the answer is kept if it is part of the reasoning:
-    "Sunlight is a kind of renewable resource."
+    answer, or None. This is no leak: the last sentence of the reasoning may name the right choice
+    without announcing it, as in "Sunlight is a kind of renewable resource.", and is kept.
     """
 
     rationale: str

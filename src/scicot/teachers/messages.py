@@ -116,8 +116,7 @@ class MessagesTeacher:
 
     def _use_next_thinking_form(self, form: int, error: anthropic.BadRequestError) -> None:
         """Use the next entry of _THINKING_FORMS in all later requests, because the server rejected
-        a request for thinking with the entry at index `form`. Raises ScicotError if no entry is
-        left."""
+        the entry at index `form`. Raises ScicotError if no entry is left."""
         if form < self._thinking:  # another request has switched already
             return
         if form + 1 == len(_THINKING_FORMS) - (not self._other_server):
