@@ -81,8 +81,8 @@ def train_rationale(
         float,
         typer.Option(
             "--reward-weight",
-            help="Share of an epoch for all sampled rationales, relative to 1 for all of the "
-            "teacher's (1.0: half of the epoch each).",
+            help="How much of an epoch goes to sampled rationales for each part that goes to the "
+            "teacher's (1.0: half each; 0.5: a third sampled).",
         ),
     ] = RewardSettings.reward_weight,
     reward_above: Annotated[
