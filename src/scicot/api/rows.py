@@ -69,8 +69,8 @@ class Spool:
         return str(path)
 
     def files(self, value: Any) -> Any:
-        """Write rows in memory to files (see `file`). Return the path for a single source, and a
-        list of paths for a list of sources."""
+        """Write rows that are in memory to files (see `file`). Return the path for a single source,
+        and a list of paths for a list of sources."""
         if isinstance(value, list | tuple) and (not value or in_memory(value) is None):
             return [self.file(source) for source in value]
         return self.file(value)

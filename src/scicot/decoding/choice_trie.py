@@ -19,8 +19,8 @@ class ChoiceTrie:
     """A batch of prefix tries, one row for each source. A row has one node for each prefix of the
     source's targets, and is padded to the longest row.
 
-    `rows` and `columns` list the nodes whose logits are needed: element i is the row of the node
-    in the batch, and its position in that row. `parents` and `tokens` have one element for every
+    `rows` and `columns` list the nodes whose logits are needed: node i is in row rows[i] of the
+    batch, at position columns[i]. `parents` and `tokens` have one element for every
     token of every target, in order.
     """
 

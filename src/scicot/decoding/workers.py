@@ -1,7 +1,8 @@
 """Run parts of a task in threads, each of which computes on its own share of the CPU cores.
 
 By default PyTorch splits every operation among all cores, which wait for each other at the end of
-the operation. Most operations of a small student are too short for this to be faster.
+the operation. Most operations of a small student are so short that splitting them does not make
+them faster.
 """
 
 from __future__ import annotations

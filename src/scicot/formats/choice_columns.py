@@ -46,7 +46,7 @@ class Family:
 @lru_cache(maxsize=256)  # cached because nearly all rows of a file have the same fields
 def families(names: tuple[str, ...]) -> tuple[Family, ...]:
     """Return all families of choice columns among these field names. A family has at least two
-    columns, and its labels begin with A, 0 or 1, so columns named "x" and "y" are not one."""
+    columns, and its first label is A, 0 or 1. So columns named "x" and "y" are not a family."""
     found: dict[str, dict[str, str]] = {}
     for name in names:
         match = _CHOICE.fullmatch(plain_name(name))

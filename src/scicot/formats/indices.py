@@ -79,8 +79,9 @@ def _json_integer(
     number: int, choices: Sequence[ChoiceRow], name: str, reading: Reading
 ) -> Meaning | None:
     """Read an integer as an index from 0, as docs/rows.md says. If it is one past the last index,
-    the file's indices may count from 1, so the result has an `ambiguity`. Return None if it names
-    no choice."""
+    the file's indices may count from 1: the result is then the last choice, with an `ambiguity`.
+    Return None for any other integer that names no choice, and also for this one if other rows
+    prove that indices count from 0."""
     meaning = read_choice(number, choices)
     if reading.tally is not None:
         _count(_tally(reading, name), number, choices)

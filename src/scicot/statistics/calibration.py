@@ -123,8 +123,9 @@ def risk_coverage(confidence: Floats, right: Floats) -> RiskCoverage:
     """Compute the risk-coverage curve. Both arrays have shape (n,); `right` is 1 for a right answer
     and 0 for a wrong one.
 
-    Each question counts with the mean error of all questions of the same confidence. The curve is
-    thus the expectation over random orders of questions of equal confidence.
+    The error of each question is replaced by the mean error of all questions with the same
+    confidence. The curve is thus the expectation over random orders of questions of equal
+    confidence.
     """
     order = np.argsort(-confidence, kind="stable")
     ordered, wrong = confidence[order], 1.0 - right[order]

@@ -1,6 +1,7 @@
 """The prices of Anthropic's models, as of November 2026 (https://claude.com/pricing).
 
-Prices change, so `--price` overrides this table. No cost is reported for other models.
+Prices change, so `--price` overrides this table. For a model that is not in the table, a cost is
+reported only with `--price`.
 """
 
 from __future__ import annotations
