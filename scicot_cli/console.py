@@ -215,8 +215,8 @@ def give_up(stream: IO[str] | None) -> None:
 
 
 def visible_lines(lines: list[str]) -> str:
-    """Join lines into one text, with control characters made visible (see `visible`), since they
-    may come from files."""
+    """Join lines into one text. Control characters, which lines from files may contain, are made
+    visible (see `visible`)."""
     return "\n".join(map(visible, lines))
 
 

@@ -40,8 +40,9 @@ class GenerateRationales(GroupedCommand):
 
 
 def _with_values(args: list[str], is_value: Callable[[str], bool]) -> list[str]:
-    """Return the command line with "=always" after each --reveal-answer that has no value, that is,
-    whose next word is not a value according to `is_value` ("" stands for no next word)."""
+    """Return the command line with --reveal-answer=always in place of each --reveal-answer without
+    a value. The option has no value if `is_value` is False for the next word, or for "" at the end
+    of the command line."""
     return [
         f"{_REVEAL}=always" if arg == _REVEAL and not is_value(following) else arg
         for arg, following in zip(args, [*args[1:], ""], strict=False)

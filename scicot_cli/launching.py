@@ -27,9 +27,9 @@ def launch(count: int, arguments: Sequence[str], device: str) -> int:
     """Run `scicot` with these arguments in `count` processes, and wait for them. SIGINT and SIGTERM
     are forwarded to all processes. `device` is the value of --device.
 
-    Returns 0 if all processes succeed, else the exit code of the lowest rank that failed. A process
-    that was killed by a signal counts only if no other one failed. Raises UsageError if there are
-    fewer GPUs than processes.
+    Returns 0 if all processes succeed, else the exit code of the lowest rank that failed. Ranks
+    that were killed by a signal are ignored if any rank failed in another way. Raises UsageError if
+    there are fewer GPUs than processes.
     """
     _check_gpus(count, device)
     port = _free_port()

@@ -1,6 +1,6 @@
 """The entry point of the `scicot` script. It sets up signals and standard input before any other
-import, since loading the command line takes a third of a second, and a command's libraries some
-seconds."""
+import: loading the command line takes a third of a second, and loading a command's libraries takes
+some seconds, in which a signal may arrive."""
 
 from __future__ import annotations
 

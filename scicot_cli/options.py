@@ -18,7 +18,8 @@ _SHOWN = 60  # characters shown of an unknown option name
 
 def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
     """Read the YAML file of --config, and take its values as the defaults of this command's
-    options. Raises UsageError for a name that is not one of its options."""
+    options. Raises UsageError if the file contains a name that is not an option of the command, or
+    the name `config`."""
     if path is None:
         return None
     parameters = {

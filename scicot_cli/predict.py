@@ -310,7 +310,7 @@ def predict(
 
 
 def slurm_shard(environment: Mapping[str, str]) -> Shard | None:
-    """Return the shard for this task of a SLURM job array, or None if this process is not in one.
+    """Return the shard for this task of a SLURM job array, or None outside a job array.
     `environment` contains the environment variables.
 
     Raises ScicotError if the shard cannot be derived from the task's number. This happens if the

@@ -7,9 +7,9 @@ command's own exit code.
 
 An exception is never raised in the middle of an import. C++ code that imports a module may abort
 the process instead of passing the exception on, as torch does while it sets up torch.distributed.
-If the command has not opened an output yet, a signal during an import ends the process at once.
-Otherwise the exception is raised after the import has ended. If there are several processes, each
-always waits for the end of its import: processes that train together have to stop together.
+If the command is a single process and has not opened an output yet, a signal during an import ends
+the process at once. In all other cases the exception is raised after the import. Several processes
+that train together have to stop together, so none of them ends during an import.
 
 This module is imported first, and imports next to nothing itself.
 """

@@ -297,8 +297,8 @@ def reward_settings(values: dict[str, Any]) -> RewardSettings | None:
 
 
 def estimated(estimate: RewardEstimate) -> str:
-    """Format an estimate for --dry-run: the amount of work, then the minutes for training, sampling
-    and scoring if students are trained one at a time."""
+    """Format an estimate for --dry-run: the amount of work, the total time, and the times for
+    training, sampling and scoring. All times are in minutes, for training one student at a time."""
     parts = {
         "training": estimate.training_seconds,
         "sampling": estimate.sampling_seconds,

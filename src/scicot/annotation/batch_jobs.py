@@ -2,8 +2,9 @@
 
 Before a batch is sent, batch_plans.py writes its requests and the start time to disk. If a later
 run finds such a plan without a batch id, batch_sender.py searches the server's recent batches for
-it: by the name that the API stores or, if it stores none, by the number and the custom_ids of the
-requests. So no batch is paid for twice, even if the process is killed while sending it.
+the plan's batch. Some APIs store the plan's name with the batch. With other APIs, the batch is
+recognised by the number and the custom_ids of its requests. So no batch is paid for twice, even if
+the process is killed while sending it.
 """
 
 from __future__ import annotations

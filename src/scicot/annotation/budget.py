@@ -73,8 +73,8 @@ class Budget:
         self.reserved = max(0.0, remaining) if self._in_flight else 0.0
 
     def pay(self, request: Request, reply: Reply, *, batched: bool = False) -> float | None:
-        """Add the cost of a reply to `spent` and return it, in dollars. Return None if the price is
-        unknown.
+        """Add the cost of a reply to `spent`, and return this cost in dollars. Return None if the
+        price is unknown.
 
         The cost follows from the token counts that the server reports. If it reports none, the
         worst-case cost of the request is charged. If it reports impossible counts, the reported or

@@ -71,8 +71,9 @@ def estimate_cost(
     arguments. Requests that are done already are not included.
 
     If the server can count tokens, it counts the input tokens of a sample of the requests. With
-    --reveal-answer on-failure, the second request for a question, which reveals the answer, is
-    included only if the first has failed already. Raises ScicotError as `generate_rationales` does.
+    --reveal-answer on-failure, a second request, which reveals the answer, is included only if the
+    reply to the first one has already been rejected. Raises ScicotError as `generate_rationales`
+    does.
     """
     settings, reporter = settings or GenerateSettings(), reporter or LogReporter()
     check_beside(Path(output))

@@ -248,10 +248,10 @@ class Generation:
             raise
 
     def _end_if_stopping(self) -> None:
-        """Raise StoppedEarly if `poll` has already raised an exception, so the run is stopping.
-        The scheduler's worker tasks use this instead of `poll` while they wait for a probe (the
-        harmless question of failures.py). `poll` may raise KeyboardInterrupt, which in a worker
-        task would end the event loop before the replies in flight have arrived."""
+        """Raise StoppedEarly if the run is stopping, that is, if `poll` has raised an exception.
+        The scheduler's worker tasks call this instead of `poll` while they wait for a probe (the
+        harmless question of failures.py). In a worker task, a KeyboardInterrupt from `poll` would
+        end the event loop before the replies in flight have arrived."""
         if self._stopping:
             raise StoppedEarly("stopped before it was found out why requests fail")
 

@@ -118,8 +118,8 @@ class Index:
         ]
 
     def retry(self, reasons: tuple[str, ...]) -> None:
-        """Mark for retry the requests that were rejected for one of these reasons, and no
-        others."""
+        """Mark for retry the requests that were rejected for one of these reasons. Remove the marks
+        of all other requests."""
         marks = ", ".join("?" * len(reasons))
         self._table.execute("update requests set retry = 0 where retry")
         self._table.execute(f"update requests set retry = 1 where reason in ({marks})", reasons)

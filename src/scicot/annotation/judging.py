@@ -57,8 +57,9 @@ def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rat
     reason to reject the reply (None to keep it).
 
     The conclusion is always taken from the reply's text, even if the rationale is the reply's
-    thinking. The returned row also holds the raw reply and its thinking if `keep_replies` is set,
-    if the rationale is the thinking, or if it was shortened to `max_rationale_tokens`.
+    thinking. The returned row also holds the raw reply and its thinking in three cases: if
+    `keep_replies` is set, if the rationale is the thinking, or if the rationale was shortened to
+    `max_rationale_tokens`.
     """
     parts, parsed = split_thinking(reply.text), read_reply(reply.text, row.question)
     from_thinking = settings.rationale_source == "thinking"
@@ -105,9 +106,9 @@ def _thinking_of(reply: Reply, in_text: str) -> str:
 
 
 def _read_thinking(thinking: str, row: Rationale, settings: GenerateSettings) -> ParsedReply:
-    """Parse thinking as a rationale. Thinking of more than LONGEST characters counts as too
-    long. There is one exception: if --max-rationale-tokens (at 4 bytes per token) does not allow a
-    rationale of more than LONGEST characters, the thinking is shortened to LONGEST characters."""
+    """Parse thinking as a rationale. If --max-rationale-tokens (at 4 bytes per token) allows at
+    most LONGEST bytes, longer thinking is first shortened to LONGEST characters. Otherwise the
+    result for thinking of more than LONGEST characters is marked as `too_long`."""
     max_tokens = settings.max_rationale_tokens
     if max_tokens is not None and max_tokens * BYTES_A_TOKEN <= LONGEST:
         thinking = shorten(thinking, LONGEST)
@@ -132,9 +133,9 @@ def _rejection_reason(
 
 
 def _is_complete(parsed: ParsedReply) -> bool:
-    """Return True if a reply that was cut off at max_tokens is still usable, because its answer was
-    complete before. This is so if it announced the answer, or if the model had already begun to
-    write another question, which is ignored."""
+    """Return True if a reply that was cut off at max_tokens is still usable, because its answer is
+    complete: a sentence announces the answer, or the model had already begun to write another
+    question, which is ignored."""
     return parsed.ran_on or (parsed.announced and parsed.conclusion is not None)
 
 

@@ -252,8 +252,9 @@ def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> 
     """Open the ledger of an output and load the rows of earlier runs.
 
     Requests that were rejected for a reason in `retry` will be sent again. Their rows stay in
-    OUT.rejected.jsonl until new rows replace them. With `force`, that file is emptied and the index
-    is deleted. If the output is a stream, there is no such file, and the index is temporary.
+    OUT.rejected.jsonl until new rows replace them. With `force`, OUT.rejected.jsonl is emptied and
+    the index is deleted. If the output is a stream, there is no file of rejected rows, and the
+    index is temporary.
     """
     if output.path is None:
         index = Index(None)

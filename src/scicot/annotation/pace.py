@@ -158,8 +158,8 @@ class Pace:
 
     def _refusals_to_hold(self) -> int:
         """Return the number of consecutive refusals after which the server's retry-after delays all
-        requests, not only the refused one. It is _HOLD_AFTER, or more if the server also
-        refuses requests between answers. At that share of refusals, so many in a row occur by
+        requests, not only the refused one. The number is at least _HOLD_AFTER. It is larger if the
+        server also refuses some requests between answers, so that a series of this length occurs by
         chance with a probability of at most _HOLD_CHANCE."""
         answers, refusals = self._weights
         earlier = max(0.0, refusals - self._in_a_row)  # without the current row of refusals
@@ -170,9 +170,10 @@ class Pace:
 
     def _is_too_fast(self, now: float) -> bool:
         """Return True if significantly more requests are refused than the server refuses at random,
-        however slowly they are sent. The excess over the expected number of random refusals must be
-        at least the share _FEW of all outcomes. It must also be at least _SURE standard deviations
-        of that number, plus 1.5 (2.5 while the rate is unlimited).
+        that is, however low the rate is. The excess is the number of refusals minus the expected
+        number of random refusals. It must be at least the share _FEW of all outcomes. It must also
+        be at least _SURE standard deviations of the number of random refusals, plus 1.5 (2.5 while
+        the rate is unlimited).
 
         The share of random refusals was measured by trials, which lower the rate (see trial.py). If
         the last trial began _RETRIED or more seconds ago, this share counts as 0, so that refusals
@@ -244,8 +245,9 @@ class Pace:
         """Cap the rate at the remaining allowance divided by the seconds until its reset. This is
         right both for limits that refill continuously and for limits that reset at once.
 
-        Reset times have a resolution of one second, so an allowance that resets within a second
-        sets no cap; it only delays requests if none of it remains.
+        If the allowance does not cover another request, no request is sent until the reset, for at
+        most _LONGEST_HOLD seconds. An allowance that resets within a second sets no cap, since
+        reset times have a resolution of one second.
         """
         caps = [math.inf]
         for allowance in allowances:

@@ -29,8 +29,8 @@ def out_of_patience(problem: str, seconds: float, max_wait: float) -> StoppedEar
 
 
 def _wait(seconds: float) -> str:
-    """Describe a wait in words: in seconds if it is below an hour, else in hours, with the time at
-    which it ends."""
+    """Describe a wait in words. A wait below an hour is given in seconds. A longer wait is given in
+    hours with the time at which it ends, or as "a year or more"."""
     if seconds < _HOUR:
         return f"{seconds:.0f} s more"
     if seconds >= LONGEST:

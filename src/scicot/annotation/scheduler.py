@@ -247,9 +247,9 @@ class Scheduler:
         raise AssertionError
 
     def _gives_up(self, busy: TeacherBusy, delay: float, started: float) -> TeacherError:
-        """Return a TeacherError for a request whose retries are used up, if other requests were
-        answered meanwhile. If none was answered, raises StoppedEarly. Also raises StoppedEarly if
-        the server limits the rate, or if it requires a wait longer than --max-wait."""
+        """Return a TeacherError for a request whose retries are used up. Raise StoppedEarly instead
+        if no other request was answered meanwhile, if the server limits the rate, or if the server
+        requires a wait longer than --max-wait."""
         asked_for = (busy.retry_after or 0.0) > self._settings.max_wait
         if not (busy.limited or asked_for) and self._answered_at > started:
             return TeacherError(f"{busy}, again and again for {self._settings.max_wait:.0f} s")

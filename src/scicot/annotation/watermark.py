@@ -20,8 +20,8 @@ _STRIDE = 2000  # questions between two positions that may be stored
 
 
 class Watermark:
-    """Tracks which questions were read and which are done. It stores a position in the ledger: all
-    questions before this position in the input are done, so a resumed run starts reading there."""
+    """Tracks which questions were read and which are done. The ledger stores a position in the
+    input before which all questions are done. A resumed run starts reading there."""
 
     def __init__(
         self, rows: sources.Rows[Question], ledger: Ledger, settings: GenerateSettings
@@ -53,8 +53,8 @@ class Watermark:
             self._open.pop(identity, None)
 
     def remember(self) -> None:
-        """Update the position in the ledger if more questions at the start of the input are done
-        now. Positions are _STRIDE questions apart."""
+        """Store a new position in the ledger if more questions at the start of the input are done
+        now. Possible positions are _STRIDE questions apart in the input."""
         first_open = next(iter(self._open.values()), (self._read_count + 1, 0))[0]
         position = None
         while self._positions and self._positions[0][0] < first_open:
@@ -64,10 +64,10 @@ class Watermark:
 
 
 def done_before(output: Path, settings: GenerateSettings) -> sources.Prefix | None:
-    """Return the beginning of the input that earlier runs have completed, as stored in the index.
-    Return None if it cannot be used. This is so if the indexed part of the output files has
-    changed, if --samples is larger than in those runs, or if rejected requests are to be
-    retried."""
+    """Return the prefix of the input whose questions are all done, as stored in the index. Return
+    None if the index stores no prefix, or if the prefix cannot be used. It cannot be used if the
+    indexed part of the output files has changed, if --samples is larger than in the earlier runs,
+    or if rejected requests are to be retried."""
     index = beside(output, INDEX)
     if settings.retry_rejected or not index.is_file():
         return None

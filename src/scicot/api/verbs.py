@@ -77,9 +77,8 @@ def generate_rationales(
     """Ask a teacher to explain every question, like `scicot generate-rationales`.
 
     `teacher` is KIND:NAME, or an object with `name`, `ask` and `close`. With an `output`, a stopped
-    call is resumed by repeating it. Without one, the accepted rows are returned and no file is
-    written. If such a call is stopped, the rows so far are saved in a file, which the message of
-    StoppedEarly names.
+    call is resumed by repeating it. Without an `output`, the accepted rows are returned. If the
+    call is stopped, the rows so far are saved in a file, which the message of StoppedEarly names.
     """
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     if output is None and (settings or GenerateSettings()).batch:
@@ -138,9 +137,9 @@ def train_rationale(
 ) -> Manifest:
     """Train `student` to write rationales (stage 1), like `scicot train-rationale`.
 
-    `rationales` are rationale rows: a file, rows in memory, or several of them. `student` is a Hub
-    id, a directory or "scratch:SIZE". `run` is the run directory. If it holds a run with the same
-    settings and data, that run is resumed or, if it is finished, returned unchanged. Raises
+    `rationales` are rationale rows: a file, rows in memory, or a list of such sources. `student` is
+    a Hub id, a directory or "scratch:SIZE". `run` is the run directory. If it holds a run with the
+    same settings and data, that run is resumed or, if it is finished, returned unchanged. Raises
     ScicotError if it holds other files or, without `force`, a different run. Returns the manifest
     (the content of the run's scicot.json).
 

@@ -35,6 +35,7 @@ def require(holds: bool, option: str, value: object, requirement: str) -> None:
 
 
 def short(value: object) -> str:
-    """Return a value as text of at most _SHOWN characters and "...", for a message."""
+    """Return a value as text for a message. Text of more than _SHOWN characters is cut off there
+    and "..." is appended."""
     text = str(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

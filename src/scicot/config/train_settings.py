@@ -25,7 +25,7 @@ TOKENS = "tokens"
 @dataclass(frozen=True)
 class Recipe:
     """Default hyperparameters for one kind of student. The warm-up is given either as a number of
-    optimizer steps or as a share of them."""
+    optimizer steps or as a share of all optimizer steps."""
 
     learning_rate: float
     epochs: float
