@@ -127,7 +127,8 @@ def _system_error_code(error: BaseException, *, resumable: bool) -> int | None:
         errno.EPERM,
         errno.ENAMETOOLONG,
     ):
-        console.error(f"{error.filename}: {error.strerror}")
+        name = "" if error.filename is None else f"{error.filename}: "
+        console.error(f"{name}{error.strerror}")
         return ScicotError.exit_code
     reason = no_room(error)
     if reason is None:
