@@ -72,13 +72,14 @@ class BatchLimits:
 
         `vocabulary` is the number of tokens in the model's vocabulary, `batch_size` the limit on
         sequences in a batch. `batch_tokens` replaces the default for `tokens`. `token_bytes` is the
-        KV cache size of one token in bytes, 0 for encoder-decoders.
+        KV cache size of one token in bytes, 0 for encoder-decoders. `weights` is the model's number
+        of weights, and `weight_bytes` their size in memory.
 
         For a causal model on a CPU, the default for `tokens` is lowered if the KV cache would
         exceed the largest of these sizes:
         - 256 MiB, or 128 MiB if matrix products (`dtype`) are in fp32
-        - 0.3 times `weight_bytes`, the size of the weights in memory (0.2 times for fp32)
-        - what `weights`, the number of weights, would leave of 1 GiB at 4 bytes each.
+        - 0.3 times `weight_bytes` (0.2 times for fp32)
+        - 1 GiB minus 4 bytes for each weight.
         """
         tokens, encoded, logits, group = (
             defaults.get(device, defaults["cpu"])

@@ -76,8 +76,8 @@ class _TrieBuilder:
         self._children: dict[tuple[int, int], int] = {}  # (node, next token) -> child node
 
     def add(self, target: Ids) -> list[tuple[int, int]]:
-        """Insert a target, given as token ids. Returns (parent node, token) for each of its tokens,
-        where the parent is the node of the tokens before it."""
+        """Insert a target, given as token ids. Returns a pair (parent node, token) for each token
+        of the target. The parent node stands for the tokens before that token."""
         node, pairs = 0, []
         for token in target:
             pairs.append((node, token))

@@ -177,8 +177,8 @@ class ContinuousBatching:
 
 
 def _compacted(slots: Slots, slot_texts: list[Completion | None]) -> list[Completion | None]:
-    """Move the unfinished texts to the first slots, if steps then need to compute at most half as
-    many slots. Returns the text in each slot that the next steps compute, None for an empty
+    """Move the unfinished texts to the first slots, if this at least halves the number of slots
+    that the next steps compute. Returns the text in each of these slots, None for an empty
     slot."""
     live = {slot: text for slot, text in enumerate(slot_texts) if text is not None}
     fewer = _size(len(live), _SLOTS)

@@ -50,8 +50,8 @@ class DecodeBatch:
         self._kv_cache.begin(tokens)
 
     def ahead(self, decoder: Decoder, draft: Ids) -> Tensor:
-        """Run the decoder on the last token and the draft tokens after it (guesses of the next
-        tokens, prompt_lookup.py), in a batch of one row.
+        """Run the decoder on the last token and the draft tokens after it. Draft tokens are guesses
+        of the next tokens (prompt_lookup.py). The batch must have a single row.
 
         Returns the hidden state after each of these tokens: (1 + len(draft)) x size. The caller
         must then call `keep_ahead`, to remove rejected draft tokens from the KV cache.

@@ -36,8 +36,8 @@ class Inputs(Protocol):
 
     def score(self, items: Sequence[Any], most_logits: int) -> list[Any]:
         """Score a batch of items, and return the result of each item. To save memory, causal models
-        score targets in parts: as many as have `most_logits` logits (tokens x vocabulary), but at
-        least one. Encoder-decoders score the whole batch at once."""
+        score the targets in parts. A part has at most `most_logits` logits (tokens x vocabulary),
+        unless it is a single target. Encoder-decoders score the whole batch at once."""
 
     def by_source(self, scored: Sequence[Any], targets: Sequence[Sequence[Ids]]) -> list[Scores]:
         """Group scores by source: element i of the result holds the scores of each of `targets[i]`.

@@ -49,9 +49,9 @@ class PromptLookup:
         """Return the tokens to append to the text: the accepted beginning of a draft, and the
         model's own next token.
 
-        `tokens` (len(draft) + 1) are the tokens that the model finds likeliest at each position of
-        the draft and after it. The draft tokens before the first one that differs from its
-        counterpart in `tokens` are accepted.
+        `tokens` has the model's likeliest token at each position of the draft, and one at the
+        position after the draft. Draft tokens are accepted up to the first position at which the
+        draft and `tokens` differ.
         """
         accepted = 0
         while accepted < len(draft) and draft[accepted] == tokens[accepted]:

@@ -50,8 +50,8 @@ class ShrinkingBatches:
 
     def _shares(self, texts: Sequence[Completion]) -> list[list[Completion]]:
         """Split the texts among the workers, and return a list of texts for each worker. Blocks of
-        consecutive texts are assigned to the workers in turn, so that each has sources of all
-        lengths."""
+        consecutive texts are assigned to the workers in turn, so that each worker has sources of
+        all lengths."""
         count = min(self._workers.count, max(1, len(texts) // _MIN_TEXTS))
         size = max(1, min(self._limits.group, -(-len(texts) // count)))
         blocks = [texts[start : start + size] for start in range(0, len(texts), size)]

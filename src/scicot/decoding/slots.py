@@ -54,9 +54,9 @@ class Slots:
     def fill(
         self, slots: Sequence[int], prefixes: PrefixCache, starts: Sequence[int], uniforms: Tensor
     ) -> None:
-        """Start a text in each of these slots. `prefixes` is the KV cache of their encoded
-        prefixes, `starts` their first decoder inputs. `uniforms` (slots x max_tokens) are the
-        numbers that select their tokens (see Sampler)."""
+        """Start a text in each of these slots. `prefixes` is the KV cache of the texts' encoded
+        prefixes, `starts` the texts' first decoder inputs. `uniforms` (slots x max_tokens) are the
+        numbers that select the tokens of the texts (see Sampler)."""
         indices = torch.tensor(slots, device=self.prefix_kv.device)
         self.prefix_kv[:, :, indices, :, : prefixes.width] = prefixes.states
         self.lengths[indices] = prefixes.lengths
@@ -207,9 +207,9 @@ class Graphs:
             self._pool = torch.cuda.graph_pool_handle()
 
     def of(self, step: Callable[[], None]) -> Callable[[], None]:
-        """Return a function that runs the step. On CUDA its first calls run the step as it is, to
-        warm up; later calls replay it as a graph. The step must use the same tensors at each
-        call."""
+        """Return a function that runs the step. On CUDA the first calls of this function run the
+        step without a graph, to warm up; later calls replay the step as a graph. The step must use
+        the same tensors at each call."""
         if self._stream is None:
             return step
         return _Replayed(step, self._stream, self._pool)

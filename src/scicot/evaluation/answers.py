@@ -84,9 +84,9 @@ class Answers:
                 self._questions = QuestionTable(counted(rows, task), os.fspath(questions))
 
     def of(self, file: sources.Source) -> Iterator[Prediction]:
-        """Yield a prediction for each question that `file` answers, then a prediction without an
-        answer for each other question of the question file. Further replies to a question are
-        skipped (see _is_extra_reply). Raises ScicotError if any other row repeats an id."""
+        """Yield a prediction for each question in `file`, then a prediction without an answer for
+        each question that only the question file has. Further replies to a question are skipped if
+        the format allows them (see _is_extra_reply); otherwise a repeated id raises ScicotError."""
         rows = sources.predictions(
             file,
             convert=_RowConverter(self._questions, self._per_character).convert,
@@ -121,9 +121,9 @@ class Answers:
         yield from self._unanswered(file, seen)
 
     def _reading_of(self, file: sources.Source) -> ReadingSettings:
-        """Return the reading settings for a file of answers. If there is a question
-        file, the user may have given --encoding for this file alone. So answer files with the name
-        of a JSON file, such as those of `predict`, are read as UTF-8."""
+        """Return the reading settings for a file of answers. If there is a question file, the user
+        may have given --encoding for the question file alone. So answer files with the name of a
+        JSON file, such as those of `predict`, are then read as UTF-8."""
         if self._questions is None or not _JSON_NAME.search(str(file)):
             return self._settings
         return replace(self._settings, encoding="")
@@ -168,8 +168,8 @@ def _only_roles(settings: ReadingSettings, *roles: str) -> str:
 def _is_extra_reply(
     row: Prediction, first_models: Mapping[str, Any], seen: Collection[str]
 ) -> bool:
-    """Return True if a row must be left out, because its file has several replies to a question and
-    this one is not used.
+    """Return True if a row must be left out, because its file has several replies to the question
+    and another reply is used.
 
     `first_models` is the `models` field of the file's first row, `seen` are the ids that earlier
     rows answered. An Inspect log with epochs and a file of a teacher's samples have several replies
@@ -194,9 +194,9 @@ class _RowConverter:
         self._doc_ids: defaultdict[tuple[str, str, str], list[Any]] = defaultdict(list)
 
     def convert(self, row: Row, reading: Reading = PLAIN) -> Row:
-        """Convert a row of any supported format to a row in scicot's schema that contains its
-        question. Raises RowProblem if it cannot be converted, and sources.NotAsked if the question
-        file does not have its question."""
+        """Convert a row of any supported format to a row in scicot's schema that contains the
+        question. Raises RowProblem if the row cannot be converted, and sources.NotAsked if there is
+        a question file and the row's question is not in it."""
         if inspect_log.is_sample(row):
             question = self._question_for(inspect_log.question_of(row), row)
             return {**question.to_row(), **inspect_log.answer_of(row, question)}

@@ -180,8 +180,8 @@ def systems_of(
 
 
 def _warn_about_rejected(file: sources.Source, reporter: Reporter) -> None:
-    """Warn if a file with a teacher's rejected replies is beside `file`, which then contains only
-    the accepted ones. The warning names the file of rejected replies."""
+    """Warn if a file with a teacher's rejected replies is beside `file`, because `file` then
+    contains only the accepted replies. The warning names the file of rejected replies."""
     rejected = beside(Path(file), "rejected.jsonl")
     if rejected.exists():
         reporter.warn(

@@ -66,9 +66,9 @@ def answer_of(row: Row, question: Question, *, per_character: bool) -> Row:
     """Return the answer of a sample of lm-evaluation-harness as fields of a prediction row.
 
     With `per_character`, each log-likelihood is divided by the number of characters of its choice,
-    as the harness does for the metric acc_norm. Without it, they are compared as they are, as for
-    acc. Raises RowProblem if the sample has no responses, or log-likelihoods that do not match the
-    choices.
+    as the harness does for the metric acc_norm. Without `per_character`, the log-likelihoods are
+    compared undivided, as for the metric acc. Raises RowProblem if the sample has no responses, or
+    log-likelihoods that do not match the choices.
     """
     responses = row["filtered_resps"]
     models = {FILTER: row.get("filter")}

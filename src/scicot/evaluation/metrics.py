@@ -50,7 +50,7 @@ class Group:
 @dataclass(frozen=True)
 class Calibration:
     """The calibration metrics of a system on its answered questions that have a confidence. Values
-    are means over the seeds unless their comment says otherwise."""
+    are means over the seeds unless the comment on a field says otherwise."""
 
     questions: int  # of the first seed
     ece: float  # expected calibration error, with bins of equal size

@@ -113,8 +113,8 @@ def group_of(question: Question, path: str, file: str) -> str:
 
 @dataclass(frozen=True)
 class SystemAnswers:
-    """The answers of one system, read from one file for each seed, to the n questions that all
-    files have. The columns are described in AnswerColumns. `right` (1 for a right answer, 0 for a
+    """The answers of one system to the n questions that all its files have. There is one file for
+    each seed. The columns are described in AnswerColumns. `right` (1 for a right answer, 0 for a
     wrong one), `predicted`, `gold`, `confidence`, `gold_probability` and `squares` have the shape
     (seeds, n), the other arrays (n,)."""
 

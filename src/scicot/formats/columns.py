@@ -1,7 +1,7 @@
 """Recognise the header of a table, and convert the cells that are not part of the question.
 
-All cells of a CSV file are strings. The values of scicot's own fields that are not strings, such as
-scores, are written in cells as JSON.
+All cells of a CSV file are strings. Some of scicot's own fields, such as "scores", have values that
+are not strings. In cells these values are written as JSON.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ def is_sparse(
     by --columns.
 
     A record is sparse in two cases:
-    - No filled cell is in a question column or a mapped column. There is one filled cell, in a
-      table of at least three columns, or there are two, in a wide table (_WIDE or more columns).
-    - The only filled cell is in such a column of a wide table. Its text is short and has no
-      question mark ("Part B").
+    - No filled cell is in a question column or a mapped column. The table has at least three
+      columns and there is one filled cell, or it is wide (_WIDE or more columns) and there are two.
+    - The table is wide, and the only filled cell is in a question column or a mapped column. Its
+      text is short and has no question mark ("Part B").
 
     Records of predictions are never sparse.
     """

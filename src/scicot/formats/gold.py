@@ -62,9 +62,10 @@ class Meaning:
     """The labels of the choices that a gold answer may refer to.
 
     If the answer is ambiguous, `ambiguity` says why, and another gold field has to decide among the
-    labels. If it is not, `ambiguity` is "", and there is one label, or one for each of several
-    choices with the same text; the first of these is taken. `kind` is the form of the answer, such
-    as "labels" or "texts", for messages. `index` is True if the answer is, or may be, an index.
+    labels. Otherwise `ambiguity` is "", and there is a single label, unless several choices have
+    the same text: then all their labels are listed, and the first is taken. `kind` is the form of
+    the answer, such as "labels" or "texts", for messages. `index` is True if the answer is, or may
+    be, an index.
     """
 
     labels: tuple[str, ...]
@@ -126,7 +127,8 @@ def _read_integer(
 
     A label or text read in this way has an `ambiguity` if any label or text of the question is
     itself a possible index. For example, with the labels 1 to 4, the integer 4 can only be a
-    label. But 1 to 3 would be read as indices, so it is unclear which of the two the field holds.
+    label. But 1 to 3 would be read as indices, so it is unclear whether the field holds labels or
+    indices.
     """
     if value < 0:
         return None

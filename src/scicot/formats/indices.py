@@ -33,7 +33,8 @@ def meaning_of(
 
     `base` is the number, 0 or 1, from which the indices of this data set count, if the data set
     defines it. `loose` is True if the value comes from a table, where an integer may count from 0
-    or from 1. Without `loose`, a JSON integer counts from 0.
+    or from 1. Without `loose`, a JSON integer counts from 0, unless --answer-index or, if
+    that is not given, `base` is 1.
     """
     if isinstance(value, float) and value.is_integer():
         # pandas and Parquet turn an integer column with missing values into floats.
@@ -78,10 +79,12 @@ def _index(number: int, choices: Sequence[ChoiceRow], base: Base) -> Meaning | N
 def _json_integer(
     number: int, choices: Sequence[ChoiceRow], name: str, reading: Reading
 ) -> Meaning | None:
-    """Read an integer as an index from 0, as docs/rows.md says. If it is one past the last index,
-    the file's indices may count from 1: the result is then the last choice, with an `ambiguity`.
-    Return None for any other integer that names no choice, and also for this one if other rows
-    prove that indices count from 0."""
+    """Read an integer as an index from 0, as docs/rows.md says. Return None if it names no choice.
+
+    One case is different: if the integer names no choice but is equal to the number of choices,
+    the file's indices may count from 1. The result is then the last choice, with an `ambiguity`,
+    unless other rows prove that indices count from 0.
+    """
     meaning = read_choice(number, choices)
     if reading.tally is not None:
         _count(_tally(reading, name), number, choices)
@@ -139,10 +142,10 @@ def _text_or_index(
 
 
 def _choose_base(indices: Sequence[Meaning], tally: Tally) -> Meaning | None:
-    """Return the choice that an index refers to. `indices` has up to two candidates: the choice if
-    the index counts from 0, and the choice if it counts from 1, unless that is out of range. Of two
-    candidates, `tally`, the evidence in the file's rows, selects one. If the evidence is not
-    sufficient, the result has an `ambiguity`. Return None if there is no candidate."""
+    """Return the choice that an index refers to. `indices` holds the candidates: the choice if the
+    index counts from 0, and the choice if it counts from 1; either is left out if it is out of
+    range. If there are two, `tally`, the evidence in the file's rows, selects one. If the evidence
+    is not sufficient, the result has an `ambiguity`. Return None if there is no candidate."""
     if len(indices) < 2:
         return next(iter(indices), None)
     if tally.base is not None:

@@ -39,8 +39,8 @@ from scicot.formats.reading import Base
 class _Layout:
     """The field names of a published data set. All of `fields` must be present, and `gold` is the
     gold field; these names are in the form that `plain_name` returns. `base` is the number, 0 or 1,
-    from which gold answers count. It is None if they are no indices, or if the data set does not
-    define it."""
+    from which gold answers count. `base` is None if gold answers are not indices, or if the data
+    set does not define the number."""
 
     fields: frozenset[str]
     gold: str
