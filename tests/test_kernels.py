@@ -155,4 +155,5 @@ def test_a_worker_that_fails_stops_the_others() -> None:
     with pytest.raises(ValueError, match="of the second"):
         workers.map_parts(work, [0, 1, 2])
     assert sorted(stopped) == [0, 2]
-    assert workers.map_parts(str, [1, 2]) == ["1", "2"]  # the workers can be used again
+    workers.check()  # the workers can be used again, also for a single part
+    assert workers.map_parts(str, [1, 2]) == ["1", "2"]

@@ -51,17 +51,19 @@ class Workers:
             with torch.inference_mode():
                 return work(parts[number])
 
-        self._stopping.clear()
-        with ThreadPoolExecutor(len(parts)) as pool:
-            running = [pool.submit(run_part, number) for number in range(len(parts))]
-            try:
-                wait(running, return_when=FIRST_EXCEPTION)
-                for future in running:
-                    if future.done():
-                        future.result()  # raises the worker's exception, if any
-                return [future.result() for future in running]
-            except BaseException:
-                self._stopping.set()
-                raise
-            finally:
-                torch.set_num_threads(self._cores)  # applies to threads that start later
+        try:
+            with ThreadPoolExecutor(len(parts)) as pool:
+                running = [pool.submit(run_part, number) for number in range(len(parts))]
+                try:
+                    wait(running, return_when=FIRST_EXCEPTION)
+                    for future in running:
+                        if future.done():
+                            future.result()  # raises the worker's exception, if any
+                    return [future.result() for future in running]
+                except BaseException:
+                    self._stopping.set()
+                    raise
+        finally:
+            # All threads have ended. The next call may be one after OutOfMemory, with less work.
+            self._stopping.clear()
+            torch.set_num_threads(self._cores)  # applies to threads that start later
