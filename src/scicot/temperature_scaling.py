@@ -48,8 +48,9 @@ def fit_temperature(scores: Sequence[Sequence[float]], gold: Sequence[int]) -> f
     table = np.where(finite, table, 0.0)
 
     def slope(beta: float) -> float:
-        """Return the derivative of the cross-entropy with respect to beta = 1 / T. It increases
-        with beta, so the cross-entropy is smallest where it is 0."""
+        """Return the derivative of the cross-entropy with respect to beta = 1 / T. The
+        derivative increases with beta, so the cross-entropy is smallest where the derivative is
+        0."""
         weights = np.exp(beta * table) * finite
         p: Floats = weights / weights.sum(axis=1, keepdims=True)
         return float(((p - target) * table).sum())

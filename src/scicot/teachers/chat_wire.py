@@ -1,7 +1,8 @@
 """Convert Chat Completions responses and SDK errors into scicot's Reply and exceptions.
 
-The JSON is decoded here and not by the SDK, which does not validate responses. In a response from
-another server than OpenAI's, or through a broken proxy, any field may be missing or have any type.
+The JSON is decoded here and not by the SDK, which does not validate responses. If a response comes
+from a server other than OpenAI's, or through a broken proxy, any field may be missing or have any
+type.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ def decoded(body: bytes) -> Any:
 
 
 def reply_of(answer: Any, headers: Mapping[str, str] | None = None) -> Reply:
-    """Return the reply in a decoded chat completion. Raises TeacherBusy if it contains none. If it
-    contains an error instead, as OpenRouter sends it, raises the exception for that error
-    (error_table.py)."""
+    """Return the reply in a decoded chat completion. If the completion contains an error instead,
+    as OpenRouter sends it, raises the exception for that error (error_table.py). If it contains
+    neither, raises TeacherBusy."""
     choices = answer.get("choices") if isinstance(answer, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
     if isinstance(choice, dict) and isinstance(choice.get("error"), dict):

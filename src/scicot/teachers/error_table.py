@@ -12,8 +12,8 @@
 
 Only a TeacherError may be recorded as an `error` row of its question. Status codes do not suffice
 to tell these cases apart. Anthropic reports its spend limit and an exhausted credit as 400. LiteLLM
-reports an exceeded budget as 400 or 429, and llama.cpp a prompt that is too long as 400 or 500. The
-responses that the rules were written for are in tests/test_error_table.py.
+reports an exceeded budget as 400 or 429. llama.cpp reports a prompt that is too long as 400 or 500.
+The responses that the rules were written for are in tests/test_error_table.py.
 """
 
 from __future__ import annotations

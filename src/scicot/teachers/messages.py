@@ -147,9 +147,9 @@ class MessagesTeacher:
 
     async def count_tokens(self, request: Request) -> int | None:
         """Return the number of input tokens of a request, as counted by the server. Return None if
-        there is neither an API key nor a --base-url, if the call fails, or if the count is not
-        valid. But if it fails with status 401, 402 or 403 (credentials or billing), raises the
-        exception of `outcome_of`."""
+        there is neither an API key nor a --base-url, or if the server returns no valid count. If
+        the call fails with status 401, 402 or 403 (credentials or billing), raises the exception
+        of `outcome_of`. After any other failure, returns None."""
         if not self._counts:
             return None
         parameters = self.parameters(request)

@@ -1,7 +1,7 @@
 """Convert Messages API responses and SDK errors into scicot's Reply and exceptions.
 
-The SDK does not validate responses. In a response from another server than Anthropic's, or through
-a broken proxy, any field may be missing or have any type.
+The SDK does not validate responses. If a response comes from a server other than Anthropic's, or
+through a broken proxy, any field may be missing or have any type.
 """
 
 from __future__ import annotations

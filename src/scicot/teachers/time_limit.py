@@ -1,5 +1,5 @@
-"""Wait for futures with a time limit that hardly counts time in which the event loop is
-blocked."""
+"""Wait for futures with a time limit that counts only a small part of the time in which the event
+loop is blocked."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ async def done_within(futures: Collection[asyncio.Future[Any]], seconds: float) 
     """Wait until all futures are done, for at most `seconds`. Return True if all are done. No
     future is cancelled.
 
-    Time in which the event loop is blocked is hardly counted, because no reply can be read then.
-    With a wall-clock limit, the wait could end as soon as the loop runs again. A reply that arrived
-    in the meantime would be lost, although it is paid for.
+    Time is counted in slices of at most a second. A slice in which the event loop was blocked
+    counts for 0.25 s at most, because no reply can be read while the loop is blocked. With a
+    wall-clock limit, the wait could end as soon as the loop runs again. A reply that arrived in the
+    meantime would be lost, although it is paid for.
     """
     loop, remaining = asyncio.get_running_loop(), seconds + _GRACE
     waiting = {future for future in futures if not future.done()}

@@ -30,9 +30,9 @@ class Announcements:
     def checked(self, row: Rationale) -> Rationale | None:
         """Count a training row, and return the row to train on.
 
-        Without `clean`, the row is returned unchanged. With `clean`, announcements are removed from
-        its rationale; the result is None if the remaining text is empty, too short or too long, or
-        still announces the answer. A row with a blank rationale is returned unchanged.
+        A row that has no rationale is returned unchanged, and so is every row without `clean`. With
+        `clean`, announcements are removed from the rationale. The result is None if the remaining
+        text is empty, too short or too long, or still announces the answer.
         """
         self._seen += 1
         if not row.rationale.strip():

@@ -21,9 +21,9 @@ Row = dict[str, Any]
 
 
 class Selection:
-    """The dev measurements of one training run, and the saved weights of the best one. `patience`
-    is the number of dev measurements without an improvement after which training stops, None for no
-    limit."""
+    """The dev measurements of one training run, and the saved weights of the best measurement.
+    Training stops after `patience` dev measurements in a row without an improvement (None: it never
+    stops for this reason)."""
 
     def __init__(self, dev: DevSet, run: Path, patience: int | None) -> None:
         self._dev = dev

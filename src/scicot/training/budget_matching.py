@@ -23,8 +23,8 @@ def match_budget(
     targets, without padding) as all runs in `equals` together.
 
     A student with random weights ("scratch:SIZE") also gets about as many weights as these runs
-    have together. A pretrained student keeps its size, which is reported. Raises ScicotError if a
-    run is not finished, or if `max_steps` is set already.
+    have together. A pretrained student keeps its size. Raises ScicotError if a run is not finished,
+    or if `max_steps` is set already.
     """
     if spec.settings.max_steps is not None:
         raise UsageError("--equal-to and --max-steps: both say how long; leave one out")

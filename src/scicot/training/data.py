@@ -70,8 +70,8 @@ class Reader:
             raise UsageError("--fold-by needs --dev-fraction or --folds")
 
     def read(self, files: Sequence[sources.Source]) -> list[Lesson]:
-        """From all files, read the rows that can be used to train this stage. Raises ScicotError if
-        no row is left or, with --weights, if no row of one of the files is left."""
+        """Read all rows of the files that can be used to train this stage. Raises ScicotError if
+        there is no such row or, with --weights, if one of the files has none."""
         weights = self._settings.weights
         if weights and len(weights) != len(files):
             raise UsageError(f"--weights: {len(weights)} numbers for {len(files)} files")

@@ -177,8 +177,8 @@ def fold_run(run: Path, fold: int) -> Path:
 
 def load_alike(run: Run, settings: TrainSettings) -> Student:
     """Load the student of a run in bf16 or fp32, depending only on the settings and the device.
-    `predict` uses the precision that is fastest in a measurement. This could change between calls,
-    but a resumed command must write and score exactly as before."""
+    The precision is not chosen by a speed measurement, as it is in `predict`. Such a choice could
+    change between calls, but a resumed command must write and score exactly as before."""
     device = resolve_device(settings.device)
     precision = str(resolve_precision(settings.precision, device))
     precision_name = "bf16" if precision == "torch.bfloat16" else "fp32"

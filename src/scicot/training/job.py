@@ -56,16 +56,16 @@ def train_rationale(
     """Train `student` to write rationales (stage 1), from one or several files of rationale rows.
 
     `student` is the Hub id or directory of an encoder-decoder or causal model, or "scratch:SIZE".
-    `run` is the run directory to write. If it holds a run of the same settings and data, this run
-    is resumed or, if it is finished, returned unchanged. A different run raises ScicotError, or is
-    replaced with `force`. `report_to` names trackers ("tensorboard", "wandb", "trackio"), and
-    `push_to_hub` a model repository (OWNER/NAME).
+    `run` is the run directory to write. If it holds a run of the same settings and data, that run
+    is resumed or, if it is finished, returned unchanged. If it holds a different run, raises
+    ScicotError. With `force`, any run in it is replaced. `report_to` names trackers ("tensorboard",
+    "wandb", "trackio"), and `push_to_hub` a model repository (OWNER/NAME).
 
     With `settings.folds`, that many fold students are trained as well (RUN/folds/0, ...).
     RUN/out_of_fold.jsonl then holds each row's question with the rationale of a fold student that
-    was not trained on it. The option `fold_questions` names files whose questions are added to this
-    file, such as those that the teacher answered wrong. With `settings.seeds` above 1 the runs are
-    RUN/seed-0, ... and the returned manifest summarises them.
+    was not trained on it. The option `fold_questions` names files of further questions, such as
+    questions that the teacher answered wrong; out_of_fold.jsonl holds these questions too. With
+    `settings.seeds` above 1 the runs are RUN/seed-0, ... and the returned manifest summarises them.
 
     With `reward`, rounds of sampling follow (see the package rewards/). In each round, students
     write several rationales for each question, and an answer student (of a run of train-answer

@@ -103,7 +103,7 @@ def _fit_batches(
 
 
 def _layout_begun(run: Path) -> Layout | None:
-    """Return the batch layout of a run that has a checkpoint, or None if it has none. The layout
-    must stay the same when training is resumed."""
+    """Return the stored batch layout of a run, which must stay the same when training is resumed.
+    Return None if the run has no checkpoint."""
     checkpoints = run / CHECKPOINTS
     return Layout.read(checkpoints) if any(checkpoints.glob("checkpoint-*")) else None

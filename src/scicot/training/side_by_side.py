@@ -64,9 +64,9 @@ def parallel_students(
 def train(todo: Sequence[TrainingSpec], parallel: int, reporter: Reporter) -> dict[Path, Manifest]:
     """Train the students, `parallel` at a time, and return their manifests by run directory.
 
-    If the training of one fails, no further training is started, and the error is raised after the
-    running ones have ended. If the user interrupts the command, SIGTERM is sent to all processes,
-    so that each saves a checkpoint and exits.
+    If the training of a student fails, no further student is started, and the error is raised when
+    the processes that still run have ended. If the user interrupts the command, SIGTERM is sent to
+    all processes, so that each saves a checkpoint and exits.
     """
     waiting, running = list(todo), dict[Path, _Student]()
     failed: ScicotError | None = None

@@ -46,9 +46,9 @@ def merged(learner: Any, model: Any, student: str, rank: int) -> Any:
     """Merge the trained adapters into the weights, and return the student as a plain model.
 
     `model` is the model that was given to `adapted`, and `learner` the model that `adapted`
-    returned. Merging into 4-bit weights would round the adapters away, so they are merged into the
-    original weights, loaded again from `student`. If the LoRA rank is 0, there are no adapters,
-    and `model` is returned.
+    returned. If `model` has 4-bit weights, merging into them would round the adapters away. Then
+    the original weights are loaded again from `student`, and the adapters are merged into those. If
+    the LoRA rank is 0, there are no adapters, and `model` is returned.
     """
     if not rank:
         return model

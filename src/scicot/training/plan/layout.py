@@ -58,8 +58,8 @@ class Layout:
         smallest multiple of `accumulate` that is at least _GROUPS. Otherwise a step has _GROUPS
         groups, and each is a batch.
 
-        If a step would have fewer rows than groups, each batch is one group instead, and a step has
-        as many batches as rows, but at most `settings.accumulate` if this is set.
+        If a step would then have more groups than rows, it gets as many groups as it has rows, but
+        at most `settings.accumulate` if this is set, and each of these groups is a batch.
         """
         rows, budget = settings.batch_rows, settings.batch_tokens
         batches = settings.accumulate or 1
@@ -91,14 +91,14 @@ class Layout:
 def fewest_costs(
     groups: Any, device: str, ranks: int = 1, parts: int = 1, max_tokens: float = math.inf
 ) -> int:
-    """Return the number of batches per step with the lowest estimated cost: padded tokens plus a
-    fixed cost for each batch. The groups of a step are joined into that many batches.
+    """Return into how many batches the groups of a step should be joined: the number with the
+    lowest estimated cost. The cost is the padded tokens plus a fixed cost for each batch.
 
     `groups` has shape (steps, groups per step, 2 or 3) and holds, for each group, the number of
     rows and their maximum lengths (see `measured`). `parts` is the number of tasks of the student,
     each of which has separate batches. Each of the `ranks` processes may compute at most
-    `max_tokens` padded tokens of a batch. If no number of batches meets this limit, the number
-    whose largest batch is smallest is returned.
+    `max_tokens` padded tokens of a batch. If this limit cannot be met, the result is the number of
+    batches that makes the largest batch as small as possible.
     """
     device_type = resolve_device(device).type
     batch_cost = _BATCH_COSTS.get(device_type, _BATCH_COSTS_A_GPU)

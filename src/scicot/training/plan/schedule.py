@@ -48,11 +48,11 @@ class Epoch:
 class Schedule:
     """The training examples of every step, as a dataset of micro-batches.
 
-    A training row (a question with its rationale) yields one or two examples. The number of
-    rows in an epoch is that of the training set. Without `settings.weights` it contains each row
-    once; with weights it contains a share of rows from each file, in proportion to its weight.
-    The sampled rows are grouped by similar length, and the groups are in random order. A step
-    consists of `layout.groups` groups, joined into micro-batches.
+    A training row (a question with its rationale) yields one or two examples. An epoch has as many
+    rows as the training set. Without `settings.weights` an epoch contains each row once. With
+    weights, the number of its rows from each file is proportional to the file's weight. The sampled
+    rows are grouped by similar length, and the groups are in random order. A step consists of
+    `layout.groups` groups, joined into micro-batches.
 
     Item i is a micro-batch for process i % ranks: a list of rows {"input_ids": token ids, "labels":
     token ids, "share": weight of each target token in the loss of the step}. With these shares the

@@ -26,8 +26,8 @@ _TIMED_QUESTIONS = 16  # questions explained and scored to measure the time
 
 @dataclass(frozen=True)
 class RewardEstimate:
-    """The work of all rounds of a training run with --reward, including finished ones, and its
-    duration in seconds on this machine if students are trained one after another.
+    """The work of all rounds of a training run with --reward, including finished rounds, and the
+    seconds that this work takes on this machine if students are trained one after another.
 
     With --epochs instead of --max-steps, the rationales that a round adds to the training rows lead
     to more training steps. These additional steps are not counted.

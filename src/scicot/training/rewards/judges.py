@@ -61,12 +61,13 @@ class Judges:
         self, questions: Sequence[Question], question_folds: Sequence[int], fold_by: str | None
     ) -> list[int]:
         """Return the judge of each question, as an index into `folds`: the fold student that scores
-        the question's rationales. In the judge's training and dev sets there is no question of the
-        same group (questions that reveal each other's answers, splits.py).
+        the question's rationales. The judge's training and dev sets contain neither the question
+        nor any other question of its group (questions that reveal each other's answers, splits.py).
 
-        `question_folds` holds the fold of each question in the training of stage 1. The fold
-        student with the same number is preferred as the judge. `fold_by` is the field by which
-        questions are grouped. Raises ScicotError if no fold student can be the judge of a question.
+        `question_folds` holds the fold of each question in the training of stage 1. If possible,
+        the judge is the fold student of the answer run with that number. `fold_by` is the field by
+        which questions are grouped. Raises ScicotError if no fold student can be the judge of a
+        question.
         """
         keys = [{*group_keys(question, fold_by)} for question in questions]
         whole_keys = [overlap.whole_key(question) for question in questions]
@@ -97,9 +98,10 @@ class Judges:
         """Return the keys of the training and dev sets of fold student number `fold`. A question
         that has one of these keys must not be judged by this student.
 
-        The keys are the digest (overlap.whole_key) of each question in the two sets and, for each
-        of `questions` whose id occurs in them, also its group keys, `keys_of_questions[i]`.
-        Raises ScicotError if the file that lists the sets is missing.
+        Each question in the two sets has its digest (overlap.whole_key) as a key. If a question of
+        `questions` has an id that occurs in the two sets, its group keys are included too.
+        `keys_of_questions[i]` holds the group keys of `questions[i]`. Raises ScicotError if the
+        file that lists the sets is missing.
         """
         ids = set()
         training_keys: set[str] = set()

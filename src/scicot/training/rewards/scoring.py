@@ -50,12 +50,12 @@ class ScoredRationale:
 
 @dataclass(frozen=True)
 class ScoredQuestion:
-    """The scored samples of a question, and the answer student's outputs without a sample.
+    """The scored samples of a question, and the answer student's outputs for comparison.
 
-    `none` is its output without any rationale. For the others, another text is the rationale: the
-    text of the gold choice (`announced`), a sample of another question (`shuffled`, None if there
-    is no other question), or the best of the teacher's rationales (`teacher`, None if there are
-    none).
+    `none` is the output without a rationale. The other outputs are those with the text of the gold
+    choice as the rationale (`announced`), with a sample of another question (`shuffled`, None if
+    there is no other question), and with the best of the teacher's rationales (`teacher`, None if
+    none of them has a finite score).
     """
 
     question: Question
