@@ -10,8 +10,9 @@ For a question with the choices A wood, B spoon:
             In two to five sentences, explain ... Then give the answer in a last line of the form
             "Answer: X", where X is one of A, B.
 
-The prompt asks the teacher to explain the answer as if to a pupil. It does not ask for the chain of
-thought of the model, which may refuse to give it. The package scicot.replies parses the replies.
+The prompt asks the teacher to explain the answer as if to a pupil. It does not ask for the
+model's chain of thought, since some models refuse to give that. The package scicot.replies parses
+the replies.
 """
 
 from __future__ import annotations

@@ -148,10 +148,10 @@ def count(
 ) -> None:
     """Count the problems that missing characters cause in one input, and add them to `counts`.
 
-    `ids` are the token ids of the input `text`. The input is counted under LACKING if they contain
-    the unknown token, and under REPLACED if `alphabet` replaces characters in it. In both cases, it
-    is also counted under EQUAL if two different choices have the same token ids. `spell` encodes a
-    list of texts to a list of token ids.
+    `ids` are the token ids of the input `text`. The input is counted under LACKING if `ids` contain
+    the unknown token, and under REPLACED if `alphabet` replaces characters of the input. An input
+    with either problem is also counted under EQUAL if two different choices have the same token
+    ids. `spell` encodes a list of texts to a list of token ids.
     """
     unknown = alphabet.unknown is not None and alphabet.unknown in ids
     replaced_input = alphabet.plain_input(text)

@@ -69,9 +69,9 @@ class Family:
         }
 
     def decoder_inputs(self, model: Any, labels: torch.Tensor) -> dict[str, Any]:
-        """Return the model arguments with the decoder's input ids for teacher forcing on `labels`
-        (rows x targets). For a causal model the result is {}, since its input ids contain the
-        targets already."""
+        """Return {"decoder_input_ids": ...}, the model's argument for teacher forcing on `labels`
+        (rows x targets). For a causal model return {}, since its input ids already contain the
+        targets."""
         if self.joined:
             return {}
         return {"decoder_input_ids": model.prepare_decoder_input_ids_from_labels(labels=labels)}

@@ -1,5 +1,5 @@
-"""Find the licence of a model. The model card of a student that is trained from this model has to
-name it."""
+"""Find the licence of a model. The model card of every student trained from the model has to name
+this licence."""
 
 from __future__ import annotations
 

@@ -120,8 +120,8 @@ def is_quantized(model: Any) -> bool:
 
 
 def local_directory(name: str, subject: str) -> Path:
-    """Return the local folder of a model, which is named by a directory or a Hub id. The files of a
-    Hub id are downloaded, or found in the cache if the Hub cannot be reached.
+    """Return the local folder of the model `name`, a directory or a Hub id. The files of a Hub id
+    are downloaded, or found in the cache if the Hub cannot be reached.
 
     Raises ScicotError, with a message that begins with `subject`, if there is no such model.
     """

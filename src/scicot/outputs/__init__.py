@@ -1,6 +1,6 @@
-"""Write output files that can be resumed, with a state file that records how each was made.
+"""Write output files that can be resumed, each with a state file.
 
-Beside out.jsonl, out.state.json records how it was made and whether it is finished:
+The state file out.state.json records how out.jsonl was made and whether it is finished:
 
     {"scicot": "0.1.0", "command": "predict", "settings": {...}, "inputs": {"q.jsonl": "<sha256>"},
      "students": [...], "counts": {"rows": 570}, "finished": true}

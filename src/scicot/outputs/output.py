@@ -79,12 +79,12 @@ def open_output(
     defaults: Mapping[str, Any] | None = None,
     force: bool = False,
 ) -> Iterator[Output]:
-    """Open the output file of a command, either new or to continue an earlier run of the same
-    command.
+    """Open the output file of a command: create it, or continue the file of an earlier call of the
+    same command.
 
     `target` "-" is standard output, which has no state file. The state file records the command,
     its `settings`, its `inputs` (each name with the SHA-256, None if unknown) and the entries of
-    `provenance`. When a run is continued, only the command and the settings are compared.
+    `provenance`. To continue a file, only the command and the settings must be the same.
     `defaults` are values for settings that older state files do not record. `companions` are the
     suffixes of files that the command writes beside the output. With `force` an existing file is
     overwritten. Raises ScicotError if the file cannot be continued (other command, other settings,

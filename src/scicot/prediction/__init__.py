@@ -5,7 +5,8 @@
 
 A student that answers without rationales needs no stage 1. With a rationale student alone, the
 output is rationale rows. Choices are scored, not parsed from generated text, and the most likely
-one is the answer. If two have exactly the same score, or a score is NaN, there is no answer (null).
+choice is the answer. If several choices tie for the highest score, or a score is NaN, there is no
+answer (null).
 """
 
 from scicot.prediction.job import PredictSummary, predict

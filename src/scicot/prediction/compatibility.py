@@ -43,8 +43,8 @@ def _answering_run(name: Name) -> Run:
 
 def _check_source(answer: Run, rationales: Sequence[Run], source: str) -> None:
     """Check an answer run together with the rationale runs and `source`, the value of
-    --rationale-from. Raises ScicotError if the run lacks rationales that it must read, or if the
-    rationale runs or `source` do not apply to it."""
+    --rationale-from. Raises ScicotError if the answer run needs a rationale run and there is none,
+    or if it cannot use the given rationale runs or `source`."""
     model = f"--answer-model {answer.location}"
     reads, writes = FORMS[answer.stage].reads_rationale, FORMS[answer.stage].writes_rationale
     if reads and not writes and source == "student" and not rationales:

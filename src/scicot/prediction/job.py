@@ -54,11 +54,11 @@ def predict(
     """Answer every question of a file, and write one prediction row for each, in the order of the
     file.
 
-    An answer model that reads rationales needs one or more `rationale_model`s, and reads the
-    rationales of all of them. A student of the method "shared" can write the rationales itself. The
-    probabilities of several answer models are averaged. Without an `answer_model` the output is
-    rationale rows. A repeated call resumes after the rows in `output`. Raises ScicotError for
-    errors that the user can fix, such as a run that was trained for another stage.
+    An answer model that reads rationales reads those of all `rationale_model`s. It needs at least
+    one, unless it can write rationales itself (method "shared") or `settings.rationale_from` is not
+    "student". The probabilities of several answer models are averaged. Without an `answer_model`
+    the output is rationale rows. A repeated call resumes after the rows in `output`. Raises
+    ScicotError for errors that the user can fix, such as a run that was trained for another stage.
     """
     settings = settings or PredictSettings()
     reporter = reporter or LogReporter()
@@ -246,12 +246,12 @@ class _Job:
 def _question_pairs(
     rows: sources.Rows[Question], shift: int, questions: Iterator[Question]
 ) -> Iterator[QuestionPair]:
-    """Return pairs (question, source of rationales). The question is answered with the rationales
-    of the source, which is also a question.
+    """Return pairs of questions: a question to answer, and the source, which is the question whose
+    rationales are used.
 
     `questions` are the unique questions of `rows`. If `shift` is 0, each question is its own
-    source. Otherwise the source is the question `shift` rows later, where the first row follows the
-    last one, and `rows` is read again to find it.
+    source. Otherwise the source is the question `shift` places later; after the last question the
+    first one follows. To find the sources, `rows` is read again.
     """
     if not shift:
         return ((question, question) for question in questions)

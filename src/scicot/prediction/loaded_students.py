@@ -93,8 +93,8 @@ class LoadedStudents:
                 yield f"{student.cut_outputs} rationales ran into --max-new-tokens"
 
     def cut_counts(self) -> CutCounts:
-        """Return the truncation counts so far by run directory, in the form that `add_cuts` takes
-        in another process."""
+        """Return the truncation counts so far, by run directory. Another process can add them to
+        its own counts with `add_cuts`."""
         return {
             directory: (student.cuts, student.cut_outputs)
             for directory, (_, student) in self._students.items()

@@ -45,10 +45,10 @@ def merge(
     """Write the rows of all `parts`, unchanged, to `output` in the order of the questions. Return
     the number of rows.
 
-    The parts must have exactly one prediction row for every question or, if they contain
-    rationales, one row for every sample of every question. Raises ScicotError and writes nothing if
-    a row is missing or superfluous, if a question differs from the one in `questions`, if a part is
-    unfinished, or if the parts were made with different settings.
+    Parts with prediction rows must have exactly one row for every question. Parts with rationale
+    rows must have exactly one row for every sample of every question. Raises ScicotError and writes
+    nothing if a row is missing or superfluous, if a question differs from the one in `questions`,
+    if a part is unfinished, or if the parts were made with different settings.
     """
     reporter = reporter or LogReporter()
     if os.fspath(output) == STDOUT:

@@ -119,8 +119,8 @@ class Plan:
 
     @cached_property
     def mix_direct(self) -> float:
-        """The weight of the answer without a rationale in the combined answer: the number given or,
-        for "auto", the mean of the weights that were fitted for the answer runs."""
+        """The weight, in the combined answer, of the probabilities without a rationale: the number
+        given or, for "auto", the mean of the weights that were fitted for the answer runs."""
         weight = self.settings.mix_direct
         if isinstance(weight, str):
             fitted = [run.manifest.mix_direct or 0.0 for run in self.answers]

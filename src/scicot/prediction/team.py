@@ -89,8 +89,8 @@ class Team:
 
     def on_all_ranks(self, work: Callable[[], Result]) -> Result:
         """Run work() on this rank, and return its result. Call on all ranks. An error on any rank
-        is raised on rank 0 only. The other ranks call `serve` next, which then raises
-        RankZeroFailed."""
+        is raised on rank 0 only. After such an error, the next call of `serve` on the other ranks
+        raises RankZeroFailed."""
         if self._group is None:
             return work()
         result = _tried(work)

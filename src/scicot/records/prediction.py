@@ -1,4 +1,4 @@
-"""Answers to questions, and the rows they are read from."""
+"""Predictions (answers to questions), read from rows and converted to rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Multiple-choice questions, and the rows they are read from."""
+"""Multiple-choice questions, read from rows and converted to rows."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ class Question(Struct, frozen=True):
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any], without: Collection[str] = ()) -> Question:
-        """Convert a row in scicot's own schema to a question. Its other fields are kept in `extra`,
-        except those in `without`. Raises RowProblem, which names the invalid field."""
+        """Convert a row in scicot's own schema to a question. The row's other fields are kept in
+        `extra`, except those in `without`. Raises RowProblem, which names the invalid field."""
         text = string_field(row, "question")
         choices = _choices(row.get("choices"))
         labels = [choice.label for choice in choices]

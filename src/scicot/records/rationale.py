@@ -1,4 +1,4 @@
-"""Rationales of questions, and the rows they are read from."""
+"""Rationales of questions, read from rows and converted to rows."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _RAW_TEXTS = ("reply", "thinking")  # rationale fields with the teacher's raw te
 
 class Rationale(Struct, frozen=True):
     """A rationale of a question, with its origin. `teacher` names the model that wrote it. `sample`
-    is its number, from 0, if the teacher wrote several for the question. `conclusion` is the label
-    of the choice that the teacher's reply names. `saw_answer` is True if the prompt contained the
-    gold answer. `request` is a hash of the request to the teacher."""
+    numbers the rationales requested for the same question, from 0. `conclusion` is the label of the
+    choice that the teacher's reply names. `saw_answer` is True if the prompt contained the gold
+    answer. `request` is a hash of the request to the teacher."""
 
     question: Question
     rationale: str

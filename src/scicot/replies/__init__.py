@@ -1,4 +1,4 @@
-"""Parse a teacher's reply into an explanation and the choice that it gives as the answer
+"""Parse a teacher's reply into an explanation and the choice that the reply gives as the answer
 (reader.py).
 
 announcements.py finds the sentences that announce an answer. mentions.py finds the choices that a

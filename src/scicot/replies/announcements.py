@@ -189,7 +189,7 @@ def _referred(mentions: Mentions, start: int, end: int, previous: Sentence) -> l
 
 
 def _contradicted(mentions: Mentions, found: list[Sentence]) -> list[Sentence]:
-    """Make claims undecided that the next sentence contradicts, and return the sentences `found`.
+    """Make every claim undecided that is contradicted by the next sentence. Returns `found`.
 
     A claim at the end of a sentence is contradicted if the next sentence in the same line is the
     text of another choice, as in "The answer is A. Copper." where copper is not A.

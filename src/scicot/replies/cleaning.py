@@ -1,4 +1,4 @@
-"""Remove the sentences that state the answer from a text. The remaining text explains it.
+"""Remove from a text the sentences that state the answer. The rest explains the answer.
 
 For the choices A "acquired", B "inherited" and a question about playing the flute
 

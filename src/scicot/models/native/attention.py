@@ -140,8 +140,9 @@ class PrefixCache:
         rows x 1 x query positions x prefix positions.
 
         `positions` (rows x query positions) are the positions of the queries in their sequences.
-        The mask is 0 for prefix tokens fewer than `window` positions before the query, or for all
-        of them if `window` is None. It is NEVER for other tokens and for padding.
+        The mask is 0 for prefix tokens fewer than `window` positions before the query, and the
+        constant `NEVER` for other prefix tokens and for padding. If `window` is None, it is 0 for
+        all prefix tokens, with shape rows x 1 x 1 x prefix positions.
         """
         if not window:
             return self.mask
@@ -169,8 +170,8 @@ class KVCache:
         self._states = like.new_empty((layers, 2, _STEPS, rows, heads, size))
 
     def begin(self, steps: int) -> None:
-        """Make room for `steps` more tokens of each row, whose keys and values `attend` or
-        `attend_jointly` will store."""
+        """Make room for `steps` more tokens in each row. `attend` or `attend_jointly` will store
+        the keys and values of these tokens."""
         self.steps += steps
         if self.steps > self._states.shape[2]:
             self._states = torch.cat([self._states, torch.empty_like(self._states)], dim=2)
@@ -201,8 +202,8 @@ class KVCache:
         and all generated tokens in one softmax. With `window`, each token attends only to the last
         `window` positions, its own included.
 
-        q: rows x heads x new tokens x size; k and v have the same shape with KV heads. Returns rows
-        x new tokens x (heads * size).
+        q: rows x heads x new tokens x size. k and v: rows x KV heads x new tokens x size. Returns
+        rows x new tokens x (heads * size).
         """
         keys, values = self._put(layer, k, v)
         if kernels.HERE and q.device.type == "cpu" and q.shape[2] <= _MAX_QUERIES:
@@ -221,9 +222,9 @@ class KVCache:
         )
 
     def _put(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Store the keys and values (rows x heads x new tokens x size) of the new tokens in a
-        layer. Returns the keys and the values of all generated tokens, each tokens x rows x heads x
-        size."""
+        """Store the keys k and values v (rows x heads x new tokens x size) of the new tokens in
+        a layer. Returns two tensors, the keys and the values of all generated tokens, both of shape
+        tokens x rows x heads x size."""
         keys, values = self._states[layer][:, : self.steps]
         new_steps = slice(self.steps - k.shape[2], self.steps)
         keys[new_steps], values[new_steps] = k.permute(2, 0, 1, 3), v.permute(2, 0, 1, 3)

@@ -79,7 +79,7 @@ class Decoder:
 
     def __call__(self, ids: Tensor, cache: DecoderCache) -> Tensor:
         """Map token ids (rows x positions) to hidden states (rows x positions x size), and add
-        their keys and values to `cache`."""
+        the tokens' keys and values to `cache`."""
         x, angles = self._embedded(ids), self._angles(cache.positions(ids.shape[1]))
         for number, layer in enumerate(self._layers):
             layer(number, x, cache, angles[layer.rotation])
@@ -182,7 +182,7 @@ class _Layer:
 
 class _Prefill:
     """A `JointCache` for encoding whole prompts: all positions are computed at once, with causal
-    attention. It collects their keys and values in `states`."""
+    attention. The keys and values of all positions are collected in `states`."""
 
     states: Tensor
 
@@ -221,8 +221,8 @@ def _rotated(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
 
 
 def _rotations(rotary: Any) -> dict[str, tuple[Tensor, float]]:
-    """Return the (frequencies, scaling factor) of the rotary positions for each layer type; ""
-    stands for layers without a type. They differ between layer types only in Gemma."""
+    """Return the (frequencies, scaling factor) of the rotary positions for each layer type. The key
+    "" is for layers without a type. Only in Gemma do layer types have different values."""
     if hasattr(rotary, "inv_freq"):
         rotary_parameters = rotary.inv_freq.float(), float(rotary.attention_scaling)
         return dict.fromkeys(("", "full_attention", "sliding_attention"), rotary_parameters)

@@ -60,8 +60,8 @@ class FeedForward:
 
 
 def feed_forward(layer: Any, dtype: torch.dtype) -> Feed:
-    """Make a function from transformers' T5LayerFF that adds the layer's result for x to x, in
-    place. Matrix products are in `dtype`."""
+    """Make a function that runs a T5LayerFF of transformers, with its residual connection, on a
+    tensor in place. Matrix products are in `dtype`."""
     dense = layer.DenseReluDense
     gated = hasattr(dense, "wi_0")
     gate, value = (dense.wi_0.weight, dense.wi_1.weight) if gated else (dense.wi.weight, None)
@@ -69,8 +69,8 @@ def feed_forward(layer: Any, dtype: torch.dtype) -> Feed:
 
 
 def feed(weights: FeedForward, dtype: torch.dtype) -> Feed:
-    """Make the fastest function for a feed-forward layer with these weights. It adds the layer's
-    result for x to x, in place. Matrix products are in `dtype`."""
+    """Make the fastest function for a feed-forward layer with these weights. The function takes a
+    tensor x, and adds the layer's result to x in place. Matrix products are in `dtype`."""
     unconverted = weights.in_place and weights.gate.dtype is dtype
     fused = weights.value is not None and weights.activation and not unconverted
     if fused and dtype is torch.bfloat16:

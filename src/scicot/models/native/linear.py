@@ -1,5 +1,5 @@
-"""Linear layers with matrix products in a chosen precision. Their inputs are fp32, and on a CPU
-their outputs too."""
+"""Linear layers with matrix products in a chosen precision. The layers' inputs and outputs are fp32
+or bf16."""
 
 from __future__ import annotations
 

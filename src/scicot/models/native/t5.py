@@ -108,7 +108,7 @@ class Decoder:
 
     def __call__(self, ids: Tensor, cache: DecoderCache) -> Tensor:
         """Map token ids (rows x positions) to hidden states (rows x positions x size), and add
-        their keys and values to `cache`."""
+        the tokens' keys and values to `cache`."""
         x = functional.embedding(ids, self._embedding)
         positions = self._layers[0].positions
         for index, layer in enumerate(self._layers):

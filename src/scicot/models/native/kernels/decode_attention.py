@@ -91,8 +91,8 @@ def _sum_steps(values, scores, out, sized):  # type: ignore[no-untyped-def]
 
 def read(q: Tensor, keys: Tensor, values: Tensor, lengths: Tensor) -> Tensor:
     """Attend from one query per row (q: rows x heads x 1 x size) to the keys and values of prefixes
-    (rows x heads x positions x size). In row i, the first `lengths[i]` positions are valid, at
-    least 1. Returns rows x 1 x (heads * size)."""
+    (rows x heads x positions x size). In row i, the first `lengths[i]` positions (at least
+    1) are valid. Returns rows x 1 x (heads * size)."""
     size = q.shape[-1]
     scores, out = np.empty(keys.shape[2], np.float32), torch.zeros(*q.shape[:2], size)
     arrays = q[:, :, 0].numpy(), seen(keys), seen(values), lengths.numpy()
