@@ -67,12 +67,11 @@ def conclusion_of(mentions: Mentions, reply_sentences: Sequence[Sentence]) -> Co
     (B)") takes precedence over a weaker one ("the metaphor is (B)").
 
     Some models, such as Llama-2, often announce no answer: "(B) gum is stickier than (A) gold",
-    "Yes, the sentence is a run-on". Then there are up to two candidates: the closing sentence, if
-    it has a word such as "therefore", and the opening sentence. The first of them that names
-    exactly one choice by its label counts. (Labels after "than" are ignored.) Otherwise, the first
-    that begins with the text of a choice ("Copper, not wood."), or names exactly one choice by its
-    text, counts. A candidate with a word such as "not" counts only if it begins with the text of a
-    choice.
+    "Yes, the sentence is a run-on". Then two sentences are searched, in this order: the closing
+    one, if it has a word such as "therefore", and the opening one. The first that names exactly one
+    choice by its label counts; labels after "than" are ignored. If neither does, the first counts
+    that begins with the text of a choice ("Copper, not wood.") or names exactly one choice by its
+    text. A sentence with a word such as "not" counts only if it begins with the text of a choice.
     """
     claims = [claim for sentence in reply_sentences for claim in sentence.claims]
     if claims:

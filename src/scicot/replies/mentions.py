@@ -56,8 +56,8 @@ class Mention(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line without its indentation. `item` is the match of the label at its start, None if it
-    begins with no label."""
+    """A line without its indentation. `item` is the match of the label at its start, or None if
+    there is no label at its start."""
 
     start: int
     end: int
@@ -128,8 +128,8 @@ class Mentions:
         return labels[0] if len(labels) == 1 and stop <= end and followed_by_mark else None
 
     def marked_in(self, start: int, end: int) -> set[str]:
-        """Return the labels in text[start:end] in a form that only labels have: "(B)", "option B",
-        "**B**"."""
+        """Return the labels that occur in text[start:end] in a form that only labels have: "(B)",
+        "option B", "**B**"."""
         return {
             self._label(match["label"])
             for match in self._patterns.marked.finditer(self.text, start, end)
@@ -224,7 +224,8 @@ class Mentions:
 
         A label is marked if it has brackets, a colon or bold type, or if `noun` is True. If the
         text of another choice follows it, as in "(B) wood", the mention has the labels of both
-        choices. A bare label must be separated from the following text: "A metal spoon" does not
+        choices. A bare label counts only if one of these follows it: the text of its choice,
+        punctuation, a word such as "because", or the end of the text. So "A metal spoon" does not
         name A. If the text of choice A is "B", a bare "B" means only choice B, but a bare "b" may
         mean choice A or choice B.
         """
@@ -333,8 +334,8 @@ class Mentions:
         return match.end() if match else start
 
     def _label(self, spelling: str) -> str:
-        """Return the label of the question that is written as `spelling`. Case is ignored, unless
-        labels differ only by case."""
+        """Return the question's label that `spelling` stands for. Case is ignored, unless labels
+        differ only by case."""
         label = self._label_of.get(spelling)
         if label is None:
             matching = (x for x in self.labels if re.fullmatch(re.escape(x), spelling, re.I))

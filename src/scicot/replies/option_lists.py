@@ -38,7 +38,8 @@ def listed_items(mentions: Mentions) -> set[int]:
 
     Successive lines that begin with different labels, such as "(B) spoon" and "(C) cork", are items
     of a list. The exception is a first line with nothing but a choice, if the next line says more
-    about another choice: "(B) spoon" before "(A) is wood, which insulates" is the answer, no item.
+    about another choice: "(B) spoon" before "(A) is wood, which insulates" is the answer and not an
+    item.
     """
     listed = _spaced_items(mentions)
     previous: tuple[Mention, bool] | None = None
@@ -58,8 +59,9 @@ def listed_items(mentions: Mentions) -> set[int]:
 
 def _spaced_items(mentions: Mentions) -> set[int]:
     """Return the start positions of the items of lists that have other lines between their items.
-    The items must be in the order of the labels, beginning with the first one. Each must hold
-    nothing but its label and text, unless the line before the first item introduces the list."""
+    The items must be in the order of the question's labels, and begin with its first label. Each
+    item must hold nothing but its label and text, unless the line before the first item introduces
+    the list."""
     items: list[Mention] = []
     lists: list[list[Mention]] = []
     leading = led = False

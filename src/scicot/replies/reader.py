@@ -88,8 +88,8 @@ class ParsedReply:
     `leaks` is True if the rationale still announces an answer, because the announcement could not
     be removed cleanly. A rationale that does not leak is returned unchanged if it is parsed again.
 
-    `too_long` is True if the reply without its thinking has more than LONGEST characters. Then its
-    conclusion is searched only in the beginning and the end, and `rationale` is empty.
+    `too_long` is True if the reply without its thinking has more than LONGEST characters. Then only
+    its beginning and end are searched for the conclusion, and `rationale` is empty.
 
     `still_concludes` is the label of the choice that the rationale itself still gives as the
     answer, or None. This is no leak: the last sentence of the reasoning may name the right choice

@@ -28,8 +28,8 @@ def shorten(text: str, max_length: int) -> str:
 
 
 def shorten_to_tokens(text: str, max_tokens: int) -> str:
-    """Return the first sentences of a text that have at most `max_tokens` tokens in total. A token
-    is assumed to have BYTES_A_TOKEN bytes."""
+    """Shorten a text to at most `max_tokens` tokens, in the same way as `shorten`. A token is
+    assumed to have BYTES_A_TOKEN bytes."""
     encoded = text.encode("utf-8", "surrogatepass")
     if len(encoded) <= max_tokens * BYTES_A_TOKEN:
         return text

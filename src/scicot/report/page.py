@@ -1,8 +1,8 @@
 """Write report.html from an evaluation and its predictions.
 
 The page contains a JSON document, which its scripts (SCRIPTS) render. They insert all strings of
-the document as text, never as markup. In the document "<" is escaped, so that no question can close
-the script element.
+the document as text, never as markup. The document is inside a script element, which "</script>"
+in a question would close. So "<" is escaped in the document.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ def write_report(
 ) -> None:
     """Write an evaluation as an HTML page, which shows the first 50,000 questions (MOST).
 
-    `verdict` is the result of `evaluate`, and `predictions` and the keyword arguments are those
-    that were given to `evaluate`. The predictions are read a second time, so they must be files. Of
-    a system with several seeds, only the first file is shown. Raises ScicotError if a file cannot
-    be read twice, or if `output` exists and `force` is False.
+    `verdict` is the result of `evaluate`. `predictions` and the keyword arguments, except `force`,
+    are those that were given to `evaluate`. The predictions are read a second time, so they must be
+    files. Of a system with several seeds, only the first file is shown. Raises ScicotError if a
+    file cannot be read twice, or if `output` exists and `force` is False.
     """
     reporter = reporter or LogReporter()
     target = Path(output)
@@ -112,8 +112,8 @@ def check_report(
     settings_file: str | os.PathLike[str] | None = None,
     force: bool = False,
 ) -> None:
-    """Raise ScicotError if a report on these files could not be written to `target`. It is called
-    before the evaluation, so that no evaluation is lost.
+    """Raise ScicotError if a report on these files could not be written to `target`. Call this
+    before the evaluation, so that its result is not lost.
 
     The files must be readable twice. `target` must not be one of them, nor the settings file, and
     it must not exist unless `force` is True.

@@ -10,8 +10,8 @@ the students.
 
 In a prompt, "asks" is what the student writes, "reads" is true if it reads a rationale, "most" is
 the maximum number of tokens, and "chat" is true for a chat template. "text" has placeholders (MARK)
-for the parts of a question. The page fills them in for each question, so that it does not contain
-every text twice.
+for the parts of a question. The page stores each question once, and its scripts insert the parts at
+the placeholders.
 """
 
 from __future__ import annotations

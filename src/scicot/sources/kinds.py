@@ -93,8 +93,9 @@ def unique(
     questions: Iterable[Question], reporter: Reporter | None, lost_noun: str | None = None
 ) -> Iterator[Question]:
     """Yield each question only the first time that it occurs. At the end, a note reports the
-    number of repeated questions. If data are lost because their rows are left out, pass a noun for
-    these data as `lost_noun`, such as "further rationale". A warning then reports the number.
+    number of repeated questions. If data are lost because the rows of repeated questions are left
+    out, pass a noun for these data as `lost_noun`, such as "further rationale". Then a warning
+    reports the number instead of the note.
 
     Raises ScicotError if two different questions have the same id, because rows are joined by id.
     """

@@ -9,8 +9,8 @@ _CACHE_KIB = 16_384
 
 
 class Seen:
-    """The ids recorded so far, each with its content. Their digests are stored in a temporary
-    SQLite database, which is in memory while it is small."""
+    """The ids recorded so far, each with its content. Only digests of the ids and the contents
+    are stored, in a temporary SQLite database, which is in memory while it is small."""
 
     def __init__(self) -> None:
         # check_same_thread is off because the garbage collector may close the connection in another

@@ -27,8 +27,8 @@ def files_of(source: str) -> list[str] | None:
     """Return the files of a folder or a glob pattern, in natural order of their names. None if
     `source` is neither.
 
-    Raises ScicotError if there is no file, or if a folder has files of several kinds or of several
-    splits, which are never mixed implicitly.
+    Raises ScicotError if there is no file, or if a folder has files with different extensions or
+    of different splits, which are never mixed implicitly.
     """
     if is_pattern(source):
         found = [

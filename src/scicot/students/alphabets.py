@@ -81,9 +81,9 @@ class StudentAlphabet:
 
     @property
     def described(self) -> list[str]:
-        """At most two sentences: the number of questions with characters that the tokenizer lacks,
-        and the number of questions in which such characters are replaced. A sentence with the
-        number 0 is left out."""
+        """At most two sentences. The first counts the questions with characters that the tokenizer
+        lacks and that are not replaced, the second those with characters that are replaced. A
+        sentence with the number 0 is left out."""
         descriptions = characters.describe(self.counts)
         return [sentence for kind, sentence in descriptions.items() if kind != characters.EQUAL]
 

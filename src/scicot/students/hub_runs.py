@@ -2,7 +2,7 @@
 
 OWNER/NAME                  the run, on the repository's main branch
 OWNER/NAME@REVISION         the run at a branch, tag or commit
-OWNER/NAME/seed-0           one run of several seeds
+OWNER/NAME/seed-0           the run of one seed, if the training had several
 """
 
 from __future__ import annotations
