@@ -40,8 +40,9 @@ ANSWER_STEPS, ROUNDS, FOLDS, SAMPLES = 600, 2, 2, 4
 SYSTEMS = ("before", "round 1", "more 1", "round 2", "more 2")
 
 
-def run(out: Path, name: str, scale: float = 1.0) -> None:
-    """Run one cell unless it is done. `scale` shortens all trainings, for testing the commands."""
+def run(out: Path, name: str, scale: float = 1.0, folds: int = FOLDS) -> None:
+    """Run one cell unless it is done. `scale` shortens all trainings, for testing the commands.
+    Cells with different numbers of `folds` need different folders `out`."""
     world, seed, state = name.split("-")
     steps = max(1, round(scale * STATES[state]))
     base = TrainSettings(
@@ -61,7 +62,7 @@ def run(out: Path, name: str, scale: float = 1.0) -> None:
         "answer",
         [teacher],
         max(1, round(scale * ANSWER_STEPS)),
-        folds=FOLDS,
+        folds=folds,
         rationale_dropout=0.2,
     )
     rewarded = lab.folder / "runs" / "rationale"
@@ -94,10 +95,11 @@ def run(out: Path, name: str, scale: float = 1.0) -> None:
 
 def same_statements(scored: Path, teacher: Path) -> dict[str, float | None]:
     """Return the share of the sampled rationales that consist of the same sentences as the
-    teacher's rationale of their question, in any order: of all, of those selected for training, and
-    of those among them where the scorer answers correctly with the sample and with the teacher's
-    rationale. The teacher of a world never errs, so other rationales are wrong or incomplete. None
-    if there are none to count."""
+    teacher's rationale of their question, in any order: of all, of those that the rules select for
+    training (if a round follows, and the rewards are informative), and of those among them where
+    the scorer answers correctly with the sample and with the teacher's rationale. The teacher of a
+    world never errs, so other rationales are wrong or incomplete. None if there are none to
+    count."""
     statements = {row["id"]: _sentences(row["rationale"]) for row in rows(teacher)}
     samples = [row for row in rows(scored) if row["id"] in statements]
     selected = [row for row in samples if row["kept"]]
@@ -180,7 +182,7 @@ def _row(name: str, cells: Sequence[dict[str, Any]]) -> str:
 
 def _leaks(name: str, number: int, cells: Sequence[dict[str, Any]]) -> str:
     def mean(figure: str) -> float:
-        values = [cell["reports"][number].get(figure) for cell in cells]
+        values = [cell["reports"][number][figure] for cell in cells]
         return float(np.mean([value for value in values if value is not None]))
 
     shares = ["positive", "leak_share", "announcing", "names_one", "accuracy"]
@@ -202,13 +204,14 @@ def main() -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("names", nargs="*", metavar="WORLD-SEED-STATE")
     parser.add_argument("--scale", type=float, default=1.0, help="of all steps, to try it")
+    parser.add_argument("--folds", type=int, default=FOLDS, help="fold students [%(default)s]")
     arguments = parser.parse_args()
     if arguments.command == "page":
         print(page(arguments.out))
         return 0
     everything = [f"{w}-{s}-{state}" for state in STATES for w in WORLDS for s in SEEDS]
     for name in arguments.names or everything:
-        run(arguments.out, name, arguments.scale)
+        run(arguments.out, name, arguments.scale, arguments.folds)
         print(f"{name} is done", flush=True)
     return 0
 

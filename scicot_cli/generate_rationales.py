@@ -32,11 +32,16 @@ class GenerateRationales(GroupedCommand):
         try:
             return super().parse_args(ctx, _with_values(args, lambda word: word in _WHEN))
         except Exception as error:
-            meant = _with_values(args, lambda word: word != "" and not word.startswith("-"))
-            if _REVEAL not in meant or "unexpected extra argument" not in str(error):
-                raise
-            # The extra argument may be a misspelt value: parse it as one, for a better message.
-            return super().parse_args(ctx, meant)
+            meant = _with_values(args, _may_be_value)
+            if _REVEAL in meant and "unexpected extra argument" in str(error):
+                # The extra argument is probably a misspelt value. Parsed as one, it raises an error
+                # that names the valid values.
+                super().parse_args(ctx, meant)
+            raise
+
+
+def _may_be_value(word: str) -> bool:
+    return word != "" and not word.startswith(("-", "hf://")) and not Path(word).exists()
 
 
 def _with_values(args: list[str], is_value: Callable[[str], bool]) -> list[str]:
@@ -166,7 +171,7 @@ def generate_rationales(
             "--temperature",
             help="Sampling temperature. Supported by hf:MODEL teachers and most local "
             "servers, but not by Anthropic's API or OpenAI's reasoning models. [default: the "
-            "server's; hf:MODEL: first sample greedy, others 0.7]",
+            "server's; hf:MODEL: first sample greedy (unless --top-p is given), others 0.7]",
         ),
     ] = GenerateSettings.temperature,
     top_p: Annotated[

@@ -110,7 +110,8 @@ Encoding = Annotated[
     typer.Option(
         "--encoding",
         metavar="NAME",
-        help="Encoding of text files, for example latin-1, cp1252 or utf-16. [default: utf-8]",
+        help="Encoding of text files, for example latin-1, cp1252 or utf-16. Lines of JSON files "
+        "that are valid UTF-8 are always read as UTF-8. [default: utf-8]",
         show_default=False,
     ),
 ]

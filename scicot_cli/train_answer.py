@@ -147,16 +147,15 @@ def train_answer(
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = training.train_settings(locals())
-    is_default = str(ctx.get_parameter_source("method")).endswith("DEFAULT")
-    if no_rationale and method != "direct" and not is_default:
-        raise UsageError(f"--no-rationale and --method {method}: give one of the two")
+    if no_rationale and method != "direct":
+        method = _method_without_rationale(ctx, method)
     from scicot.training.job import train_answer as train
 
     manifest = train(
         rationales,
         output,
         student=student,
-        method="direct" if no_rationale else method,
+        method=method,
         equal_to=equal_to,
         settings=settings,
         dev=dev,
@@ -169,3 +168,16 @@ def train_answer(
         reporter=reporter,
     )
     reporter.note(training.trained(manifest, output))
+
+
+def _method_without_rationale(ctx: typer.Context, method: Method) -> Method:
+    """Return the method if --no-rationale is given besides --method `method`. The option on the
+    command line overrides the one in the --config file. Raises UsageError if both are in the same
+    place."""
+    sources = [ctx.get_parameter_source(name) for name in ("method", "no_rationale")]
+    of_method, of_flag = (source.name if source else "DEFAULT" for source in sources)
+    if of_method == "DEFAULT" or (of_method, of_flag) == ("DEFAULT_MAP", "COMMANDLINE"):
+        return "direct"
+    if of_method == of_flag:
+        raise UsageError(f"--no-rationale and --method {method}: give one of the two")
+    return method

@@ -328,10 +328,10 @@ def test_tables_of_questions_and_answers_in_another_encoding(tmp_path: Path, sci
     asked, table = tmp_path / "q.csv", tmp_path / "p.csv"
     asked.write_text("id,question,A,B,answer\né1,Fließt?,Öl,Eis,A\n", encoding="latin-1")
     table.write_text("id,prediction\né1,Öl\n", encoding="latin-1")
-    lines = tmp_path / "p.jsonl"
-    lines.write_text('{"id": "é1", "prediction": "Öl"}\n', encoding="utf-8")
-    outcome = scicot(
-        "evaluate", table, lines, "--questions", asked, "--encoding", "latin-1", "--json"
-    )
+    lines, others = tmp_path / "p.jsonl", tmp_path / "answers"
+    for file, encoding in ((lines, "utf-8"), (others, "latin-1")):
+        file.write_text('{"id": "é1", "prediction": "Öl"}\n', encoding=encoding)
+    options = ("--questions", asked, "--encoding", "latin-1", "--json")
+    outcome = scicot("evaluate", table, lines, others, *options)
     assert outcome.code == 0, outcome.stderr
-    assert [system["accuracy"] for system in json.loads(outcome.stdout)["systems"]] == [1.0, 1.0]
+    assert [system["accuracy"] for system in json.loads(outcome.stdout)["systems"]] == [1.0] * 3

@@ -60,6 +60,11 @@ USAGE = [
         "train-answer q.csv -o run --student scratch:tiny --method two-stage --no-rationale",
         "--no-rationale and --method two-stage: give one of the two",
     ),
+    (
+        "generate-rationales --reveal-answer q.csv b.csv -o x --teacher recorded:y"
+        " --reveal-answer never",
+        "b.csv: one argument too many",
+    ),
     (f"{TRAIN}t", "--method directt: give two-stage, direct, "),
     (f"{TRAIN} --epochs many", "--epochs many: is no number (scicot train-answer --help)"),
     (f"{TRAIN} --epochs -1", "--epochs is -1.0; it must be more than 0, and finite"),

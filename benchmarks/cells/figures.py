@@ -113,10 +113,13 @@ def cheapest(group: Group) -> str:
         system: float(np.nanmean(values(list(cells.values()))))
         for system, cells in complete.items()
     }
-    work = {
-        system: float(np.mean([cell["cost"]["work"] for cell in cells.values()]))
-        for system, cells in complete.items()
-    }
+    work, weights = (
+        {
+            system: float(np.mean([cell["cost"][figure] for cell in cells.values()]))
+            for system, cells in complete.items()
+        }
+        for figure in ("work", "weights")
+    )
     best = max(right, key=lambda system: right[system])
     cheaper = [system for system in complete if work[system] < work[best]]
     gaps = [result for system in cheaper if (result := difference(group, best, system))]
@@ -129,7 +132,7 @@ def cheapest(group: Group) -> str:
     if not not_worse:
         remark = "every cheaper system is distinguishably worse" if gaps else "no system is cheaper"
         return f"{best} is the most accurate; {remark}."
-    winner = min(not_worse, key=lambda system: (work[system], -right[system]))
+    winner = min(not_worse, key=lambda system: (work[system], weights[system], -right[system]))
     low, high = not_worse[winner][1:3]
     return (
         f"{winner} is the cheapest system that is not distinguishably worse than the most accurate,"

@@ -99,8 +99,8 @@ class SeenQuestions:
             yield question
 
     def overlap_with(self, questions: Iterable[Question]) -> Overlap:
-        """Count the questions that are in this set. The counts are added to `overlap`, which is
-        returned."""
+        """Count how many of the questions are also in this set. The counts are added to those of
+        earlier calls in `self.overlap`, which is returned."""
         for _ in self.watch(questions):
             pass
         return self.overlap

@@ -25,10 +25,10 @@ def group_rows(questions: Sequence[Question], fold_by: str | None = None) -> Gro
     """Group the rows that must stay together, and return the row indices of each group. The order
     of the groups depends only on their content.
 
-    Rows with the same id are always in one group. Without `fold_by`, so are rows with the same
-    question text. With `fold_by`, a field such as "meta.topic", so are rows with the same value of
-    this field, and rows with the same question text, context and choices. Raises ScicotError if a
-    row lacks the field.
+    Rows with the same id are always in one group. Without `fold_by`, rows with the same question
+    text are in one group too. With `fold_by`, a field such as "meta.topic", rows with the same
+    value of this field are in one group, and rows with the same question text, context and choices.
+    Raises ScicotError if a row lacks the field.
     """
     parents = list(range(len(questions)))
 

@@ -7,9 +7,9 @@ slowly for some seconds, then faster and faster. So it stays close to a limit th
 exceeds a limit that has been lifted.
 
 An overloaded server may refuse requests at random, however low the rate is; then a lower rate does
-not help.
-So each decrease is a trial (trial.py): if the share of refusals stays the same, the decrease is
-undone, and refusals up to that share do not lower the rate for the next _RETRIED seconds.
+not help. So each decrease is a trial (trial.py): if the share of refusals stays the same, the
+decrease is undone, and refusals up to that share do not lower the rate for the next _RETRIED
+seconds.
 """
 
 from __future__ import annotations

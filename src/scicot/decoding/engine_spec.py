@@ -1,4 +1,4 @@
-"""Select the engines and precisions in which a student can run as the user requested."""
+"""Of the engines and precisions in which a student can run, select those that the user allows."""
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ and questions without an answer count as not answered.
 from __future__ import annotations
 
 import os
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
@@ -38,7 +37,6 @@ from scicot.reporting import Reporter, counted, number_of, some_of
 from scicot.row_fields import Row, RowProblem
 
 _NEEDS_GOLD = sources.NeedsGold("to judge by", "left out")
-_JSON_NAME = re.compile(r"\.(jsonl?|ndjson)(\.gz|\.zst)?$", re.IGNORECASE)
 _IDS_SHOWN = 10  # ids listed in a message
 _TEXT_SHOWN = 60  # characters of a question that identify it in a message if it has no id
 
@@ -90,7 +88,7 @@ class Answers:
         rows = sources.predictions(
             file,
             convert=_RowConverter(self._questions, self._per_character).convert,
-            reading=self._reading_of(file),
+            reading=self._settings,
             limit=self._limit,
             skip_invalid=self._skip_invalid,
             gold=_NEEDS_GOLD if self._questions is None else None,
@@ -119,14 +117,6 @@ class Answers:
             )
             self._reporter.note(f"{os.fspath(file)}: {count_text} left out, {reason}")
         yield from self._unanswered(file, seen)
-
-    def _reading_of(self, file: sources.Source) -> ReadingSettings:
-        """Return the reading settings for a file of answers. If there is a question file, the user
-        may have given --encoding for the question file alone. So answer files with the name of a
-        JSON file, such as those of `predict`, are then read as UTF-8."""
-        if self._questions is None or not _JSON_NAME.search(str(file)):
-            return self._settings
-        return replace(self._settings, encoding="")
 
     def _unanswered(self, file: sources.Source, answered: Collection[str]) -> Iterator[Prediction]:
         missing: list[str] = []
@@ -246,11 +236,11 @@ class _RowConverter:
         return question.without(PREDICTION_FIELDS)
 
     def _with_unique_id(self, question: Question, row: Row) -> Question:
-        """Return `question`, which a row of lm-evaluation-harness answers, with an id that is
-        unique in the log. If several documents (values of "doc_id") have the same id and text, all
-        but the first get the ids "ID#2", "ID#3" and so on; with a question file, NotAsked is raised
-        for them instead. Raises RowProblem if a document occurs twice with the same answer filter,
-        as in the joined logs of two runs."""
+        """Return `question` with an id that is unique in a log of lm-evaluation-harness. If several
+        documents (values of "doc_id") have the same id and text, all but the first get the ids
+        "ID#2", "ID#3" and so on; with a question file, NotAsked is raised for them instead. Raises
+        RowProblem if a document occurs twice with the same answer filter, as in the joined logs of
+        two runs."""
         doc_ids = self._doc_ids[question.id, question.question, str(row.get("filter"))]
         if row.get("doc_id") in doc_ids:
             raise RowProblem(f"document {row.get('doc_id')} comes twice; is it a log of two runs?")

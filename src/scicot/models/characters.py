@@ -151,7 +151,7 @@ def count(
     `ids` are the token ids of the input `text`. The input is counted under LACKING if `ids` contain
     the unknown token, and under REPLACED if `alphabet` replaces characters of the input. An input
     with either problem is also counted under EQUAL if two different choices have the same token
-    ids. `spell` encodes a list of texts to a list of token ids.
+    ids. `spell` returns the token ids of each text in a list.
     """
     unknown = alphabet.unknown is not None and alphabet.unknown in ids
     replaced_input = alphabet.plain_input(text)

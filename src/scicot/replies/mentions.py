@@ -222,7 +222,8 @@ class Mentions:
         choice text begins there ("2 apples" and not the label 2). `stop` and `by_text` are the
         result of `_text_at(start)`. `noun` is True if a word such as "option" precedes the label.
 
-        A label is marked if it has brackets, a colon or bold type, or if `noun` is True. If the
+        A label is marked if a bracket, a colon (but not in "a:"), a quotation mark, or a sign of
+        bold type, code or mathematics closes it, or if `noun` is True. If the
         text of another choice follows it, as in "(B) wood", the mention has the labels of both
         choices. A bare label counts only if one of these follows it: the text of its choice,
         punctuation, a word such as "because", or the end of the text. So "A metal spoon" does not

@@ -52,7 +52,7 @@ class Converter:
     def recognised(self) -> list[str]:
         """A line for each layout (set of field names) among the rows so far, which says which
         fields were read as question, choices and answer. Layouts of scicot's own rows have no
-        line."""
+        line, and only the first `_MAX_LAYOUTS` layouts have one."""
         return list(dict.fromkeys(filter(None, self._layouts.values())))
 
     @property
@@ -60,8 +60,9 @@ class Converter:
         """The first three lines of `recognised` and, if it has more, a line with the number of the
         others."""
         lines = self.recognised
-        more = [f"and {len(lines) - _LAYOUTS_SHOWN} other layouts"] * (len(lines) > _LAYOUTS_SHOWN)
-        return lines[:_LAYOUTS_SHOWN] + more
+        least = "at least " if len(self._layouts) == _MAX_LAYOUTS else ""
+        more = f"and {least}{len(lines) - _LAYOUTS_SHOWN} other layouts"
+        return lines[:_LAYOUTS_SHOWN] + [more] * (len(lines) > _LAYOUTS_SHOWN)
 
     @property
     def unused_columns(self) -> str:
@@ -77,8 +78,8 @@ class Converter:
     @property
     def likely_answer(self) -> str | None:
         """The name of an unused field that looks like the gold answer, or None. It is taken from
-        the first layout (set of field names) that has such a field and in which no gold answer is
-        recognised."""
+        the first layout (set of field names; of the first `_MAX_LAYOUTS`) that has such a field and
+        in which no gold answer is recognised."""
         return next(iter(self._likely_answers), None)
 
     def question_row(self, where: str, row: Row) -> Row:

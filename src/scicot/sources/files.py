@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import IO, Any, cast
 
@@ -69,6 +69,9 @@ def _lines(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
     which is recognised by its first line, and for damaged data."""
     try:
         decompressed = _unzipped(stream, name)
+        if encoding and _is_json(decompressed):
+            yield from _json_recoded(decompressed, name, encoding)
+            return
         if encoding:
             yield from _recoded(cast("IO[bytes]", decompressed), name, encoding)
             return
@@ -86,6 +89,25 @@ def _lines(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
         raise ScicotError(f"{name}: the gzip data is damaged or cut short") from None
     except OSError as error:
         raise ScicotError(f"{name}: {error.strerror or error}") from None
+
+
+def _is_json(stream: Any) -> bool:
+    """Return True if a stream begins like JSON in UTF-8 or in another encoding that contains
+    ASCII."""
+    start = stream.peek(_HEAD).removeprefix(BOM).lstrip() if hasattr(stream, "peek") else b""
+    return start[:1] in (b"{", b"[") and b"\0" not in start[:2]
+
+
+def _json_recoded(stream: Iterable[bytes], name: str, encoding: str) -> Iterator[bytes]:
+    """Yield the lines of a JSON file in UTF-8. Lines that are not valid UTF-8 are read in
+    `encoding`. So --encoding can be that of a table that is read together with files of scicot.
+    Raises ScicotError if a line is in neither encoding."""
+    for line in stream:
+        try:
+            line.decode()
+            yield line
+        except UnicodeDecodeError:
+            yield from _recoded(io.BytesIO(line), name, encoding)
 
 
 def _recoded(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:

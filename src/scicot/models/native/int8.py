@@ -16,7 +16,7 @@ LEAST = 1e-30  # lower bound of a row's maximum, so that the scale of a zero row
 
 
 def rounded(x: Tensor, eps: float | None) -> tuple[Tensor, Tensor]:
-    """Quantise x (rows x size) to int8, or x / rms(x) if `eps` is given. Returns the int8 tensor
+    """Quantise x (rows x size), or x / rms(x) if `eps` is given, to int8. Returns the int8 tensor
     and the scale of each row (rows)."""
     if eps is not None:
         x = rms_norm(x, x.shape[-1:], eps=eps)

@@ -48,16 +48,23 @@ class RowSampler:
         """Return the indices of the rows of an epoch as a list of arrays, in the order of the
         files. The share of a file in the epoch is proportional to its weight. The rows of a file
         are used in rotation: all in random order, then all again in another random order."""
-        shares = np.cumsum(self._settings.weights) / sum(self._settings.weights)
-        # Rounded cumulatively over all epochs, so that a file with a very small share is used in
-        # some epoch.
-        drawn_before, drawn_after = (np.round(shares * self._count * n) for n in (epoch, epoch + 1))
-        firsts, ends = (
-            np.diff(bounds, prepend=0).astype(int) for bounds in (drawn_before, drawn_after)
-        )
-        # Rounding can move the range of a file with a very small share back by a row, so that it is
-        # empty. Then the largest range gives up a row, and the epoch keeps its length.
-        ends[np.argmax(ends - firsts)] += np.minimum(ends - firsts, 0).sum()
+        weights = np.array(self._settings.weights)
+        largest = int(np.argmax(weights))
+
+        def drawn_until(epochs: int) -> Any:
+            # Rounded over all epochs, so that a file with a very small share is used in some epoch.
+            counts = np.round(weights / weights.sum() * self._count * epochs).astype(int)
+            counts[largest] = max(0, self._count * epochs - np.delete(counts, largest).sum())
+            return counts
+
+        firsts, ends = drawn_until(epoch), drawn_until(epoch + 1)
+        # If many files get a row in the same epoch, there may be too few left for the largest file,
+        # and it may get more in the next epoch. The epochs keep their length even then.
+        ends = np.maximum(ends, firsts)
+        while (excess := (ends - firsts).sum() - self._count) > 0:
+            file = int(np.argmax(ends - firsts))
+            ends[file] -= min(excess, ends[file] - firsts[file])
+        ends[largest] -= excess
         drawn = []
         for file, (first, end) in enumerate(zip(firsts, ends, strict=True)):
             picks = np.arange(first, end)
