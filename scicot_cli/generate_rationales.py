@@ -46,8 +46,8 @@ def _may_be_value(word: str) -> bool:
 
 def _with_values(args: list[str], is_value: Callable[[str], bool]) -> list[str]:
     """Return the command line with --reveal-answer=always in place of each --reveal-answer without
-    a value. The option has no value if `is_value` is False for the next word, or for "" at the end
-    of the command line."""
+    a value. To decide this, `is_value` is called with the next word, or with "" if no word
+    follows."""
     return [
         f"{_REVEAL}=always" if arg == _REVEAL and not is_value(following) else arg
         for arg, following in zip(args, [*args[1:], ""], strict=False)

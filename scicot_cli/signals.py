@@ -56,9 +56,9 @@ def command_begins() -> None:
 
 
 def command_ends() -> None:
-    """Restore the handlers that end the process at once. A signal whose exception
-    still waits for the end of an import is dropped, so that the process exits with the command's
-    exit code."""
+    """Restore the handlers that end the process at once. A signal that arrived during an import is
+    dropped if its exception was not raised yet, so that the process exits with the command's exit
+    code."""
     if getattr(signal.getsignal(signal.SIGALRM), "__module__", "") == __name__:
         signal.setitimer(signal.ITIMER_REAL, 0)  # the timer of `_ask`, not one of a calling program
     _exchange(_ask, _end)

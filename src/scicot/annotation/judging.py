@@ -106,9 +106,9 @@ def _thinking_of(reply: Reply, in_text: str) -> str:
 
 
 def _read_thinking(thinking: str, row: Rationale, settings: GenerateSettings) -> ParsedReply:
-    """Parse thinking as a rationale. If --max-rationale-tokens (at 4 bytes per token) allows at
-    most LONGEST bytes, longer thinking is first shortened to LONGEST characters. Otherwise the
-    result for thinking of more than LONGEST characters is marked as `too_long`."""
+    """Parse thinking as a rationale. Thinking of more than LONGEST characters is marked as
+    `too_long`. But if --max-rationale-tokens is given, and is at most LONGEST bytes at 4 bytes per
+    token, such thinking is cut to LONGEST characters and then parsed."""
     max_tokens = settings.max_rationale_tokens
     if max_tokens is not None and max_tokens * BYTES_A_TOKEN <= LONGEST:
         thinking = shorten(thinking, LONGEST)

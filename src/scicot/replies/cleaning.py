@@ -163,9 +163,9 @@ def _cut_verdict(
 
 def _reasons_for_verdict(mentions: Mentions, sentence: Sentence, label: str) -> str | None:
     """Return the reasons in a sentence that draws a conclusion with a word such as "so" or
-    "therefore". They are "It is learned." in both "It is learned, so it is acquired" and
-    "Therefore, it is acquired because it is learned". Return "" if the sentence gives no reasons,
-    and None if it draws no conclusion."""
+    "therefore". For example, both "It is learned, so it is acquired" and "Therefore, it is acquired
+    because it is learned" give "It is learned.". Return "" if the sentence gives no reasons, and
+    None if it draws no conclusion."""
     text, start = sentence.text, sentence.start
     cue = CUE.search(text)
     if cue is None:

@@ -223,13 +223,12 @@ class Mentions:
         result of `_text_at(start)`. `noun` is True if a word such as "option" precedes the label.
 
         A label is marked if a bracket, a colon (but not in "a:"), a quotation mark, or a sign of
-        bold type, code or mathematics closes it, or if `noun` is True. If the
-        text of another choice follows it, as in "(B) wood", the mention has the labels of both
-        choices. A bare label counts only if one of these follows it: the text of its choice,
-        punctuation, a word such as "because", or the end of the text. So "A metal spoon" does not
-        name A. If the text of choice A is "B", a bare "B" means only choice B, but a bare "b" may
-        mean choice A or choice B.
-        """
+        bold type, code or mathematics closes it, or if `noun` is True. If the text of another
+        choice follows it, as in "(B) wood", the mention has the labels of both choices. A bare
+        label counts only if one of these follows it: the text of its choice, punctuation, a word
+        such as "because", or the end of the text. So "A metal spoon" does not name A. The text of
+        choice A may be "B", the label of another choice. Then a bare "B" is taken as the label, and
+        a bare "b" as either of the two."""
         match = self._patterns.at.match(self.text, start, end)
         if not match:
             return None

@@ -135,7 +135,8 @@ class Rows(Generic[T]):
     def skip(self, prefix: Prefix) -> bool:
         """Make later iterations skip `prefix`, and return True. Return False, and skip nothing, in
         any of these cases: the source no longer begins with the prefix; it can be read only once;
-        there are reading settings; the prefix has at least as many records as the limit."""
+        the reading settings are not the defaults; the prefix has at least as many records as the
+        limit."""
         cannot_skip = self._limit is not None and self._limit <= prefix.rows
         cannot_skip = cannot_skip or self._settings != ReadingSettings()
         if cannot_skip or not self.rereadable or not prefix.begins(self.source):

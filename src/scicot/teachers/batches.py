@@ -19,7 +19,7 @@ from scicot.teachers.base import Reply, Request
 class Batch:
     """The state of a batch, as reported by the server.
 
-    ended: its results are available.
+    ended: the server is done with the batch. Its results can be downloaded unless it is `archived`.
     counts: the number of requests by outcome, empty if it is not known yet.
     archived: there are no results to download, because the server has deleted them or the batch
         ended without any.
