@@ -77,7 +77,9 @@ def merge(
             with jsonl.replacing(target) as stream:
                 for line in part_rows.in_order(unique_questions):
                     stream.write(line)
-        state_path(target).unlink(missing_ok=True)
+                # Deleted before the rows are replaced: a kill in between must not leave an old
+                # state beside new rows.
+                state_path(target).unlink(missing_ok=True)
         if settings is not None:
             write_finished(
                 target, "predict", settings, {"rows": part_rows.rows}, _provenance_of(files)
