@@ -11,6 +11,7 @@ from scicot.errors import UsageError
 from scicot_cli import completion, console
 from scicot_cli import options as opt
 from scicot_cli import training_options as training
+from scicot_cli.train_summary import trained
 
 
 def train_answer(
@@ -167,7 +168,7 @@ def train_answer(
         push_to_hub=push_to_hub,
         reporter=reporter,
     )
-    reporter.note(training.trained(manifest, output))
+    reporter.note(trained(manifest, output))
 
 
 def _method_without_rationale(ctx: typer.Context, method: Method) -> Method:

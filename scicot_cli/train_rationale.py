@@ -12,6 +12,7 @@ from scicot.errors import UsageError
 from scicot_cli import completion, console
 from scicot_cli import options as opt
 from scicot_cli import training_options as training
+from scicot_cli.train_summary import estimated, trained
 
 
 def train_rationale(
@@ -195,9 +196,7 @@ def train_rationale(
     }
     if dry_run:
         estimate = job.estimate_rewards(rationales, output, **common)
-        output_text = (
-            json.dumps(estimate.to_row(), indent=1) if as_json else training.estimated(estimate)
-        )
+        output_text = json.dumps(estimate.to_row(), indent=1) if as_json else estimated(estimate)
         typer.echo(output_text)
         return
     manifest = job.train_rationale(
@@ -208,4 +207,4 @@ def train_rationale(
         push_to_hub=push_to_hub,
         **common,
     )
-    reporter.note(training.trained(manifest, output))
+    reporter.note(trained(manifest, output))

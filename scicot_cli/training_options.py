@@ -1,23 +1,16 @@
-"""The options of both training commands, the settings made from them, and the lines printed at the
-end."""
+"""The options of both training commands, and the settings made from them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from scicot import config
 from scicot.config import RewardSettings, TrainSettings
 from scicot.errors import UsageError
-from scicot.reporting import number_of
 from scicot_cli import completion
-
-if TYPE_CHECKING:
-    from scicot.students.runs import Manifest
-    from scicot.training.rewards.estimate import RewardEstimate
 
 RationaleFiles = Annotated[
     list[str],
@@ -296,59 +289,9 @@ def reward_settings(values: dict[str, Any]) -> RewardSettings | None:
     return None
 
 
-def estimated(estimate: RewardEstimate) -> str:
-    """Format an estimate for --dry-run: the amount of work, the total time, and the times for
-    training, sampling and scoring. All times are in minutes, for training one student at a time."""
-    parts = {
-        "training": estimate.training_seconds,
-        "sampling": estimate.sampling_seconds,
-        "scoring": estimate.scoring_seconds,
-    }
-    times = ", ".join(f"{name} {seconds / 60:.1f} min" for name, seconds in parts.items())
-    return (
-        f"{number_of(estimate.rounds, 'round')} on {estimate.questions:,} questions:"
-        f" {estimate.students} students to train, {estimate.steps:,} steps,"
-        f" {estimate.samples:,} rationales to sample and score\n"
-        f"about {estimate.seconds / 60:.1f} min on this machine, one student at a time: {times}"
-    )
-
-
 def _numbers(text: str) -> tuple[float, ...]:
     try:
         inner = text.strip("[]() ")  # a list from a --config file has brackets
         return tuple(float(number) for number in inner.split(",")) if inner else ()
     except ValueError:
         raise UsageError(f"--weights {text}: give a number for each file, as 1,1,2") from None
-
-
-def trained(manifest: Manifest, run: Path) -> str:
-    """Format the line printed after training: rows, optimizer steps, last loss, seconds and dev
-    metrics. For several seeds it has the number of students and the dev metrics instead."""
-    metrics = manifest.metrics
-    if manifest.seeds:
-        return f"{run}: {len(manifest.seeds)} {manifest.stage} students trained{_dev(metrics)}"
-    return (
-        f"{run}: {manifest.stage} student trained on {metrics['rows']} rows,"
-        f" {metrics['steps']} steps, last loss {metrics['last_loss']:.3g},"
-        f" {metrics['train_seconds']:.0f} s{_dev(metrics)}"
-    )
-
-
-def _dev(metrics: Mapping[str, float]) -> str:
-    """Format the dev metrics of a run, each with its standard deviation over seeds if there is
-    one."""
-    parts = []
-    for name, words in _DEV_FIGURES.items():
-        if name in metrics:
-            spread = metrics.get(f"{name}_sd")
-            spread_text = "" if spread is None else f" (sd {spread:.3g})"
-            parts.append(f"{words} {metrics[name]:.3g}{spread_text}")
-    return f"; {', '.join(parts)}" if parts else ""
-
-
-_DEV_FIGURES = {
-    "dev_accuracy": "dev accuracy",
-    "dev_loss": "dev loss",
-    "dev_rouge_l": "dev ROUGE-L",
-    "out_of_fold_rouge_l": "out-of-fold ROUGE-L",
-}
