@@ -11,9 +11,10 @@
 # (benchmarks/evidence.py). After a time limit has stopped it, run the same command again to resume.
 # SYSTEMS="direct two-stage" runs only these systems, one after another.
 #
-#   STUDENT=DIR bash benchmarks/device.sh OUT reward SET SEED
+#   STUDENT=DIR bash benchmarks/device.sh OUT reward SET SEED [OPTION ...]
 #                                               only one round of train-rationale --reward:
-#                                               OUT/SET-SEED.reward.json (benchmarks/rewards_set.py)
+#                                               OUT/SET-SEED.reward.json; options such as
+#                                               --folds 5 --rows 3000 as in benchmarks/rewards_set.py
 #
 # Each section has its own time limit and writes OUT/SECTION.json as soon as it is done, so a section
 # that fails or hangs does not affect the results of the others. Packages that the machine lacks are
@@ -90,9 +91,10 @@ fi
 
 reward() {
   local name=$1-$2 limit=$LONGEST options
+  shift 2
   [ ! -d "$STUDENT" ] || STUDENT=$(cd "$STUDENT" && pwd)
   [ ! -d "${SCICOT_DATA:-}" ] || export SCICOT_DATA=$(cd "$SCICOT_DATA" && pwd)
-  options=(--student "$STUDENT")
+  options=(--student "$STUDENT" "$@")
   if [ -n "${SMOKE:-}" ]; then
     options+=(--rows 24 --test-rows 6 --max-steps 1)
     limit=$((10 * LONGEST))
@@ -103,11 +105,11 @@ reward() {
 }
 
 if [ "${1:-}" = reward ]; then
-  if [ $# -ne 3 ] || [ -z "${STUDENT:-}" ]; then
-    echo "device: STUDENT=DIR bash $0 OUT reward SET SEED" >&2
+  if [ $# -lt 3 ] || [ -z "${STUDENT:-}" ]; then
+    echo "device: STUDENT=DIR bash $0 OUT reward SET SEED [OPTION ...]" >&2
     exit 2
   fi
-  reward "$2" "$3"
+  reward "${@:2}"
   exit
 fi
 

@@ -1,9 +1,9 @@
 """Measure the gain of rewarded training on one question set and seed; resumable.
 
-    python -m benchmarks.rewards_set OUT SET-SEED --student DIR [--rows N] [--device cuda]
+    python -m benchmarks.rewards_set OUT SET-SEED --student DIR [--rows N] [--folds N]
 
 The sets are those of benchmarks.evidence, read from the folder that SCICOT_DATA names. One round of
---reward with two folds. OUT/SET-SEED.reward.json records which test questions the two stages
+--reward. OUT/SET-SEED.reward.json records which test questions the two stages
 answered correctly before and after it, the report of the round, and the seconds of each step.
 """
 
@@ -24,15 +24,16 @@ from benchmarks.lab import rows
 from scicot import PredictSettings, RewardSettings, TrainSettings, predict
 from scicot.training.job import train_answer, train_rationale
 
-FOLDS, SAMPLES = 2, 4
+SAMPLES = 4
 
 
-def run(out: Path, name: str, options: Options) -> Path:
+def run(out: Path, name: str, options: Options, folds: int) -> Path:
     """Run all steps that are not done yet; return the file of the results."""
     file = out / f"{name}.reward.json"
     exp, about = experiment_of(out, name, options)
-    results: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
-    results = {"set": name, "student": exp.student, "sizes": about["sizes"], **machine(), **results}
+    earlier = json.loads(file.read_text()) if file.exists() else {}
+    results: dict[str, Any] = {"set": name, "student": exp.student, "sizes": about["sizes"]}
+    results |= {"folds": folds, **machine(), **earlier}
     seconds = results.setdefault("seconds", {})
 
     def timed(step: str, work: Any) -> None:
@@ -41,7 +42,7 @@ def run(out: Path, name: str, options: Options) -> Path:
         seconds[step] = round(seconds.get(step, 0.0) + time.monotonic() - start, 1)
         file.write_text(json.dumps(results, indent=1) + "\n")
 
-    base, teacher = _settings(exp), exp.file("teacher")
+    base, teacher = _settings(exp, folds), exp.file("teacher")
     answer, rationale = Path(exp.run("answer-folds")), Path(exp.run("rewarded"))
     judging = replace(base, rationale_dropout=0.2)
     timed("answer", lambda: train_answer(teacher, answer, student=exp.student, settings=judging))
@@ -68,11 +69,11 @@ def run(out: Path, name: str, options: Options) -> Path:
     return file
 
 
-def _settings(exp: Experiment) -> TrainSettings:
+def _settings(exp: Experiment, folds: int) -> TrainSettings:
     longest = LONGEST if exp.cell_set.real else 96
     return TrainSettings(
         seed=exp.seed, device=exp.device, batch_size=exp.batch, max_target_tokens=longest,
-        folds=FOLDS, clean=exp.cell_set.real, max_steps=exp.max_steps, fold_by=None if
+        folds=folds, clean=exp.cell_set.real, max_steps=exp.max_steps, fold_by=None if
         exp.cell_set.real else "meta.block",
     )  # fmt: skip
 
@@ -86,6 +87,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, help="training questions (default: all)")
     parser.add_argument("--test-rows", type=int, help="test questions (default: all)")
     parser.add_argument("--max-steps", type=int, help="of every training, to try the commands")
+    parser.add_argument("--folds", type=int, default=2, help="of both stages (default: 2)")
     parser.add_argument("--device", default="auto")
     arguments = parser.parse_args()
     options = Options(
@@ -95,7 +97,8 @@ def main() -> int:
         arguments.max_steps,
         arguments.device,
     )
-    results = json.loads(run(arguments.out, arguments.name, options).read_text())
+    file = run(arguments.out, arguments.name, options, arguments.folds)
+    results = json.loads(file.read_text())
     for system, right in results["right"].items():
         print(f"{arguments.name} {system}: {100 * sum(right) / len(right):.1f} %")
     print(json.dumps(results["seconds"]))
