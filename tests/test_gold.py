@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scicot import evaluate
 from scicot.errors import InvalidRow, ScicotError
 from scicot.formats import to_question_row
+from scicot.formats.gold import Meaning, agreed
 from scicot.records import Question
 from scicot.row_fields import Row, RowProblem
 from scicot.sources import questions
@@ -221,6 +222,21 @@ def test_values_of_odd_types_in_answers_are_one_line(tmp_path: Any) -> None:
 def own_row(**gold: Any) -> Row:
     choices = [{"label": a, "text": t} for a, t in zip("ABC", ("b", "x", "y"), strict=True)]
     return {"question": "Which?", "choices": choices, **gold}
+
+
+def test_three_fields_that_allow_no_common_choice_are_refused() -> None:
+    """Also if each two of them could mean the same choice."""
+    meanings = {
+        name: Meaning(tuple(labels), ambiguity)
+        for name, labels, ambiguity in (("a", "AB", ""), ("b", "BC", "unclear"), ("c", "AC", "so"))
+    }
+    with pytest.raises(RowProblem) as refused:
+        agreed({"a": "x", "b": "y", "c": "z"}, meanings)
+    assert str(refused.value) == (
+        "has several gold answers: \"a\" is 'x', choice 'A' or 'B',"
+        " \"b\" is 'y', choice 'B' or 'C', and \"c\" is 'z', choice 'A' or 'C';"
+        " remove the wrong one"
+    )
 
 
 @pytest.mark.parametrize("name", ["Answer_Key", "ANSWERKEY", "answer-key", "Answer key", "ANSWER"])

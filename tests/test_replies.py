@@ -97,6 +97,7 @@ CONCLUSIONS = [
     ("The answer is a matter of taste.", None),
     ("The answer is a good conductor of heat.", None),
     ("Here are the options:\n(A) wood\n(B) a spoon\n(C) rubber\n(D) glass", None),
+    ("(B) a spoon conducts better\nthan (A) wood.", "B"),
     ("I can't help with that.", None),
     # Thinking tags.
     ("<think>The answer is A.</think>\n\nThe answer is B.", "B"),

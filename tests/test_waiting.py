@@ -1,10 +1,16 @@
-"""A time limit that does not count time in which the event loop is blocked."""
+"""Time limits: one that does not count time in which the event loop is blocked, and --max-wait."""
 
 import asyncio
 import socket
 import threading
 import time
 
+import pytest
+import virtual_time
+
+from scicot.annotation.retries import Patience
+from scicot.errors import StoppedEarly
+from scicot.teachers import TeacherBusy
 from scicot.teachers.time_limit import done_within
 
 
@@ -69,3 +75,16 @@ def test_a_loop_that_is_blocked_again_and_again_does_not_wait_forever() -> None:
         return time.monotonic() - began
 
     assert asyncio.run(work()) < 20
+
+
+def test_refused_calls_count_towards_max_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    async def refused() -> None:
+        calls.append(1)
+        await asyncio.sleep(30)
+        raise TeacherBusy("busy")
+
+    with pytest.raises(StoppedEarly, match="busy; would have to wait"):
+        virtual_time.run(Patience(60, lambda: None).call(refused), monkeypatch)
+    assert len(calls) == 2, "one of 30 s, and the waits alone would allow many"

@@ -10,8 +10,8 @@ the process is killed while sending it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import aclosing
+from collections.abc import Generator, Iterator
+from contextlib import aclosing, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,7 +138,11 @@ class _Runner:
         rationales are made from thinking, but the reply to this request contains no thinking.
         Raises StoppedEarly if the budget does not cover a single request.
         """
-        pending, budget = self._pending(), self._job.work.budget
+        with closing(self._pending()) as pending:
+            return await self._plan_of(pending)
+
+    async def _plan_of(self, pending: Iterator[RowRequest]) -> bool:
+        budget = self._job.work.budget
         most_requests, most_bytes = self._api.most_requests, self._api.most_bytes
         if self._job.summary.kept + self._job.summary.rejected.total() == 0:
             first = next(pending, None)
@@ -173,7 +177,7 @@ class _Runner:
             raise budget_error
         return planned or bool(row_requests)
 
-    def _pending(self) -> Iterator[RowRequest]:
+    def _pending(self) -> Generator[RowRequest]:
         for row_request in self._job.pending():
             if row_request is None:
                 self._job.poll()

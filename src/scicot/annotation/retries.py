@@ -40,8 +40,8 @@ def _wait(seconds: float) -> str:
 
 
 class Patience:
-    """Repeats calls to a busy server with exponential backoff. All waits together take at most
-    `max_wait` seconds.
+    """Repeats calls to a busy server with exponential backoff. The refused calls and the waits
+    after them together take at most `max_wait` seconds.
 
     `poll` is called ten times a second, also during a call, and raises an exception if the run has
     to stop.
@@ -54,11 +54,13 @@ class Patience:
 
     async def call(self, call: Callable[[], Awaitable[T]]) -> T:
         """Await `call()` and return its result, calling again as long as the server is busy. Raises
-        StoppedEarly once the waits exceed the time limit."""
+        StoppedEarly once the refused calls and the waits exceed the time limit."""
         while True:
+            start = time.monotonic()
             try:
                 return await self._watched(call())
             except TeacherBusy as busy:
+                self._waited += time.monotonic() - start
                 await self.wait(busy)
 
     async def wait(self, busy: TeacherBusy) -> None:

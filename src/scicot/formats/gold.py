@@ -169,17 +169,21 @@ def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str
     `meanings` maps each gold field to the choices that its value may refer to. Raises RowProblem if
     two fields contradict each other, or if all fields are ambiguous."""
     name = min(meanings, key=lambda name: len(meanings[name].labels))
-    for other_field, meaning in meanings.items():
-        if not set(meaning.labels) & set(meanings[name].labels):
-            descriptions = [
-                f'"{field}" is {shortened(row[field])}, choice {_either(meaning.labels)}'
-                for field, meaning in meanings.items()
-                if field in (name, other_field)
-            ]
-            raise RowProblem(
-                f"has two gold answers: {', and '.join(descriptions)}; remove the wrong one"
-            )
-    common = set.intersection(*(set(meaning.labels) for meaning in meanings.values()))
+    allowed = {field: set(meaning.labels) for field, meaning in meanings.items()}
+    common = set.intersection(*allowed.values())
+    if not common:
+        other = next((field for field in allowed if not allowed[field] & allowed[name]), None)
+        # If `name` has a choice in common with each other field, all fields are needed to show that
+        # they contradict each other.
+        shown = [field for field in allowed if other is None or field in (name, other)]
+        descriptions = [
+            f'"{field}" is {shortened(row[field])}, choice {_either(meanings[field].labels)}'
+            for field in shown
+        ]
+        raise RowProblem(
+            f"has {'two' if len(shown) == 2 else 'several'} gold answers:"
+            f" {', '.join(descriptions[:-1])}, and {descriptions[-1]}; remove the wrong one"
+        )
     if all(meaning.ambiguity for meaning in meanings.values()):
         problem = UncertainIndex if meanings[name].index else RowProblem
         raise problem(f'"{name}" is {shortened(row[name])}, {meanings[name].ambiguity}')

@@ -23,6 +23,7 @@ _REQUIRES = re.compile(
     r" (?:must|should|has to|needs to)\b",
     re.I,
 )
+_THAN = re.compile(r"\sthan\s")
 # Chatter: "Sure!", "I'll select the mammal.", "I can help you with that.".
 _CHATTER = re.compile(
     r"(?:sure|certainly|of course|okay|here['’]s why|ah,? ?ha|hmm+|wow|great|perfect)[^\w]{0,3}$"
@@ -83,8 +84,8 @@ def conclusion_of(mentions: Mentions, reply_sentences: Sequence[Sentence]) -> Co
     ends = [s for s in candidates[-1:] if CUE.search(s.text)] + candidates[:1]
     ends = [s for s in ends if not _REQUIRES.match(s.text)]
     for sentence in ends:
-        than = mentions.text.find(" than ", sentence.start, sentence.end)
-        labels = mentions.marked_in(sentence.start, than if than > 0 else sentence.end)
+        than = _THAN.search(mentions.text, sentence.start, sentence.end)
+        labels = mentions.marked_in(sentence.start, than.start() if than else sentence.end)
         if opening := mentions.opening(sentence.start, sentence.end):
             labels.update(opening.labels)
         if len(labels) == 1 and not _NEGATES.search(sentence.text):
