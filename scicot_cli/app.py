@@ -115,8 +115,8 @@ def _system_error_code(error: BaseException, *, resumable: bool) -> int | None:
     """Print a one-line message for an error of the operating system, such as missing file
     permissions or a full disk, and return the exit code. Return None for any other exception.
 
-    Nothing is printed for a closed output pipe. `resumable` is True if the command, run again,
-    continues where it stopped. The message for a full disk then says so.
+    Nothing is printed for a closed output pipe. If `resumable` is True, the message for a full disk
+    says that the same command continues where it stopped.
     """
     if isinstance(error, BrokenPipeError):
         # The reader of a pipe, such as head, may close it early; that is no error.

@@ -93,8 +93,8 @@ def install(shell: str) -> Path:
 
 
 def _shell_of(option: str, value: str) -> str:
-    """Return the name of the shell that is given as the value of a completion option; RUNNING
-    stands for the running shell. Raises UsageError for a shell that is not supported."""
+    """Return `value` if it is the name of a supported shell. If `value` is RUNNING, return the name
+    of the running shell. Raises UsageError, whose message names `option`, for any other shell."""
     if value == RUNNING:
         value = _typer_completion()._get_shell_name() or ""
         if value not in SHELLS:
@@ -145,8 +145,8 @@ SHOW = _option(OPTIONS[1], _show, "Print the completion script instead of instal
 
 
 def with_shell(arguments: list[str]) -> list[str]:
-    """Return the command's arguments, with RUNNING inserted as the value of each completion option
-    that has none."""
+    """Return the command's arguments. Each of OPTIONS that is given without a shell gets the value
+    RUNNING."""
     return [
         f"{word}={RUNNING}"
         if word in OPTIONS and (not following or following.startswith("-"))
@@ -184,8 +184,8 @@ def predicting_precisions(incomplete: str) -> list[str]:
 
 
 def students(incomplete: str) -> list[str]:
-    """Return the values of --student that begin with `incomplete`. They are scratch:SIZE for each
-    size of an untrained student, and the paths of runs, whose students can be trained further."""
+    """Return the values of --student that begin with `incomplete`: scratch:SIZE for each size of an
+    untrained student, and the paths of runs. The student of a run can be trained further."""
     from scicot.training.scratch import ALL_SIZES, PREFIX
 
     return [*_starting_with([PREFIX + size for size in ALL_SIZES])(incomplete), *runs(incomplete)]

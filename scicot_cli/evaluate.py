@@ -189,9 +189,12 @@ def evaluate(
 
 
 def _with_gate(named: dict[str, list[Source]], file: str) -> tuple[dict[str, list[Source]], str]:
-    """Add the file of --fail-if-worse-than as a system of its own, unless one of the systems
-    already contains this file. Returns the files of all systems by name, and the name of the system
-    that contains the file."""
+    """Return the files of all systems by name, and the name of the system that contains `file`.
+
+    `file` is the value of --fail-if-worse-than. If no system in `named` contains `file`, a new
+    system is made of it. Raises UsageError if the first system contains `file`, or if the name of
+    the new system is already used.
+    """
     from scicot.evaluation import name_files
 
     ((name, (path,)),) = name_files([file]).items()

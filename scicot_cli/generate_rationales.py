@@ -45,9 +45,9 @@ def _may_be_value(word: str) -> bool:
 
 
 def _with_values(args: list[str], is_value: Callable[[str], bool]) -> list[str]:
-    """Return the command line with --reveal-answer=always in place of each --reveal-answer without
-    a value. To decide this, `is_value` is called with the next word, or with "" if no word
-    follows."""
+    """Return `args` with --reveal-answer=always in place of each --reveal-answer without a value.
+    `is_value` returns True if the word after the option is its value. At the end of `args`, this
+    word is ""."""
     return [
         f"{_REVEAL}=always" if arg == _REVEAL and not is_value(following) else arg
         for arg, following in zip(args, [*args[1:], ""], strict=False)

@@ -42,9 +42,8 @@ def summary_lines(summary: GenerateSummary, output: str) -> list[str]:
 
 
 def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
-    """Return a hint that names options to change, so that fewer replies are rejected. There is a
-    hint only if many replies of this run were rejected for the same reason. The result is a list
-    with one line, or an empty list."""
+    """Return a hint that names options to reduce rejections, as a list of one line. The list is
+    empty unless many replies of this run were rejected for a reason that an option can prevent."""
     rejected = summary.rejected
     replies = summary.kept + rejected.total()
     often = {reason for reason, count in rejected.items() if count >= _MANY * replies}

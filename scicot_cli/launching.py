@@ -75,12 +75,7 @@ def _check_gpus(count: int, device: str) -> None:
 
 def watch_launcher() -> None:
     """If a launcher started this process, start a thread that ends this process when the launcher
-    ends.
-
-    The thread calls os._exit, so nothing is cleaned up. A signal would not do: the main thread may
-    be waiting in a collective operation, where it handles no signals. The end must not be delayed,
-    because a new launcher may already have started a process that does the same work.
-    """
+    ends. The process then ends without cleaning up."""
     launcher = int(os.environ.get(_LAUNCHER, "0"))
     if launcher:
         threading.Thread(target=_watch, args=(launcher,), daemon=True).start()
@@ -89,6 +84,9 @@ def watch_launcher() -> None:
 def _watch(launcher: int) -> None:
     while os.getppid() == launcher:
         time.sleep(_POLL)
+    # The process has to end at once, because a new launcher may already have started a process that
+    # does the same work. A signal might have no effect: the main thread handles no signals while it
+    # waits in a collective operation.
     os._exit(StoppedEarly.exit_code)
 
 

@@ -46,8 +46,8 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
 
 
 def _as_option(parameter: Any, value: settings_file.Value) -> Any:
-    """Convert a value of a settings file to the form in which the parser expects the value of this
-    parameter: a list for repeatable options, a bool for flags, else text."""
+    """Convert `value`, which was read from a settings file, to the type that the parser expects for
+    `parameter`: a list for a repeatable option, a bool for a flag, else text."""
     if parameter.nargs == -1 or getattr(parameter, "multiple", False):
         return value if isinstance(value, list) else [value]
     if isinstance(value, list):  # for options that take a list such as "1,2" as one value

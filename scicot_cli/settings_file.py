@@ -17,9 +17,8 @@ _MOST_ALIASES = 20  # nested aliases can expand to any size
 
 
 def read(path: Path) -> dict[str, Value | None]:
-    """Return the values in a settings file, by option name. Numbers are returned as text, as they
-    would be typed in a shell. Raises UsageError if the file cannot be read, or contains anything
-    but options with values or flat lists."""
+    """Return the values in a settings file, by option name. Numbers are returned as text. Raises
+    UsageError if the file cannot be read or does not have the form that this module describes."""
     subject = f"--config {path}"
     try:
         with path.open("rb") as stream:

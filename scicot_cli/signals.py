@@ -1,14 +1,14 @@
 """Handle SIGINT (Ctrl-C), SIGTERM and SIGUSR1 during imports, while a command runs, and at exit.
 
-Before a command has begun, a signal ends the process at once: no files are open, and libraries that
-are being imported might catch an exception. While a command runs, a signal raises an exception, so
-that files and locks are closed. After a command, a signal ends the process at once, with the
-command's own exit code.
+- Before a command begins, a signal ends the process at once. No files are open, and a library that
+  is being imported might catch an exception.
+- While a command runs, a signal raises an exception, so that files and locks are closed.
+- After a command, a signal ends the process at once, with the command's own exit code.
 
-An exception is never raised in the middle of an import. C++ code that imports a module may abort
-the process instead of passing the exception on, as torch does while it sets up torch.distributed.
-If the command is a single process and has not opened an output yet, a signal during an import ends
-the process at once. In all other cases the exception is raised after the import. Several processes
+A command may also import modules while it runs. During such an import a signal raises no exception,
+because C++ code that imports a module (such as the set-up of torch.distributed) may then abort the
+process. Instead, the signal ends the process at once if the command has not opened an output yet
+and runs in a single process. Otherwise the exception is raised after the import. Several processes
 that train together have to stop together, so none of them ends during an import.
 
 This module is imported first, and imports next to nothing itself.
@@ -39,8 +39,7 @@ class Terminated(KeyboardInterrupt):
 
 
 def end_at_once() -> None:
-    """Install signal handlers that end the process at once. They are used until
-    `command_begins`."""
+    """Install signal handlers that end the process at once, until `command_begins` is called."""
     for number in _NUMBERS:
         signal.signal(number, _end)
     sys.unraisablehook = _unraisable
@@ -124,7 +123,8 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def _unraisable(ignored: Any) -> None:
-    """Report an exception that Python cannot raise, for example in a destructor. The exception of a
-    signal is not reported, because `stop_request.stop` has stored it and raises it later."""
+    """Report an exception that Python cannot raise, for example in a destructor, unless it is the
+    exception of a signal."""
+    # `stop_request.stop` has stored the exception of a signal, and raises it later.
     if not isinstance(ignored.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(ignored)

@@ -172,9 +172,11 @@ def train_answer(
 
 
 def _method_without_rationale(ctx: typer.Context, method: Method) -> Method:
-    """Return the method if --no-rationale is given besides --method `method`. The option on the
-    command line overrides the one in the --config file. Raises UsageError if both are in the same
-    place."""
+    """Return "direct", or `method` if --method overrides --no-rationale.
+
+    An option on the command line overrides one in the --config file. Raises UsageError if both
+    options are on the command line, or both in the file.
+    """
     sources = [ctx.get_parameter_source(name) for name in ("method", "no_rationale")]
     of_method, of_flag = (source.name if source else "DEFAULT" for source in sources)
     if of_method == "DEFAULT" or (of_method, of_flag) == ("DEFAULT_MAP", "COMMANDLINE"):

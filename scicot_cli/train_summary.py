@@ -32,8 +32,9 @@ def estimated(estimate: RewardEstimate) -> str:
 
 
 def trained(manifest: Manifest, run: Path) -> str:
-    """Format the line printed after training: rows, optimizer steps, last loss, seconds and dev
-    metrics. For several seeds it has the number of students and the dev metrics instead."""
+    """Format the line printed after training. For one student it shows rows, optimizer steps, last
+    loss, seconds and dev metrics. For several seeds it shows the number of students and dev
+    metrics."""
     metrics = manifest.metrics
     if manifest.seeds:
         return f"{run}: {len(manifest.seeds)} {manifest.stage} students trained{_dev(metrics)}"
@@ -45,8 +46,7 @@ def trained(manifest: Manifest, run: Path) -> str:
 
 
 def _dev(metrics: Mapping[str, float]) -> str:
-    """Format the dev metrics of a run, each with its standard deviation over seeds if there is
-    one."""
+    """Format the dev metrics in `metrics`. A standard deviation over seeds follows its metric."""
     parts = []
     for name, words in _DEV_FIGURES.items():
         if name in metrics:

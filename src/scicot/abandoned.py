@@ -55,9 +55,8 @@ def discard(folder: Path, prefix: str) -> None:
 
 
 def _locked_in_place(handle: int) -> bool:
-    """Lock a file or folder that this process has just created, given its descriptor. Returns False
-    if the file or folder no longer exists. Before it was locked, another process may have taken it
-    for a leftover and removed it."""
+    """Lock the file or folder with the descriptor `handle`, which this process has just created.
+    Returns False if another process removed it, as a leftover, before it was locked."""
     with suppress(OSError):  # file systems without locks
         fcntl.flock(handle, fcntl.LOCK_EX)
     return os.fstat(handle).st_nlink > 0

@@ -291,18 +291,14 @@ class _Runner:
             self._unclear.append((row_request, TeacherError(str(error), certain=False)))
 
     async def _record_unclear(self, plan: Plan) -> None:
-        """Decide about the errors for which it is unclear whether the question caused them. If any
-        request was answered, the server works, so these errors become `error` rows. If no request
-        was answered, a single unclear error is decided by a probe: a harmless question of our own
-        (see Failures.settle). Several unclear errors stop the run, and no rows are written for
-        them."""
-        if self._answered:
+        """Write `error` rows for the errors of unclear cause, if their questions caused them."""
+        if self._answered:  # the server works, so the questions caused the errors
             for row_request, error in self._unclear:
                 self._job.reject_failed(row_request, error)
-        elif len(self._unclear) == 1:
+        elif len(self._unclear) == 1:  # a harmless question of our own shows what caused the error
             self._job.failures.hold(*self._unclear[0])
             await self._job.failures.settle(self._job.poll)
-        elif self._unclear:
+        elif self._unclear:  # stop the run, and write no rows for these errors
             _, error = self._unclear[-1]
             self._refused = StoppedEarly(
                 f"batch {plan.id}: none of {number_of(len(self._unclear), 'request')} was answered"

@@ -32,8 +32,8 @@ FOLDER = "batches"
 
 @dataclass(frozen=True)
 class Plan:
-    """A batch that is planned on disk: its name, the number of its requests, when it was sent
-    (`began`), and its id on the server. `began` and `id` are None until the batch is sent."""
+    """A batch that is planned on disk. `began` is the time just before the batch was sent, None
+    until then. `id` is the id that the server gave the batch, None until it was accepted."""
 
     path: Path  # path of the plan's .json file
     name: str

@@ -45,15 +45,14 @@ class Budget:
         return None if self.price is None else 0.0
 
     def waits(self, request: Request) -> bool:
-        """Return True if a request has to wait until requests in flight are answered. This is so if
-        its worst-case cost does not fit into the budget now. It may fit later: once requests in
-        flight are answered, their actual costs, which are lower, replace the worst-case costs that
-        were reserved for them."""
+        """Return True if the worst-case cost of `request` does not fit into the budget now, but may
+        fit once requests in flight are answered."""
+        # An answer usually costs less than the worst-case cost that was reserved for its request.
         return self._in_flight > 0 and not self._fits(self.worst(request))
 
     def reserve(self, request: Request, *, batched: bool = False) -> None:
-        """Reserve the worst-case cost of a request. Raises StoppedEarly if less than this is left
-        of --max-cost."""
+        """Reserve the worst-case cost of a request. Raises StoppedEarly if this cost is more than
+        what is left of --max-cost."""
         worst = self.worst(request, batched=batched)
         if not self._fits(worst):
             reserved = f" and ${self.reserved:.4f} set aside" if self.reserved > 1e-9 else ""

@@ -30,11 +30,11 @@ OUTPUT_TOKENS: dict[RationaleSource, int] = {"reply": 150, "thinking": 1200}
 class Estimate:
     """Estimated requests, tokens and cost of a run.
 
-    `requests` is the number of requests still to be sent, `already_done` the number of those that
-    need not be sent again. `output_tokens` is extrapolated from earlier replies, or from a typical
-    length if there are none. `most_output_tokens` is the maximum that --max-tokens allows. `cost`
-    and `most_cost` are the expected and the highest possible cost in dollars; `batched_cost` and
-    `batched_most_cost` are the same with the batch API. All four costs are None if the price is
+    `requests` counts the requests that are still to be sent. `already_done` counts the requests
+    that earlier runs finished. `output_tokens` is extrapolated from earlier replies, or from a
+    typical length if there are none. `most_output_tokens` is the maximum that --max-tokens allows.
+    `cost` and `most_cost` are the expected and the highest possible cost in dollars; `batched_cost`
+    and `batched_most_cost` are the same with the batch API. All four costs are None if the price is
     unknown.
     """
 
@@ -136,7 +136,7 @@ def estimate_cost(
 
 class _Survey:
     """Counts the requests and their characters, and keeps a uniform random sample of 20 requests
-    (reservoir sampling) whose tokens the server can count."""
+    (reservoir sampling)."""
 
     def __init__(self, work: Setup) -> None:
         self.requests = 0

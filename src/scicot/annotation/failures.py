@@ -1,10 +1,10 @@
 """Decide which failed requests become `error` rows: those whose question caused the failure.
 
-An error message does not always show whether the server rejects only this question or all
-questions. If it does not (TeacherError.certain is False), the error is held back: it is stored, but
-no row is written yet. Once a later request is answered, the server evidently works, so the question
-caused the error and its row is written. If no other request is left, or if many consecutive
-requests failed, a harmless question of our own (PROBE) is sent to find out.
+The server may have rejected a request because of its question, or it may reject all requests. If
+the error message does not show which (TeacherError.certain is False), the error is held back: it is
+stored, but no row is written yet. Once a later request is answered, the server evidently works. So
+the question caused the error, and the `error` row is written. If no other request is left, or if
+many consecutive requests failed, a harmless question of our own (PROBE) is sent to find out.
 """
 
 from __future__ import annotations

@@ -146,6 +146,8 @@ class Generation:
         else:
             follow_up = None
             self.work.budget.release(row_request.request)
+            # Not `poll`: in a worker task of the scheduler, its KeyboardInterrupt would end the
+            # event loop before the replies in flight have arrived.
             await self.failures.fail(row_request, outcome, self._end_if_stopping)
         if follow_up is not None:
             try:
@@ -248,10 +250,7 @@ class Generation:
             raise
 
     def _end_if_stopping(self) -> None:
-        """Raise StoppedEarly if the run is stopping, that is, if `poll` has raised an exception.
-        The scheduler's worker tasks call this instead of `poll` while they wait for a probe (the
-        harmless question of failures.py). In a worker task, a KeyboardInterrupt from `poll` would
-        end the event loop before the replies in flight have arrived."""
+        """Raise StoppedEarly if `poll` has raised an exception before."""
         if self._stopping:
             raise StoppedEarly("stopped before it was found out why requests fail")
 

@@ -3,9 +3,9 @@
 A server that gets more requests than it can process at once, such as a local one with a few slots,
 queues the rest. Then all answers are late, and those that take longer than --timeout are lost. A
 lower request rate does not help, but fewer requests in flight do. So the limit is halved if more
-than a fifth of the requests time out. It recovers like TCP's congestion window: it doubles until
-the next doubling would reach the limit that was too high, and then grows by one per `limit`
-answers.
+than a fifth of the requests time out. Then the limit recovers like TCP's congestion window. It is
+doubled if twice its value is below the limit at which the timeouts occurred, and otherwise raised
+by one. Each increase takes as many answers as the current limit.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class InFlight:
 
     def answered(self, sent_at: float) -> None:
         """Count an answer to a request that was sent at time `sent_at` (of `clock`). Requests that
-        were sent before the last change of the limit are ignored. Once `limit` of the others have
-        been answered, the limit is raised, unless it is `max_slots` already."""
+        were sent before the last change of `limit` are ignored. Once `limit` answers are counted,
+        `limit` is raised, but not above `max_slots`."""
         if sent_at < self._since:
             return
         self._answers += 1

@@ -106,9 +106,9 @@ def _thinking_of(reply: Reply, in_text: str) -> str:
 
 
 def _read_thinking(thinking: str, row: Rationale, settings: GenerateSettings) -> ParsedReply:
-    """Parse thinking as a rationale. Thinking of more than LONGEST characters is marked as
-    `too_long`. But if --max-rationale-tokens is given, and is at most LONGEST bytes at 4 bytes per
-    token, such thinking is cut to LONGEST characters and then parsed."""
+    """Parse thinking as a rationale. Long thinking is truncated first if --max-rationale-tokens
+    would shorten it anyway."""
+    # `read_thinking` reads no rationale from more than LONGEST characters.
     max_tokens = settings.max_rationale_tokens
     if max_tokens is not None and max_tokens * BYTES_A_TOKEN <= LONGEST:
         thinking = shorten(thinking, LONGEST)
@@ -133,9 +133,8 @@ def _rejection_reason(
 
 
 def _is_complete(parsed: ParsedReply) -> bool:
-    """Return True if a reply that was cut off at max_tokens is still usable, because its answer is
-    complete: a sentence announces the answer, or the model had already begun to write another
-    question, which is ignored."""
+    """Return True if a reply that was cut off at max_tokens is still usable: a sentence announces
+    the answer, or only a further question, which the model invented, was cut off."""
     return parsed.ran_on or (parsed.announced and parsed.conclusion is not None)
 
 

@@ -105,8 +105,7 @@ class Pace:
 
     @property
     def lets_some_through(self) -> bool:
-        """True unless the last _ENOUGH requests were all refused. While it is True, the scheduler
-        does not double the backoff of a refused request."""
+        """True unless the last _ENOUGH requests were all refused."""
         return self._in_a_row < _ENOUGH
 
     async def turn(self) -> None:
@@ -158,30 +157,25 @@ class Pace:
 
     def _refusals_to_hold(self) -> int:
         """Return the number of consecutive refusals after which the server's retry-after delays all
-        requests, not only the refused one. The number is at least _HOLD_AFTER. It is larger if the
-        server also refuses some requests between answers, so that a series of this length occurs by
-        chance with a probability of at most _HOLD_CHANCE."""
+        requests, not only the refused one."""
         answers, refusals = self._weights
         earlier = max(0.0, refusals - self._in_a_row)  # without the current row of refusals
         share = max(self._random, earlier / max(1.0, earlier + answers))
         if not share or not answers:
             return _HOLD_AFTER
+        # If the server refuses this share of the requests at random, a row of as many refusals has
+        # a probability of at most _HOLD_CHANCE.
         return max(_HOLD_AFTER, math.ceil(math.log(_HOLD_CHANCE) / math.log(share)))
 
     def _is_too_fast(self, now: float) -> bool:
-        """Return True if significantly more requests are refused than the server refuses at random,
-        that is, however low the rate is. The excess is the number of refusals minus the expected
-        number of random refusals. It must be at least the share _FEW of all outcomes. It must also
-        be at least _SURE standard deviations of the number of random refusals, plus 1.5 (2.5 while
-        the rate is unlimited).
-
-        The share of random refusals was measured by trials, which lower the rate (see trial.py). If
-        the last trial began _RETRIED or more seconds ago, this share counts as 0, so that refusals
-        start a new trial.
-        """
+        """Return True if significantly more requests are refused than the server would refuse at
+        any rate, however low."""
+        # The share of random refusals counts as 0 if it was measured long ago. Refusals then start
+        # a trial, which measures the share again.
         random_share = self._random if now - self._last_trial < _RETRIED else 0.0
         answers, refusals = self._weights
         expected = random_share * (answers + refusals)
+        # The refusals beyond the expected ones have to be significant, and more than a small share.
         least_excess = 1.5 if math.isfinite(self._limit.rate) else 2.5
         excess = refusals - expected - _SURE * math.sqrt(expected * (1 - random_share))
         return excess >= least_excess and refusals - expected >= _FEW * (answers + refusals)
@@ -242,13 +236,8 @@ class Pace:
             self._random = max(self._random, min(trial.share, trial.share_before))
 
     def _apply_allowances(self, allowances: tuple[Allowance, ...], now: float) -> None:
-        """Cap the rate at the remaining allowance divided by the seconds until its reset. This is
-        right both for limits that refill continuously and for limits that reset at once.
-
-        If the allowance does not cover another request, no request is sent until the reset, for at
-        most _LONGEST_HOLD seconds. An allowance that resets within a second sets no cap, since
-        reset times have a resolution of one second.
-        """
+        """Cap the rate so that each remaining allowance lasts until its reset. If an allowance is
+        used up, send no request until its reset, for at most _LONGEST_HOLD seconds."""
         caps = [math.inf]
         for allowance in allowances:
             if not math.isfinite(allowance.remaining + allowance.reset):
@@ -260,7 +249,9 @@ class Pace:
             )
             if remaining < 1:
                 self._held_until = max(self._held_until, now + min(allowance.reset, _LONGEST_HOLD))
-            elif allowance.reset > 1:
+            elif allowance.reset > 1:  # reset times have a resolution of one second
+                # This is right both for limits that refill continuously and for limits that reset
+                # at once.
                 caps.append(max(remaining / allowance.reset, 1 / _LONGEST_HOLD))
         if allowances:
             self._cap = min(caps)

@@ -96,7 +96,7 @@ class Scheduler:
             finally:
                 while self._writing:  # replies that have arrived are paid for, and are written soon
                     await asyncio.sleep(_IDLE_SECONDS)
-                for worker in workers:
+                for worker in workers:  # replies that are still in flight are lost
                     worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
 
@@ -111,8 +111,7 @@ class Scheduler:
             self._poll()
 
     async def _drain(self, workers: list[asyncio.Task[None]], patience: float) -> None:
-        """Wait until no request is in flight, for at most `patience` seconds. The caller then
-        cancels the workers, so later replies are lost."""
+        """Wait until no request is in flight, for at most `patience` seconds."""
         if self._in_flight:
             self._reporter.note(
                 f"stopping: waiting for {number_of(self._in_flight, 'reply', 'replies')} on the"
@@ -176,8 +175,8 @@ class Scheduler:
         return None
 
     async def _yield_to_loop(self) -> None:
-        """Yield to the event loop if _POLL_SECONDS have passed since the last time. Otherwise a
-        teacher that never awaits would starve other tasks and signal handlers."""
+        """Let other tasks run, if this method last did so more than _POLL_SECONDS ago."""
+        # A teacher that never awaits would starve other tasks and signal handlers.
         now = time.monotonic()
         if now - self._yielded_at > _POLL_SECONDS:
             self._yielded_at = now
@@ -189,7 +188,7 @@ class Scheduler:
         started, waited, (backoff, longest) = time.monotonic(), 0.0, _BACKOFF
         while True:
             await self._pace.turn()
-            if self._closing:
+            if self._closing:  # the run is stopping, so the request is not sent
                 return await self._forever()
             sent_at = time.monotonic()
             self._in_flight += 1
@@ -202,6 +201,7 @@ class Scheduler:
                 # Always wait a little, even if the server allows an immediate retry: otherwise all
                 # refused requests would come back at the same moment.
                 delay = max(busy.retry_after or 0.0, backoff * random.uniform(0.5, 1.0))
+                # no doubling while the server refuses some requests but answers others
                 if not (busy.limited and self._pace.lets_some_through):
                     backoff = min(2 * backoff, longest)
                 last_error = busy
@@ -212,7 +212,7 @@ class Scheduler:
                 return reply
             finally:
                 self._in_flight -= 1
-            if self._closing:
+            if self._closing:  # the request is not sent again
                 return await self._forever()
             waited += time.monotonic() - sent_at + delay
             if waited > self._settings.max_wait:
@@ -241,8 +241,7 @@ class Scheduler:
             await self._slots.acquire()
 
     async def _forever(self) -> Reply:
-        """Wait until this task is cancelled. This is called once the run is stopping, so that a
-        request is not sent again."""
+        """Wait until this task is cancelled."""
         await asyncio.Event().wait()
         raise AssertionError
 

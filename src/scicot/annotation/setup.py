@@ -60,9 +60,9 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
     """Read and check the inputs, load the teacher, and return what a run needs. Raises ScicotError
     if the run is impossible.
 
-    If earlier runs have finished the first questions of the input for `output`, these questions are
-    skipped without being parsed. With `only_counts` the teacher only has to count tokens, so it
-    needs no API key.
+    Earlier runs for `output` may have finished all questions at the start of the input. These
+    questions are skipped without being parsed. With `only_counts` the teacher only has to count
+    tokens, so it needs no API key.
     """
     settings, reporter, teacher = inputs.settings, inputs.reporter, inputs.teacher
     # Earlier versions sent batches without checking for gold answers. These batches are paid for,
