@@ -57,8 +57,8 @@ _PAGEOUT = 21  # MADV_PAGEOUT of sys/mman.h
 
 
 def keep_freed_memory(smaller_than: int = LARGEST_BLOCK) -> None:
-    """Make the C library keep freed memory for later allocations, in blocks of fewer bytes than
-    `smaller_than`.
+    """Make the C library keep freed blocks of fewer than `smaller_than` bytes for later
+    allocations.
 
     By default glibc returns large blocks to the system as soon as they are freed, and the system
     fills every new block with zeros. This makes inference on a CPU take up to 50 % longer. Does
@@ -126,8 +126,8 @@ def multiplies_int8() -> bool:
 
 
 def resolve_precision(precision: str, device: torch.device) -> torch.dtype:
-    """Return the dtype of a student's weights on a device. `precision` is "fp32", "bf16" or "auto":
-    bf16 on a GPU with bf16 instructions, else fp32.
+    """Return the dtype of a student's weights on a device. `precision` is "fp32", "bf16" or "auto".
+    "auto" is bf16 on a GPU with bf16 instructions, else fp32.
 
     fp16 is not offered, because T5's activations overflow in it.
     """

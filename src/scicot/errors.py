@@ -36,8 +36,8 @@ class InvalidRow(ScicotError):
 
 
 class StoppedEarly(ScicotError):
-    """Raised if work stops before its end. Running the same command again resumes it; so does an
-    API call that names the same output file."""
+    """Raised if work stops before its end. To resume the work, run the same command again, or
+    repeat the API call with the same output file."""
 
     exit_code = 75  # EX_TEMPFAIL, after which batch systems run the command again
 

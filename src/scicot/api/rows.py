@@ -43,7 +43,8 @@ def in_memory(value: Any) -> Iterable[Any] | None:
 
 
 class Spool:
-    """Writes rows in memory to files in a temporary folder, for functions that read files."""
+    """Writes rows that are in memory to files in a temporary folder, for functions that read
+    files."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -81,16 +82,15 @@ class Spool:
         return self.folder / ("rows.jsonl" if self._count == 1 else f"rows-{self._count}.jsonl")
 
     def keep(self, file: Any) -> Path:
-        """Move an output and its companion files, such as rows.rejected.jsonl, from the temporary
-        folder to a folder that is not deleted. Return the new path of the output."""
+        """Move `file` and its companion files, such as rows.rejected.jsonl, from the temporary
+        folder to a folder that is not deleted. Return the new path of `file`."""
         folder = Path(tempfile.mkdtemp(prefix="scicot-kept-"))
         for path in self.folder.glob(f"{Path(file).stem}*"):
             shutil.move(path, folder / path.name)
         return folder / Path(file).name
 
     def without_folder(self, text: str) -> str:
-        """Remove the path of the temporary folder from a message or a file name, because the folder
-        will be deleted."""
+        """Return `text`, a message or a file name, without the path of the temporary folder."""
         return text.replace(f"{self.folder}{os.sep}", "")
 
     def rows(self, file: Any) -> list[Row]:

@@ -77,8 +77,9 @@ def generate_rationales(
     """Ask a teacher to explain every question, like `scicot generate-rationales`.
 
     `teacher` is KIND:NAME, or an object with `name`, `ask` and `close`. With an `output`, a stopped
-    call is resumed by repeating it. Without an `output`, the accepted rows are returned. If the
-    call is stopped, the rows so far are saved in a file, which the message of StoppedEarly names.
+    call is resumed by repeating it. Without an `output`, the accepted rows are returned. If a
+    call without an `output` is stopped, its rows so far are saved in a file, and the message of
+    StoppedEarly names the file.
     """
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     if output is None and (settings or GenerateSettings()).batch:
@@ -213,11 +214,12 @@ def predict(
     reporter: Reporter | None = None,
     **options: Any,
 ) -> Predictions:
-    """Answer questions, like `scicot predict`, and write one prediction row for each, in order.
+    """Answer questions, like `scicot predict`. Each question gets one prediction row, in order.
 
     The models are run directories, runs on the Hub ("OWNER/NAME[@REVISION]"), or "hf:MODEL" for a
-    model that scicot has not trained. With an `output`, a stopped call is resumed by repeating it.
-    Without one, the rows are returned and no file is written.
+    model that scicot has not trained. With an `output`, the rows are written to this file, and a
+    stopped call is resumed by repeating it. Without an `output`, the rows are returned and no file
+    is written.
     """
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     options |= {"answer_model": answer_model, "rationale_model": rationale_model}

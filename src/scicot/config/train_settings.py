@@ -148,14 +148,14 @@ class TrainSettings:
 
     @property
     def answer_form(self) -> AnswerAs:
-        """The form of an answer student's output, "label" or "text". It is only meaningful after an
-        `answer_as` of "auto" has been resolved."""
+        """The form of an answer student's output, "label" or "text". It has no meaning while
+        `answer_as` is "auto"."""
         return "text" if self.answer_as == "text" else "label"
 
     @property
     def batch_rows(self) -> int | None:
-        """The number of rows in an optimizer step, or None if `batch_size` is in tokens. It is 32
-        while a `batch_size` of "auto" has not been resolved."""
+        """The number of rows in an optimizer step: None if `batch_size` is in tokens, and 32 if
+        `batch_size` is "auto"."""
         if self.batch_size == AUTO:
             return 32
         return self.batch_size if isinstance(self.batch_size, int) else None

@@ -43,9 +43,9 @@ class Completion:
 class BatchLimits:
     """Upper limits on an engine's batches.
 
-    Workers share `rows` and `tokens`. The limits on scoring (`encoded`, `scored` and `nodes`) do
-    not depend on the number of workers: they determine the shapes of batches, and another shape
-    changes the last digits of the scores.
+    The limits on generation (`rows` and `tokens`) are divided among the workers. The limits on
+    scoring (`encoded`, `scored` and `nodes`) do not depend on the number of workers. They determine
+    the shapes of batches, and a different shape changes the last digits of the scores.
     """
 
     rows: int  # texts generated at once by a worker

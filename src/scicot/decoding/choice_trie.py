@@ -19,9 +19,9 @@ class ChoiceTrie:
     """A batch of prefix tries, one row for each source. A row has one node for each prefix of the
     source's targets, and is padded to the longest row.
 
-    `rows` and `columns` list the nodes whose logits are needed: node i is in row rows[i] of the
-    batch, at position columns[i]. `parents` and `tokens` have one element for every
-    token of every target, in order.
+    `rows` and `columns` have one element for each node whose logits are needed: the row that
+    contains the node, and the position of the node in that row. `parents` and `tokens` have one
+    element for each token of each target, in order.
     """
 
     ids: Tensor  # rows x nodes: last token of each prefix

@@ -50,9 +50,9 @@ class ContinuousBatching:
     def write(
         self, texts: Sequence[Completion], prompts: Sequence[Prompt], decoding: Decoding
     ) -> None:
-        """Generate all texts, and store their tokens in them. The texts must be sorted by prefix
-        length, longest first. `prompts` is indexed by `Completion.source`. If this raises
-        torch.OutOfMemoryError, some of the texts are not `done` yet, and can be passed again."""
+        """Generate all texts, and store the tokens in `Completion.tokens`. `texts` must be sorted
+        by prefix length, longest first. `prompts` is indexed by `Completion.source`. After a
+        torch.OutOfMemoryError, the texts that are not `done` can be passed again."""
         waiting, max_tokens = deque(texts), decoding.max_new_tokens
         any_sampled = any(text.uniforms is not None for text in texts)
         sampling = (decoding.temperature, decoding.top_p) if any_sampled else None
@@ -117,8 +117,8 @@ class ContinuousBatching:
         waiting: deque[Completion],
         prompts: Sequence[Prompt],
     ) -> None:
-        """Encode waiting texts and put them into free slots. Does nothing while fewer than 1/_SHARE
-        of the slots are free, unless all waiting texts fit into the free slots."""
+        """Encode waiting texts and put them into free slots, if at least 1/_SHARE of the slots are
+        free or all waiting texts fit into the free slots."""
         free = [slot for slot, text in enumerate(slot_texts) if text is None]
         if len(free) < min(-(-len(slot_texts) // _SHARE), len(waiting)):
             return
@@ -177,8 +177,8 @@ class ContinuousBatching:
 
 
 def _compacted(slots: Slots, slot_texts: list[Completion | None]) -> list[Completion | None]:
-    """Move the unfinished texts to the first slots, if this at least halves the number of slots
-    that the next steps compute. Returns the text in each of these slots, None for an empty
+    """Move the unfinished texts to the first slots, if the next steps then compute at most half as
+    many slots. Returns the text in each slot that the next steps compute, None for an empty
     slot."""
     live = {slot: text for slot, text in enumerate(slot_texts) if text is not None}
     fewer = _size(len(live), _SLOTS)

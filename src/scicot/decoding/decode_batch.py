@@ -18,9 +18,9 @@ class DecodeBatch:
     """A batch of rows that started at the same step. It is also the `DecoderCache` of these rows
     (models/native/interface.py).
 
-    `prefixes` is the KV cache of the rows' encoded sources, and `starts` are their first decoder
-    inputs. `texts` holds an object for each row, by which the caller identifies the row. The caller
-    replaces it by None when the text is finished.
+    `prefixes` is the KV cache of the rows' encoded sources, and `starts` are the rows' first
+    decoder inputs. `texts` has one object of the caller for each row. The caller sets the object to
+    None when the row is finished.
     """
 
     def __init__(self, prefixes: PrefixCache, texts: Sequence[Any], starts: Sequence[int]) -> None:
@@ -35,8 +35,7 @@ class DecodeBatch:
 
     @property
     def width(self) -> int:
-        """The width of the prefix cache: the number of tokens in the longest prefix, with
-        padding."""
+        """The number of positions in each row of the prefix cache, including padding."""
         return self._prefixes.width
 
     @property

@@ -1,4 +1,4 @@
-"""Of the engines and precisions in which a student can run, select those that the user allows."""
+"""Select the engines and precisions in which a student can run as the user requests."""
 
 from __future__ import annotations
 

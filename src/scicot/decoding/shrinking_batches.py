@@ -38,9 +38,9 @@ class ShrinkingBatches:
     def write(
         self, texts: Sequence[Completion], prompts: Sequence[Prompt], decoding: Decoding
     ) -> None:
-        """Generate all texts, and store their tokens in them. The texts must be sorted by prefix
-        length, longest first. `prompts` is indexed by `Completion.source`. If this raises
-        torch.OutOfMemoryError, some of the texts are not `done` yet, and can be passed again."""
+        """Generate all texts, and store the tokens in `Completion.tokens`. `texts` must be sorted
+        by prefix length, longest first. `prompts` is indexed by `Completion.source`. After a
+        torch.OutOfMemoryError, the texts that are not `done` can be passed again."""
         if len(texts) == 1 and texts[0].uniforms is None:
             self._write_alone(texts[0], prompts, decoding.max_new_tokens)
         else:

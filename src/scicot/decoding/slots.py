@@ -32,8 +32,8 @@ class Slots:
     def __init__(
         self, like: Tensor, count: int, width: int, max_tokens: int, *, joint: bool
     ) -> None:
-        """Allocate slots with the same number of layers and heads, the same head size and the same
-        dtype as `like`, the `states` of a PrefixCache."""
+        """Allocate slots. The number of layers and heads, the head size, the dtype and the device
+        are those of `like`. `like` is the `states` of a PrefixCache."""
         layers, _, _, heads, _, size = like.shape
         self.count, self.width, self.max_tokens, self.joint = count, width, max_tokens, joint
         if joint:

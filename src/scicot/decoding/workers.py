@@ -39,9 +39,9 @@ class Workers:
             raise Stopped
 
     def map_parts(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
-        """Return work(part) for every part, in order. The parts are computed in parallel; there may
-        be at most as many as workers (`count`). If `work` raises an exception for a part, or the
-        caller is interrupted, the other parts are cancelled."""
+        """Return work(part) for every part, in order. The parts are computed in parallel.
+        `parts` may have at most `count` elements, one for each worker. If `work` raises an
+        exception for a part, or the caller is interrupted, the other parts are cancelled."""
         if len(parts) == 1:
             return [work(parts[0])]
         base, extra = divmod(self._cores, len(parts))

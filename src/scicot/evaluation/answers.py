@@ -48,7 +48,7 @@ class Answers:
     questions themselves. `per_character` is used for logs of lm-evaluation-harness (see
     lm_eval.answer_of). `reading` describes the fields of the files. `limit` is the maximum number
     of questions in the question file or, without one, of rows in each file. With `skip_invalid`, an
-    invalid row is skipped with a warning; without it, it raises InvalidRow.
+    invalid row is skipped with a warning. Otherwise, InvalidRow is raised.
     """
 
     def __init__(
@@ -309,8 +309,8 @@ def _answer_of(row: Row, question: Question, row_question: Question | None) -> R
 
 
 def _label_of(value: Any, question: Question) -> str | None:
-    """Return the label of the choice that the value of a "prediction" field names, by the rules for
-    gold answers (formats/gold.py); None for a blank value. Raises RowProblem if it names no choice
+    """Return the label of the choice that a prediction names, or None if the prediction is blank.
+    `value` is the content of the field "prediction". Raises RowProblem if `value` names no choice,
     or may name several."""
     if gold.is_blank(value):
         return None

@@ -62,11 +62,11 @@ def cheapest(
 ) -> Cheapest | None:
     """Find the cheapest system that is not significantly worse than the most accurate one.
 
-    The most accurate system is compared with every cheaper system, with Holm's correction over
-    these comparisons. A comparison in `comparisons` whose first system is the most accurate one is
-    reused. Systems that read given or shuffled rationales are excluded, and so are teachers that
-    were shown the gold answer. Returns None if fewer than two of the remaining systems have a known
-    cost.
+    First, systems that read given or shuffled rationales are excluded, and so are teachers that
+    were shown the gold answer. Then the most accurate remaining system is compared with every
+    cheaper remaining system, with Holm's correction over these comparisons. A comparison in
+    `comparisons` whose first system is the most accurate one is reused. Returns None if fewer than
+    two of the remaining systems have a known cost.
     """
     candidates = [system for system in systems if not system.oracle and not _is_shuffled(system)]
     with_cost = [system for system in candidates if system.cost is not None]

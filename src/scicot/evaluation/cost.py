@@ -54,8 +54,8 @@ class CostCounts:
         self._rows += 1
 
     def cost(self) -> Cost | None:
-        """Return the mean cost of the rows added so far. None if there are none, or if the cost of
-        any is unknown."""
+        """Return the mean cost of the rows added so far. Returns None if no row was added, or if
+        the cost of a row is unknown."""
         if not self._known or not self._rows or self._weights is None:
             return None
         total = sum(self._weights.values())
@@ -63,8 +63,8 @@ class CostCounts:
 
 
 def mean_cost(costs: Sequence[Cost | None]) -> Cost | None:
-    """Return the mean of `costs`, one for each seed of a system. None if there are none, or if one
-    is unknown (None)."""
+    """Return the mean of `costs`, which has one element for each seed of a system. Returns None if
+    `costs` is empty or contains None, an unknown cost."""
     known = [cost for cost in costs if cost is not None]
     if not known or len(known) < len(costs):
         return None

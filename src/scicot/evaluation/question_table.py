@@ -55,8 +55,8 @@ class QuestionTable:
 
 
 def _content(question: Question) -> bytes:
-    """Return a digest of the question's text, ignoring white space, and of the choices' texts. It
-    does not depend on the labels."""
+    """Return a digest of the question's text and the choices' texts. The digest does not depend on
+    the labels, nor on the amount of white space between the words of the question's text."""
     texts = [" ".join(question.question.split()), *(choice.text for choice in question.choices)]
     return hashlib.blake2b(
         "\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=16

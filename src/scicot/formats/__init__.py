@@ -100,9 +100,9 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
 
 
 def _several_questions(row: Row) -> str | None:
-    """Return the name of the field that lists the questions if a row holds several questions, as in
-    RACE's files. Another field of such a row lists the choices of each question. Return None for
-    other rows."""
+    """Return the name of the field that lists the questions of a row, as in RACE's files. Return
+    None if the row does not hold several questions."""
+    # Another field lists the choices of each question, and has as many elements.
     lists = {name: value for name, value in row.items() if isinstance(value, list) and value}
     sizes = {len(v) for v in lists.values() if all(isinstance(entry, list) for entry in v)}
     named = (name for name in lists if "question" in str(name).casefold())
@@ -141,8 +141,8 @@ def check_columns(row: Row, columns: FieldMapping) -> None:
 
 
 def is_unmapped_scicot_row(row: Row, columns: FieldMapping) -> bool:
-    """Return True if a row is in scicot's own schema and lacks the fields that --columns maps, so
-    that --columns does not apply to it. This happens if a table and a file of scicot's rows are
+    """Return True if a row is in scicot's own schema and lacks a field that --columns maps. The
+    option does not apply to such a row, which may occur if a table and a file of scicot's rows are
     given together."""
     return is_scicot_row(row) and bool(columns.missing(row))
 

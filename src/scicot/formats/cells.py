@@ -167,9 +167,9 @@ Marked = tuple[str, list[str], list[str]]  # (stem, labels, texts)
 
 
 def choices_in(text: str) -> Marked | None:
-    """Split a question that contains its choices, such as "stem (A) wood (B) copper", or has one
-    choice per line. Return (stem, labels, texts), where the stem is the question without its
-    choices. Return None if the text has another form."""
+    """Split a question whose text contains the choices. The choices may be in the same line, as in
+    "stem (A) wood (B) copper", or one per line. Return (stem, labels, texts): the question without
+    its choices, and the labels and texts of the choices. Return None if `text` has no choices."""
     text = _without_end(text, _CUE)
     for pattern in (_INLINE, _AT_LINES, _INLINE_SMALL, _AT_LINES_SMALL, _NUMBERED_LINES):
         found = _marked(text, pattern)
@@ -185,8 +185,8 @@ def choices_in(text: str) -> Marked | None:
 
 
 def _without_end(text: str, pattern: re.Pattern[str]) -> str:
-    """Remove the match of the pattern at the end of a text, if there is one, and white space before
-    it."""
+    """Remove trailing white space from `text`, then a match of `pattern` at the end, then trailing
+    white space again."""
     text = text.rstrip()
     match = pattern.search(text, max(0, len(text) - _LAST))
     return text[: match.start()].rstrip() if match else text
