@@ -29,9 +29,9 @@ _WRONG = re.compile(rf"({'|'.join(sorted(WRONG, key=len, reverse=True))})(?:[a-z
 
 @dataclass(frozen=True)
 class Family:
-    """The columns of the choices. Their names consist of a common prefix, which may be empty, and
-    consecutive labels, of which the first is A, 0 or 1. `columns` lists the names in the order of
-    `labels`."""
+    """Columns with one choice each. A column's name is the common `prefix`, which may be empty, and
+    the label of the choice. `labels` are consecutive and begin with A, 0 or 1. `columns` lists the
+    columns' names in the order of `labels`."""
 
     prefix: str
     labels: tuple[str, ...]

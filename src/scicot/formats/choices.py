@@ -42,8 +42,8 @@ class Listed:
 
 
 def scored(value: Any) -> Listed | None:
-    """Read choices from an object that maps their texts to scores. Those with the highest score are
-    right. Return None if the value is no such object."""
+    """Read choices from an object that maps the text of each choice to a score. The choices with
+    the highest score are right. Return None if `value` is not such an object."""
     if not isinstance(value, Mapping) or len(value) < 2:
         return None
     scores = list(value.values())

@@ -55,11 +55,13 @@ def is_sparse(
     `filled` maps column names to the cells that are not empty. `mapped` are the column names given
     by --columns.
 
-    A record is sparse in two cases:
-    - No filled cell is in a question column or a mapped column. The table has at least three
-      columns and there is one filled cell, or it is wide (_WIDE or more columns) and there are two.
-    - The table is wide, and the only filled cell is in a question column or a mapped column. Its
-      text is short and has no question mark ("Part B").
+    A record is sparse in three cases:
+    - One cell is filled. It is not in a question column or a mapped column, and the table has at
+      least three columns.
+    - Two cells are filled. Neither is in a question column or a mapped column, and the table is
+      wide (_WIDE or more columns).
+    - One cell is filled. It is in a question column or a mapped column, the table is wide, and the
+      cell's text is short and has no question mark ("Part B").
 
     Records of predictions are never sparse.
     """
@@ -108,11 +110,10 @@ def _typed(row: Row) -> Row:
 
 
 def _value(cell: str) -> Any:
-    """Parse a cell as JSON. Return None if it is blank. Return a cell that is not JSON unchanged,
-    so that from_row accepts or rejects it later."""
+    """Parse a cell as JSON. Return None for a blank cell, and the cell itself if it is not JSON."""
     if not cell.strip():
         return None
     try:
         return decode(cell.lower() if cell in ("True", "False") else cell)
     except ValueError:
-        return cell
+        return cell  # from_row of the record class accepts or rejects it

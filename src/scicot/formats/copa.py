@@ -6,7 +6,8 @@ choices is more likely its cause or its effect.
 
 "question" is only "cause" or "effect". It is replaced by COPA's sentence, "What was the cause of
 this?" or "What happened as a result?", and the premise becomes the context. The choices are
-labelled A and B, because COPA numbers them from 1 (choice1, choice2) but counts from 0 in "label".
+labelled A and B. Numbers would be ambiguous: COPA calls the choices "choice1" and "choice2", but
+"label" is 0 for choice1.
 """
 
 from __future__ import annotations

@@ -148,8 +148,8 @@ def labelled(
     gold: Gold = GOLD,
     used: Collection[str] = (),
 ) -> Row:
-    """Return the row in scicot's schema with these choices, and with the label on which its gold
-    fields agree. The fields in `used`, which have been read already, are left out."""
+    """Return the row in scicot's schema, with `choices` and with the gold label that `read_gold`
+    finds. The fields in `used`, which have been read already, are left out."""
     if reading.columns is not None and reading.columns.maps("answer"):
         gold = replace(gold, names=("answer",), secondary=(), bases={})
     if reading.in_columns:
@@ -166,10 +166,11 @@ def read_gold(
 ) -> tuple[str | None, str | None]:
     """Return (gold label, name of its field), or (None, None) if the row has no gold answer.
 
-    A gold field whose value names no choice is ignored if another gold field names one. Otherwise
-    RowProblem is raised, unless the field is one of `gold.secondary` and holds a list, an object or
-    a boolean. RowProblem is also raised if two fields name different choices, or if the answer is
-    ambiguous.
+    Values that name no choice are ignored if another gold field names a choice. A list, an object
+    or a boolean in a field of `gold.secondary` is always ignored if it names no choice.
+
+    Raises RowProblem if a value that is not ignored names no choice, if two fields name different
+    choices, or if the answer is ambiguous.
     """
     meanings: dict[str, Meaning] = {}
     unread_field = ""
@@ -200,9 +201,9 @@ def read_gold(
 
 
 def with_context(row: Row, reading: Reading = PLAIN, *, without: Collection[str] = ()) -> Row:
-    """Return the row with a "context", taken from the first field whose name stands for one, such
-    as "passage". A context that the row already has is kept. The fields in `without` are skipped,
-    since they have another meaning."""
+    """Return the row with its context as one text in the field "context". If that field has no text
+    yet, the text is taken from the first of the fields named in CONTEXTS, such as "passage", that
+    has one. The fields in `without` are skipped. If no field has a text, return `row` itself."""
     if not is_blank(row.get("context")) and isinstance(row["context"], str):
         if reading.recognised is not None:
             reading.recognised.context = reading.recognised.context or "context"

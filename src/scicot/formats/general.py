@@ -29,11 +29,12 @@ _FIRST_IS_RIGHT = "mc1targets"
 class _Found:
     """The choices of a row, and where they and the gold answer were found.
 
-    `used` are the fields from which the choices were read. `description` says in messages where
-    they are, such as "A-D". If the gold answer was found along with the choices, `answer_field` is
-    its field, `answer` the gold label (None if it is withheld), and `kind` the form of the answer,
-    such as "texts". Otherwise `answer_field` is "", and the gold answer is in the fields that
-    `gold` describes. `shuffled` is True if the choices were shuffled.
+    `used` are the names of the fields from which the choices were read. `description` names these
+    fields in messages, such as "A-D". `shuffled` is True if the choices were shuffled.
+
+    If the gold answer was found along with the choices, `answer_field` is the name of its field,
+    `answer` the gold label (None if it is withheld), and `kind` the form of the answer, such as
+    "texts". If not, `answer_field` is "", and the gold answer has to be read with `gold`.
     """
 
     choices: list[ChoiceRow]
@@ -98,8 +99,8 @@ def _question(row: Row) -> str | None:
 
 
 def _sentences(row: Row, question: str) -> str | None:
-    """Join the first two sentences of a row of SWAG to one context. Return None if the row has no
-    such sentences, if one of them is the question, or if there is a context already."""
+    """Join SWAG's fields "sent1" and "sent2" to one context. Return None if they are not
+    both strings, if one of them is the field `question`, or if the row has a field "context"."""
     names = fields.named(row, _SENTENCES)
     if len(names) < 2 or question in names or fields.named(row, ("context",)):
         return None

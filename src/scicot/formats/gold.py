@@ -7,11 +7,11 @@ Examples from public data sets, for the choices A "wood", B "copper", C "glass":
 The same rules apply in every format, and to predictions too (`read_choice`):
 
 1. A JSON string that is exactly a label is that label, whatever the texts of the choices are.
-2. A JSON integer is an index from 0. If it is too large for one, it may be a label or a text
-   (`_read_integer`).
+2. A JSON integer is an index from 0. An integer larger than the last index may be a label or the
+   text of a choice (`_read_integer`).
 3. Any other string is the text of a choice, a label in upper or lower case, or both ("B) copper").
-4. A string of digits that is neither is an index, if it is certain whether it counts from 0 or
-   from 1 (indices.py).
+4. A string of digits that is not a label or the text of a choice is an index, if it is certain
+   whether indices count from 0 or from 1 (indices.py).
 
 If a row has several gold fields (`gold_fields`), the answer is the choice that all of them allow.
 """
@@ -59,13 +59,13 @@ def _gold_fields(fields: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """The labels of the choices that a gold answer may refer to.
+    """The choices that a gold answer may refer to, given by their `labels`.
 
-    If the answer is ambiguous, `ambiguity` says why, and another gold field has to decide among the
-    labels. Otherwise `ambiguity` is "", and there is a single label, unless several choices have
-    the same text: then all their labels are listed, and the first is taken. `kind` is the form of
-    the answer, such as "labels" or "texts", for messages. `index` is True if the answer is, or may
-    be, an index.
+    If the answer is clear, `ambiguity` is "". `labels` then has one element, or several if the
+    answer is a text that several choices share; the first is then taken. If the answer is
+    ambiguous, `ambiguity` says why, and `labels` holds all candidates. `kind` is the form of the
+    answer, such as "labels" or "texts", for messages. `index` is True if the answer is, or may be,
+    an index.
     """
 
     labels: tuple[str, ...]
@@ -75,8 +75,8 @@ class Meaning:
 
 
 def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
-    """Return the choice that a gold answer or a prediction names, or all candidates if the value is
-    ambiguous. Return None if it names no choice."""
+    """Return the choice that `value`, a gold answer or a prediction, names. Return all candidates
+    if `value` is ambiguous, and None if it names no choice."""
     labels = [str(choice["label"]) for choice in choices]
     if isinstance(value, int) and not isinstance(value, bool):
         return _read_integer(value, labels, choices)
@@ -107,13 +107,13 @@ def _read_marked(
     text_with_mark: str, labels: Sequence[str], choices: Sequence[ChoiceRow]
 ) -> Meaning | None:
     """Read a label with brackets or punctuation: alone, as "(B)", or before the text of its choice,
-    as "B) copper". Return None if another text follows the label, since it may be an explanation or
-    a slip."""
+    as "B) copper". Return None for anything else."""
     match = _MARKED.fullmatch(text_with_mark)
     if match is None:
         return None
     found = [label for label in labels if label.strip().casefold() == match[1].casefold()]
     text = match[2].strip()
+    # A text other than the choice's own may be an explanation or a slip.
     if len(found) != 1 or (text and found[0] not in labels_of_text(text, choices, folded=True)):
         return None
     return Meaning((found[0],), kind="labels")
@@ -122,14 +122,8 @@ def _read_marked(
 def _read_integer(
     value: int, labels: Sequence[str], choices: Sequence[ChoiceRow]
 ) -> Meaning | None:
-    """Read an integer as an index from 0. If it is larger than the last index, read it as a label
-    or a text of a choice. Return None if it names no choice.
-
-    A label or text read in this way has an `ambiguity` if any label or text of the question is
-    itself a possible index. For example, with the labels 1 to 4, the integer 4 can only be a
-    label. But 1 to 3 would be read as indices, so it is unclear whether the field holds labels or
-    indices.
-    """
+    """Read an integer as an index from 0. An integer larger than the last index is read as a label
+    or as the text of a choice. Return None if the integer names no choice."""
     if value < 0:
         return None
     if value < len(labels):
@@ -138,6 +132,8 @@ def _read_integer(
     labels_named = (text,) if text in labels else labels_of_text(text, choices)
     if not labels_named:
         return None
+    # With the labels 1 to 4, the integer 4 can only be a label. But 1 to 3 would be read as
+    # indices, so it is unclear whether the field holds labels or indices.
     others = {*labels, *(choice["text"] for choice in choices if isinstance(choice["text"], str))}
     if others.isdisjoint(map(str, range(len(labels)))):
         return Meaning(labels_named, kind="texts")
@@ -197,8 +193,8 @@ def is_hidden(value: Any) -> bool:
 
 
 def unread(row: Mapping[str, Any], name: str, count: int) -> RowProblem:
-    """Return the RowProblem for a gold answer, in the field `name`, that names none of the row's
-    `count` choices."""
+    """Return the error for a row whose gold answer names no choice. `name` is the field of the gold
+    answer, `count` the number of choices."""
     value = row[name]
     parts = re.split(r"\s*(?:[,;&/|+]|\band\b|\bund\b)\s*", value) if isinstance(value, str) else []
     if len(parts) > 1 and all(re.fullmatch(r"[A-Za-z]|\d{1,2}", part) for part in parts):

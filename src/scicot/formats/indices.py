@@ -27,14 +27,13 @@ def meaning_of(
     base: Base | None = None,
     loose: bool = False,
 ) -> Meaning | None:
-    """Return the choice that the value of the gold field `name` refers to. Return None if it refers
-    to no choice. If the value is ambiguous, the result has an `ambiguity` and the labels of all
-    candidates.
+    """Return the choice that `value`, of the gold field `name`, refers to. If `value` is ambiguous,
+    the result has an `ambiguity` and the labels of all candidates. If `value` refers to no choice,
+    return None.
 
-    `base` is the number, 0 or 1, from which the indices of this data set count, if the data set
-    defines it. `loose` is True if the value comes from a table, where an integer may count from 0
-    or from 1. Without `loose`, a JSON integer counts from 0, unless --answer-index or, if
-    that is not given, `base` is 1.
+    Indices count from `reading.answer_index` or, if that is None, from `base`, the number that the
+    data set defines. If both are None, a string of digits may count from 0 or from 1. So may a JSON
+    integer if `loose` is True, for values from a table. Without `loose` it counts from 0.
     """
     if isinstance(value, float) and value.is_integer():
         # pandas and Parquet turn an integer column with missing values into floats.
@@ -79,17 +78,14 @@ def _index(number: int, choices: Sequence[ChoiceRow], base: Base) -> Meaning | N
 def _json_integer(
     number: int, choices: Sequence[ChoiceRow], name: str, reading: Reading
 ) -> Meaning | None:
-    """Read an integer as an index from 0, as docs/rows.md says. Return None if it names no choice.
-
-    One case is different: if the integer names no choice but is equal to the number of choices,
-    the file's indices may count from 1. The result is then the last choice, with an `ambiguity`,
-    unless other rows prove that indices count from 0.
-    """
+    """Read an integer as `read_choice` does, but return the last choice with an `ambiguity` if the
+    integer shows that the file's indices may count from 1."""
     meaning = read_choice(number, choices)
     if reading.tally is not None:
         _count(_tally(reading, name), number, choices)
     if meaning is not None or not choices or number != len(choices):
         return meaning
+    # If indices count from 1, the number of choices is the last index.
     if reading.tallies is not None and _tally_of(reading, name).zeros:
         return None  # the file counts from 0, so this index is out of range
     ambiguity = f"past the last index from 0, {number - 1}; do they count from 1? give {_OPTION}"
@@ -127,10 +123,9 @@ def _of_table(
 def _text_or_index(
     text: Meaning, indices: Sequence[Meaning], name: str, reading: Reading
 ) -> Meaning | None:
-    """Interpret a number that is the text of the choice `text` but may also be an index. `indices`
-    are the choices that the number refers to as an index from 0 and as an index from 1. The gold
-    answers in the other rows of the file decide. If they do not decide, the result has an
-    `ambiguity`."""
+    """Decide, from the evidence in the file's rows, whether a number means `text` (the choice with
+    this text) or one of `indices` (the choices with this index, from 0 or from 1). The result has
+    an `ambiguity` if the evidence is not sufficient."""
     if all(meaning.labels[0] in text.labels for meaning in indices):
         return text
     tally = _tally_of(reading, name)
@@ -142,10 +137,10 @@ def _text_or_index(
 
 
 def _choose_base(indices: Sequence[Meaning], tally: Tally) -> Meaning | None:
-    """Return the choice that an index refers to. `indices` holds the candidates: the choice if the
-    index counts from 0, and the choice if it counts from 1; either is left out if it is out of
-    range. If there are two, `tally`, the evidence in the file's rows, selects one. If the evidence
-    is not sufficient, the result has an `ambiguity`. Return None if there is no candidate."""
+    """Return the choice that an index refers to, None if `indices` is empty. `indices` holds up to
+    two candidates: the choice at this index counted from 0, then the choice counted from 1. If
+    there are two, `tally`, the evidence in the file's rows, selects one of them. If the evidence is
+    not sufficient, the result has an `ambiguity`."""
     if len(indices) < 2:
         return next(iter(indices), None)
     if tally.base is not None:

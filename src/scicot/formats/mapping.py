@@ -30,8 +30,8 @@ _SHOWN = 6  # columns listed in a message
 
 @dataclass(frozen=True)
 class Columns:
-    """The parsed value of --columns. `roles` maps the name of a role, such as "choices", to the
-    fields for it as the user wrote them, such as "A+B+C+D"."""
+    """The parsed value of --columns. For "choices=A+B+C+D", `roles` maps "choices" (a role, one of
+    ROLES) to "A+B+C+D"."""
 
     roles: Mapping[str, str]
 
@@ -70,7 +70,7 @@ class Columns:
         return value is not None and len(_fields(tuple(row), value, allow_several=True)) > 1
 
     def only(self, *roles: str) -> Columns | None:
-        """Return the mapping restricted to these roles, None if it contains none of them."""
+        """Return a mapping of these roles only. Return None if none of them is mapped."""
         selected = {role: field for role, field in self.roles.items() if role in roles}
         return Columns(selected) if selected else None
 
@@ -96,8 +96,8 @@ class Columns:
         ]
 
     def applied(self, row: Row) -> Row:
-        """Return the row with each mapped field renamed to its role, such as "question". If an
-        unmapped field has the same name as a mapped role, it is renamed to "original.NAME".
+        """Return the row with each mapped field renamed to its role, such as "question". An
+        unmapped field that already has the name of a mapped role is renamed to "original.NAME".
 
         Raises RowProblem if a field for the question or for its choices is missing.
         """
@@ -166,7 +166,7 @@ def _choices_of(cells: Mapping[str, Any]) -> Any:
 
 
 def _with_distractors(mapped: Row) -> Row:
-    """Remove the distractors, and the right answer if it is a text, from `mapped`. Return them
+    """Remove the distractors and a right answer that is a string from `mapped`, and return them
     under names that choice_columns.py recognises ("distractor1", "correct_answer")."""
     wrong = {f"distractor{n}": text for n, text in enumerate(mapped.pop("distractors"), start=1)}
     if isinstance(mapped.get("answer"), str):
@@ -176,10 +176,8 @@ def _with_distractors(mapped: Row) -> Row:
 
 @lru_cache(maxsize=1024)  # cached because nearly all rows of a file have the same fields
 def _fields(names: tuple[str, ...], value: str, *, allow_several: bool) -> tuple[str, ...]:
-    """Return the names of the fields in `value`, which the user mapped to one role. `names` are the
-    fields of the row. If `value` is itself the name of a field, or if the role takes a single
-    field, `value` is the only name. Otherwise it is split at "+", and ranges such as A-D are
-    resolved."""
+    """Split `value`, the fields of a role in --columns ("A+B", "A-D"), into names of fields. It is
+    not split if it is one of `names` (the row's fields), or if `allow_several` is False."""
     if value in names or not allow_several:
         return (value,)
     found: list[str] = []

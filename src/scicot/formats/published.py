@@ -37,10 +37,10 @@ from scicot.formats.reading import Base
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """The field names of a published data set. All of `fields` must be present, and `gold` is the
-    gold field; these names are in the form that `plain_name` returns. `base` is the number, 0 or 1,
-    from which gold answers count. `base` is None if gold answers are not indices, or if the data
-    set does not define the number."""
+    """The field names of a published data set, in the form that `plain_name` returns. A row has
+    this layout if `gold`, the gold field, and all of `fields` are present. `base` is the number, 0
+    or 1, from which gold answers count. `base` is None if gold answers are not indices, or if the
+    data set does not define the number."""
 
     fields: frozenset[str]
     gold: str

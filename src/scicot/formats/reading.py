@@ -93,10 +93,10 @@ class Reading:
         the rules for single rows apply (docs/rows.md).
     in_columns: the user mapped the choices to several columns, so numbers are read as in a table.
     ordered: accept only layouts that define the order of choices.
-    tally: a dict in which conversion counts, for each gold field, the answers that show whether
-        indices count from 0 or from 1. None: nothing is counted.
-    tallies: the counts of an earlier pass over the file, which decide how indices are read. None
-        if there was no such pass.
+    tally: for a first pass over a file, a dict to which a Tally of each gold field is added. None
+        if nothing is to be counted.
+    tallies: the `tally` of such a first pass, which decides how indices are read. None if there
+        was no first pass.
     recognised: filled with the names of the fields that were read, unless it is None.
     """
 

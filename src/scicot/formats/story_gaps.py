@@ -5,10 +5,10 @@
     {"obs1": "...", "obs2": "...", "hyp1": "...", "hyp2": "...", "label": 1}
     {"observation_1": "...", ..., "hypothesis_1": "...", ..., "label": 1}
 
-The Story Cloze Test (Mostafazadeh et al. 2016) has these fields, on the Hub in lower case and with
-underscores:
+The Story Cloze Test (Mostafazadeh et al. 2016), as published and on the Hub:
 
     InputSentence1..4, RandomFifthSentenceQuiz1..2, AnswerRightEnding
+    input_sentence_1..4, sentence_quiz1..2, answer_right_ending
 
 Rows have no field for the question, since it is always the same. Gold answers count from 1 in all
 of these layouts.

@@ -38,9 +38,9 @@ class Family:
     cpu_attention: str
 
     def lengths(self, lengths: Any) -> Any:
-        """Return the lengths to which the sequences of a batch are padded. `lengths` holds the
-        numbers of source and target tokens, shape (..., 2). If the family is `joined`, the result
-        is their sum, shape (..., 1); otherwise it is `lengths` itself."""
+        """Return the lengths of the sequences that have to be padded for a batch. `lengths` holds
+        the numbers of source and target tokens, shape (..., 2). Returns `lengths` itself or, if
+        the family is `joined`, the sum of the two numbers, shape (..., 1)."""
         return lengths.sum(axis=-1, keepdims=True) if self.joined else lengths
 
     def collate(self, rows: Sequence[Row], pad: int, multiple: int) -> dict[str, torch.Tensor]:

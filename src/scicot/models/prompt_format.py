@@ -50,8 +50,8 @@ class PromptFormat(Protocol):
         """Encode the prompts of inputs as token ids."""
 
     def targets(self, texts: Sequence[str], asks: str) -> list[Ids]:
-        """Encode target texts as token ids, each with an end token. `asks` is the `Input.asks` of
-        their inputs: "rationale" or "answer"."""
+        """Encode target texts as token ids, each with an end token. `asks` is the value of
+        `Input.asks` in the inputs that belong to these targets: "rationale" or "answer"."""
 
     def decode(self, rows: Sequence[Ids]) -> list[str]:
         """Decode rows of generated token ids to texts, without special tokens."""

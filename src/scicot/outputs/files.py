@@ -122,9 +122,9 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def counted_as_open() -> Iterator[None]:
-    """Count an open output in `stop.open_outputs` during the block. A signal that arrives during an
-    import ends the process at once only if this count is 0. Otherwise the process stops after the
-    import, when the output's rows can be flushed."""
+    """Count an open output in `stop.open_outputs` during the block."""
+    # A signal that arrives during an import ends the process at once if no output is open.
+    # Otherwise the process stops after the import, when the output's rows can be flushed.
     stop.open_outputs += 1
     try:
         yield

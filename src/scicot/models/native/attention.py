@@ -140,9 +140,9 @@ class PrefixCache:
         rows x 1 x query positions x prefix positions.
 
         `positions` (rows x query positions) are the positions of the queries in their sequences.
-        The mask is 0 for prefix tokens fewer than `window` positions before the query, and the
-        constant `NEVER` for other prefix tokens and for padding. If `window` is None, it is 0 for
-        all prefix tokens, with shape rows x 1 x 1 x prefix positions.
+        The mask is the constant `NEVER` for padding, and for prefix tokens `window` or more
+        positions before the query. It is 0 elsewhere. If `window` is None, only padding is masked,
+        and the shape is rows x 1 x 1 x prefix positions.
         """
         if not window:
             return self.mask

@@ -222,8 +222,8 @@ def _rotated(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
 
 def _rotations(rotary: Any) -> dict[str, tuple[Tensor, float]]:
     """Return the (frequencies, scaling factor) of the rotary positions for each layer type. The key
-    "" is for layers without a type. Only in Gemma do layer types have different values."""
-    if hasattr(rotary, "inv_freq"):
+    "" is for layers without a type."""
+    if hasattr(rotary, "inv_freq"):  # the same values for all layer types; only Gemma's differ
         rotary_parameters = rotary.inv_freq.float(), float(rotary.attention_scaling)
         return dict.fromkeys(("", "full_attention", "sliding_attention"), rotary_parameters)
     return {

@@ -18,7 +18,7 @@ PositionBias = Callable[[Tensor, int], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A source, split into the tokens to encode beforehand and the decoder's first input."""
+    """A source, split into a prefix to encode before decoding and the decoder's first input."""
 
     prefix: list[int]  # encoded once, into a PrefixCache
     start: int  # first decoder input: the start token, or a causal model's last source token

@@ -54,12 +54,12 @@ def linear(
 
     `dtype` is the precision of the matrix product: torch.float32, bfloat16 or, on CPUs, int8.
     `norm` is an RMSNorm to apply to the input first; `biases` are added to the outputs. With
-    `in_place`, weights that already have this dtype are not copied, since a large teacher would not
-    fit in memory twice.
+    `in_place`, weights that already have this dtype are not copied.
     """
     if biases:
         bias = torch.cat([bias.detach().float() for bias in biases])
         return _Biased(linear(weights, dtype, norm, in_place=in_place), bias)
+    # A large teacher would not fit in memory twice.
     if in_place and weights[0].dtype is dtype:
         return _InPlace([weight.detach() for weight in weights], norm)
     # A single weight is not copied, since an output layer is large.
@@ -80,12 +80,12 @@ def finer(dtype: torch.dtype) -> torch.dtype:
     """Return the dtype of the attention projections (Q, K, V and output) of a model whose other
     matrix products use `dtype`.
 
-    It is `dtype` itself, except for int8, whose rounding error is too large for attention scores
-    that are not scaled down. In place of int8 it is bf16, or fp32 on a CPU without bf16
-    instructions.
+    For int8, return bf16, or fp32 on a CPU without bf16 instructions. Return any other `dtype`
+    unchanged.
     """
     if dtype is not torch.int8:
         return dtype
+    # The rounding error of int8 is too large for attention scores that are not scaled down.
     return torch.bfloat16 if multiplies_bf16("cpu") else torch.float32
 
 

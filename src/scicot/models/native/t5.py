@@ -157,9 +157,8 @@ class _Distances:
 
 
 def _split_heads(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Split the last axis of x (rows x positions x width) into `shape`, (parts, heads, size).
-    Returns parts x rows x heads x positions x size. The parts are the Q, K and V that one matrix
-    product computes."""
+    """Split x (rows x positions x width) into parts, such as Q, K and V, and heads. `shape` is
+    (parts, heads, size). Returns parts x rows x heads x positions x size."""
     return x.view(*x.shape[:2], *shape).permute(2, 0, 3, 1, 4)
 
 
