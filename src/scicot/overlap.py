@@ -55,9 +55,9 @@ class Overlap:
 
     @property
     def is_of_templates(self) -> bool:
-        """True if the texts that also occur in the other set seem to come from templates. Each such
-        text must belong to several counted questions with different contexts or choices, and no
-        counted question may itself be in the other set."""
+        """True if the shared texts (those that also occur in the other set) seem to come from
+        templates. Each shared text must belong to several different counted questions, and none of
+        these questions may occur in the other set."""
         return not self.same_question and all(
             len(questions) > 1 for questions in self.by_text.values()
         )

@@ -83,11 +83,11 @@ def build_prompt(
 ) -> Prompt:
     """Build the request for one rationale of a question.
 
-    With `reveal_answer` the request includes the gold answer as a hint. `template` is the user's
-    own text, which replaces the built-in system and user texts. Its placeholders are {question},
-    {choices}, {context} and, with `reveal_answer`, {answer}; "{{" and "}}" stand for braces.
-    `examples` are few-shot examples from `build_example`. Raises ScicotError if the answer is to be
-    revealed but the question has none, or if the template is invalid.
+    With `reveal_answer` the request includes the gold answer as a hint. `template` replaces the
+    built-in prompt, both its system and its user text. Its placeholders are {question}, {choices},
+    {context} and, with `reveal_answer`, {answer}; "{{" and "}}" stand for braces. `examples` are
+    few-shot examples from `build_example`. Raises ScicotError if `template` is invalid, or if
+    `reveal_answer` is True and the question has no gold answer.
     """
     if reveal_answer and question.answer is None:
         raise ScicotError(

@@ -39,8 +39,8 @@ class Reporter(Protocol):
         `Task` whose `advance` reports progress."""
 
     def stops_deferred(self) -> AbstractContextManager[None]:
-        """Return a context manager within which a request to stop (a signal) does not interrupt a
-        step. The next `advance` of a task raises it as KeyboardInterrupt."""
+        """Return a context manager that defers a request to stop (a signal) to the end of a step.
+        The next call of `Task.advance` then raises KeyboardInterrupt."""
 
 
 class _SilentTask:
@@ -82,8 +82,8 @@ class Speed:
 
     @property
     def per_second(self) -> float:
-        """The average growth of the count per second, from the record at the beginning of the last
-        `seconds` seconds to the newest one. 0.0 if there is only one record."""
+        """The average growth of the count per second, over about the last `seconds` seconds. 0.0 if
+        there is only one record."""
         (start, first_count), (now, count) = self._moments[0], self._moments[-1]
         return (count - first_count) / (now - start) if now > start else 0.0
 

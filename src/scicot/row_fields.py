@@ -31,13 +31,14 @@ def string_field(row: Mapping[str, Any], name: str, default: str | None = None) 
 
 
 def model_text_field(row: Mapping[str, Any], name: str, *, blank: bool = False) -> str:
-    """Return the field `name` of a row, a text that a model wrote, with lone surrogates replaced by
-    U+FFFD.
+    """Return the field `name` of a row, which holds a text that a model wrote. Lone surrogates
+    (halves of a character) are replaced by U+FFFD.
 
-    Such a surrogate is half a character, left by a proxy that cut the reply there. The rest of the
-    reply was paid for, so it is used. Raises RowProblem if the field is missing or no string, or if
-    it is empty and `blank` is False.
+    Raises RowProblem if the field is missing, if it is not a string, or if it is blank and `blank`
+    is False.
     """
+    # A proxy that cut off a reply may have left half a character at its end. The rest of the reply
+    # was paid for, so it is used.
     return whole_characters(_string_value(row, name, blank=blank))
 
 

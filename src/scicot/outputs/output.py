@@ -140,8 +140,9 @@ def check_continues(
     companions: Sequence[str] = (),
     defaults: Mapping[str, Any] | None = None,
 ) -> None:
-    """Raise ScicotError if `open_output`, with the same arguments, would refuse to continue the
-    existing output because it was made by another command or with other settings."""
+    """Check that `open_output`, with the same arguments, could continue the output `path`. Raises
+    ScicotError if `path` was made by another command or with other settings, or if it has no state
+    file."""
     check_beside(path)
     for file in (path, *(beside(path, suffix) for suffix in companions)):
         if file.is_file() and holds_something(file):

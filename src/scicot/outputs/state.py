@@ -18,9 +18,9 @@ def state_path(path: Path) -> Path:
 
 
 def own_state(path: Path) -> Row | None:
-    """Return the content of the state file of the output `path`, or None if there is none. Raises
-    ScicotError if it cannot be read, or if scicot's files beside the output fail `check_beside`,
-    for example because one of them is a symbolic link."""
+    """Return the content of the state file of the output `path`, or None if there is no state file.
+    Raises ScicotError if the state file cannot be read, or if a file that scicot keeps beside
+    `path` is a symbolic link or of the wrong type (see `check_beside`)."""
     check_beside(path)
     return read_state(state_path(path))
 
@@ -46,9 +46,10 @@ def differences(
 ) -> list[str]:
     """List the settings that differ between `old` and `new`, each as "name: was OLD, is NEW".
 
-    A setting that is missing from `old` or `new` has its value in `defaults`, or else None. So an
-    output of an older scicot without this setting can be continued.
+    A setting that is missing from `old` or `new` is taken from `defaults`. If it is missing there
+    too, its value is None.
     """
+    # An output of an older scicot, which did not have a setting yet, can still be continued.
     old, new = {**(defaults or {}), **old}, {**(defaults or {}), **new}
     return [
         f"{name}: was {old.get(name)!r}, is {new.get(name)!r}"

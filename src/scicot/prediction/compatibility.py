@@ -21,8 +21,9 @@ _WRITING = (Stage.RATIONALE, Stage.SHARED)
 def check_runs(
     answer_models: Sequence[Name], rationale_models: Sequence[Name], settings: PredictSettings
 ) -> tuple[list[Run], list[Run]]:
-    """Return two lists: the runs that answer, and the runs that write rationales for them. Raises
-    ScicotError if a required run is missing, or if a given one would not be used."""
+    """Return two lists: the runs of `answer_models`, and the runs of `rationale_models`, with their
+    fold students if `settings.with_folds`. Raises ScicotError if these runs cannot be used
+    together, for example if an answer model reads rationales and there is no rationale model."""
     if not answer_models and not rationale_models:
         raise UsageError("nothing to predict with; give --answer-model RUN")
     rationales = [check_run(name, "--rationale-model", *_WRITING) for name in rationale_models]
@@ -42,9 +43,8 @@ def _answering_run(name: Name) -> Run:
 
 
 def _check_source(answer: Run, rationales: Sequence[Run], source: str) -> None:
-    """Check an answer run together with the rationale runs and `source`, the value of
-    --rationale-from. Raises ScicotError if the answer run needs a rationale run and there is none,
-    or if it cannot use the given rationale runs or `source`."""
+    """Raise ScicotError if an answer run cannot be used with these rationale runs, or with
+    `source`, the value of --rationale-from."""
     model = f"--answer-model {answer.location}"
     reads, writes = FORMS[answer.stage].reads_rationale, FORMS[answer.stage].writes_rationale
     if reads and not writes and source == "student" and not rationales:
@@ -64,8 +64,7 @@ def _check_source(answer: Run, rationales: Sequence[Run], source: str) -> None:
 
 
 def _check_together(answers: Sequence[Run], rationales: Sequence[Run]) -> None:
-    """Raise UsageError if several answer models cannot be averaged: if some read rationales and
-    some do not, or if one writes its own rationale and no rationale model is given."""
+    """Raise UsageError if the probabilities of several answer models cannot be averaged."""
     if len(answers) < 2:
         return
     if len({FORMS[run.stage].reads_rationale for run in answers}) > 1:
@@ -127,9 +126,8 @@ def check_settings(
 
 
 def _check_weigh(answers: Sequence[Run], rationales: int) -> None:
-    """Raise ScicotError if --weigh confidence cannot be used. It needs at least two rationales per
-    question (`rationales` is their number) and an answer run. For every answer run, train-answer
-    must have fitted the exponent of the confidence."""
+    """Raise ScicotError if --weigh confidence cannot be used with these answer runs, or with
+    `rationales`, the number of rationales per question."""
     if rationales < 2:
         raise UsageError("--weigh confidence: weighs several rationales; give --samples as well")
     if not answers:

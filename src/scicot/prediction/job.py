@@ -54,11 +54,12 @@ def predict(
     """Answer every question of a file, and write one prediction row for each, in the order of the
     file.
 
-    An answer model that reads rationales reads those of all `rationale_model`s. It needs at least
-    one, unless it can write rationales itself (method "shared") or `settings.rationale_from` is not
-    "student". The probabilities of several answer models are averaged. Without an `answer_model`
-    the output is rationale rows. A repeated call resumes after the rows in `output`. Raises
-    ScicotError for errors that the user can fix, such as a run that was trained for another stage.
+    An answer model that reads rationales reads the rationales of all models in `rationale_model`.
+    `rationale_model` may be None if the answer model writes rationales itself (method "shared"), or
+    if `settings.rationale_from` is not "student". The probabilities of several answer models are
+    averaged. Without an `answer_model` the output is rationale rows. A repeated call resumes after
+    the rows in `output`. Raises ScicotError for errors that the user can fix, such as a run that
+    was trained for another stage.
     """
     settings = settings or PredictSettings()
     reporter = reporter or LogReporter()
@@ -209,9 +210,8 @@ class _Job:
     def _check_done(
         self, window: Sequence[QuestionPair], existing: Iterator[tuple[str, Row]]
     ) -> int:
-        """Return how many rows of the window are already in the output. `existing` yields the
-        output's rows from the window's first one on. Raises ScicotError unless these rows belong to
-        the window's questions, in order."""
+        """Take from `existing` the rows that belong to `window`, and return their number. Raises
+        ScicotError if a row does not match the question that is expected at its place."""
         expected = [
             question for question, _ in window for _ in range(self._students.plan.rows_each)
         ]
@@ -246,15 +246,15 @@ class _Job:
 def _question_pairs(
     rows: sources.Rows[Question], shift: int, questions: Iterator[Question]
 ) -> Iterator[QuestionPair]:
-    """Return pairs of questions: a question to answer, and the source, which is the question whose
-    rationales are used.
+    """Return a pair for each of `questions`, which are the unique questions of `rows`: the question
+    to answer, and the question whose rationales are used.
 
-    `questions` are the unique questions of `rows`. If `shift` is 0, each question is its own
-    source. Otherwise the source is the question `shift` places later; after the last question the
-    first one follows. To find the sources, `rows` is read again.
+    If `shift` is 0, both are the same question. Otherwise the second is the question `shift` places
+    after the first. The first question of `rows` follows the last.
     """
     if not shift:
         return ((question, question) for question in questions)
+    # These questions come in another order, so `rows` is read again.
     rationale_sources = chain(
         islice(sources.unique(rows, None), shift, None), islice(sources.unique(rows, None), shift)
     )
@@ -262,18 +262,14 @@ def _question_pairs(
 
 
 def _rotation(total: int | None, settings: PredictSettings) -> int:
-    """Return the shift for --rationale-from shuffled: each question is answered with the rationales
-    of the question this many rows later.
-
-    The shift is about half the number of rows, since neighbouring questions are often similar, plus
-    the seed. No question gets its own rationales, and each question's rationales are used once. The
-    shift does not depend on the window size. Raises UsageError for a pipe (`total` is None) and for
-    fewer than two questions.
-    """
+    """Return the `shift` of `_question_pairs` for --rationale-from shuffled, from 1 to `total` - 1.
+    Raises UsageError if `total` is None (a pipe) or less than 2."""
     if total is None:
         raise UsageError("--rationale-from shuffled: reads the questions twice; give a file")
     if total < 2:
         raise UsageError("--rationale-from shuffled: takes two questions at least")
+    # The seed plus about half of `total`, since neighbouring questions are often similar. The shift
+    # must not depend on the window size.
     return 1 + (total // 2 - 1 + settings.seed) % (total - 1)
 
 

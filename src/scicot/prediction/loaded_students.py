@@ -51,8 +51,9 @@ class LoadedStudents:
         return {run.identity: str(self._engine(run)) for run in self._runs}
 
     def restore(self, engines: Mapping[str, str]) -> None:
-        """Use the engines that an earlier call recorded (see `engines`), unless the user requested
-        others. A new speed measurement must not change the answers of a resumed output."""
+        """For each run, use the engine and precision that are recorded in `engines`, unless the
+        user requested others. `engines` is the result of `engines()` in an earlier call."""
+        # A new measurement of speeds must not change the answers of a resumed output.
         for run in self._runs:
             spec, request = EngineSpec.parse(engines.get(run.identity, "")), self._request(run)
             same_engine = request.engine in ("auto", spec.engine)

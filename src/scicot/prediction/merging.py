@@ -209,21 +209,20 @@ def _maker_and_sample(location: str, row: Row) -> tuple[Any, int]:
 
 
 def _provenance_of(parts: Sequence[Path]) -> Row:
-    """Return the entry "students" of the parts' state files as {"students": ...}, or {} if none has
-    it. The first one found is enough, since all parts were made by the same runs."""
+    """Return {"students": ...} from the first part whose state file has the entry "students", or {}
+    if no state file has this entry."""
     for part in parts:
         state = read_state(state_path(part)) or {}
-        if "students" in state:
+        if "students" in state:  # the same in all parts, which were made by the same runs
             return {"students": state["students"]}
     return {}
 
 
 def _settings_of(files: Sequence[Path]) -> Row | None:
-    """Return the settings that all parts were made with, as a run without shards records them.
-    Parts without a state file are not checked; if no part has one, return None.
+    """Return the settings with which all parts were made, without those that only shards have. If
+    no part has a state file, return None. Otherwise, parts without a state file are ignored.
 
-    Raises ScicotError for a part that is not finished, or whose settings differ from those of the
-    parts before it.
+    Raises ScicotError if a part is not finished, or if the settings of two parts differ.
     """
     common: Row | None = None
     first = files[0]  # the first part that has a state file

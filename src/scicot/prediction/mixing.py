@@ -28,9 +28,8 @@ def mix(
     the votes are used. If `confidence_power` is above 0, confident entries weigh more in the
     average (see `answering.confidence_weights`).
 
-    `without` is empty, or its only entry is the probabilities without a rationale. In the second
-    case, the result is (1 - weight) x the combined probabilities + weight x those without a
-    rationale.
+    `without` is empty, or has one entry: the probabilities without a rationale. If it has an entry,
+    the result is (1 - weight) x the combined probabilities + weight x this entry.
 
     An entry is None if a score was not a number. If any entry of the two arguments is None, the
     answer has no label.

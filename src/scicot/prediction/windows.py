@@ -25,12 +25,11 @@ Item = TypeVar("Item")
 def windows(
     items: Iterable[Item], size: int, idle: Callable[[float], bool] | None = None
 ) -> Iterator[list[Item]]:
-    """Yield the items in windows: lists of `size` items.
+    """Yield the items in windows: lists of `size` items. The last window may be shorter.
 
-    The last window may be shorter. A window is also shorter if no further item arrives within
-    PATIENCE_SECONDS of its first one. This needs `idle(seconds)`, which waits for an item and
-    returns True if none arrives in time; without it, every window is filled. If `items` raises a
-    ScicotError, the items before it are yielded first.
+    `idle(seconds)` waits for the next item, and returns True if none arrives in this time. With
+    `idle`, a window also ends when PATIENCE_SECONDS have passed since its first item and no further
+    item is waiting. If `items` raises a ScicotError, the items before the error are yielded first.
     """
     stream = iter(items)
     problem: ScicotError | None = None

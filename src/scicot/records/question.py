@@ -110,8 +110,8 @@ class Question(Struct, frozen=True):
 
     def without_rationale(self) -> Question:
         """Return a copy of the question whose `extra` lacks the fields that a rationale row adds.
-        "fold" is removed only if a student wrote the row; otherwise it is a field of the user's
-        file."""
+        If a student wrote the rationale, "fold" is one of these fields."""
+        # In any other row, "fold" is a field of the user's file.
         by_student = str(self.extra.get("teacher")).startswith(STUDENT)
         return self.without((*RATIONALE_FIELDS, "fold") if by_student else RATIONALE_FIELDS)
 

@@ -3,12 +3,20 @@
     Wood insulates. Since metal conducts, the answer is (B) spoon.
                                                         |-------|   Claim ("B",), explicit
 
-The diagram shows a `Claim`: the part of the text that announces a choice. Most claims follow "is",
-a colon or a verb such as "pick" ("the answer is B", "I would pick B", "the metaphor is: (B)"),
-precede words such as "is the best option", or are a label alone in its sentence. Others are phrases
-of languages.py, corrections (corrections.py), a later "This is the correct answer", and a choice
-with its label at the end of the text. Anywhere else ("(A) is much too long", a list of the options)
-a choice is mentioned but not announced.
+The diagram shows a `Claim`: the part of the text that announces a choice. A choice is announced
+
+    after a verb such as "pick": "I would pick B"
+    after "is" or a colon, if the word "answer" comes before: "the answer is B"
+    after "is" or a colon, if its label is marked (see `Mention`): "the metaphor is: (B)"
+    before words such as "is the best option"
+    if its label is a sentence of its own
+    if its text and label end the last sentence: "... so it is copper (B)."
+    if the next sentence is "This is the correct answer."
+    by a correction: "No, wait: it must be (B)" (corrections.py)
+    by a phrase in another language (languages.py)
+
+Anywhere else ("(A) is much too long", a list of the options) a choice is mentioned but not
+announced.
 """
 
 from __future__ import annotations
@@ -166,13 +174,13 @@ def sentences(mentions: Mentions) -> list[Sentence]:
 
 
 def _closing(mentions: Mentions, start: int, end: int, claims: list[Claim]) -> list[Claim]:
-    """Return a list with a claim if text[start:end], the last sentence of a text, ends with a
-    choice and its label, as in "... so it is copper (option B).". Return [] if the sentence has
-    `claims` already or denies something. Also return [] if it has several labels, because it then
-    compares choices: "not 24 tons (A) or 24 ounces (C)."."""
+    """Return the claim of text[start:end], the last sentence of a text, if it ends with the text
+    and the label of a choice, as in "... so it is copper (option B).". Return [] if the sentence
+    has `claims` already, denies something, or names several labels."""
     found = mentions.text_with_label(start, end)
     if claims or found is None or _SPEAKS_AGAINST.search(mentions.text, start, end):
         return []
+    # A sentence with several labels compares choices: "not 24 tons (A) or 24 ounces (C)."
     if len(mentions.marked_in(start, end)) > 1:
         return []
     return [Claim(found.start, found.end, found.labels, explicit=False)]
@@ -189,16 +197,15 @@ def _referred(mentions: Mentions, start: int, end: int, previous: Sentence) -> l
 
 
 def _contradicted(mentions: Mentions, found: list[Sentence]) -> list[Sentence]:
-    """Make every claim undecided that is contradicted by the next sentence. Returns `found`.
-
-    A claim at the end of a sentence is contradicted if the next sentence in the same line is the
-    text of another choice, as in "The answer is A. Copper." where copper is not A.
-    """
+    """Make each claim undecided if the next sentence contradicts it, as in "The answer is A.
+    Copper." where copper is not A. Changes and returns `found`."""
     for number, sentence in enumerate(found[:-1]):
         next_sentence = found[number + 1]
         between = mentions.text[sentence.end : next_sentence.start]
         if not sentence.claims or "\n" in between or next_sentence.claims:
             continue
+        # Only a claim at the end of its sentence can be contradicted, and only if the next sentence
+        # is the text of a choice in the same line.
         last = sentence.claims[-1]
         full_labels = mentions.whole_text(next_sentence.start, next_sentence.end)
         is_last = not mentions.text[last.end : sentence.end].strip(" .*_")
@@ -292,7 +299,7 @@ def _after_cues(
 
 class _Occurrences:
     """The positions at which a pattern matches in a sentence. They are found once, and then used
-    for every cue in the sentence (a word or mark that may introduce a choice)."""
+    for every cue of the sentence. A cue is a word or mark that may introduce a choice."""
 
     def __init__(
         self,

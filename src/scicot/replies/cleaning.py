@@ -123,13 +123,9 @@ def _cut_verdict(
     conclusion: Conclusion,
     question: Question,
 ) -> None:
-    """Shorten the verdict (the sentence in `texts` that states the answer without announcing it) to
-    its reasons, or to "" if it gives none. Nothing is cut if too little text would be left.
-
-    A closing "Therefore, paper is the most flexible" is such a verdict, and so is an opening "Yes,
-    the sentence is a run-on" that only restates the question. Other sentences that name one choice
-    belong to the reasoning ("Sunlight is a kind of energy.") and stay.
-    """
+    """Shorten the verdict in `texts` to its reasons, or to "" if it gives none. The verdict is the
+    sentence that states the answer without announcing it, such as a closing "Therefore, paper is
+    the most flexible". It may stay whole, for example if too little text would be left."""
     sentence, label = conclusion.sentence, conclusion.label
     if sentence is None or label is None:
         return
@@ -142,6 +138,8 @@ def _cut_verdict(
         if count_words(remaining) >= _ENOUGH and not _restates(remaining, question):
             texts[index] = reasons
     elif not _restates(sentence.text, question):
+        # "Sunlight is a kind of energy." belongs to the reasoning. "Yes, the sentence is a run-on"
+        # only restates the question, and so is a verdict.
         return
     elif conclusion.by_label:
         # If the rest concludes another choice, the options are discussed one by one.

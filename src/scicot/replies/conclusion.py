@@ -45,8 +45,8 @@ class Conclusion(NamedTuple):
     """The choice that a text gives as the answer: its `label`, or None if there is no single one.
 
     `announced` is True if a sentence announces an answer ("the answer is B"). Otherwise `sentence`
-    is the opening or closing sentence that names this choice and no other, and `by_label` is True
-    if it names the choice by its label and not only by its text.
+    is the opening or closing sentence from which the choice was derived. `by_label` is True if this
+    sentence names the choice by its label, and False if it names only the text of the choice.
     """
 
     label: str | None = None
@@ -64,15 +64,18 @@ def is_chatter(text: str) -> bool:
 def conclusion_of(mentions: Mentions, reply_sentences: Sequence[Sentence]) -> Conclusion:
     """Find the choice that these sentences give as the answer.
 
-    The last sentence that announces an answer counts, but an explicit announcement ("the answer is
-    (B)") takes precedence over a weaker one ("the metaphor is (B)").
+    The last explicit announcement counts ("the answer is (B)"). If there is none, the last weaker
+    announcement counts ("the metaphor is (B)").
 
-    Some models, such as Llama-2, often announce no answer: "(B) gum is stickier than (A) gold",
-    "Yes, the sentence is a run-on". Then two sentences are searched, in this order: the closing
-    one, if it has a word such as "therefore", and the opening one. The first that names exactly one
-    choice by its label counts; labels after "than" are ignored. If neither does, the first counts
-    that begins with the text of a choice ("Copper, not wood.") or names exactly one choice by its
-    text. A sentence with a word such as "not" counts only if it begins with the text of a choice.
+    Some models, such as Llama-2, often announce no answer. Then the closing sentence is searched,
+    if it has a word such as "therefore", and after it the opening sentence:
+
+    1. The first of them that names exactly one choice by its label counts, as in "(B) gum is
+       stickier than (A) gold". Labels after "than" are ignored.
+    2. If neither does, the first of them counts that begins with the text of a choice ("Copper, not
+       wood.") or names exactly one choice by its text ("Yes, the sentence is a run-on").
+
+    A sentence with a word such as "not" counts only if it begins with the text of a choice.
     """
     claims = [claim for sentence in reply_sentences for claim in sentence.claims]
     if claims:

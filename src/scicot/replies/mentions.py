@@ -136,8 +136,8 @@ class Mentions:
         }
 
     def labelled_spans(self) -> list[tuple[int, int]]:
-        """Return the (start, end) of each label that is followed by the text of its own choice, as
-        in "(B) copper", in order. Such a span must not be split between two sentences."""
+        """Return the (start, end) of each label with the text of its choice, such as "(B) copper",
+        ordered by position."""
         items = [line.item for line in self.lines if line.item]
         spans: list[tuple[int, int]] = []
         for match in (*items, *self._patterns.marked.finditer(self.text)):
@@ -218,21 +218,15 @@ class Mentions:
     def _labelled_at(
         self, start: int, end: int, noun: bool, stop: int, by_text: tuple[str, ...]
     ) -> Mention | None:
-        """Return the mention of a label at `start`. None if there is no label, or if a longer
-        choice text begins there ("2 apples" and not the label 2). `stop` and `by_text` are the
-        result of `_text_at(start)`. `noun` is True if a word such as "option" precedes the label.
-
-        A label is marked if a bracket, a colon (but not in "a:"), a quotation mark, or a sign of
-        bold type, code or mathematics closes it, or if `noun` is True. If the text of another
-        choice follows it, as in "(B) wood", the mention has the labels of both choices. A bare
-        label counts only if one of these follows it: the text of its choice, punctuation, a word
-        such as "because", or the end of the text. So "A metal spoon" does not name A. The text of
-        choice A may be "B", the label of another choice. Then a bare "B" is taken as the label, and
-        a bare "b" as either of the two."""
+        """Return the mention of a label at `start`, or None if there is no label. `stop` and
+        `by_text` are the result of `_text_at(start)`. `noun` is True if a word such as "option"
+        precedes the label."""
         match = self._patterns.at.match(self.text, start, end)
         if not match:
             return None
         label, label_end = self._label(match["label"]), match.end()
+        # A label is marked if a bracket, a colon, a quotation mark, or a sign of bold type, code or
+        # mathematics closes it. The colon in "a:" does not mark the label A.
         article = match["label"] in ARTICLES and match["label"] != label
         marked = noun or (bool(match["close"]) and not (article and match["close"] == ":"))
         text_end, text_labels = self._text_at(self._past_decor(label_end))
@@ -241,15 +235,18 @@ class Mentions:
             and self._lexicon.choices[label].codes == self._lexicon.choices[text_labels[0]].codes
         ):
             return Mention(start, text_end, (label,), marked)
-        # In "(A) copper" and "A. copper" the A is a label, although "a copper" has the same words.
+        # "2 apples" may be the text of a choice and not the label 2. But in "(A) copper" and
+        # "A. copper" the A is a label, although "a copper" has the same words.
         separate = not _ARTICLE_GAP.match(self.text, match.end("label"))
         if stop > label_end and not (separate and text_labels and text_labels == by_text):
             return None
         if marked:
+            # "(B) wood" names two choices if wood is not B.
             contradicts = text_labels and BOUNDARY.match(self.text, text_end, end)
             return Mention(
                 start, label_end, (label, *text_labels) if contradicts else (label,), marked
             )
+        # "A metal spoon" does not name A.
         an_article = article and self.text[label_end : label_end + 1].isspace()
         if an_article or not BOUNDARY.match(self.text, label_end, end):
             return None
@@ -257,7 +254,8 @@ class Mentions:
         if beside_labels and label not in beside_labels:
             return Mention(start, label_end, (label, *beside_labels), marked)
         # A label wins over another choice whose text is the same, because the prompt asks for
-        # labels.
+        # labels. So if the text of choice A is "B", a bare "B" is the label, but a bare "b" is
+        # undecided.
         exact = match["label"] in self.labels
         labels = (label,) if exact else tuple(dict.fromkeys((label, *by_text)))
         return Mention(start, label_end, labels, marked)
@@ -281,12 +279,11 @@ class Mentions:
         return Mention(mention.start, stop, named, mention.marked)
 
     def _joined_from(self, start: int, end: int) -> tuple[tuple[str, ...], int]:
-        """Return the labels of the choices that a list names from the position `start` on, and the
-        end of the list. If no list continues at `start`, return () and `start`.
-
-        The result for each position in a list is cached, since several announcements may precede
-        the same list.
-        """
+        """Return (labels, end): the labels of the choices that continue a list at the position
+        `start`, as in ", (b) drawer or (e) dresser", and the end of the list. Return ((), start) if
+        the list does not continue there."""
+        # The result for each position in a list is cached, since several announcements may precede
+        # the same list.
         # (end of an item, labels that the next item names)
         links: list[tuple[int, tuple[str, ...]]] = []
         while (start, end) not in self._joined:

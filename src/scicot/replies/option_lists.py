@@ -37,9 +37,9 @@ def listed_items(mentions: Mentions) -> set[int]:
     """Return the start positions of the lines that are items of a list of options.
 
     Successive lines that begin with different labels, such as "(B) spoon" and "(C) cork", are items
-    of a list. The exception is a first line with nothing but a choice, if the next line says more
-    about another choice: "(B) spoon" before "(A) is wood, which insulates" is the answer and not an
-    item.
+    of a list. But if the first of these lines is only a choice, and the second says more about its
+    own choice, the first is the answer and not an item: "(B) spoon" before "(A) is wood, which
+    insulates".
     """
     listed = _spaced_items(mentions)
     previous: tuple[Mention, bool] | None = None

@@ -92,8 +92,9 @@ class ParsedReply:
     its beginning and end are searched for the conclusion, and `rationale` is empty.
 
     `still_concludes` is the label of the choice that the rationale itself still gives as the
-    answer, or None. This is no leak: the last sentence of the reasoning may name the right choice
-    without announcing it, as in "Sunlight is a kind of renewable resource.", and is kept.
+    answer, or None. For example, the last sentence of the reasoning may name the right choice:
+    "Sunlight is a kind of renewable resource." Such a sentence announces nothing. It is therefore
+    kept, and is no leak.
     """
 
     rationale: str
@@ -126,8 +127,8 @@ def read_thinking(text: str, question: Question) -> ParsedReply:
     """Parse thinking, given without its tags, as `read_reply` parses a reply. The returned
     conclusion is the one that the thinking gives.
 
-    A reasoning model may repeat the question ("Question: ...") in its thinking. Only this line is
-    skipped, whereas in a reply all text from such a line on is ignored.
+    A line such as "Question: ..." in the thinking repeats the question, and is skipped. In a reply,
+    such a line begins another question, and `read_reply` ignores the rest of the text.
     """
     start = len(text) - len(text.lstrip())
     parts, end = [text[:start]], start
@@ -142,8 +143,8 @@ def read_thinking(text: str, question: Question) -> ParsedReply:
 
 def shortened(parsed: ParsedReply, max_tokens: int, question: Question) -> ParsedReply:
     """Return the parsed reply with its rationale truncated to at most `max_tokens` tokens, each
-    counted as 4 bytes. It ends with a whole sentence, unless even the first sentence is too long.
-    The truncated text is parsed again, because its new last sentence may state the answer."""
+    counted as 4 bytes. The rationale is cut at the end of a sentence or, if even the first sentence
+    is too long, at the end of a word. `leaks` and `still_concludes` are set anew."""
     for _ in range(_READINGS):
         text = shorten_to_tokens(parsed.rationale, max_tokens)
         if text == parsed.rationale:

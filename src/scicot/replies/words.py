@@ -155,10 +155,9 @@ class TextWords:
     def _longest_of(
         self, choices: Sequence[ChoiceWords], first: int
     ) -> tuple[int, list[ChoiceWords]]:
-        """Return (end, choices) for the longest of the `choices` that are found in the text at word
-        number `first`. The caller has checked that their first word is there. `end` is the position
-        of the character after the last word. There are several choices if they have the same words.
-        Return (0, []) if no choice is found."""
+        """Find the longest of the `choices` that stands in the text at word number `first`. Return
+        its end in the text and all choices with the same words, or (0, []) if no choice is found.
+        The first word of the choices is not compared: the caller has done this."""
         size = -1
         found: list[ChoiceWords] = []
         for choice in choices:

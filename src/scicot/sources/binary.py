@@ -63,8 +63,8 @@ def entries(
 
 
 def unzipped(stream: IO[bytes], name: str) -> io.BufferedReader:
-    """Return a reader of the decompressed text of a zstd stream. A read raises ScicotError, which
-    names the file `name`, if the data are damaged."""
+    """Return a reader of the decompressed text of a zstd stream. If the data are damaged, reading
+    raises ScicotError with `name`, the name of the file."""
     import pyarrow
 
     return io.BufferedReader(_Zstd(pyarrow.input_stream(stream, compression="zstd"), name), 1 << 16)
@@ -101,11 +101,12 @@ def _parquet(stream: IO[bytes], name: str) -> Iterator[Entry]:
 
 
 def json_value(value: Any) -> Any:
-    """Convert a value from a table to JSON types. Times, bytes and values of other types become
-    strings. NaN, by which numeric tables mark empty cells, and infinities become None."""
+    """Convert a value from a table to JSON types. NaN and infinities become None. Times, bytes and
+    values of other types become strings."""
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
+        # Numeric tables mark empty cells by NaN.
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(key): json_value(inner) for key, inner in value.items()}
