@@ -26,9 +26,10 @@ def group_rows(questions: Sequence[Question], fold_by: str | None = None) -> Gro
     of the groups depends only on their content.
 
     Rows with the same id are always in one group. Without `fold_by`, rows with the same question
-    text are in one group too. With `fold_by`, a field such as "meta.topic", rows with the same
-    value of this field are in one group, and rows with the same question text, context and choices.
-    Raises ScicotError if a row lacks the field.
+    text are in one group too. `fold_by` is the name of a field, such as "meta.topic". With
+    `fold_by`, two rows are also in one group if they have the same value of this field, or if their
+    question texts, contexts and choices are all the same. Raises ScicotError if a row lacks the
+    field.
     """
     parents = list(range(len(questions)))
 
@@ -59,11 +60,14 @@ def assign_folds(
     """Return the fold of each row, from 0. Groups are not split, and all folds get about equally
     many rows.
 
-    `dev` are the rows of dev. `extra`, which must be the last rows, are those of --fold-questions:
-    fold students write rationales for them, but are not trained on them. Groups with dev rows,
-    groups with only extra rows, and the other groups, which are for training, are distributed among
-    the folds separately. The largest groups are assigned first, each to the smallest fold. Raises
-    ScicotError if there are fewer groups for training than folds.
+    `dev` holds the indices of the dev rows. `extra` holds those of the rows of --fold-questions,
+    which must be the last rows. Fold students write rationales for `extra` rows, but are not
+    trained on them.
+
+    Three kinds of groups are distributed separately: groups with dev rows, groups with only `extra`
+    rows, and training groups, which are all others. For each kind, the largest groups are assigned
+    first, each to the fold that has the fewest rows of this kind so far. Raises ScicotError if
+    there are fewer training groups than folds.
     """
     dev, extra = dev or set(), extra or set()
     trained = [group for group in groups if group[0] not in dev | extra]
@@ -88,13 +92,13 @@ def assign_folds(
 def dev_split(
     questions: Sequence[Question], groups: Groups, fraction: float, fold_by: str | None = None
 ) -> set[int]:
-    """Return the row indices of the dev split: whole groups, which together have about `fraction`
-    of all rows, at least one group and never all. Raises ScicotError if there is only one group.
+    """Return the row indices of the dev split. It consists of whole groups, which together have
+    about `fraction` of all rows. Raises ScicotError if there is only one group.
 
     A group is selected by a hash of its content, independently of the other groups, so that another
     file of the same questions is split in the same way. A group with more than `fraction` of all
-    questions is not selected. If this leaves no group, the smallest group is the dev split. If all
-    groups are selected, the largest one is left out.
+    question ids is not selected. If no group is selected, the smallest group is the dev split. If
+    all groups are selected, the largest one is left out.
     """
     if len(groups) < 2:
         raise ScicotError(f"--dev-fraction: all rows are one group that may not be parted {_HINT}")

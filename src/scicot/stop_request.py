@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Raised for SIGINT, instead of a plain KeyboardInterrupt.
+    """Raised for SIGINT, instead of a plain KeyboardInterrupt, so that the exit code is kept.
 
-    A plain KeyboardInterrupt can pass through a call of `exec` with a string. The dataclasses
-    module makes such calls, and so do imports of large libraries. `python -m` then kills itself
-    with SIGINT at exit, even if the exception was handled, and the exit code is lost. Subclasses of
-    KeyboardInterrupt do not have this effect.
+    If a plain KeyboardInterrupt passes through a call of `exec` with a string, `python -m` kills
+    itself with SIGINT at exit, even if the exception was handled. The dataclasses module makes such
+    calls, and so do imports of large libraries. A subclass of KeyboardInterrupt does not have this
+    effect.
     """
 
 
 class StopRequest:
-    """The request to stop this process, if there is one (`pending`). With `deferred`, a request is
-    only stored, and check() raises it.
+    """Stores a request to stop this process in `pending`, and raises it as an exception. If
+    `deferred` is True, the request is raised by the next check(), otherwise at once.
 
-    A request that is raised at once is stored too, because Python discards exceptions that are
-    raised in destructors. The next check() raises it again.
+    A request that is raised at once is stored too, so that the next check() raises it again. Python
+    discards the first exception if it is raised in a destructor.
     """
 
     def __init__(self) -> None:
@@ -36,8 +36,8 @@ class StopRequest:
         self.open_outputs = 0  # files, pipes and run directories that the process is writing
 
     def request(self, interrupt: KeyboardInterrupt) -> None:
-        """Store an interrupt, and raise it unless requests are deferred. A second request is always
-        raised."""
+        """Store an interrupt. Raise it at once if requests are not deferred, or if it is the second
+        request."""
         repeated = self.pending is not None
         self.pending = interrupt
         if repeated or not self.deferred:

@@ -32,8 +32,8 @@ class Converter:
     """Converts the rows of a source to scicot's schema with the function `convert` and the user's
     reading settings.
 
-    A numeric gold answer may be an index that counts from 0 or from 1. At the first such answer,
-    the whole source is read once to find out which of the two it is.
+    A numeric gold answer may count the choices from 0 or from 1. If a row does not show which, the
+    whole source is read once to find out.
     """
 
     def __init__(self, source: Source, convert: Convert, settings: ReadingSettings) -> None:
@@ -50,15 +50,15 @@ class Converter:
 
     @property
     def recognised(self) -> list[str]:
-        """A line for each layout (set of field names) among the rows so far, which says which
-        fields were read as question, choices and answer. Layouts of scicot's own rows have no
-        line, and only the first `_MAX_LAYOUTS` layouts have one."""
+        """Lines that say which fields were read as question, choices and answer: one line for each
+        layout (set of field names) of the rows so far. There is no line for layouts of scicot's own
+        rows, or for layouts after the first `_MAX_LAYOUTS`."""
         return list(dict.fromkeys(filter(None, self._layouts.values())))
 
     @property
     def summary(self) -> list[str]:
-        """The first three lines of `recognised` and, if it has more, a line with the number of the
-        others."""
+        """The first three lines of `recognised`. If there are more than three, a fourth line gives
+        the number of the others."""
         lines = self.recognised
         least = "at least " if len(self._layouts) == _MAX_LAYOUTS else ""
         more = f"and {least}{len(lines) - _LAYOUTS_SHOWN} other layouts"
@@ -77,9 +77,9 @@ class Converter:
 
     @property
     def likely_answer(self) -> str | None:
-        """The name of an unused field that looks like the gold answer, or None. It is taken from
-        the first layout (set of field names; of the first `_MAX_LAYOUTS`) that has such a field and
-        in which no gold answer is recognised."""
+        """The name of an unused field that looks like the gold answer, or None. Only layouts (sets
+        of field names) without a recognised gold answer are examined. If several have such a field,
+        the name is from the first of them. Layouts after the first `_MAX_LAYOUTS` are ignored."""
         return next(iter(self._likely_answers), None)
 
     def question_row(self, where: str, row: Row) -> Row:

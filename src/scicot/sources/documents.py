@@ -95,8 +95,8 @@ def _document(data: bytes, name: str) -> Iterator[Entry]:
 
 
 def array(data: bytes, name: str) -> Iterator[Entry]:
-    """Yield the rows of a JSON array, and an InvalidRow for each element that is no object. An
-    array that has only strings yields a single InvalidRow."""
+    """Yield the rows of a JSON array, and an InvalidRow for each element that is no object. If all
+    elements are strings, a single InvalidRow is yielded for the whole array."""
     value = _decoded(data, name)
     if isinstance(value, InvalidRow):
         yield value

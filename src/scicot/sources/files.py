@@ -70,6 +70,7 @@ def _lines(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
     try:
         decompressed = _unzipped(stream, name)
         if encoding and _is_json(decompressed):
+            # --encoding may be meant for a table that is read together with UTF-8 files of scicot.
             yield from _json_recoded(decompressed, name, encoding)
             return
         if encoding:
@@ -99,9 +100,8 @@ def _is_json(stream: Any) -> bool:
 
 
 def _json_recoded(stream: Iterable[bytes], name: str, encoding: str) -> Iterator[bytes]:
-    """Yield the lines of a JSON file in UTF-8. Lines that are not valid UTF-8 are read in
-    `encoding`. So --encoding can be that of a table that is read together with files of scicot.
-    Raises ScicotError if a line is in neither encoding."""
+    """Yield the lines of a JSON file in UTF-8. Lines that are not valid UTF-8 are decoded with
+    `encoding`. Raises ScicotError if a line is in neither encoding."""
     for line in stream:
         try:
             line.decode()
@@ -148,9 +148,9 @@ def _unrecognised(
     """Read a file whose first line is neither a JSON object or array nor the header of a table.
 
     `head` holds the lines read so far, `first_line` is the last of them, stripped, and `lines`
-    yields the following ones. The file may be a table without a header (MMLU's layout), or a table
-    with other lines before its header. Any other file is read as JSON lines. Then a first line that
-    is not JSON gives an InvalidRow or, if it looks like a header, raises ScicotError.
+    yields the following ones. The file is read as a table without a header (MMLU's layout), as a
+    table with other lines before its header, or else as JSON lines. Raises ScicotError if the first
+    line looks like a header with unknown column names.
     """
     first_number = len(head)
     try:

@@ -120,14 +120,13 @@ def _load(source: str, address: Address) -> Any:
 
 
 def hub_answers(repository: str) -> bool:
-    """Return True if the Hub responds to a request for this repository. An HTTP error, such as for
-    a missing repository, is a response too: `datasets` will fail with a better message for it."""
+    """Return True if the Hub responds to a request for this repository, even with an HTTP error."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
         HfApi().dataset_info(repository, timeout=_PATIENCE)
-    except HfHubHTTPError:
+    except HfHubHTTPError:  # such as for a missing repository, which `datasets` explains better
         return True
     except Exception:  # noqa: BLE001 (of httpx or requests, whichever the Hub's client is built on)
         return False

@@ -93,9 +93,11 @@ def unique(
     questions: Iterable[Question], reporter: Reporter | None, lost_noun: str | None = None
 ) -> Iterator[Question]:
     """Yield each question only the first time that it occurs. At the end, a note reports the
-    number of repeated questions. If data are lost because the rows of repeated questions are left
-    out, pass a noun for these data as `lost_noun`, such as "further rationale". Then a warning
-    reports the number instead of the note.
+    number of repeated questions.
+
+    The rows of repeated questions may contain other data, which are lost. In this case, pass a
+    noun for these data as `lost_noun`, such as "further rationale". A warning then replaces
+    the note.
 
     Raises ScicotError if two different questions have the same id, because rows are joined by id.
     """

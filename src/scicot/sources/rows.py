@@ -55,10 +55,10 @@ class NotAsked(RowProblem):
 class Rows(Generic[T]):
     """The parsed records of one source. Each iteration reads the source again and resets `counts`.
 
-    `convert` converts a row to scicot's schema, and `parse` makes one or more records of the
-    result. `reading` are the user's settings for the fields of the source. `limit` is the maximum
-    number of records. With `resumable`, the bytes that are read are hashed, for the method
-    `prefix`.
+    `convert` converts a row to scicot's schema, and `parse` makes one or more records from the
+    converted row. `reading` holds the user's settings for the format of the source. `limit` is the
+    maximum number of records. `resumable` must be True if the method `prefix` will be called: the
+    bytes that are read are then hashed.
 
     An invalid row raises InvalidRow; with `skip_invalid`, it is skipped with a warning. A source
     without any record raises ScicotError at its end; with `empty_pipe`, a pipe without data only
@@ -108,9 +108,8 @@ class Rows(Generic[T]):
 
     @property
     def likely_answer(self) -> str | None:
-        """The name of an unused field that looks like the gold answer, or None. It is taken from
-        the first layout (set of field names) that has such a field and in which no gold answer is
-        recognised."""
+        """The name of an unused field that looks like the gold answer, or None (see
+        Converter.likely_answer)."""
         return self._converter.likely_answer
 
     @property
@@ -145,9 +144,12 @@ class Rows(Generic[T]):
         return True
 
     def prefix(self) -> Prefix | None:
-        """Return the part of the source that has been read so far, for a later run to skip. Return
-        None if that part is not known or cannot be skipped: with a pipe, a compressed file or
-        reading settings, or if the rows are not `resumable`."""
+        """Return the part of the source that has been read so far, so that a later run can skip it.
+
+        Return None if the rows are not `resumable`, if the source is not a single uncompressed
+        text file, if the reading settings are not the defaults, or while records that `look_ahead`
+        read are still buffered.
+        """
         counter = self._tracker.counter
         skipped_rows = self.skipped.rows if self.skipped else 0
         if counter is None or self._buffered or self._settings != ReadingSettings():
@@ -162,8 +164,8 @@ class Rows(Generic[T]):
         return sum(1 for _ in self)
 
     def look_ahead(self) -> None:
-        """If the command needs gold answers, read the first rows and check that one of them has a
-        gold answer. Raises ScicotError if none has.
+        """Read the first rows, and raise ScicotError if none of them has a gold answer. Do nothing
+        if `gold` is None.
 
         Reading ends at the first row with a gold answer, after _WINDOW records or at a pause of the
         stream. The records are buffered for the next iteration.

@@ -15,10 +15,12 @@ ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 class StreamTracker:
-    """Tracks how far the stream of a source has been read, and whether a pipe has more data. It
-    only notices reads from the stream that `watch` returns. `skipped` is the beginning of the file
-    that was processed earlier and is to be skipped. With `hashed`, the bytes of a plain file are
-    counted and hashed."""
+    """Tracks how far the stream of a source has been read, and whether a pipe has more data. Only
+    reads from the stream that `watch` returns are tracked.
+
+    `skipped` is the prefix of the file to skip, because an earlier run processed it. With `hashed`,
+    the bytes of a plain file are counted and hashed.
+    """
 
     def __init__(self, skipped: Prefix | None = None, *, hashed: bool = False) -> None:
         self.skipped = skipped

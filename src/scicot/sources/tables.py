@@ -4,10 +4,10 @@ id,question,A,B,answer
 q1,"Which conducts
 electricity?",wood,copper,B
 
-The delimiter is the comma, semicolon or tab that splits the first line into column names with a
-question column among them. If several do, the one that gives the most columns is used. MMLU's files
-have no header; they are recognised by the last cell of each record, which is the letter of a
-choice.
+The delimiter is a comma, a semicolon or a tab. Each of the three is tried on the first line, and
+fits if it gives column names that scicot knows. If several fit, the one that gives the most columns
+is used. MMLU's files have no header; they are recognised by the last cell of each record, which is
+the letter of a choice.
 """
 
 from __future__ import annotations

@@ -63,11 +63,12 @@ def bootstrap(
     question per cluster this is the ordinary bootstrap. All seeds in one resample use the same
     questions.
 
-    With few clusters or seeds, the percentile interval is too narrow. It is therefore stretched
-    around the estimate, but never shrunk, by two factors: the ratio of the standard error from
-    `_moments` to that of the resamples, and the ratio of the quantile of Student's t to that of the
-    normal distribution. The degrees of freedom follow Satterthwaite (1946). The p-value is that of
-    a t test of the estimate with the standard error from `_moments`.
+    With few clusters or seeds, the percentile interval is too narrow. Its distances from the
+    estimate are therefore multiplied by the product of two ratios. The first is the standard error
+    from `_moments` divided by the standard deviation of the resamples. The second is the quantile
+    of Student's t divided by the quantile of the normal distribution. A product below 1 counts as
+    1. The degrees of freedom follow Satterthwaite (1946). The p-value is that of a t test of the
+    estimate with the standard error from `_moments`.
     """
     means = _means(np.vstack(systems), clusters, resamples=resamples, seed=seed)
     random = np.random.default_rng([seed, 1])

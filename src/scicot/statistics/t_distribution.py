@@ -34,9 +34,9 @@ def student_quantile(share: float, freedom: float) -> float:
 
 
 def _incomplete_beta(a: float, b: float, x: float, square: float) -> float:
-    """Return the regularized incomplete beta function I_x(a, b) (DLMF 8.17) for
-    x = 2a / (2a + square). `square` is needed because a subtraction 1 - x would lose digits if x is
-    near 1; 1 - x is computed as square / (2a + square) instead."""
+    """Return the regularized incomplete beta function I_x(a, b) (DLMF 8.17). `x` must be
+    2a / (2a + `square`)."""
+    # This is 1 - x. The subtraction itself would lose digits if x is near 1.
     rest = square / (2 * a + square)
     if rest in (0, 1):
         return 1.0 - rest

@@ -81,9 +81,9 @@ class StudentAlphabet:
 
     @property
     def described(self) -> list[str]:
-        """At most two sentences. The first counts the questions with characters that the tokenizer
-        lacks and that are not replaced, the second those with characters that are replaced. A
-        sentence with the number 0 is left out."""
+        """Sentences that count the questions with characters that the tokenizer lacks: one sentence
+        for characters that are not replaced, and one for characters that are replaced. A sentence
+        is left out if its count is 0."""
         descriptions = characters.describe(self.counts)
         return [sentence for kind, sentence in descriptions.items() if kind != characters.EQUAL]
 

@@ -22,9 +22,8 @@ from scicot.students.student import Student
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A student's answer to a question. `scores` maps each label to its probability or, after a
-    vote, to its share of the votes. It is empty if a log-likelihood was not finite. `label` is the
-    best label. It is None if `scores` is empty or if there is a tie, which is never broken by a
-    guess."""
+    vote, to its share of the votes. `scores` is empty if a log-likelihood was not finite. `label`
+    is the best label. `label` is None if `scores` is empty or if several labels are the best."""
 
     label: str | None
     scores: dict[str, float]
@@ -70,9 +69,11 @@ def choice_scores(
     """Return the student's log-likelihood, in nats, of each choice: `scores[question][choice]`.
 
     With `scoring` "label" this is log p(label | question, rationale). With "text" it is log p(text
-    | question, rationale) divided by the number of tokens of the text, including the end token,
-    since longer texts would otherwise always score lower. A `normalisation` other than "auto"
-    replaces this default. A rationale of None gives the scores without a rationale.
+    of the choice | question, rationale). If a rationale is None, the scores are those without a
+    rationale.
+
+    `normalisation` "auto" stands for "token" if `scoring` is "text", because longer texts would
+    otherwise always score lower, and for "none" if `scoring` is "label" (see `Student.score`).
     """
     if normalisation == "auto":
         normalisation = "token" if scoring == "text" else "none"
@@ -110,10 +111,10 @@ def answer_of(question: Question, probabilities: Sequence[float] | None) -> Answ
 
 
 def vote_of(question: Question, opinions: Sequence[Sequence[float]]) -> Answer:
-    """Return the answer by majority vote. Each opinion is a list of probabilities of the choices.
-    It votes for its likeliest choice; if there are several, each gets an equal part of the vote. If
-    choices have equally many votes, the one with the highest mean probability wins. The scores of
-    the answer are the choices' shares of the votes."""
+    """Return the answer by majority vote. Each opinion is a list of probabilities of the choices,
+    and has one vote. The vote goes to the likeliest choice; if several choices are likeliest, they
+    share it equally. If choices get equally many votes, the one with the highest mean probability
+    wins. The scores of the answer are the choices' shares of the votes."""
     mean = averaged(opinions)
     votes = [Fraction(0)] * len(mean)
     for opinion in opinions:

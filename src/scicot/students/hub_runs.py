@@ -76,11 +76,10 @@ class HubRun:
         """Download the files needed to load a student, and return the run's directory in the local
         cache.
 
-        Without `weights`, only the config and the tokenizer are downloaded. If the Hub cannot be
-        reached, the files in the cache are used. Raises ScicotError, whose message begins with
-        `subject`, if files are missing. With `weights`, the caller must fetch the manifest with the
-        method `file` first. The run is then known to exist, so files that are missing in the cache
-        are reported as an incomplete download.
+        Without `weights`, only the config and the tokenizer are downloaded. With `weights`, the
+        caller must fetch the manifest with the method `file` first. If the Hub cannot be reached,
+        the files in the cache are used. Raises ScicotError, whose message begins with `subject`, if
+        files are missing.
         """
         from huggingface_hub import snapshot_download
 
@@ -98,7 +97,8 @@ class HubRun:
             )
         except Exception as error:  # noqa: BLE001  (likewise)
             reason = self._reason(error, "such folder", local_only=local_only)
-            # the manifest is in the cache already when weights are fetched
+            # With `weights`, the manifest is in the cache already. So the run exists, and the
+            # missing files mean that its download is incomplete.
             incomplete = local_only and weights
             raise ScicotError(f"{subject}: {_INCOMPLETE if incomplete else reason}") from None
         directory = Path(snapshot, self.folder)

@@ -76,11 +76,13 @@ class Student:
         """Return log p(candidate | input), in nats, for every candidate of every input:
         `scores[input][candidate]`.
 
-        The score includes the end token, so that a candidate that is a prefix of another, as "1" is
-        of "10", is compared fairly. With ends=False the end token is left out, which is correct
-        only if no candidate is a prefix of another. `prefixes` holds a text for each input, with
-        which all its candidates must already begin. The tokens of this text are not scored.
-        `normalisation` "token" or "character" divides by the number of scored tokens or characters.
+        The score includes the end token. This makes the scores comparable if one candidate is the
+        beginning of another, such as "1" and "10". With `ends` False the end token is not scored,
+        which is correct only if no candidate is the beginning of another.
+
+        `prefixes` has one text for each input. Every candidate of the input must begin with this
+        text, whose tokens are not scored. `normalisation` "token" or "character" divides each score
+        by the number of scored tokens or characters; "none" does not.
         """
         targets = [
             self.form.targets(choices, text.asks)

@@ -16,7 +16,7 @@ from scicot.text import whole_characters
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to a teacher. `sample` counts the requests for the same question from 0.
+    """One request to a teacher. `sample` numbers the requests for the same question: 0, 1, ...
     `thinking` asks a reasoning model to think before it replies, and to return its thinking."""
 
     question_id: str
@@ -109,9 +109,8 @@ class TeacherError(Exception):
     may still be answered.
 
     Errors that concern every request (credentials, billing, an unknown model) raise ScicotError
-    instead. `certain` is False if the server's message does not show whether other requests would
-    fail too. The error row of the question is then written only after a later request has been
-    answered.
+    instead. `certain` is False if the server's message does not show whether the error concerns
+    every request.
     """
 
     def __init__(self, problem: str, *, certain: bool = True) -> None:

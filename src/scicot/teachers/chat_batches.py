@@ -51,9 +51,9 @@ class ChatBatches:
         timeout: float,
     ) -> None:
         """Configure the client. `parameters` builds the JSON body of a request. `timeout` is the
-        time limit in seconds of an API call that does not transfer a whole batch. Time in which the
-        event loop is blocked counts too. If a call times out for this reason, its result can be
-        fetched again at no cost."""
+        time limit in seconds of each API call, except for calls that transfer a whole batch."""
+        # Unlike in time_limit.done_within, time in which the event loop is blocked counts too. If a
+        # response is missed for this reason, it can be fetched again at no cost.
         self._client = client.with_options(timeout=timeout)
         self._parameters = parameters
 

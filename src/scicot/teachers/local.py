@@ -168,6 +168,8 @@ class LocalTeacher:
         reply_tokens = tokens[:-1] if ended else tokens
         text = self._decoded(reply_tokens).strip()
         if self._opens_thinking(pending.ids):
+            # The tag is in the prompt, so the reply lacks it. A reply that was cut off while
+            # thinking would have no tag at all.
             text = f"<think>\n{text}"
         usage = {"input_tokens": len(pending.ids), "output_tokens": len(reply_tokens)}
         return Reply(text, "end_turn" if ended else "max_tokens", usage)
@@ -186,8 +188,8 @@ class LocalTeacher:
         return "".join([*texts, self._tokenizer.decode(current, skip_special_tokens=True)])
 
     def _opens_thinking(self, ids: Sequence[int]) -> bool:
-        """Return True if the chat template ended the prompt `ids` with an opening thinking tag. The
-        reply then lacks that tag, and contains no tag at all if it was cut off while thinking."""
+        """Return True if the prompt `ids` ends with an opening thinking tag, which some chat
+        templates add."""
         return split_thinking(self._tokenizer.decode(ids[-_OPENING:])).unclosed
 
     def _ids(self, prompt: Prompt, thinking: bool = False) -> list[int]:

@@ -147,9 +147,11 @@ class MessagesTeacher:
 
     async def count_tokens(self, request: Request) -> int | None:
         """Return the number of input tokens of a request, as counted by the server. Return None if
-        there is neither an API key nor a --base-url, or if the server returns no valid count. If
-        the call fails with status 401, 402 or 403 (credentials or billing), raises the exception
-        of `outcome_of`. After any other failure, returns None."""
+        there is neither an API key nor a base URL, or if the server gives no valid count.
+
+        If the server responds with status 401, 402 or 403 (credentials or billing), the exception
+        of `outcome_of` is raised. After any other error, None is returned.
+        """
         if not self._counts:
             return None
         parameters = self.parameters(request)
@@ -180,9 +182,9 @@ def _adaptive(max_tokens: int) -> dict[str, Any]:  # noqa: ARG001
 
 
 def _with_budget(max_tokens: int) -> dict[str, Any]:
-    """Return the API's "thinking" parameter with a fixed budget: `max_tokens` less 1024 tokens for
-    the reply, but no less than the API's minimum of 1024. Raises ScicotError if `max_tokens` is not
-    larger than this minimum."""
+    """Return the API's "thinking" parameter with a fixed budget. The budget is `max_tokens` - 1024,
+    or 1024 (the API's minimum) if `max_tokens` is below 2048. Raises ScicotError if `max_tokens` is
+    at most 1024."""
     if max_tokens <= _LEAST_BUDGET:
         raise ScicotError(
             f"--max-tokens {max_tokens}: this model thinks for {_LEAST_BUDGET} tokens at least, and"
