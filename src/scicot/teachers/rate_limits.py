@@ -87,11 +87,11 @@ def _openai_allowances(headers: Mapping[str, str]) -> list[Allowance]:
 
 
 def _now(headers: Mapping[str, str]) -> datetime:
-    """Return the current time by the server's clock, from the Date header. That header has a
-    resolution of one second, so the local clock is used if the two clocks differ by less than two
-    seconds."""
+    """Return the server's time, from the Date header. Return the local time instead if there is no
+    valid Date header, or if the two times differ by less than two seconds."""
     local = datetime.now(UTC)
     server = _http_date(headers.get("date") or "")
+    # The Date header has a resolution of one second, so the local time is more precise.
     if server is None or abs((local - server).total_seconds()) < 2:
         return local
     return server

@@ -14,8 +14,8 @@ The thinking of a reasoning model may be in a separate field ("thinking", "reaso
 
 If several rows have the same id, they are the samples of one question, in the order of their field
 "sample" or, without it, in file order. A reply without a "stop_reason" that ends in the middle of a
-sentence is treated as truncated. Rows of an output file of generate-rationales are an exception
-(see `_was_kept`).
+sentence is treated as truncated. This does not apply to an output file of generate-rationales,
+which holds only complete replies.
 """
 
 from __future__ import annotations
@@ -59,8 +59,9 @@ def _text(row: Mapping[str, Any]) -> str | None:
 
 
 def _was_kept(row: Mapping[str, Any]) -> bool:
-    """Return whether a row has the fields of an output file of generate-rationales. The reply of
-    such a row is complete: truncated ones are written to OUT.rejected.jsonl, with a "reason"."""
+    """Return whether a row has the fields of an output file of generate-rationales, which holds
+    only complete replies."""
+    # Truncated replies are written to OUT.rejected.jsonl, with a "reason".
     return "request" in row and "rationale" in row and "reason" not in row
 
 

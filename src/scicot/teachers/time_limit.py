@@ -21,21 +21,22 @@ async def done_within(futures: Collection[asyncio.Future[Any]], seconds: float) 
     future is cancelled.
 
     Time is counted in slices of at most a second. A slice in which the event loop was blocked
-    counts for 0.25 s at most, because no reply can be read while the loop is blocked. With a
-    wall-clock limit, the wait could end as soon as the loop runs again. A reply that arrived in the
-    meantime would be lost, although it is paid for.
+    counts for 0.25 s at most.
     """
     loop, remaining = asyncio.get_running_loop(), seconds + _GRACE
     waiting = {future for future in futures if not future.done()}
     while waiting and remaining > 0:
         slice_seconds, started = min(remaining, _SLICE), loop.time()
         _, waiting = await asyncio.wait(waiting, timeout=slice_seconds)
+        # Replies that arrive while the loop is blocked are read only when it runs again. If blocked
+        # time counted in full, the wait could end first, and these replies, which are paid for,
+        # would be lost.
         late = loop.time() - started > slice_seconds + _LATE
         remaining -= max(slice_seconds * _BLOCKED, _LEAST) if late else slice_seconds
     return not waiting
 
 
 def too_late(seconds: float) -> TeacherBusy:
-    """Return the exception for a request that has had no answer within --timeout, which is
-    `seconds`."""
+    """Return the exception for a request without an answer within `seconds`, the value of
+    --timeout."""
     return TeacherBusy(f"no answer within {seconds:g} s (--timeout)", timed_out=True)

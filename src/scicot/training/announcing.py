@@ -30,8 +30,8 @@ class Announcements:
     def checked(self, row: Rationale) -> Rationale | None:
         """Count a training row, and return the row to train on.
 
-        A row that has no rationale is returned unchanged, and so is every row without `clean`. With
-        `clean`, announcements are removed from the rationale. The result is None if the remaining
+        If `clean` is False, or if the row has no rationale, the row is returned unchanged.
+        Otherwise, announcements are removed from the rationale. The result is None if the remaining
         text is empty, too short or too long, or still announces the answer.
         """
         self._seen += 1
@@ -54,8 +54,8 @@ class Announcements:
         return structs.replace(row, rationale=reply.rationale)
 
     def report(self, reporter: Reporter, *, dev: bool) -> None:
-        """Report the counts to the user. With `dev`, the message says that they are of the dev
-        rows. Without `clean`, nothing is reported if no rationale announces the answer."""
+        """Report the counts to the user. With `dev`, the message begins with "--dev: ". If `clean`
+        is False and no rationale announces the answer, nothing is reported."""
         prefix = "--dev: " if dev else ""
         if self._clean:
             reporter.note(

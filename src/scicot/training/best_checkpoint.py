@@ -76,10 +76,10 @@ class Selection:
                 file.unlink()
 
     def restore(self, model: Any, log: Sequence[Row], step: int) -> Row:
-        """Load the weights of the best dev measurement into the model. Nothing is loaded if this
-        measurement was made at `step`, the last step, because the model still has these weights.
-        Return the metrics of the measurement, with its step as "best_step", or {} if there is
-        none."""
+        """Load the weights of the best dev measurement in `log` into the model. If this
+        measurement was made at `step`, the last step, the model already has these weights, and
+        nothing is loaded. Return the metrics of this measurement, and its step as "best_step".
+        Return {} if `log` has no dev measurement."""
         import torch
 
         best = self.best(log)

@@ -26,7 +26,7 @@ nothing of how the answer was truly reached. Not for decisions about people."""
 
 
 def write_card(manifest: Manifest, run: Path) -> None:
-    """Write README.md, the model card, to the directory of a trained run, or of a run with several
+    """Write the model card, README.md, to the run directory `run`. The run may have one or several
     seeds."""
     form = FORMS[manifest.stage]
     seeds = f"{len(manifest.seeds)} students, one for each seed: {', '.join(manifest.seeds)}. "

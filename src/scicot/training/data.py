@@ -204,10 +204,10 @@ class Reader:
 
     def _as_predicted(self, dev: list[Lesson]) -> list[Lesson]:
         """Return the dev rows to evaluate on. In stage 2, a question that has rows with out-of-fold
-        rationales keeps only these rows, because their rationales are most similar to those that
-        `predict` reads."""
+        rationales keeps only these rows."""
         if self._stage is not Stage.ANSWER or not dev:
             return dev
+        # Out-of-fold rationales are the most similar to the rationales that `predict` reads.
         with_out_of_fold = {lesson.question.id for lesson in dev if lesson.out_of_fold}
         judged = [
             lesson
@@ -233,8 +233,9 @@ class _Votes:
         self._labels: dict[str, list[str]] = defaultdict(list)
 
     def count(self, question: Question, conclusion: object) -> Question:
-        """Record the answer at the end of a teacher's reply as a vote, if it is a label of the
-        question. Returns the question unchanged."""
+        """Record `conclusion`, the answer at the end of a teacher's reply, as a vote for the
+        question. A conclusion that is not a label of the question is ignored. Returns the question
+        unchanged."""
         if isinstance(conclusion, str) and conclusion in question.labels:
             self._labels[question.id].append(conclusion)
         return question

@@ -48,8 +48,9 @@ class DevSet:
         Other stages: dev_accuracy (0 to 1), and dev_loss, the mean of -log p(gold choice) in nats,
         with probabilities normalised over the choices.
 
-        The metrics of other stages also hold up to three parameters, fitted on the dev rows that
-        are like the inputs of `predict` (see `_as_predicted`). Without such rows, they are missing.
+        The metrics of other stages also hold up to three parameters. They are fitted only on dev
+        rows for which the student's input is like its inputs in `predict` (see `_as_predicted`). If
+        there is no such row, all three parameters are missing.
         dev_temperature: the temperature that calibrates the scores.
         dev_mix_direct, with rationale dropout: the weight w of the answer without a rationale
         (mixture_weight.py).
@@ -157,10 +158,10 @@ class DevSet:
         return metrics
 
     def _as_predicted(self, lesson: Lesson) -> bool:
-        """Return whether the student's input for a row is like its inputs in `predict`. There, a
-        stage-2 student reads rationales written by a student. With a teacher's rationale it is more
-        confident, and more often right, so the result for such a row is False."""
+        """Return whether the student's input for a row is like its inputs in `predict`."""
         form = FORMS[self._stage]
+        # In `predict`, a stage-2 student reads rationales that a student wrote. If it reads a
+        # teacher's rationale, it is more confident and more often right.
         return lesson.by_student or form.writes_rationale or not form.reads_rationale
 
 
@@ -191,10 +192,11 @@ def _gold_probabilities(
 
 @contextmanager
 def _bf16_autocast(model: Any, *, enabled: bool) -> Iterator[None]:
-    """Within this context, the model runs in bf16, as in `predict`, if `enabled` is True. The
-    output layer runs in fp32 in any case, because in bf16 labels would often have equal scores."""
+    """Run the model in bf16 within this context if `enabled` is True. Its output layer always runs
+    in fp32."""
     import torch
 
+    # With an output layer in bf16, labels would often have equal scores.
     head, device_type = model.get_output_embeddings(), model.device.type
     forward = head.forward
 

@@ -52,9 +52,9 @@ class Lesson:
         return self.question.answer is not None
 
     def with_voted_label(self, rng: random.Random, share: float) -> Lesson:
-        """With probability `share`, replace the row's answer with a random one of its `votes`, and
-        return the row. Over many epochs, this trains on a soft label. A row without votes is
-        returned unchanged."""
+        """With probability `share`, return a copy of the row whose answer is a random one of its
+        `votes`. Otherwise, or if the row has no votes, return the row unchanged. Repeated in every
+        epoch, this trains on a soft label."""
         if not self.votes or rng.random() >= share:
             return self
         return replace(self, question=structs.replace(self.question, answer=rng.choice(self.votes)))
@@ -171,9 +171,9 @@ def digest(lessons: Iterable[Lesson], stage: Stage, *, weighted: bool = False) -
 
 @dataclass(frozen=True)
 class Encoded:
-    """The token ids of examples ("input_ids" and "labels" for each), and the
-    numbers of inputs and targets that were truncated or have characters that the tokenizer
-    lacks."""
+    """Tokenised examples. `rows` holds the "input_ids" and "labels" of each example. `cuts` counts
+    the truncated inputs, and the inputs and targets with characters that the tokenizer lacks.
+    `cut_targets` is the number of truncated targets."""
 
     rows: list[dict[str, Any]]
     cuts: Counter[str]  # counts by kind, see encode_inputs

@@ -1,13 +1,16 @@
 """Train fold students, and write out-of-fold rationales with them.
 
-The training questions are split into K folds. For each fold, a student is trained like the student
-of stage 1, but without the questions of the fold. It then writes rationales of these questions
-(cross-fitting, as for the second-level data of stacking, Wolpert 1992). In prediction, stage 2
-reads rationales that stage 1 writes for new questions. Such rationales are worse than the
-teacher's, and worse than those that stage 1 writes for its own training questions. Out-of-fold
-rationales resemble rationales of new questions, so stage 2 is trained on them. The fold students of
-a stage-2 run write nothing; they score rationales of questions that they were not trained on
-(rewards/).
+The training questions are split into K folds. For each fold, a fold student is trained like the
+main student, but without the questions of the fold. In stage 1, each fold student then writes
+rationales for the questions of its fold: the out-of-fold rationales (cross-fitting, as for the
+second-level data of stacking, Wolpert 1992).
+
+Stage 2 is trained on out-of-fold rationales, because they resemble the rationales that it reads in
+prediction: those that stage 1 writes for new questions. The teacher's rationales are better, and so
+are those that stage 1 writes for its own training questions.
+
+The fold students of a stage-2 run write nothing. They score rationales of questions that they were
+not trained on (rewards/).
 """
 
 from __future__ import annotations
@@ -176,10 +179,10 @@ def fold_run(run: Path, fold: int) -> Path:
 
 
 def load_alike(run: Run, settings: TrainSettings) -> Student:
-    """Load the student of a run in bf16 or fp32, depending only on the settings and the device.
-    The precision is not chosen by a speed measurement, as it is in `predict`. Such a choice could
-    change between calls, but a resumed command must write and score exactly as before."""
+    """Load the student of a run in bf16 or fp32, depending only on the settings and the device, so
+    that a resumed command writes and scores exactly as before."""
     device = resolve_device(settings.device)
+    # `predict` chooses the precision by a speed measurement, whose result may change between calls.
     precision = str(resolve_precision(settings.precision, device))
     precision_name = "bf16" if precision == "torch.bfloat16" else "fp32"
     size = _BATCHES.get(device.type, _BATCH)

@@ -62,15 +62,16 @@ def train_rationale(
     "wandb", "trackio"), and `push_to_hub` a model repository (OWNER/NAME).
 
     With `settings.folds`, that many fold students are trained as well (RUN/folds/0, ...).
-    RUN/out_of_fold.jsonl then holds each row's question with the rationale of a fold student that
-    was not trained on it. The option `fold_questions` names files of further questions, such as
-    questions that the teacher answered wrong; out_of_fold.jsonl holds these questions too. With
+    RUN/out_of_fold.jsonl then holds each row's question with a rationale by a fold student that was
+    not trained on the question. The option `fold_questions` names files of further questions, such
+    as questions that the teacher answered wrong; out_of_fold.jsonl holds these questions too. With
     `settings.seeds` above 1 the runs are RUN/seed-0, ... and the returned manifest summarises them.
 
     With `reward`, rounds of sampling follow (see the package rewards/). In each round, students
     write several rationales for each question, and an answer student (of a run of train-answer
-    --folds) scores them. The student is then also trained on the rationales that raise the
-    probability of the gold choice. The figures of the rounds are in RUN/rounds.
+    --folds) scores them. The students of the next round are also trained on the best of the
+    rationales that raise the probability of the gold choice. The metrics of each round are in
+    RUN/rounds/ROUND/report.json.
     """
     return _train(
         Stage.RATIONALE,
@@ -98,9 +99,11 @@ def estimate_rewards(
     reporter: Reporter | None = None,
     **options: Unpack[Options],
 ) -> RewardEstimate:
-    """Estimate the amount of work and the seconds that `train_rationale` with `reward` would take,
-    by timing a few batches and samples of a student with its initial weights. Writes nothing to
-    `run`."""
+    """Estimate the work that `train_rationale` would do with `reward`, and its duration in seconds.
+
+    For this estimate, a student with its initial weights is timed on a few batches and samples.
+    Nothing is written to `run`.
+    """
     settings, reporter = settings or TrainSettings(), reporter or LogReporter()
     directory = _run_path(run)
     spec, folds = _specified(

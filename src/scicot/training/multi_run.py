@@ -47,6 +47,7 @@ def train_all(
         run_directory.check_rows(spec)
     done = processes.on_rank_zero(lambda: _begin(main, main_specs, specs, force))
     todo = [spec for spec in specs if spec.run not in done]
+    # before the existing run is set aside, because preparing may fail
     first_prepared, parallel = _prepare_first(todo, done, main, reporter)
     if force:
         processes.on_rank_zero(lambda: set_aside(main.run, reporter))
@@ -80,9 +81,9 @@ def _begin(
     specs: Sequence[TrainingSpec],
     force: bool,
 ) -> Done:
-    """Return the manifests of the finished runs by directory, or {} with `force`, since all are
-    then trained again. Raises ScicotError if a directory holds anything but a run that may be
-    resumed (or, with `force`, replaced)."""
+    """Return the manifests of the finished runs by directory. With `force`, return {}, since all
+    runs are trained again. Raises ScicotError if a directory holds anything but a run that may be
+    resumed or, with `force`, replaced."""
     if not force:
         return _found(main, main_specs, specs)
     check_ours(main.run)
@@ -106,9 +107,9 @@ def _one_by_one(
 def _prepare_first(
     todo: Sequence[TrainingSpec], done: Done, main: TrainingSpec, reporter: Reporter
 ) -> tuple[Prepared | None, int]:
-    """Report how many students are left to train, and prepare the first of them. This happens
-    before any file is deleted, because preparing may fail. Returns (the prepared student, the
-    number of students to train in parallel), or (None, 1) if nothing is left to train."""
+    """Report how many students are left to train, and prepare the first of them. Returns (the
+    prepared student, the number of students to train in parallel), or (None, 1) if nothing is left
+    to train."""
     if not todo:
         reporter.note(f"{main.run} is finished already and not trained again")
         return None, 1
@@ -246,8 +247,8 @@ def check_ours(run: Path) -> None:
 
 def set_aside(run: Path, reporter: Reporter) -> None:
     """With --force, move the existing run to the directory of `replaced_run`, where it stays until
-    the new run is finished. If an earlier --force was stopped after this move, only delete its
-    unfinished run."""
+    the new run is finished. If an earlier --force was stopped after it moved the run, nothing is
+    moved, and the unfinished run in `run` is deleted."""
     replaced, existing = replaced_run(run), read_manifest(run)
     if replaced.exists() and (existing is None or not existing.finished):
         # left by an earlier --force that was stopped

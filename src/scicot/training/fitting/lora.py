@@ -29,8 +29,8 @@ def check(settings: TrainSettings, student: str) -> None:
 
 def adapted(model: Any, rank: int) -> Any:
     """Return the model with adapters on all linear layers except the output layer, and all other
-    weights frozen. If the LoRA rank is 0, return the model unchanged. LoRA's alpha is
-    twice the rank, so adapter outputs are multiplied by alpha / rank = 2."""
+    weights frozen. If `rank`, the LoRA rank, is 0, return the model unchanged. LoRA's alpha is
+    2 x `rank`, so adapter outputs are multiplied by alpha / rank = 2."""
     if not rank:
         return model
     from peft import get_peft_model, prepare_model_for_kbit_training
@@ -46,9 +46,9 @@ def merged(learner: Any, model: Any, student: str, rank: int) -> Any:
     """Merge the trained adapters into the weights, and return the student as a plain model.
 
     `model` is the model that was given to `adapted`, and `learner` the model that `adapted`
-    returned. If `model` has 4-bit weights, merging into them would round the adapters away. Then
-    the original weights are loaded again from `student`, and the adapters are merged into those. If
-    the LoRA rank is 0, there are no adapters, and `model` is returned.
+    returned. If `model` has 4-bit weights, the adapters are instead merged into the original
+    weights, which are loaded again from `student`. If `rank` is 0, there are no adapters, and
+    `model` is returned.
     """
     if not rank:
         return model
@@ -57,6 +57,7 @@ def merged(learner: Any, model: Any, student: str, rank: int) -> Any:
         return model
     from peft import get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 
+    # Merging into 4-bit weights would round the adapters away.
     adapter_weights = {
         name: weight.cpu() for name, weight in get_peft_model_state_dict(learner).items()
     }

@@ -44,7 +44,7 @@ class Layout:
     batches: int
 
     def steps(self, lessons: int, tokens: int) -> int:
-        """Return the number of steps of an epoch that has this many training rows and tokens."""
+        """Return the number of steps of an epoch with `lessons` rows and `tokens` tokens."""
         if self.rows is not None:
             return -(-lessons // self.rows)
         assert self.tokens is not None
@@ -52,14 +52,14 @@ class Layout:
 
     @classmethod
     def grouped(cls, settings: TrainSettings, lessons: int, tokens: int) -> Layout:
-        """Make the layout for the settings and an epoch with this many training rows and tokens.
+        """Make the layout for the settings and an epoch with `lessons` rows and `tokens` tokens.
 
-        With `settings.accumulate`, a step has that many batches, and its number of groups is the
-        smallest multiple of `accumulate` that is at least _GROUPS. Otherwise a step has _GROUPS
-        groups, and each is a batch.
+        With `settings.accumulate`, a step has that many batches. Its number of groups is the
+        smallest multiple of `accumulate` that is at least _GROUPS. Without `settings.accumulate`, a
+        step has _GROUPS groups, and each group is a batch.
 
-        If a step would then have more groups than rows, it gets as many groups as it has rows, but
-        at most `settings.accumulate` if this is set, and each of these groups is a batch.
+        If a step has fewer rows than groups, its groups are reduced to the number of its rows, or
+        to `settings.accumulate` if this is set and smaller. Each group is then a batch.
         """
         rows, budget = settings.batch_rows, settings.batch_tokens
         batches = settings.accumulate or 1

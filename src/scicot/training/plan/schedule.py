@@ -223,13 +223,14 @@ class Schedule:
         return Epoch(lessons, dropped, in_order)
 
     def _batches(self, groups: Sequence[length_buckets.Indices]) -> list[length_buckets.Indices]:
-        """Join the groups of a step into batches. A batch is an array of shape (examples, 2): the
-        index of a sampled row, and which example of that row it is (0 or 1). Students with two
-        tasks have separate batches for each, since labels are much shorter than rationales."""
+        """Join the groups of a step into batches, separately for each task of the student. A batch
+        is an array of shape (examples, 2) with the index of a sampled row, and the index (0 or 1)
+        of one of the examples of that row."""
         size = self.layout.groups // self.layout.batches
         joined = [
             np.concatenate(groups[start : start + size]) for start in range(0, len(groups), size)
         ]
+        # With two tasks, batches are separate because labels are much shorter than rationales.
         parts = range(self._per_lesson)
         return [
             np.stack([batch, np.full_like(batch, part)], 1) for batch in joined for part in parts
@@ -280,8 +281,8 @@ class Schedule:
         self, number: int, epoch: Epoch, examples: Sequence[tuple[int, int]]
     ) -> list[dict[str, Any]]:
         """Tokenise examples whose label or order of choices is drawn anew in each epoch. `number`
-        is the number of the epoch. Each of `examples` is a pair: the index of a row among those of
-        the epoch, and which of the row's examples is meant (0 or 1)."""
+        is the number of the epoch. Each entry of `examples` is a pair: an index into
+        `epoch.lessons`, and the index (0 or 1) of one of the examples of that row."""
         chosen = []
         for draw, part in examples:
             rng = random.Random(f"{self._settings.seed}/{number * len(self._lessons) + draw}")

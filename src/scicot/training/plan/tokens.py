@@ -27,8 +27,7 @@ class Tokens:
     """The tokenised examples of all training rows. The examples of one row are adjacent.
 
     `lengths`, an int64 array of shape (examples, 2), holds the numbers of input and target tokens.
-    `cuts` holds the counts of `encode` (truncated inputs, and characters that the tokenizer lacks),
-    and `cut_targets` is the number of truncated targets.
+    `cuts` and `cut_targets` hold the counts of Encoded, summed over all examples.
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -47,11 +46,11 @@ class Tokens:
 
 
 def tokenise(lessons: Sequence[Any], encode: Encode, *, cached_as: str | None = None) -> Tokens:
-    """Tokenise training rows with `encode`. If `cached_as` is None, this is done in memory.
+    """Tokenise training rows with `encode`. If `cached_as` is None, the result stays in memory.
 
-    Otherwise it is done by several processes, and the result is stored in the cache of the library
-    `datasets` under the key `cached_as`. Later runs with the same key read the stored result, so
-    the key must contain everything that the result depends on.
+    Otherwise several processes tokenise the rows, and the result is stored in the cache of the
+    library `datasets` under the key `cached_as`. Later runs with the same key read the stored
+    result, so the key must contain everything that the result depends on.
     """
     import datasets
 

@@ -1,5 +1,5 @@
-"""Assign to each question a judge, which scores the question's rationales: a fold student of an
-answer run that was not trained on the question."""
+"""Assign a judge to each question. A judge is a fold student of an answer run. It scores rationales
+of questions that it was not trained on."""
 
 from __future__ import annotations
 
@@ -46,8 +46,9 @@ class Judges:
 
     @property
     def fold_by(self) -> str | None:
-        """The field (--fold-by) whose value decided which rows were kept in the same fold when the
-        answer run was trained. None for the default grouping (splits.py)."""
+        """The value of --fold-by in the training of the answer run: a field of the rows. Rows with
+        the same value of this field are in the same fold. None for the default grouping
+        (splits.py)."""
         field = self.run.manifest.settings.get("fold_by")
         return None if field is None else str(field)
 
@@ -60,14 +61,14 @@ class Judges:
     def assign(
         self, questions: Sequence[Question], question_folds: Sequence[int], fold_by: str | None
     ) -> list[int]:
-        """Return the judge of each question, as an index into `folds`: the fold student that scores
-        the question's rationales. The judge's training and dev sets contain neither the question
-        nor any other question of its group (questions that reveal each other's answers, splits.py).
+        """Return the judge of each question, as an index into `folds`. The judge's training and dev
+        sets contain neither the question nor any other question of the same group. (The questions
+        of a group reveal each other's answers, see splits.py.)
 
-        `question_folds` holds the fold of each question in the training of stage 1. If possible,
-        the judge is the fold student of the answer run with that number. `fold_by` is the field by
-        which questions are grouped. Raises ScicotError if no fold student can be the judge of a
-        question.
+        `question_folds[i]` is the fold of `questions[i]` in the training of stage 1. If possible,
+        the judge of `questions[i]` is `folds[question_folds[i]]`. `fold_by` is the field by which
+        questions are grouped, None for the default grouping. Raises ScicotError if no fold student
+        can be the judge of a question.
         """
         keys = [{*group_keys(question, fold_by)} for question in questions]
         whole_keys = [overlap.whole_key(question) for question in questions]
@@ -95,13 +96,12 @@ class Judges:
     def _training_keys(
         self, fold: int, questions: Sequence[Question], keys_of_questions: Sequence[set[str]]
     ) -> set[str]:
-        """Return the keys of the training and dev sets of fold student number `fold`. A question
-        that has one of these keys must not be judged by this student.
+        """Return the keys of the questions that the fold student `folds[fold]` must not judge.
 
-        Each question in the two sets has its digest (overlap.whole_key) as a key. If a question of
-        `questions` has an id that occurs in the two sets, its group keys are included too.
-        `keys_of_questions[i]` holds the group keys of `questions[i]`. Raises ScicotError if the
-        file that lists the sets is missing.
+        These are the digests (overlap.whole_key) of all questions in the student's training and dev
+        sets. If the id of `questions[i]` occurs in these sets, the group keys
+        `keys_of_questions[i]` are added. Raises ScicotError if the file that lists the sets is
+        missing.
         """
         ids = set()
         training_keys: set[str] = set()

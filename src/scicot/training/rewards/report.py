@@ -89,8 +89,8 @@ def report_of(
 
     `cap` is the value of --leak-cap, and `confidence` that of --reward-confidence. The rewards
     count as informative if the confidence that `_benefit` returns is at least `confidence`, or is
-    None because there are too few questions. If the rewards are not informative, no rationale
-    counts as kept. The same holds with `last`, because no round follows that could use it.
+    None because there are too few questions. If the rewards are not informative, or if this is the
+    `last` round, no rationale counts as kept.
     """
     first_samples = [row for row in rows if row["sample"] == 0]
     rewards = [row["reward"] for row in rows if row["reward"] is not None]

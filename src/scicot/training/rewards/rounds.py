@@ -98,7 +98,7 @@ class RewardedFolds(Folds):
     def write(
         self, main: TrainingSpec, fold_specs: Sequence[TrainingSpec], reporter: Reporter
     ) -> dict[str, float]:
-        """Write out-of-fold rationales as `Folds.write` does, but only for the rows without
+        """Write out-of-fold rationales as `Folds.write` does, but leave out the rows that are
         rewarded rationales."""
         assert self.teachers is not None
         return self.teachers.write(main, fold_specs, reporter)
@@ -134,9 +134,8 @@ class Rounds:
 
     @classmethod
     def of(cls, main: TrainingSpec, folds: Folds, reward: RewardSettings) -> Rounds:
-        """Create the rounds for the spec, the training rows and the settings of a command. The
-        returned `main` also records the reward settings and the identity of the answer run, so that
-        a resumed command can detect changes."""
+        """Create the rounds of a command. The reward settings and the identity of the answer run
+        are added to the spec `main`, so that a resumed command can detect changes."""
         judges = Judges.of(reward.reward)
         reward_values = {
             **{

@@ -76,9 +76,7 @@ class Sampler:
         cls, judges: Judges, folds: Folds, settings: TrainSettings, reward: RewardSettings
     ) -> Sampler:
         """Create a sampler for all training questions that have a gold answer. Raises ScicotError
-        if there are none, or if a question cannot be scored. It cannot be scored if every fold
-        student of the answer run has the question, or another one of its group, in its training or
-        dev set."""
+        if no question has a gold answer, or if a question has no judge (see Judges.assign)."""
         fold_by_id: dict[str, int] = {}
         questions: list[Question] = []
         for index, lesson in enumerate(folds.lessons):
@@ -99,8 +97,8 @@ class Sampler:
 
     def batches(self, samples: int) -> list[QuestionBatch]:
         """Return the questions in batches, in the order in which their rows are written. `samples`
-        is the number of rationales for each question; the more there are, the fewer questions are
-        in a batch."""
+        is the number of rationales for each question. Batches have fewer questions if `samples` is
+        larger."""
         device = resolve_device(self.settings.device).type
         size = max(2, _SEQUENCES.get(device, _SEQUENCES_ON_CPU) // samples)
         by_students: dict[tuple[int, int], list[Question]] = defaultdict(list)
@@ -266,7 +264,7 @@ def _existing(
 
 
 def _name(fold_student: Run, main: Path) -> str:
-    """Return the name by which rows refer to a fold student: "student:RUN/folds/K@HASH". `main` is
-    the directory of the run that contains its folds."""
+    """Return the name of a fold student in the rows, such as "student:answer/folds/1@9c0d...". The
+    path in the name is relative to the parent of the directory `main`."""
     folder = fold_student.directory.parent.relative_to(main.parent)
     return f"{STUDENT}{folder}/{fold_student.identity}"

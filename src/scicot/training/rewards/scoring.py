@@ -130,11 +130,12 @@ def score(
 
 
 def gain(output: AnswerOutput, baseline: AnswerOutput) -> float | None:
-    """Return by how much log p(gold) is higher in `output` than in `baseline`, in nats. Return None
-    if one of the two is missing. The gain is rounded to four decimals: further decimals depend on
-    the composition of the batch, and must not change which rationales are kept."""
+    """Return by how much log p(gold) is higher in `output` than in `baseline`, in nats, rounded to
+    four decimals. Return None if either log p(gold) is None."""
     if output.gold_log_probability is None or baseline.gold_log_probability is None:
         return None
+    # Further decimals depend on the composition of the batch, and must not change which rationales
+    # are kept.
     return round(output.gold_log_probability - baseline.gold_log_probability, 4)
 
 
@@ -162,12 +163,12 @@ def best(
     """Return the indices of the rationales to train on, the best first and at most `keep`.
 
     A rationale qualifies if it has a positive reward, is not rejected, and no earlier sample has
-    the same text. Its reward must also be at least `at_least`, the reward of the teacher's
-    rationale (None for no such limit). Both are capped for this comparison (see counted_reward).
+    the same text. If `at_least`, the reward of the teacher's rationale, is given, the rationale's
+    reward must be at least as high, after both rewards are capped (see counted_reward).
 
-    Rationales are ordered by their capped rewards. On a tie, those that name only one choice come
-    last, because an answer student could copy that choice. On a further tie, earlier samples come
-    first.
+    Rationales are ordered by their capped rewards. On a tie, those that name exactly one choice
+    come last, because an answer student could copy that choice. On a further tie, earlier samples
+    come first.
     """
     candidates = []
     texts = [sample.rationale for sample in samples]
