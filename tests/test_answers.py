@@ -267,8 +267,17 @@ def test_rows_about_another_question_of_the_same_id(
     with pytest.raises(ScicotError, match=problem):
         judged(write_rows(tmp_path / "p.jsonl", [row]), asked)
     twice = write_rows(tmp_path / "twice.jsonl", [ASKED[0], {**ASKED[0], "answer": 0}])
-    with pytest.raises(ScicotError, match="id 'q1' comes twice, with other choices or answers"):
+    with pytest.raises(ScicotError, match="id 'q1' comes twice, with another text, other choices"):
         judged(write_rows(tmp_path / "p.jsonl", [row]), twice)
+
+
+def test_two_questions_of_the_same_id_and_answer_are_refused(tmp_path: Path) -> None:
+    """For example in a set of yes/no questions."""
+    first = ASKED[0]
+    for change in ({"question": "Does it burn?"}, {"context": "It is made of wood."}):
+        twice = write_rows(tmp_path / "twice.jsonl", [first, {**first, **change}])
+        with pytest.raises(ScicotError, match="id 'q1' comes twice, with another text"):
+            judged(write_rows(tmp_path / "p.jsonl", [{**first, "prediction": "A"}]), twice)
 
 
 def test_a_log_joins_other_systems_by_id(tmp_path: Path, asked: Path) -> None:

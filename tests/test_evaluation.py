@@ -90,6 +90,7 @@ def test_json_for_programs(scicot: Any, tmp_path: Path) -> None:
     outcome = scicot("evaluate", f"a={mine}", f"a={mine}")
     assert outcome.code == 2
     assert "is named twice; several files are several seeds" in outcome.stderr
+    assert f"{mine}: is given twice" in scicot("evaluate", mine, mine).stderr
 
 
 def sure(n: int, predicted: str | None, p: float, **more: Any) -> dict[str, Any]:
@@ -216,13 +217,13 @@ def test_scores_that_are_no_probabilities(tmp_path: Path, change: Any, problem: 
 
 
 def test_groups_are_in_natural_order_and_told_of_each_system(scicot: Any, tmp_path: Path) -> None:
-    values: list[Any] = ["part 10", "part 2", 7, None, True, "9" * 5000]
-    rows = [{**row, "meta": {"g": values[n % 6]}} for n, row in enumerate(rows_of("A" * 12))]
+    values: list[Any] = ["part 10", "part 2", 7, None, True, "9" * 5000, "nan", "1e1", "-3.5"]
+    rows = [{**row, "meta": {"g": values[n % 9]}} for n, row in enumerate(rows_of("A" * 18))]
     all_of = write_rows(tmp_path / "all.jsonl", rows)
-    half = write_rows(tmp_path / "half.jsonl", rows[:7])
+    half = write_rows(tmp_path / "half.jsonl", rows[:10])
     groups = evaluate([all_of], settings=EvaluateSettings(by=("meta.g",))).systems[0].groups
     order = [group.value[:9] for group in groups["meta.g"]]
-    assert order == ["7", "9" * 9, "null", "part 2", "part 10", "true"]
+    assert order == ["-3.5", "7", "1e1", "9" * 9, "nan", "null", "part 2", "part 10", "true"]
     shown = scicot("evaluate", all_of, half, "--by", "meta.g").stdout
     assert "2 / 1" in shown
 

@@ -122,6 +122,8 @@ def test_parquet_is_read_row_by_row(tmp_path: Path) -> None:
     assert (question.answer, question.extra["score"]) == ("B", None)
     flat = [dict(zip(HEADER, cells, strict=True)) for cells in CELLS]
     assert golds(parquet(tmp_path / "f.parquet", flat)) == ["copper", "ice"]
+    as_bytes = [{name: str(value).encode() for name, value in row.items()} for row in flat]
+    assert golds(parquet(tmp_path / "b.parquet", as_bytes)) == ["copper", "ice"]
     (tmp_path / "x.parquet").write_bytes(b"PAR1 nothing")
     with pytest.raises(ScicotError, match="cannot be read as Parquet"):
         read(tmp_path / "x.parquet")

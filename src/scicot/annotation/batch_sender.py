@@ -58,10 +58,9 @@ class Sender:
 
     async def _send(self, plan: Plan) -> Plan:
         row_requests = list(plan.row_requests(self._job.work.builder))
-        for row_request in (
-            row_requests if plan.name not in self.paid else ()
-        ):  # the plan is from an earlier run
-            self._job.work.budget.reserve(row_request.request, batched=True)
+        if plan.name not in self.paid:  # the plan is from an earlier run
+            for row_request in row_requests:
+                self._job.work.budget.reserve(row_request.request, batched=True)
         self.paid.add(plan.name)
         requests = [
             self._api.encoded(plan.custom_id(line), row_request.request)

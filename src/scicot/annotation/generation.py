@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,7 +95,7 @@ class Generation:
         await scheduler.run(self._within_budget(row_requests), self.take)
         await self.failures.settle(self.poll)
 
-    def pending(self) -> Iterator[RowRequest | None]:
+    def pending(self) -> Generator[RowRequest | None]:
         """Yield the requests that have no row yet. While a long series of finished questions is
         skipped, yield None about every _POLL_SECONDS, so that the scheduler is not blocked."""
         builder, ledger = self.work.builder, self.ledger

@@ -93,6 +93,11 @@ async def _run(job: Generation) -> None:
         if settings.batch or settings.cancel_batches:
             await batch_jobs.run(job)
         else:
-            await job.send_each(job.pending())
+            pending = job.pending()
+            try:
+                await job.send_each(pending)
+            finally:
+                if job.work.rows.rereadable:  # otherwise a thread may still be waiting for a row
+                    pending.close()
     finally:
         await job.work.teacher.close()

@@ -65,9 +65,9 @@ class Watermark:
 
 def done_before(output: Path, settings: GenerateSettings) -> sources.Prefix | None:
     """Return the prefix of the input whose questions are all done, as stored in the index. Return
-    None if the index stores no prefix, or if the prefix cannot be used. It cannot be used if the
-    indexed part of the output files has changed, if --samples is larger than in the earlier runs,
-    or if rejected requests are to be retried."""
+    None if no index of this version stores a prefix, or if the prefix cannot be used. It cannot be
+    used if the indexed part of the output files is missing or has changed, if --samples is larger
+    than in the earlier runs, or if rejected requests are to be retried."""
     index = beside(output, INDEX)
     if settings.retry_rejected or not index.is_file():
         return None

@@ -35,6 +35,7 @@ COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
 # `System.favours`: minimum difference of the shares, absolute and in standard deviations
 _MIN_EXCESS, _MIN_DEVIATIONS = 0.1, 4
 _MAX_DIGITS = 15  # digits up to which numbers are sorted by value
+_NUMBER = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -223,10 +224,7 @@ def _groups(
 def _natural_sort_key(name: str) -> tuple[float, list[tuple[int, str]]]:
     """Return a key by which names are sorted naturally: numbers first, by value, then other names,
     in which digits are compared by value too."""
-    try:
-        number = float(name[:_MAX_DIGITS])
-    except ValueError:
-        number = math.inf
+    number = float(name) if _NUMBER.fullmatch(name) else math.inf
     parts = re.split(rf"(\d{{1,{_MAX_DIGITS}}})", name)
     return number, [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 

@@ -24,6 +24,8 @@ def name_files(files: Sequence[Source]) -> dict[str, list[Source]]:
     files_by_system: dict[str, list[Source]] = {}
     for (name, file), stem in zip(pairs, stems, strict=True):
         system_name = name or (stem if stems.count(stem) == 1 else os.fspath(file))
+        if not name and files_by_system.get(system_name) == [file]:
+            raise UsageError(f"{file}: is given twice")
         if not name and (system_name in given_names or system_name in files_by_system):
             raise UsageError(
                 f"two files are named {system_name!r}; give NAME=FILE with other names"

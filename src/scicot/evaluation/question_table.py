@@ -28,12 +28,10 @@ class QuestionTable:
             if self._table.execute("insert or ignore into asked values (?, ?, ?)", row).rowcount:
                 continue
             earlier = self.get(question.id)
-            if earlier is None or (earlier.choices, earlier.answer) != (
-                question.choices,
-                question.answer,
-            ):
+            if earlier is None or _facts(earlier) != _facts(question):
                 raise ScicotError(
-                    f"{file}: id {question.id!r} comes twice, with other choices or answers"
+                    f"{file}: id {question.id!r} comes twice, with another text, other choices or"
+                    " another answer"
                 )
 
     def get(self, identity: str) -> Question | None:
@@ -52,6 +50,12 @@ class QuestionTable:
     def __iter__(self) -> Iterator[Question]:
         for (row,) in self._table.execute("select row from asked order by rowid"):
             yield Question.from_row(jsonl.decode(row))
+
+
+def _facts(question: Question) -> tuple[object, ...]:
+    """Return the fields in which questions with the same id have to agree."""
+    texts = [" ".join((text or "").split()) for text in (question.question, question.context)]
+    return *texts, question.choices, question.answer
 
 
 def _content(question: Question) -> bytes:

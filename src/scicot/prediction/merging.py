@@ -72,7 +72,8 @@ def merge(
             skip_invalid=skip_invalid,
             reporter=reporter,
         )
-        with reporter.task("reading the parts") as task, closing(_Parts(files, task)) as part_rows:
+        with reporter.task("reading the parts") as task, closing(_Parts(files)) as part_rows:
+            part_rows.read(task)
             unique_questions = counted(sources.unique(rows, reporter), task)
             with jsonl.replacing(target) as stream:
                 for line in part_rows.in_order(unique_questions):
@@ -91,8 +92,9 @@ class _Parts:
     """An index of the rows in all parts: for each question, the file and the byte offset of its
     rows. It is a SQLite table on disk, because there may be millions of rows."""
 
-    def __init__(self, files: Sequence[Path], task: Task) -> None:
+    def __init__(self, files: Sequence[Path]) -> None:
         self.rows = 0
+        self._rows_each = 0
         self._files = files
         self._open: tuple[int, IO[bytes]] | None = None
         self._table = sqlite3.connect("", isolation_level=None)
@@ -102,8 +104,12 @@ class _Parts:
             " primary key (id, sample)) without rowid"
         )
         self._table.execute("begin")
+
+    def read(self, task: Task) -> None:
+        """Index the rows of all parts. Raises ScicotError if a row comes twice, or if two rows were
+        made by different students or settings."""
         first: tuple[str, Any] | None = None
-        for file_index, file in enumerate(files):
+        for file_index, file in enumerate(self._files):
             for location, start, row in _located(file):
                 maker, sample = _maker_and_sample(location, row)
                 first = first or (location, maker)

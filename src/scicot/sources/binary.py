@@ -101,13 +101,18 @@ def _parquet(stream: IO[bytes], name: str) -> Iterator[Entry]:
 
 
 def json_value(value: Any) -> Any:
-    """Convert a value from a table to JSON types. NaN and infinities become None. Times, bytes and
-    values of other types become strings."""
+    """Convert a value from a table to JSON types. NaN and infinities become None. Bytes are read as
+    UTF-8, since Parquet files may store text as bytes. Values of other types become strings."""
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
         # Numeric tables mark empty cells by NaN.
         return value if math.isfinite(value) else None
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return str(value)
     if isinstance(value, Mapping):
         return {str(key): json_value(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -163,8 +163,9 @@ def _unrecognised(
             notes.append(f"{name}: has no header; read as {', '.join(names)} (MMLU's layout)")
             yield from tables.entries(chain(head, lines), ",", name, notes, names)
             return
-        head += islice(lines, _PREAMBLE)
-        for index in range(first_number, len(head)):
+        search_end = first_number + _PREAMBLE
+        head += islice(lines, max(0, search_end - len(head)))
+        for index in range(first_number, min(search_end, len(head))):
             delimiter = tables.delimiter_of(head[index].strip(), mapped)
             if delimiter and head[index].count(delimiter.encode()) > 1:
                 notes.append(

@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TypeGuard
@@ -62,8 +62,7 @@ def _entries(source: str, tracker: StreamTracker, settings: ReadingSettings) -> 
         if paths is None:
             yield from hub.entries(source)
         else:
-            for path, name in paths:
-                yield from _file_entries(path, name, tracker, settings)
+            yield from _entries_of_all(paths, tracker, settings)
         return
     if source == "-":
         data = standard_input.stream()
@@ -75,10 +74,16 @@ def _entries(source: str, tracker: StreamTracker, settings: ReadingSettings) -> 
     if found is None:
         yield from _file_entries(source, source, tracker, settings)
         return
-    for path in found:
+    yield from _entries_of_all([(path, path) for path in found], tracker, settings)
+
+
+def _entries_of_all(
+    paths_and_names: Iterable[tuple[str, str]], tracker: StreamTracker, settings: ReadingSettings
+) -> Iterator[Entry]:
+    for path, name in paths_and_names:
         # Each file has its own tracker, since a position in one file is no position in the source.
         file_tracker = StreamTracker()
-        yield from _file_entries(path, path, file_tracker, settings)
+        yield from _file_entries(path, name, file_tracker, settings)
         tracker.notes += file_tracker.notes
 
 

@@ -11,6 +11,7 @@ import asyncio
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import anthropic
@@ -154,10 +155,10 @@ class MessagesTeacher:
         """
         if not self._counts:
             return None
-        parameters = self.parameters(request)
+        # Without thinking, whose budget may not fit into a small `max_tokens`.
+        parameters = self.parameters(replace(request, thinking=False))
         del parameters["max_tokens"]
-        for name in ("extra_body", "thinking"):
-            parameters.pop(name, None)
+        parameters.pop("extra_body", None)
         try:
             async with asyncio.timeout(self.timeout):
                 counted = (await self.client.messages.count_tokens(**parameters)).input_tokens

@@ -173,7 +173,7 @@ class KVCache:
         """Make room for `steps` more tokens in each row. `attend` or `attend_jointly` will store
         the keys and values of these tokens."""
         self.steps += steps
-        if self.steps > self._states.shape[2]:
+        while self.steps > self._states.shape[2]:
             self._states = torch.cat([self._states, torch.empty_like(self._states)], dim=2)
 
     def keep(self, rows: Sequence[int]) -> None:
