@@ -206,7 +206,7 @@ def _print(markup: str) -> None:
 
 
 def give_up(stream: IO[str] | None) -> None:
-    """Redirect `stream` (stdout or stderr), to which writing has failed, to /dev/null, so that
+    """Redirect `stream` (stdout or stderr) to /dev/null after writing to it has failed, so that
     Python's flush at exit does not fail."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]

@@ -160,7 +160,7 @@ class Sender:
 
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Await `call()` and return its result. While the server is busy, call again with growing
-        delays. Raises StoppedEarly once the refused calls and the delays exceed --max-wait."""
+        delays. Raises StoppedEarly once refused calls and delays have taken --max-wait."""
         return await self._patience().call(call)
 
     async def sleep(self, seconds: float) -> None:

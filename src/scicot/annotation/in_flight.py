@@ -3,9 +3,9 @@
 A server that gets more requests than it can process at once, such as a local one with a few slots,
 queues the rest. Then all answers are late, and those that take longer than --timeout are lost. A
 lower request rate does not help, but fewer requests in flight do. So the limit is halved if more
-than a fifth of the requests time out. Then the limit recovers like TCP's congestion window. It is
-doubled if twice its value is below the limit at which the timeouts occurred, and otherwise raised
-by one. Each increase takes as many answers as the current limit.
+than a fifth of the requests time out. Then the limit recovers like TCP's congestion window: it is
+doubled as long as it stays below the value at which the timeouts occurred, and raised by one after
+that. Before each increase, as many answers must arrive as the current limit.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Trial(Generic[Undone]):
 
     @property
     def share(self) -> float:
-        """The share of requests that were refused since the rate decrease, from 0 to 1."""
+        """The share (0 to 1) of the requests since the rate decrease that were refused."""
         return self.refusals / max(1, self.answers + self.refusals)
 
     def helped(self, answered: bool) -> bool | None:

@@ -19,8 +19,8 @@ class DecodeBatch:
     (models/native/interface.py).
 
     `prefixes` is the KV cache of the rows' encoded sources, and `starts` are the rows' first
-    decoder inputs. `texts` has one object of the caller for each row. The caller sets the object to
-    None when the row is finished.
+    decoder inputs. `texts` has one entry for each row: any object that the caller chooses. The
+    caller replaces the entry with None when the row is finished.
     """
 
     def __init__(self, prefixes: PrefixCache, texts: Sequence[Any], starts: Sequence[int]) -> None:

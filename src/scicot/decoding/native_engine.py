@@ -140,9 +140,9 @@ class NativeEngine:
         sources: Sequence[Ids],
         targets: Sequence[Sequence[Ids]],
     ) -> list[tuple[int, list[list[float]]]]:
-        """Score all targets of the sources in one worker's batches.
+        """Score all targets of the sources that are in one worker's batches.
 
-        `batches` hold indices into `sources` and `targets`. Returns (index of the source, scores)
+        `batches` holds indices into `sources` and `targets`. Returns (index of the source, scores)
         for each source, where the scores are log p (nats), indexed by target and token.
         """
         model, order = self._model, list[int]()

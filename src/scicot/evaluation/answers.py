@@ -47,8 +47,8 @@ class Answers:
     `questions` is the question file; it is needed for files of answers that do not contain the
     questions themselves. `per_character` is used for logs of lm-evaluation-harness (see
     lm_eval.answer_of). `reading` describes the fields of the files. `limit` is the maximum number
-    of questions in the question file or, without one, of rows in each file. With `skip_invalid`, an
-    invalid row is skipped with a warning. Otherwise, InvalidRow is raised.
+    of questions in the question file, or of rows in each file if there is no question file. With
+    `skip_invalid`, an invalid row is skipped with a warning. Otherwise, InvalidRow is raised.
     """
 
     def __init__(

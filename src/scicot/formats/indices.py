@@ -136,17 +136,20 @@ def _text_or_index(
     return _choose_base(indices, tally)
 
 
-def _choose_base(indices: Sequence[Meaning], tally: Tally) -> Meaning | None:
-    """Return the choice that an index refers to, None if `indices` is empty. `indices` holds up to
-    two candidates: the choice at this index counted from 0, then the choice counted from 1. If
-    there are two, `tally`, the evidence in the file's rows, selects one of them. If the evidence is
-    not sufficient, the result has an `ambiguity`."""
-    if len(indices) < 2:
-        return next(iter(indices), None)
+def _choose_base(candidates: Sequence[Meaning], tally: Tally) -> Meaning | None:
+    """Return the choice that an index in a row refers to. Return None if `candidates` is empty.
+
+    The index may count from 0 or from 1, so there are up to two `candidates`: the choice at this
+    index counted from 0, then the choice counted from 1. If there are two, `tally`, the evidence in
+    the file's rows, selects one of them. If the evidence is not sufficient, the result has an
+    `ambiguity`.
+    """
+    if len(candidates) < 2:
+        return next(iter(candidates), None)
     if tally.base is not None:
-        return indices[tally.base]
+        return candidates[tally.base]
     contradiction = " (the file has both a 0 and the number of choices)" if tally.zeros else ""
-    return _ambiguous(indices, f"an index that can count from 0 or from 1{contradiction}")
+    return _ambiguous(candidates, f"an index that can count from 0 or from 1{contradiction}")
 
 
 def _ambiguous(meanings: Sequence[Meaning], reason: str) -> Meaning:

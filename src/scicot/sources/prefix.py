@@ -1,7 +1,7 @@
 """Skip the prefix of a JSON lines file that an earlier run has processed completely.
 
-A job records the processed part of its input as a Prefix. When it is resumed, it skips these bytes
-if their digest is unchanged. Hashing a row takes a hundredth of the time of parsing it.
+A job records the processed part of its input as a Prefix. When it is resumed, it skips this part
+if the digest of its bytes is unchanged. Hashing a row takes a hundredth of the time of parsing it.
 """
 
 from __future__ import annotations

@@ -214,8 +214,9 @@ class Rows(Generic[T]):
             self._reporter.warn(message)
 
     def _check_gold(self, gold: GoldTally) -> None:
-        """Raise ScicotError if no row of the source has a gold answer. `gold` counts the rows that
-        were read; if none of them has one, the rows of a skipped prefix are read too."""
+        """Raise ScicotError if no row of the source has a gold answer. `gold` counts the rows read
+        so far. If none of these has a gold answer, the skipped rows at the beginning of the source
+        are examined too."""
         if self.skipped is not None and gold.unlabelled and not gold.labelled:
             prefix_rows = Rows(
                 self.source,

@@ -43,8 +43,8 @@ def delimiter_of(header: bytes, mapped: tuple[str, ...] = ()) -> str | None:
 
 
 def likely_header(*lines: bytes) -> tuple[list[str], list[str]] | None:
-    """Return (column names, cells of the first record) if the first of `lines` looks like a header
-    whose names scicot does not know. None if it does not, as with running text."""
+    """Return (column names, cells of the first record) if the first of `lines` looks like the
+    header of a table. Return None if it looks like something else, such as running text."""
     texts = [line.decode(errors="replace") for line in lines]
     found: tuple[list[str], list[str]] | None = None
     for delimiter in _DELIMITERS:

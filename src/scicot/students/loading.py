@@ -31,8 +31,8 @@ def load_student(
     replacements: Mapping[str, str] | None = None,
 ) -> Student:
     """Load the student of a run directory for prediction. If the engine or the precision in
-    `request` is "auto", `choose_engine` makes the choice. The chosen engine supports sampling.
-    `replacements` maps characters that the tokenizer lacks to other spellings
+    `request` is "auto", `choose_engine` makes the choice. It only chooses engines that support
+    sampling. `replacements` maps characters that the tokenizer lacks to other spellings
     (models/characters.py).
 
     Raises ScicotError if the files cannot be read, or if no engine supports the request.

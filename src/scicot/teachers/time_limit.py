@@ -1,5 +1,5 @@
-"""Wait for futures with a time limit that counts only a small part of the time in which the event
-loop is blocked."""
+"""Wait for futures with a time limit. Of the time in which the event loop is blocked, only a small
+part counts towards the limit."""
 
 from __future__ import annotations
 

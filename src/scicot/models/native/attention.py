@@ -163,8 +163,8 @@ class KVCache:
     number of tokens to every row."""
 
     def __init__(self, like: Tensor) -> None:
-        """Allocate a cache with the same numbers of layers, rows and heads, the same head size and
-        the same dtype as `like`, the `states` of a PrefixCache."""
+        """Allocate a cache with as many layers, rows and heads as `like`, and with the same head
+        size and dtype. `like` is the `states` of a PrefixCache."""
         layers, _, rows, heads, _, size = like.shape
         self.steps = 0
         self._states = like.new_empty((layers, 2, _STEPS, rows, heads, size))

@@ -13,7 +13,7 @@ Each row is a rationale row with its reward:
 and `names` is the only choice that the rationale names (null: none or several). Rewards and `leak`
 are in nats. `answered` holds the scorer's answers given this rationale (own), no rationale (none),
 the text of the right choice (announced), another question's first sample (shuffled), and the
-teacher's rationale (teacher).
+rationale in the training rows (teacher).
 """
 
 from __future__ import annotations
