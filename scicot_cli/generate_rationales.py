@@ -112,8 +112,8 @@ def generate_rationales(
         Keep,
         typer.Option(
             "--keep",
-            help="correct: keep a rationale only if the choice that its reply names at the end is "
-            "the gold answer, or the question has none; all: keep it whatever the reply names.",
+            help="correct: keep a rationale only if its reply ends with the gold answer (or if the "
+            "question has no gold answer). all: keep every usable rationale.",
         ),
     ] = GenerateSettings.keep,
     prompt: Annotated[
@@ -255,8 +255,8 @@ def generate_rationales(
         bool,
         typer.Option(
             "--retry-rejected",
-            help="Repeat the requests in the file of rejected replies that have the reason error, "
-            "empty, truncated, refusal or no-thinking.",
+            help="Send rejected requests again if their reason is error, empty, truncated, refusal "
+            "or no-thinking.",
         ),
     ] = GenerateSettings.retry_rejected,
     columns: opt.Columns = "",

@@ -34,6 +34,8 @@ _GROUPS = {
     "Output": "folder output report as_json min_accuracy fail_if_worse_than report_to push_to_hub"
     " quiet verbose",
 }
+# Stands for "-" while lines are broken, so that no name such as train-answer is broken.
+_UNBROKEN_HYPHEN = "\N{NON-BREAKING HYPHEN}"
 # Type hints of text options in Typer's help, which carry no information.
 _TYPE = re.compile(r" <(?:list\[str\]|str|path)>")
 _GROUP_OF = {name: group for group, names in _GROUPS.items() for name in names.split()}
@@ -130,11 +132,13 @@ class GroupedCommand(TyperCommand):
                     group = "Method"
                 if group == "Optimisation" and ctx.info_name == "predict":
                     group = "Hardware"  # --batch-size, beside --batch-tokens
-                found[group].append((_TYPE.sub("", name), help_text))
+                unbroken = help_text.replace("-", _UNBROKEN_HYPHEN)
+                found[group].append((_TYPE.sub("", name), unbroken))
         for group, group_records in found.items():
             if group_records:
                 with formatter.section(group):
                     formatter.write_dl(group_records)
+        formatter.buffer = [text.replace(_UNBROKEN_HYPHEN, "-") for text in formatter.buffer]
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the command's example at the end of its help."""

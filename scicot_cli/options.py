@@ -101,8 +101,8 @@ AnswerIndex = Annotated[
         metavar="0|1",
         min=0,
         max=1,
-        help="Number of the first choice in numeric gold answers. Needed if the file does not show "
-        "whether they count from 0 or from 1.",
+        help="Whether numeric gold answers count the choices from 0 or from 1. Needed if the file "
+        "does not show it.",
     ),
 ]
 Encoding = Annotated[

@@ -100,8 +100,8 @@ def train_rationale(
         typer.Option(
             "--leak-cap",
             metavar="SHARE",
-            help="Upper limit of a reward, as a share of the reward of a text that only names the "
-            "right choice. A rationale with a higher reward may leak the answer.",
+            help="Cap rewards at this share of the reward of a text that only names the right "
+            "choice. A rationale with a higher reward may leak the answer.",
         ),
     ] = RewardSettings.leak_cap,
     reward_confidence: Annotated[

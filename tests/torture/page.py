@@ -69,7 +69,7 @@ def _faults(parts: dict[str, Any]) -> str:
     if not faults.get("kinds"):
         return f"**Server faults survived**: {NOT_RUN}."
     return (
-        f"**Server faults survived**: {faults['faults']:,} of {len(faults['kinds'])} kinds, in"
+        f"**Server faults survived**: {faults['faults']:,} (of {len(faults['kinds'])} kinds), in"
         f" {faults['requests']:,} requests of {faults['runs']} runs."
     )
 
@@ -77,8 +77,7 @@ def _faults(parts: dict[str, Any]) -> str:
 def _rates(parts: dict[str, Any]) -> str:
     figures = parts.get("rates", {})
     rows = [f"| {name} | {value} |" for name, value in figures.items() if name not in _NO_FIGURES]
-    title = "Speed with a server that refuses requests, as a share of the undisturbed speed"
-    return _table(title, "server | figure", rows)
+    return _table("Speed with a server that refuses requests", "what | figure", rows)
 
 
 def _disk(parts: dict[str, Any]) -> str:

@@ -46,19 +46,21 @@ def run(options: Options) -> Result:
     served = {share: measured(source, folder, seconds, "--overload", share) for share in goals}
     after = before if options.short else measured(source, folder, alone)
     undisturbed = (before.rate + after.rate) / 2
-    figures: dict[str, float] = {"undisturbed, requests/s": round(undisturbed, 1)}
+    figures: dict[str, float] = {"requests/s without refusals": round(undisturbed, 1)}
     for share, goal in goals.items():
         ratio = served[share].rate / undisturbed
-        figures[f"{share:.0%} refused"] = round(ratio, 2)
+        figures[f"{share:.0%} refused with 529: share of the speed without refusals"] = round(
+            ratio, 2
+        )
         result.expect(
             ratio >= goal, f"{ratio:.2f} of the undisturbed rate at {share:.0%} 529s, not {goal}"
         )
     if not options.short:
         limited = measured(source, folder, 60.0, "--rate", LIMIT)
-        figures["share of a limit of 50 requests/s that is reached"] = round(
+        figures["limit of 50 requests/s: share of the limit that is reached"] = round(
             limited.rate / LIMIT, 2
         )
-        figures["share of the requests refused at this limit"] = round(limited.refused, 3)
+        figures["limit of 50 requests/s: share of requests refused"] = round(limited.refused, 3)
         kept = limited.rate >= 0.9 * LIMIT and limited.refused < 0.05
         result.expect(kept, f"{limited.rate:.1f}/s of {LIMIT}, {limited.refused:.1%} refused")
     result.figures = figures
