@@ -8,7 +8,8 @@ from scicot_cli import console
 def lines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *calls: tuple[float, int]
 ) -> list[str]:
-    """Return the lines printed after calls of `advance`: (seconds since the start, steps)."""
+    """Call `advance` at each (seconds since the start, steps) of `calls`. Return the printed
+    lines."""
     now = [0.0]
     monkeypatch.setattr("scicot_cli.console.time.monotonic", lambda: now[0])
     task = console._PlainTask("asking", 20)

@@ -31,7 +31,8 @@ CHAT = (
 
 
 def byte_level() -> Any:
-    """As GPT-2, Llama 3 and Qwen have it: words are split before they are merged."""
+    """Train a tokenizer like that of GPT-2, Llama 3 or Qwen, which splits a text into words before
+    it merges characters."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     bpe = Tokenizer(models.BPE())
@@ -48,8 +49,9 @@ def byte_level() -> Any:
 
 
 def sentence_piece(prefix: bool) -> Any:
-    """As Llama 2 (with a space put before every text) and Gemma (without) have it: blanks become
-    "▁", nothing is split before it is merged, and a text begins with <s>."""
+    """Train a tokenizer like that of Llama 2 (`prefix`: each text begins with a blank) or of Gemma
+    (no `prefix`). Blanks become "▁", texts are not split before merging, and encodings begin with
+    <s>."""
     from tokenizers import (
         AddedToken,
         Tokenizer,

@@ -1,4 +1,5 @@
-"""What a teacher is asked: the built-in prompt, the hint, and templates of one's own."""
+"""Prompts for the teacher: the built-in prompt, the revealed answer, and templates written by
+users."""
 
 import pytest
 from hypothesis import given

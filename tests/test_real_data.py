@@ -46,7 +46,8 @@ def test_folds_keep_question_texts_together(name: str, tmp_path: Path) -> None:
 
 
 def test_what_was_learnt_from_is_warned_of_in_predict(tmp_path: Path, recorder: Recorder) -> None:
-    """331 of ScienceQA's 1009 dev questions share their text with train, with other choices."""
+    """331 of ScienceQA's 1009 dev questions have the text of a training question, but other
+    choices."""
     from dataclasses import replace
 
     train = SHARED / "scienceqa_text_llama2chat13b.train.jsonl"

@@ -1,4 +1,4 @@
-"""A recipe that is killed. In a file of its own, since pytest-xdist distributes whole files."""
+"""A killed recipe. The test has its own file, because pytest-xdist distributes whole files."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ MILESTONES = ("**/rationales.jsonl", "**/checkpoints/layout.json", "**/predictio
 
 
 def test_a_stopped_recipe_goes_on(tmp_path: Path, preloaded: str) -> None:
-    """Kill it early, during training and during prediction, then let it finish."""
+    """Kill the recipe early, during training and during prediction. Then let it finish."""
     kills = 0
     for milestone in MILESTONES:
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Replies of two public data sets, and what is read from each."""
+"""Replies of two public data sets, and what scicot reads from each reply."""
 
 import json
 import random
@@ -29,7 +29,8 @@ def asked_in(row: dict[str, Any]) -> Question:
 
 
 def test_palm_replies_read_as_recorded() -> None:
-    """The 29 of 4,000 that differ name two choices, or a label and another choice's text."""
+    """29 of the 4,000 conclusions differ: these replies name two choices, or a label and the text
+    of another choice."""
     right = same = 0
     recorded = rows("csqa_palm.train.jsonl")
     for row in recorded:

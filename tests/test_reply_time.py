@@ -1,8 +1,8 @@
-"""The time that judging a reply takes grows with its length, whatever it says.
+"""The time for judging a reply grows about linearly with its length, whatever the reply says.
 
-Processor time is compared, of a text and of one four times as long, so a busy machine changes
-nothing. Where reading is bounded (reader.LONGEST), the bound is taken away: it must not hide what
-grows too fast below it.
+The tests compare the processor time for a text with that for a text four times as long. Processor
+time hardly depends on how busy the machine is. The limit reader.LONGEST is lifted, because it would
+hide faster growth below it.
 """
 
 import math
@@ -69,8 +69,7 @@ def whole(unit: str, length: int) -> str:
 
 
 def judged(text: str, asked: Question) -> None:
-    """Do everything that is done with the text of a reply and with a rationale that is parsed
-    again."""
+    """Run every check that scicot makes on the text of a reply or of a rationale."""
     row = Rationale(asked, "", saw_answer=True)
     judge(row, Reply(text), GenerateSettings(samples=2, keep="all"))
     announces_answer(text, asked)
@@ -84,11 +83,11 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def growth(work: Callable[[str], object], unit: str, length: int) -> float:
-    """How many times as long four times the length takes. As long as that is too long it is
-    measured again, up to ten times, and the shortest times count: another process on the same core
-    can double the processor time of either."""
+    """Return the time for a text of 4 * `length` characters, divided by that for `length`
+    characters."""
     short, long = whole(unit, length), whole(unit, 4 * length)
     floor = longest = ratio = math.inf
+    # Another process on the same core can double a measured time, so the shortest times count.
     for _ in range(10):
         floor = min(floor, max(seconds(lambda: work(short)), FLOOR))
         longest = min(longest, seconds(lambda: work(long)))

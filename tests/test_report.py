@@ -126,7 +126,7 @@ state.groupLines = document.querySelectorAll("#groups svg .name").length;
 
 
 def browsed(page: Path, script: str) -> dict[str, Any]:
-    """Run a script at the end of a page in a browser; return its variable `state`."""
+    """Run `script` at the end of the page in a browser. Return the script's variable `state`."""
     tail = """const pre = document.createElement("pre"); pre.id = "state";
         pre.textContent = JSON.stringify(state); document.body.append(pre);"""
     tested = page.with_name("tested.html")

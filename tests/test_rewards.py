@@ -269,7 +269,7 @@ def test_a_dry_run_tells_steps_samples_and_time(
 
 
 def scored_rows(gains: list[float | None]) -> list[dict[str, Any]]:
-    """Rows whose own rationale gains so much more than another question's."""
+    """Make rows whose `reward` exceeds `reward_shuffled` by the values in `gains`."""
     answered = dict.fromkeys(("own", "none", "announced", "shuffled"), "A")
     row = {"sample": 0, "answer": "A", "rejected": None, "names": None}
     return [
@@ -306,7 +306,8 @@ def test_nothing_is_learnt_from_rewards_that_are_chance(
 def test_a_round_without_information_only_goes_on_with_the_teachers_rationales(
     rows: Path, answer: Path, tmp_path: Path
 ) -> None:
-    """So it is the student of as many further steps without rewards."""
+    """The result equals the first student after as many further steps of training without
+    rewards."""
     recorder, run = Recorder(), tmp_path / "run"
     reward = RewardSettings(str(answer), samples=2, reward_confidence=0.999999)
     options: dict[str, Any] = {"student": "scratch:tiny", "settings": SHORT}

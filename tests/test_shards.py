@@ -1,4 +1,4 @@
-"""Windows, shards and their merge: the same file, whoever wrote its parts."""
+"""Windows, shards and merging: merged shards give the same file as a single run."""
 
 import random
 import shutil

@@ -46,7 +46,8 @@ def test_training_puts_off_a_signal_to_the_end_of_a_step() -> None:
 
 
 def waiting_command(tmp_path: Path) -> subprocess.Popen[bytes]:
-    """A command that waits for its standard input, having written what it read so far."""
+    """Start a command that has written rows for its first input and waits for more standard
+    input."""
     replies = tmp_path / "replies.jsonl"
     write_rows(
         replies,
@@ -100,7 +101,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
 
 
 def test_one_of_several_processes_that_stops_runs_its_exit_functions() -> None:
-    """It skips only the destructors of C++ libraries."""
+    """With several processes, an ending process skips only the destructors of C++ libraries."""
     code = (
         "import atexit, sys; atexit.register(print, 'at exit', end='');"
         "sys.argv = ['scicot', 'check', 'none.jsonl'];"

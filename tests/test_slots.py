@@ -63,8 +63,8 @@ def test_slots_write_the_texts_of_groups(kind: str) -> None:
 @pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("kind", [*KINDS, *NATIVE])
 def test_a_step_asks_nothing_of_the_host_and_brings_nothing(kind: str, half: bool) -> None:
-    """Or CUDA would not capture it. Tensors without numbers stand for those of a GPU: they cannot
-    be looked at, and go with no tensor of a CPU."""
+    """CUDA can only capture a step that reads no values on the host and uses no CPU tensors. Meta
+    tensors, which have no values, take the place of GPU tensors."""
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves

@@ -1,4 +1,4 @@
-"""The batch scripts, with stand-ins for what SLURM brings along."""
+"""The batch scripts of examples/slurm, with fakes of srun and scontrol."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ SCONTROL = '#!/usr/bin/env bash\n[ "$1" = requeue ] && echo "$2" >> "$REQUEUED" 
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
-    """With srun, scontrol and our own python first in PATH."""
+    """Return an environment whose PATH begins with the fake srun and scontrol, and this Python."""
     commands = folder / "bin"
     commands.mkdir(exist_ok=True)
     for name, text in {"srun": SRUN, "scontrol": SCONTROL}.items():

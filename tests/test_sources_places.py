@@ -1,4 +1,4 @@
-"""Every kind of source: found, placed row by row, refused in one line."""
+"""Sources of every kind: reading them, the location of each row, and one-line errors."""
 
 from __future__ import annotations
 

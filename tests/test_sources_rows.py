@@ -1,4 +1,4 @@
-"""Rows of a source as records: parsed, counted, skipped, told apart."""
+"""Rows of a source as records: parsing, counting, skipping invalid rows, and duplicates."""
 
 from __future__ import annotations
 

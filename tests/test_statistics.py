@@ -67,7 +67,8 @@ def test_mcnemar_of_many_questions_is_a_number() -> None:
 
 
 def test_the_bootstrap_covers_the_truth_as_often_as_it_says() -> None:
-    """Clusters of ten equal values: an interval over values would be far too narrow."""
+    """Each cluster has ten equal values, so an interval that ignored clusters would be too
+    narrow."""
     random = np.random.default_rng(0)
     clusters = np.repeat(np.arange(60), 10)
     covered = 0
@@ -211,7 +212,7 @@ GRID = np.random.default_rng(3).normal(0, 0.25, 100_000)
     ],
 )
 def test_holm_agrees_with_statsmodels(p_values: list[float], adjusted: list[float]) -> None:
-    """The adjusted ones are of statsmodels 0.15.0, multipletests(p_values, method="holm")."""
+    """`adjusted` is from statsmodels 0.15.0: multipletests(p_values, method="holm")."""
     assert holm(p_values) == pytest.approx(adjusted, abs=1e-9)
 
 

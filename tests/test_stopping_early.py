@@ -53,7 +53,7 @@ def interrupted_at(
 def test_a_signal_while_modules_are_imported(
     tmp_path: Path, number: int, code: int, how: str, module: str
 ) -> None:
-    """numpy is imported by the command, the others before it."""
+    """numpy is imported during the command, the other modules before the command begins."""
     file = write_rows(tmp_path / "p.jsonl", [{**row, "prediction": "A"} for row in world_rows()])
     done = interrupted_at(module, number, "evaluate", file)
     assert done.returncode == code
@@ -91,9 +91,9 @@ print("whole", end=" ", flush=True)
 def test_an_import_is_never_left_by_an_exception(
     tmp_path: Path, outputs: int, processes: int, ends: bool, code: int, imported: str
 ) -> None:
-    """C++ code that imports modules would abort the process. With an open output, and in one of
-    several processes, the exception comes after the import, unless the command ends first;
-    otherwise the process ends at once."""
+    """An exception during an import could abort the process, if C++ code imports the module. With
+    an open output or with several processes, the exception is raised after the import, unless the
+    command has ended by then. Otherwise the process ends during the import."""
     (tmp_path / "slow.py").write_text(SLOW)
     program = (
         "from scicot_cli import signals\n"
@@ -117,8 +117,8 @@ def test_an_import_is_never_left_by_an_exception(
 
 
 def test_an_interrupt_that_leaves_an_executed_text_keeps_the_exit_code(tmp_path: Path) -> None:
-    """After a plain KeyboardInterrupt leaves `exec`, `python -m` kills itself with SIGINT, even if
-    the exception was handled."""
+    """If a plain KeyboardInterrupt leaves `exec`, `python -m` kills itself with SIGINT in the end,
+    even if the exception was handled."""
     file = write_rows(tmp_path / "p.jsonl", [{**row, "prediction": "A"} for row in world_rows()])
     signalled = "exec('import os, signal; os.kill(os.getpid(), signal.SIGINT)')"
     (tmp_path / "program.py").write_text(
@@ -151,7 +151,8 @@ def test_a_signal_after_the_end_of_a_command_changes_nothing(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
 def test_signals_at_many_moments(trained: Trained, tmp_path: Path, number: int, code: int) -> None:
-    """`make torture` has more of them; the first tenths belong to Python itself."""
+    """The first delay is 0.5 s, because scicot cannot handle a signal while Python itself
+    starts."""
     arguments = [
         "train-answer", trained.rows, "-o", tmp_path / "run", "--student", "scratch:tiny",
         "--method", "direct", "--max-steps", "100000", "--device", "cpu",
@@ -230,7 +231,7 @@ def test_names_that_utf_8_cannot_spell_are_printed(scicot: Any, tmp_path: Path) 
 
 
 def test_an_interrupt_that_python_ignores_is_not_reported(capsys: Any) -> None:
-    """The signal's handler has already noted it in `stop_request.stop`."""
+    """The signal handler has already recorded the interrupt in `stop_request.stop`."""
 
     class Ignored:
         exc_value = KeyboardInterrupt()

@@ -182,7 +182,7 @@ def test_a_run_without_its_weights_says_so(trained: Trained, tmp_path: Path) -> 
 
 
 def test_generation_settings_of_the_model_do_not_meddle(trained: Trained, tmp_path: Path) -> None:
-    """A Hub model may bring sampling or beams in generation_config.json; greedy is greedy."""
+    """Sampling or beams in the model's generation_config.json do not change greedy decoding."""
     run = tmp_path / "run"
     shutil.copytree(trained.rationale, run)
     plain = student_of(run).generate(INPUTS, Decoding(12))
@@ -194,7 +194,8 @@ def test_generation_settings_of_the_model_do_not_meddle(trained: Trained, tmp_pa
 
 @needs_shared_data
 def test_flan_t5s_layout_survives_training_and_saving(trained: Trained, tmp_path: Path) -> None:
-    """An untied head and unscaled outputs, which T5Config does not tell apart from T5's own."""
+    """flan-t5 has an untied head and unscaled outputs. Its T5Config does not differ from T5's in
+    this."""
     import torch
     from safetensors.torch import load_file, save_file
 

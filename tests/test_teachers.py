@@ -108,7 +108,7 @@ def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
 
 
 def test_an_error_that_comes_as_a_success_is_an_error() -> None:
-    """llama.cpp and proxies answer so."""
+    """llama.cpp and some proxies send errors with status 200."""
     body = (
         b'{"error": {"code": 400, "type": "exceed_context_size_error",'
         b' "message": "the request exceeds the available context size"}}'

@@ -24,7 +24,7 @@ QUESTIONS = [{k: v for k, v in row.items() if k != "rationale"} for row in world
 
 
 class Thinker:
-    """A teacher of the user's own that thinks about every question but the first `silent`."""
+    """A user-defined teacher that thinks, except in its first `silent` replies."""
 
     name = "own:thinker"
 
@@ -130,7 +130,7 @@ def test_kept_replies_are_read_again_without_new_requests(tmp_path: Path) -> Non
 
 
 def test_replies_that_are_read_again_keep_their_samples_and_what_they_saw(tmp_path: Path) -> None:
-    """Samples are written in the order in which they arrive, and some are not whole sentences."""
+    """The replies of a question arrive, and are written, in another order than that of `sample`."""
 
     texts = ("metals conduct heat and current", "it shines and rings", "wood floats, this sinks")
 
@@ -173,7 +173,8 @@ def test_an_output_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
 def asked_of_server(
     tmp_path: Path, script: list[Answer], **settings: Any
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Ask one question of anthropic:m; the requests that came, and the kept rows."""
+    """Ask anthropic:m one question. Return the requests that the server received, and the kept
+    rows."""
     source, out = write_rows(tmp_path / "q.jsonl", QUESTIONS[:1]), tmp_path / "o.jsonl"
     generate_settings = GenerateSettings(rationale_source="thinking", **settings)
     with MessagesServer(script) as server:

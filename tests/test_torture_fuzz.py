@@ -1,4 +1,4 @@
-"""A short form of the fuzzing of `make torture`, and that it notices faults."""
+"""The fuzzing of `make torture`: a short run, and tests that it detects faults."""
 
 import json
 from pathlib import Path

@@ -75,7 +75,7 @@ def test_force_deletes_nothing_but_runs(trained: Trained, tmp_path: Path, stale:
 def test_force_sets_a_finished_run_aside_whatever_an_earlier_one_left(
     trained: Trained, tmp_path: Path
 ) -> None:
-    """The run in its place is whole, what an earlier --force left beside it is older."""
+    """The older run, which an earlier --force set aside, is replaced by the finished run."""
     run, older = tmp_path / "run", tmp_path / ".run.replaced"
     shutil.copytree(trained.rationale, run)
     shutil.copytree(trained.answer, older)
@@ -158,7 +158,7 @@ def test_two_questions_of_one_id_are_refused(tmp_path: Path) -> None:
 def test_a_students_rationales_replace_whatever_a_row_said(
     trained: Trained, tmp_path: Path
 ) -> None:
-    """The replaced rationales come from predictions, and from out-of-fold rows."""
+    """The input rows have rationales of an earlier prediction, and then also a fold."""
     cpu = PredictSettings(device="cpu", max_new_tokens=6)
     out = [tmp_path / f"{n}.jsonl" for n in range(3)]
     predict(

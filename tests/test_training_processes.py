@@ -1,5 +1,5 @@
-"""Trainings in processes of their own: killed at any moment, several for one student, one for each
-of several students."""
+"""Training in separate processes: killed at any moment, several processes for one student, and
+several students side by side."""
 
 import json
 import os
@@ -26,7 +26,8 @@ STUDENT = ("--student", "scratch:small", "--device", "cpu", "--precision", "fp32
 
 @pytest.fixture(scope="module", autouse=True)
 def forked(preloaded: str) -> Iterator[None]:
-    """Start `-m scicot_cli` from a process that has loaded what it needs (preloaded.py)."""
+    """Fork `-m scicot_cli` from a process that has already loaded torch and transformers. See
+    preloaded.py."""
     STARTS[TRAIN[:2]] = (f"{preloaded}/scicot",)
     yield
     del STARTS[TRAIN[:2]]
@@ -36,7 +37,8 @@ STARTS: dict[tuple[str, ...], tuple[str, ...]] = {}  # arguments -> command line
 
 
 def command(*arguments: Any, real: bool = False) -> subprocess.Popen[str]:
-    """Start Python with these arguments; `real`: as a child of its own, that has children."""
+    """Start Python with `arguments`. With `real`, no process is forked in its place (see
+    `forked`)."""
     start = None if real else STARTS.get(arguments[:2])
     return subprocess.Popen(
         [*start, *map(str, arguments[2:])] if start else [sys.executable, *map(str, arguments)],

@@ -1,4 +1,4 @@
-"""Time limits: one that does not count time in which the event loop is blocked, and --max-wait."""
+"""Time limits: --max-wait, and a limit that excludes time in which the event loop is blocked."""
 
 import asyncio
 import socket
@@ -36,8 +36,8 @@ def test_what_never_comes_ends_at_the_limit() -> None:
 
 
 def test_a_reply_that_arrives_while_the_loop_is_blocked_is_not_lost() -> None:
-    """A reply that can be read when the loop continues is read, even after the limit by the wall
-    clock."""
+    """A reply that arrives while the loop is blocked is read, even if the limit has passed by
+    then."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer() -> None:

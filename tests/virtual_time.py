@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 class _Instant(selectors.DefaultSelector):
-    """Returns at once from a wait, having set the clock forward by it."""
+    """A selector that does not wait: it sets its clock `now` forward by the timeout instead."""
 
     now = 1000.0
 

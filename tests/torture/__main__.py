@@ -74,7 +74,8 @@ def main() -> int:
 
 
 def run(names: list[str], options: Options) -> Iterator[Result]:
-    """The parts one after another; in the long form the fuzzing beside the others."""
+    """Run the parts one after another, and yield their results. In the long form, fuzzing runs in
+    the background."""
     beside, start = None, time.monotonic()
     if "fuzz" in names and not options.short:
         beside = fuzz.Background(options, time.monotonic() + 60 * options.minutes)

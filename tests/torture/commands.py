@@ -25,7 +25,7 @@ def command(*arguments: object) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Return an environment without keys and the Hub, for one thread."""
+    """Return the environment without API keys, with the Hub offline, no GPU and one thread."""
     kept = {
         k: v for k, v in os.environ.items() if not k.startswith(("ANTHROPIC_", "HF_", "SLURM_"))
     }
@@ -93,9 +93,9 @@ def killed_until_done(
     done: Sequence[int] = (0,),
     around: Callable[[], Callable[[], None]] | None = None,
 ) -> int:
-    """Kill a command at random moments, up to `kills` times, then let it end; how often it was
-    killed. `moment` draws the seconds after the start. `around` is called before each start, and
-    what it returns after the kill."""
+    """Kill a command up to `kills` times, each `moment` seconds after its start, then let it end.
+    `around` is called before each of these starts. The function that it returns is called after the
+    kill. Return the number of kills."""
     survived = 0
     after: Callable[[], None] = _nothing
     for _ in range(kills):

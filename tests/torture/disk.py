@@ -1,6 +1,6 @@
-"""Commands on a full disk: one line and exit 75, and with room again the same outcome.
+"""Commands on a full disk: exit code 75 with one line; with room again, the undisturbed output.
 
-The disk is a small tmpfs. Where none can be mounted (only root can) the part is skipped.
+The disk is a small tmpfs. Only root can mount one; for other users the part is skipped.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ MEBIBYTE = 1 << 20
 
 @contextmanager
 def tmpfs(folder: Path, size: int) -> Iterator[Path | None]:
-    """Mount a tmpfs of `size` bytes; None if it cannot be mounted, or if the system ignores the
-    size, as sandboxes may do: filling it would then fill the machine's own disk."""
+    """Mount a tmpfs of `size` bytes. Yield None if that is impossible."""
     folder.mkdir(parents=True, exist_ok=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     try:
@@ -36,6 +35,7 @@ def tmpfs(folder: Path, size: int) -> Iterator[Path | None]:
     except OSError:
         mounted = False
     try:
+        # Sandboxes may ignore the size. Filling the mount would then fill the machine's own disk.
         yield folder if mounted and shutil.disk_usage(folder).total == size else None
     finally:
         if mounted:
@@ -44,7 +44,7 @@ def tmpfs(folder: Path, size: int) -> Iterator[Path | None]:
 
 @dataclass
 class Case:
-    """A command that writes OUT on the disk, how much room it is left, and how it is compared."""
+    """A command that writes `output` on a disk with little room."""
 
     name: str
     arguments: Callable[[Path], tuple[object, ...]]  # makes the arguments for an output path
@@ -108,7 +108,7 @@ def _compared(case: Case, whole: Path, out: Path) -> bool:
 
 
 def _fill(filler: Path, size: int, room: int) -> None:
-    """Write a file that leaves `room` bytes of its disk of `size` bytes, to the page."""
+    """Write `filler` on a disk of `size` bytes, so that about `room` bytes are left."""
     with filler.open("wb", buffering=0) as stream:
         with suppress(OSError):  # the disk is full
             for _ in range(size // 4096):
@@ -175,7 +175,8 @@ def _others(folder: Path, url: str) -> list[Case]:
 
 
 def asked_of(folder: Path) -> Path:
-    """Questions for predict, each several times under another id."""
+    """Write the questions for predict: four copies of the world's questions, under different
+    ids."""
     return write_rows(folder / "asked.jsonl", copies(world_rows(), 4))
 
 

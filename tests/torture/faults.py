@@ -98,7 +98,8 @@ def run(options: Options) -> Result:
 
 
 def one(result: Result, scenario: Scenario, folder: Path, seed: int) -> tuple[Faulty, int]:
-    """Run a scenario until it is done, and check what is left of it."""
+    """Run a scenario until it is done, then check its files. Return the server and the number of
+    runs."""
     source, out, errors = folder / "q.jsonl", folder / "o.jsonl", folder / "stderr"
     questions(source, scenario.count)
     with FaultyServer(replace(scenario.faults), replace(scenario.conduct), seed) as server:
@@ -208,7 +209,7 @@ def _without_index(
     out: Path,
     errors: Path,
 ) -> None:
-    """After the index is gone the same command asks nothing and changes nothing."""
+    """Check that the same command, run without its index, sends no request and changes no row."""
     before, asked = rows_of(out), behaviour.counts["requests"]
     for ending in ("", "-wal", "-shm"):
         out.with_name(f"o.done.sqlite{ending}").unlink(missing_ok=True)

@@ -39,7 +39,7 @@ class Run:
         return self.folder / "stderr"
 
     def finish(self, *arguments: object, allowed: tuple[int, ...] = (0,)) -> float:
-        """Run a command to its end; the seconds it took."""
+        """Run a command to its end. Return the seconds that it took."""
         began = time.monotonic()
         finish(self.result, command(*arguments), self.errors, allowed=allowed)
         return time.monotonic() - began
@@ -51,8 +51,8 @@ class Run:
         done: tuple[int, ...] = (0,),
         around: Callable[[], Callable[[], None]] | None = None,
     ) -> int:
-        """Kill a command at moments within its usual duration until it is done. After a turn in
-        which it was faster than that and ended first, the moments come sooner."""
+        """Kill a command up to `wanted` times, then let it end. `seconds` is its usual duration.
+        Return the number of kills."""
 
         def moment(draw: Random) -> float:
             return draw.uniform(0.2, 0.9) * seconds * self.sooner
@@ -69,13 +69,15 @@ class Run:
         )
 
     def repeat(self, once: Callable[[int], int]) -> int:
-        """Make outputs until the command was killed often enough; how often it was."""
+        """Call `once` for one output after another, until there were `wanted` kills. Return their
+        number."""
         survived, self.sooner = 0, 1.0
         for turn in range(_TURNS):
             kills = once(turn)
             survived += kills
             if survived >= self.wanted:
                 break
+            # Without a kill, the command ended before the first one was due.
             self.sooner *= 1.0 if kills else 0.6
         return survived
 
@@ -99,7 +101,8 @@ def run(options: Options) -> Result:
 
 
 def one_by_one(run: Run) -> int:
-    """Rows as in an undisturbed run; no finished question asked again."""
+    """Kill runs that send single requests. Check that the rows are those of an undisturbed run, and
+    that no finished question is asked again. Return the number of kills."""
     size = 300
     source = questions(run.folder / "q.jsonl", size)
     conduct = Conduct(latency=0.05, faults=0.1, oddities=0.1, drip=2.0)
@@ -124,7 +127,8 @@ def one_by_one(run: Run) -> int:
 
 
 def _nothing_again(run: Run, asked: Counter[str], out: Path) -> Callable[[], Callable[[], None]]:
-    """Watch that no question is asked again whose row was there at the start."""
+    """Return an `around` for `kill`. It checks that no question is asked again whose row existed at
+    the start of the run."""
 
     def around() -> Callable[[], None]:
         done, before = {row["question"] for row in all_rows(out)}, asked.copy()
@@ -141,7 +145,8 @@ def _nothing_again(run: Run, asked: Counter[str], out: Path) -> Callable[[], Cal
 
 
 def batched(run: Run, size: int) -> int:
-    """Rows as in an undisturbed run; every batch made once."""
+    """Kill runs that use --batch. Check that the rows are those of an undisturbed run, and that
+    only one batch was made. Return the number of kills."""
     source = questions(run.folder / "b.jsonl", size)
     conduct = Conduct(ended_after=1.0, oddities=0.1)
     whole = run.folder / "batched.jsonl"
@@ -236,8 +241,8 @@ def predicted(run: Run) -> int:
 
 
 def merged(run: Run) -> tuple[int, int]:
-    """Join two shards and evaluate the whole; each output appears whole or not at all. A file that
-    is whole is not replaced without --force, even by the command that was killed just after."""
+    """Kill merge and evaluate: each output appears whole or not at all. Return the number of kills
+    of each."""
     source, parts = shards(run.folder)
     whole, report = run.folder / "merged.jsonl", run.folder / "report.html"
     merging = run.finish("merge", source, *parts, "-o", whole)
@@ -245,6 +250,7 @@ def merged(run: Run) -> tuple[int, int]:
 
     def merge_once(turn: int) -> int:
         killed = run.folder / f"merged-{turn}.jsonl"
+        # A kill may come after the output is complete. The next run then needs --force.
         survived = run.kill(merging, "merge", source, *parts, "-o", killed, "--force")
         _expect_same_bytes(run, "merge", whole, killed)
         return survived
@@ -266,5 +272,5 @@ def _expect_same_bytes(run: Run, name: str, whole: Path, killed: Path) -> None:
 
 
 def _undated(file: Path) -> bytes:
-    """The bytes of a file without the minute in which a report was made."""
+    """Return the bytes of a file, without the date if the file is a report."""
     return re.sub(rb'"date": ?"[^"]*"', b"", file.read_bytes())

@@ -1,4 +1,4 @@
-"""The kinds of faults that server.py gives out, as answers and as changes of a reply."""
+"""The kinds of faults that server.py sends: whole responses, and changes to a reply."""
 
 from __future__ import annotations
 

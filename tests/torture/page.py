@@ -15,8 +15,8 @@ _KEPT = ("found",)  # keys written by hand, which are kept beside the figures of
 
 
 def keep(file: Path, figures: dict[str, Any]) -> None:
-    """Put the figures of a run into a JSON file, beside what is written there by hand and the
-    parts that this run leaves out."""
+    """Write the figures of a run into a JSON file. Its "found" key, and the parts that the run left
+    out, are kept."""
     old = json.loads(file.read_text()) if file.exists() else {}
     kept = {name: old[name] for name in _KEPT if name in old}
     kept["parts"] = {**old.get("parts", {}), **figures["parts"]}
@@ -36,7 +36,7 @@ def rendered(text: str, figures: dict[str, Any]) -> str:
 
 
 def tables(figures: dict[str, Any]) -> str:
-    """The figures as Markdown; each part that has none says so."""
+    """Return the figures as Markdown. A part without figures is marked as not run."""
     parts = figures.get("parts", {})
     blocks = [_run(figures), _kills(parts), _faults(parts), _rates(parts), _disk(parts)]
     blocks += [_fuzz(parts), _found(figures)]

@@ -1,8 +1,8 @@
-"""Speed under random overload answers: the share of the undisturbed rate that is left.
+"""Speed when a server refuses requests at random, as a share of the undisturbed speed.
 
-The server runs in a process of its own and answers after 0.1 s; 16 requests are in flight. A share
-of all requests, whatever their rate, gets a 529. One server that allows 50 requests a second and
-refuses the rest shows that a rate limit is still kept.
+The server runs in a process of its own and answers after 0.1 s; 16 requests are in flight. Each
+request gets a 529 with a fixed probability, however many requests arrive. The long form also runs a
+server with a limit of 50 requests a second: the requests must stay close to this limit.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def run(options: Options) -> Result:
 
 
 def measured(source: Path, folder: Path, seconds: float, *behaviour: object) -> Served:
-    """Ask a server of this behaviour for so many seconds, after some to settle."""
+    """Run generate-rationales for `seconds` against a server with the options `behaviour`."""
     out = folder / "o.jsonl"
     for path in folder.glob("o.*"):
         path.unlink()
@@ -103,7 +103,7 @@ def measured(source: Path, folder: Path, seconds: float, *behaviour: object) -> 
 
 
 def _requests(url: str) -> tuple[int, int]:
-    """What a server refused for its rate limit, and what it was asked in all."""
+    """Return the number of requests refused for the rate limit, and the number of all requests."""
     with urllib.request.urlopen(f"{url}/stats") as answer:
         counts = json.load(answer)
     return len(counts["refusals"]), int(counts["counts"].get("requests", 0))

@@ -21,7 +21,7 @@ class Options:
 
 @dataclass
 class Result:
-    """Figures of one part, and the promises that it saw broken, one line each."""
+    """The figures of one part of the torture run, and its broken promises, one line each."""
 
     part: str
     figures: dict[str, Any] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Result:
     minutes: float = 0.0
 
     def expect(self, holds: bool, promise: str) -> bool:
-        """Record a broken promise unless it holds."""
+        """Record `promise` as broken if `holds` is False. Return `holds`."""
         line = f"{self.part}: {' '.join(promise.split())[:600]}"
         if not holds and line not in self.broken:
             self.broken.append(line)

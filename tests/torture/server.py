@@ -1,12 +1,11 @@
-"""A Messages server that fails in every way a server or a proxy can, and knows what it gave out.
+"""A Messages server that fails in every way a server or a proxy can, and records its replies.
 
     with FaultyServer(Faults(share=0.3)) as server:       in a thread of this process
         ...                                               server.behaviour.given, .kinds
     python -m torture.server --overload 0.05              in a process of its own; see main()
 
-Each complete reply carries a number of its own, so that every one can be found in the rows. Faults
-come by turns, so that all kinds are met; whether a request meets one depends on what is asked and
-how often.
+Each complete reply carries a number of its own, so that a test can find it in the rows. The faults
+in PASSING, in ODD and in RESULTS are each sent in turn, so that every kind occurs.
 """
 
 from __future__ import annotations
@@ -46,8 +45,7 @@ class Faults:
 
 
 class Faulty(Server):
-    """The behaviour. `given` counts complete replies by number, `asked_after` what was asked again
-    after it was answered."""
+    """A server that answers with faults, and records the replies and the faults that it sent."""
 
     def __init__(self, faults: Faults, conduct: Conduct | None = None, seed: int = 0) -> None:
         super().__init__(conduct or Conduct())
@@ -152,7 +150,7 @@ class Faulty(Server):
         return status, headers, answer
 
     def _results(self, batch: Batch) -> bytes:
-        """The results, the same at each fetch: numbered by their custom ids."""
+        """Return the results. A reply has the same number at each fetch."""
         lines = []
         for line in super()._results(batch).splitlines():
             row = json.loads(line)
@@ -198,7 +196,7 @@ def _by_turns(names: Iterable[str], seed: int) -> Iterator[str]:
 
 
 class FaultyServer(HttpServer):
-    """The server in a thread of its own."""
+    """A `Faulty` that serves in a thread of its own."""
 
     def __init__(self, faults: Faults, conduct: Conduct | None = None, seed: int = 0) -> None:
         self.behaviour = Faulty(faults, conduct, seed)

@@ -1,4 +1,4 @@
-"""Small inputs of this package's parts, made from the tests' little world."""
+"""Small inputs for the parts of this package, made from the rows of conftest.world_rows."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _WINDOW = 36
 
 
 def copies(rows: list[dict[str, Any]], times: int) -> list[dict[str, Any]]:
-    """The rows so many times, each time under other ids."""
+    """Return `times` copies of the rows. Each copy has ids of its own."""
     return [{**row, "id": f"{row['id']}-{n}"} for n in range(times) for row in rows]
 
 
 def shards(folder: Path, times: int = 20) -> tuple[Path, list[Path]]:
-    """Questions, and their predictions as two finished shards of predict leave them."""
+    """Write questions and two finished shards of their predictions. Return the paths."""
     asked = [
         {name: value for name, value in row.items() if name != "rationale"}
         for row in copies(world_rows(), times)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 
 def gzipped(data: bytes, draw: Random) -> bytes:
-    """The input in gzip, sometimes cut short, damaged, or in two members."""
+    """Compress the input with gzip. Sometimes truncate or damage the result, or append bytes."""
     out = gzip.compress(data, compresslevel=1)
     match draw.randrange(8):
         case 0:
@@ -25,7 +25,8 @@ def gzipped(data: bytes, draw: Random) -> bytes:
 
 
 def as_table(data: bytes, draw: Random) -> bytes:
-    """JSON rows as a table of cells, quoted one way or another; other text as it is."""
+    """Turn JSON rows into a table with a random delimiter and quoting. Return other input
+    unchanged."""
     try:
         rows = [json.loads(line) for line in data.split(b"\n") if line.strip()]
         names = list({name: None for row in rows for name in row})

@@ -1,8 +1,8 @@
 """Mutate inputs: JSON by its structure, any other text by tokens, lines and bytes.
 
-    Mutator(seeds, Random(0)).make()          bytes; `keep` has it mutated further
+    Mutator(seeds, Random(0)).make()          a mutated input, as bytes
 
-values.py holds what is put in; forms.py makes other files of a mutated input.
+values.py holds the values to insert. forms.py turns a mutated input into gzip or a table.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LARGE = 500  # one input in 500 is enlarged to tens of kilobytes
 
 
 def words_of(seeds: Sequence[bytes]) -> list[str]:
-    """Keys and short words of the seeds, as a dictionary of tokens."""
+    """Return the keys and short words of the seeds, which mutations insert."""
     found = re.findall(
         r'"[^"\n]{1,24}"|[A-Za-z_]{2,16}|[^\w\s]+', b"\n".join(seeds).decode(errors="replace")
     )
@@ -29,7 +29,7 @@ def words_of(seeds: Sequence[bytes]) -> list[str]:
 
 
 class Mutator:
-    """Inputs made of a corpus. `lines`: each line of an input is a JSON value of its own."""
+    """Make inputs by mutating those of a corpus, which begins with `seeds`."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Mutator:
         self.large = True  # whether to make inputs of tens of kilobytes too
 
     def keep(self) -> None:
-        """Mutate the last input, too, from now on."""
+        """Add the last input to the corpus."""
         data = self._before
         if len(data) > 20_000:
             return
@@ -73,7 +73,8 @@ class Mutator:
         return data[:MOST_BYTES]
 
     def _by_line(self, data: bytes) -> bytes:
-        """Mutate the structure of one or two lines, or of the whole where it is one JSON value."""
+        """Mutate the JSON of some lines, or of the whole input if it is one JSON value on many
+        lines."""
         lines = data.split(b"\n")
         for _ in range(self.draw.choice((1, 1, 1, 2, 3))):
             number = self.draw.randrange(len(lines))
@@ -114,7 +115,7 @@ class Mutator:
         return text.replace(f'"{first}":', f'"{second}":', 1)
 
     def _changed(self, value: Any) -> Any:
-        """The value with one place of it changed."""
+        """Change one place inside `value`, and return the value."""
         places: list[tuple[Any, Any]] = []
         _collect(value, places)
         if not places:
@@ -176,7 +177,8 @@ class Mutator:
         return self.draw.choice(self._words) if self._words else "x"
 
     def _raw(self, data: bytes) -> bytes:
-        """Mutate the bytes: flip, cut, splice, insert, repeat a line, end lines otherwise."""
+        """Mutate the bytes: flip, cut, splice, insert, repeat a line, or change the line
+        endings."""
         draw, at = self.draw, self.draw.randrange(len(data) + 1)
         match draw.randrange(9):
             case 0:
@@ -207,7 +209,7 @@ class Mutator:
         return data[:at] + piece + data[at:]
 
     def _blown_up(self, data: bytes) -> bytes:
-        """The input with a run of one short piece in it, 10 to 60 kB long."""
+        """Insert one short piece, repeated to 10 to 60 kB, into the input."""
         draw = self.draw
         piece = draw.choice(PIECES)
         length = draw.choice((10_000, 30_000, 60_000))
@@ -226,7 +228,7 @@ class Mutator:
 
 
 def _collect(value: Any, places: list[tuple[Any, Any]], depth: int = 0) -> None:
-    """(container, key) of everything inside a JSON value."""
+    """Append (container, key) of each value inside a JSON value to `places`."""
     if depth > 12 or len(places) > 300:
         return
     pairs = (

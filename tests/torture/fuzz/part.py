@@ -1,4 +1,4 @@
-"""The fuzz part: each target in a job of its own, so that two cores can share them."""
+"""The fuzz part: each target is a job, and two processes share the jobs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Job:
 
 
 def targets(folder: Path) -> list[Target]:
-    """All targets, whose files lie in a folder."""
+    """Return all targets. They write their files into `folder`."""
     # Hides pydantic's warnings about unexpected values, as the command line does.
     warnings.simplefilter("ignore")
     return [*readers.targets(folder), *settings_files.targets(folder), *servers.targets()]
@@ -73,7 +73,7 @@ def names_of(options: Options) -> list[str]:
 
 
 def run(options: Options) -> Result:
-    """All targets, one after another in this process."""
+    """Fuzz the targets, one after another in this process."""
     executions = options.executions or (SHORT if options.short else EXECUTIONS)
     until = time.monotonic() + 60 * options.minutes
     names = names_of(options)
@@ -85,7 +85,7 @@ def run(options: Options) -> Result:
 
 
 class Background:
-    """The targets in two processes beside this one, which has other parts to run."""
+    """Fuzzing in two processes in the background, while this process runs the other parts."""
 
     def __init__(self, options: Options, until: float) -> None:
         self._options = options
@@ -100,7 +100,7 @@ class Background:
         ]
 
     def result(self) -> Result:
-        """Wait for all of them."""
+        """Wait for all targets to end, and return their figures and faults."""
         with self._pool:
             return gathered([future.result() for future in self._futures], self._options)
 
@@ -111,8 +111,8 @@ def _be_nice() -> None:
 
 
 def _in_turn(name: str, number: int, options: Options, executions: int, until: float) -> Job:
-    """Run a job with its share of the remaining time, so that later jobs get theirs. The result is
-    stored in the folder, so a stopped run can continue."""
+    """Fuzz one target for its share of the remaining time. Store the result, so that a stopped fuzz
+    part can continue."""
     kept = options.folder / "jobs" / f"{name}, seed {options.seed}, {executions}.pickle"
     if kept.exists():
         done: Job = pickle.loads(kept.read_bytes())
@@ -144,7 +144,7 @@ def gathered(jobs: list[Job], options: Options) -> Result:
 
 
 def replay(name: str, file: Path) -> str:
-    """One input again: the outcome, or the traceback."""
+    """Execute one input again. Return the outcome, or the fault with its traceback."""
     with in_memory() as found:
         (target,) = (target for target in found if target.name == name)
         fault, outcome, seconds = attempt(target, file.read_bytes())

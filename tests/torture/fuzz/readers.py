@@ -1,7 +1,7 @@
-"""Fuzz targets: the readers of rows, tables, answers, recorded replies and replies.
+"""Fuzz targets: the readers of rows, tables, answers, recorded replies, reply texts and ledgers.
 
-Each holds its reader to the same contract: nothing but ScicotError for input that cannot be read,
-and what was read can be written and read again to an equal record.
+A reader may raise only ScicotError. A record that was read must be equal after it is written and
+read again.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def checked(rows: Sequence[Any]) -> str:
 
 
 def shape(record: Any) -> str:
-    """What kind of record it is, roughly, for telling outcomes apart."""
+    """Return a rough description of a record, to distinguish outcomes."""
     row = record.to_row()
     return f"{len(row.get('choices', ()))}{sorted(row)[:12]}{row.get('answer') is None}"
 
@@ -95,7 +95,7 @@ def file_target(
     extra: Callable[[bytes, Random], bytes] | None = None,
     file_name: str | None = None,
 ) -> Target:
-    """A target that reads a file of its own."""
+    """Return a target that writes its input to a file, and calls `read` with the path."""
     path = folder / (file_name or name.replace(" ", "-"))
 
     def run(data: bytes) -> str:
@@ -113,7 +113,7 @@ def rows_of(kind: Callable[..., Any]) -> Callable[[Path], str]:
 
 
 def any_rows(path: Path) -> str:
-    """The file as one of the three kinds of rows, by its bytes."""
+    """Read the file as questions, rationales or predictions, as a checksum of its bytes decides."""
     kinds = (sources.questions, sources.rationales, sources.predictions)
     return rows_of(kinds[zlib.crc32(path.read_bytes()) % 3])(path)
 
@@ -126,7 +126,7 @@ def answered(path: Path, questions: Path | None = None, *, per_character: bool =
 
 
 def with_questions(path: Path) -> str:
-    """Questions and, behind SPLIT, the answers to them."""
+    """Read a file of questions and a file of answers, which are separated by SPLIT."""
     first, _, second = path.read_bytes().partition(SPLIT)
     questions_file = path.with_name("asked")
     questions_file.write_bytes(first)
@@ -163,7 +163,7 @@ def recorded(path: Path) -> str:
 
 
 def run_now(work: Any) -> Any:
-    """What a coroutine returns that waits for nothing."""
+    """Return the result of a coroutine. An event loop is started only if the coroutine waits."""
     try:
         work.send(None)
     except StopIteration as done:
@@ -178,7 +178,7 @@ KEEP, ANY = GenerateSettings(), GenerateSettings(keep="all")
 def judged(
     reply: Reply, settings: GenerateSettings = KEEP, usage: dict[str, float] | None = None
 ) -> str:
-    """Judge a reply, and write and read the row that becomes of it."""
+    """Judge a reply, then write its row and read that row again."""
     usage = dict(reply.usage) if usage is None else usage
     row = Rationale(ASKED, "", 0, "anthropic:m", saw_answer=True, usage=usage)
     row, reason = judge(row, reply, settings)
@@ -207,7 +207,8 @@ def reply_target(questions: tuple[Question, ...]) -> Target:
 
 
 def ledger(path: Path) -> str:
-    """OUT and, behind SPLIT, OUT.rejected.jsonl, without an index."""
+    """Read a ledger without an index from OUT and OUT.rejected.jsonl, which are separated by
+    SPLIT."""
     kept, _, rejected = path.read_bytes().partition(SPLIT)
     path.write_bytes(kept)
     path.with_name("ledger.rejected.jsonl").write_bytes(rejected)
@@ -268,7 +269,8 @@ def targets(folder: Path) -> list[Target]:
 
 
 def scratch_folder(fallback: Path) -> Path:
-    """A folder in memory where there is one: a file an execution is too much for a disk."""
+    """Return a folder in memory if there is one, otherwise a folder below `fallback`."""
+    # Each execution writes a file, which is too much for a disk.
     memory = Path("/dev/shm")
     if memory.is_dir() and os.access(memory, os.W_OK):
         return memory / f"scicot-torture-{os.getpid()}"

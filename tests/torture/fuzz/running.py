@@ -1,8 +1,8 @@
 """Execute fuzz targets, and collect their faults.
 
 A target may raise the exceptions that it allows, and must return within a second of CPU time for
-inputs of up to 64 kB. Anything else is a fault; faults are told apart by the kind of exception and
-the innermost frame of scicot's own code.
+inputs of up to 64 kB. Anything else is a fault. Faults with the same kind of exception and the same
+innermost frame of scicot's code are counted as one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _VARYING = re.compile(r"\d+|'[^']*'|\"[^\"]*\"|\[.*\]|/\S+")
 
 
 class Broken(AssertionError):
-    """A promise of a target that its input broke, without an exception of scicot's."""
+    """A broken promise that scicot itself does not report as an exception."""
 
 
 class Hung(BaseException):
@@ -88,7 +88,7 @@ def tally_of(target: Target, seed: int) -> Tally:
 
 
 def fuzz(tally: Tally, executions: int, until: float = float("inf")) -> None:
-    """Execute a target so many times, or until time.monotonic() says so."""
+    """Execute a target `executions` times, or until time.monotonic() reaches `until`."""
     began = time.process_time()
     for number in range(executions):
         if number % 64 == 0 and time.monotonic() > until:
@@ -98,7 +98,7 @@ def fuzz(tally: Tally, executions: int, until: float = float("inf")) -> None:
 
 
 def execute(tally: Tally, data: bytes) -> None:
-    """Run one input; an outcome that is new makes it part of the corpus."""
+    """Execute one input, and add it to the corpus if its outcome is new."""
     target = tally.target
     tally.executions += 1
     fault, outcome, seconds = attempt(target, data)
@@ -163,7 +163,8 @@ def _fault(target: Target, data: bytes, kind: str, error: BaseException) -> Faul
 
 
 def innermost(error: BaseException) -> str:
-    """FILE:FUNCTION of the innermost frame of scicot's own code; the harness's own for Broken."""
+    """Return FILE:FUNCTION of the innermost frame of scicot's code, or the first words of a
+    Broken."""
     if isinstance(error, Broken):
         return str(error).partition(":")[0][:60]
     found = "?"

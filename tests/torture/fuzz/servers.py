@@ -5,8 +5,8 @@ An input is a line of JSON with the status and the headers, and the body below i
     {"status": 429, "headers": {"retry-after": "3"}}
     {"type": "error", "error": {"type": "rate_limit_error", "message": "rate limit"}}
 
-Besides the exceptions of a teacher nothing may come out, whatever comes out is a short line, waits
-and costs are finite and not negative, and the row of every reply can be read again.
+A call may raise only TeacherError, TeacherBusy or ScicotError, with a message of one short line.
+Waits and costs must be finite and not negative. The row of every reply must be readable.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _DIGITS = re.compile(r"\d{40}")
 
 
 class Wire:
-    """A teacher whose server answers with the input of the moment."""
+    """A teacher whose server sends the response that `answer` set last."""
 
     def __init__(self) -> None:
         self.teacher = MessagesTeacher("m", base_url="http://127.0.0.1:9", timeout=5)
@@ -68,7 +68,7 @@ class Wire:
 
 
 def parsed(data: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Status, headers and body of an input; of a broken first line the defaults."""
+    """Return the status, headers and body of an input. Invalid parts are replaced by defaults."""
     head, _, body = data.partition(b"\n")
     status: Any = 200
     headers: Any = {}
@@ -93,7 +93,7 @@ def _header(value: Any) -> bytes:
 
 
 def checked_busy(busy: TeacherBusy) -> str:
-    """What the scheduler makes of it: a pace, a wait and a message."""
+    """Check the wait and the error message that the scheduler makes from `busy`."""
     wait = busy.retry_after
     if wait is not None and not (math.isfinite(wait) and wait >= 0):
         raise Broken(f"a wait that is none: {wait}")
@@ -112,7 +112,7 @@ def checked_message(error: BaseException) -> None:
 
 
 def told(work: Callable[[], Any]) -> str:
-    """What a call comes to: its result, or the exception of a teacher, checked."""
+    """Call `work`. Return its result, or check its exception and return a description."""
     try:
         return str(work())
     except TeacherBusy as busy:
@@ -123,7 +123,7 @@ def told(work: Callable[[], Any]) -> str:
 
 
 def checked_reply(reply: Reply, row: Any) -> str:
-    """Pay for a reply, pace by it, and write and read its row."""
+    """Check the usage, the cost and the pace that follow from a reply, and its row."""
     for name, count in reply.usage.items():
         if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count < 10**15:
             raise Broken(f"usage that counts nothing: {name} {str(count)[:40]}")
@@ -200,7 +200,7 @@ def results(wire: Wire) -> str:
 
 
 def served(status: int, body: Any, headers: dict[str, str] | None = None) -> bytes:
-    """An input: what the server answers."""
+    """Make an input from the status, the body and the headers of a response."""
     head = json.dumps({"status": status, "headers": headers or seeds.HEADERS}).encode()
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
     return head + b"\n" + text

@@ -1,4 +1,5 @@
-"""Fuzz targets: what scicot keeps beside its outputs, and what users write to steer a command."""
+"""Fuzz targets: files that scicot keeps beside its outputs, and files that users pass as
+options."""
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ class _Reached(Exception):
 
 
 def config_target(folder: Path) -> Target:
-    """--config of each command, up to where its work would begin."""
+    """Return a target that parses --config of several commands, but does not run them."""
     from scicot_cli.app import app
 
     group: Any = typer.main.get_command(app)
@@ -62,7 +63,7 @@ def config_target(folder: Path) -> Target:
 
 
 def _begin(name: str, params: dict[str, Any]) -> None:
-    """Make the settings of generate-rationales as its command does; of others, read the options."""
+    """Build the settings if the command is generate-rationales. Then raise `_Reached`."""
     if name != "generate-rationales":
         raise _Reached
     names = GenerateSettings.__dataclass_fields__
@@ -84,7 +85,7 @@ def state(path: Path) -> str:
 
 
 def plans(path: Path) -> str:
-    """A plan and, behind SPLIT, its requests."""
+    """Read a batch plan and its requests, which are separated by SPLIT."""
     folder = path.with_name("o.batches")
     folder.mkdir(exist_ok=True)
     first, _, second = path.read_bytes().partition(SPLIT)
