@@ -1,8 +1,8 @@
-"""Metadata of the package that depends on where its repository is: URLs, and the README's links.
+"""Set the package metadata that depends on the repository's address: URLs, and the README's links.
 
-The repository's address is that of the GitHub workflow that builds the package, else of the git
-remote "origin". Links of the README are relative, which the long description of a package index
-cannot follow: they become absolute. Where no address is known, they become plain text.
+The address is that of the GitHub workflow that builds the package. Outside a workflow, it is that
+of the git remote "origin". A package index cannot follow relative links, so the README's relative
+links become absolute. If the address is not known, they become plain text.
 """
 
 from __future__ import annotations

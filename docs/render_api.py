@@ -1,5 +1,8 @@
-"""Write docs/api.md from the signatures and docstrings of scicot's verbs, and from the help of the
-options of the same name; `make docs` runs it, a test compares."""
+"""Write docs/api.md. `make docs` runs this script, and a test checks that the page is up to date.
+
+The page shows the signature and docstring of each function in VERBS. A parameter is described by
+the help text of the command's option or argument of the same name.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,7 @@ def _verb(name: str) -> str:
 
 
 def _helps(name: str) -> dict[str, str]:
-    """The help of a command's options and arguments, by name."""
+    """Return the help texts of the command that belongs to the function `name`, by parameter."""
     command = "generate-rationales" if name == "estimate_cost" else name.replace("_", "-")
     group: Any = typer.main.get_command(app)
     return {one.name: getattr(one, "help", "") or "" for one in group.commands[command].params}

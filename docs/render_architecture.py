@@ -1,7 +1,8 @@
-"""Draw who imports whom into docs/architecture.md; `make docs` runs it, a test compares.
+"""Draw the imports between scicot's parts as a diagram in docs/architecture.md.
 
-The diagram comes from the imports in the code, not from the layers that `make check` enforces. An
-arrow that others imply (A -> B -> C implies A -> C) is left out.
+`make docs` runs this script, and a test checks that the page is up to date. The diagram comes from
+the imports in the code, not from the layers that `make check` enforces. An arrow that others imply
+(A -> B -> C implies A -> C) is left out.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ Graph = Mapping[str, set[str]]
 
 
 def imports() -> dict[str, set[str]]:
-    """For each child of the package, and for the command line, the other ones it imports."""
+    """Return the import graph: each child of the package scicot, and scicot_cli, mapped to the
+    others that it imports."""
     graph = grimp.build_graph("scicot", "scicot_cli", include_external_packages=False)
     children = {name.removeprefix("scicot."): name for name in graph.find_children("scicot")}
     nodes = {**children, "scicot_cli": "scicot_cli"}
@@ -34,7 +36,7 @@ def imports() -> dict[str, set[str]]:
 
 
 def reduced(graph: Graph) -> dict[str, set[str]]:
-    """The graph without arrows that a longer way implies."""
+    """Return `graph` without the arrows that a path of several arrows implies."""
     reach: dict[str, set[str]] = {}
 
     def reachable(node: str) -> set[str]:
@@ -49,7 +51,7 @@ def reduced(graph: Graph) -> dict[str, set[str]]:
 
 
 def render() -> str:
-    """The diagram, as Mermaid draws it on GitHub."""
+    """Return the diagram as a Mermaid code block."""
     graph = reduced(imports())
     edges = [f"    {node} --> {own}" for node in sorted(graph) for own in sorted(graph[node])]
     return "\n".join(["```mermaid", "graph TD", *edges, "```", ""])

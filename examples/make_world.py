@@ -65,8 +65,10 @@ class Domain:
 
 @dataclass(frozen=True)
 class Item:
-    """A question: which choice has `prop` or, if `holds` is False, lacks it? The choices have no
-    order yet."""
+    """A question: which choice has `prop`? If `holds` is False: which choice lacks it?
+
+    `answer` and `others` are the entities to choose from. Their order is drawn later.
+    """
 
     domain: Domain
     block: str
@@ -77,7 +79,11 @@ class Item:
 
 
 def load_world(path: Path, entities: int) -> list[Domain]:
-    """Read the domains. They get `entities` entities in total, spread evenly over the kinds."""
+    """Read the domains from `path`, limited to `entities` entities in total.
+
+    The entities are spread evenly over the kinds of all domains. Raises SizeError if `entities` is
+    too small or too large.
+    """
     data = yaml.safe_load(path.read_text(encoding="utf-8"))
     kinds = [(name, kind) for name, domain in data["domains"].items() for kind in domain["kinds"]]
     listed = {key: data["domains"][key[0]]["kinds"][key[1]]["entities"] for key in kinds}
@@ -100,8 +106,8 @@ def load_world(path: Path, entities: int) -> list[Domain]:
 
 
 def split_blocks(domain: Domain, rng: random.Random) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield (block, property, entities); the entities of each kind are spread over a property's
-    blocks."""
+    """Split the entities of `domain` into blocks, anew for each property. Yield (block, property,
+    entities). The entities of each kind are spread evenly over the blocks."""
     for prop in domain.negative:
         by_kind: dict[str, list[str]] = defaultdict(list)
         for entity in rng.sample(sorted(domain.kinds), len(domain.kinds)):
@@ -123,14 +129,16 @@ def block_items(
 
 
 def pick(items: Iterable[Item], count: int, what: str, rng: random.Random) -> list[Item]:
-    """Choose questions, about equally many for each decisive fact.
+    """Choose `count` questions, about equally many for each fact (answer and property).
 
     No two test questions, and no two training questions about one property, have the same choices.
+    Raises SizeError if there are not enough questions.
 
-    For each fact, choose the question whose wrong choices were the right answer most often so far,
-    less how often they were a wrong choice (counted separately for "has" and "lacks"). This
-    balances the two, so a student cannot guess from how often an entity was the right answer in
-    training.
+    An entity gains credit when it is the right answer of a chosen question, and loses credit when
+    it is a wrong choice. Questions with "has" and with "lacks" give separate credits. For each
+    fact, the question whose wrong choices have the most credit in total is chosen. So an entity
+    that is often the right answer is often a wrong choice too, and a student cannot guess from how
+    often an entity was the right answer in training.
     """
     by_fact: dict[tuple[str, str], list[Item]] = defaultdict(list)
     for item in items:

@@ -1,4 +1,4 @@
-"""Questions for the teacher server, and the command against it."""
+"""Questions for the teacher server, and commands that send them to the server."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ MATERIALS = ("copper", "iron", "silver", "gold", "zinc", "wood", "glass", "wool"
 
 
 def questions(path: Path, count: int) -> Path:
-    """Write `count` different questions, each with one of three materials as its answer."""
+    """Write `count` different questions. The choices of each are three materials."""
     rows = []
     for number in range(count):
         texts = [MATERIALS[(number + step) % len(MATERIALS)] for step in (0, 3, 7)]
@@ -66,5 +66,5 @@ def all_rows(out: Path) -> list[dict[str, Any]]:
 
 
 def content(out: Path) -> Counter[str]:
-    """Count the rows of both files, so that their order does not matter."""
+    """Count each kept or rejected row, so that outputs can be compared in any order."""
     return Counter(repr(sorted(row.items(), key=lambda item: item[0])) for row in all_rows(out))

@@ -1,5 +1,5 @@
-"""Shared fixtures: an environment without keys and the Hub, a small example world, and students
-that are trained once per session."""
+"""Shared fixtures: an environment without API keys and without access to the Hub, a small example
+world, and students that are trained once per session."""
 
 import json
 import os
@@ -95,7 +95,7 @@ QUESTION: dict[str, Any] = {
 
 
 def lines(*rows: Any) -> str:
-    """Rows as JSON lines; a string is a line as it stands."""
+    """Return each of `rows` as a line: a string as it is, any other value as JSON."""
     return "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows)
 
 
@@ -153,7 +153,7 @@ class Trained:
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
-    """Make a file of this content."""
+    """Return a function that writes `content` to a file and returns the file's path."""
 
     def write(content: str | bytes, name: str = "rows") -> Path:
         path = tmp_path / name
@@ -170,14 +170,12 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def online(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Online:
-    """Let the client go to the Hub at this URL, with the test's token.
-
-    The client has read its environment variables on import, so its settings are patched here.
-    """
+    """Return a function that lets the Hub client use the server at `url`, with the test's token."""
     from fakes.hub_server import TOKEN
 
     def online(url: str) -> None:
         monkeypatch.setenv("HF_TOKEN", TOKEN)
+        # The client reads its other environment variables only when it is imported.
         settings = {
             "ENDPOINT": url,
             "HUGGINGFACE_CO_URL_TEMPLATE": f"{url}/{{repo_id}}/resolve/{{revision}}/{{filename}}",
@@ -214,8 +212,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 @pytest.fixture(scope="session")
 def preloaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Make a folder, to put in front of PATH, with a `scicot` that starts without delay
-    (preloaded.py)."""
+    """Make a folder with a `scicot` command that starts without delay (preloaded.py). Tests put the
+    folder in front of PATH."""
     from preloaded import shim, start_server
 
     with tempfile.TemporaryDirectory() as short:  # a socket's path may have at most 100 characters
@@ -238,7 +236,7 @@ class Outcome:
 
 @pytest.fixture
 def scicot() -> Callable[..., Outcome]:
-    """Run a command in this process, as a shell would see it."""
+    """Return a function that runs a command in this process and returns its Outcome."""
     from typer.testing import CliRunner
 
     from scicot_cli.app import app

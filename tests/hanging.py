@@ -1,9 +1,10 @@
 """Ends a test that hangs, and repeats it once in a new worker process.
 
 In `make test` each worker of pytest-xdist has a timer that needs neither Python's lock nor signals:
-after LIMIT seconds in one test, it writes the stack of every thread and ends the worker. The stacks
-are printed, and pytest-xdist gives the worker's remaining tests, and this one again, to a new
-worker. A test that hangs a second time fails, and so does the third one that hangs in a run.
+after LIMIT seconds in one test, the timer writes the stack of every thread and ends the worker. The
+stacks are printed. pytest-xdist starts a new worker, which repeats the test that hung and runs the
+remaining tests of the worker that ended. A test that hangs a second time fails. Only the first two
+tests that hang in a run are repeated; a third one fails at once.
 """
 
 import faulthandler
@@ -37,13 +38,10 @@ class Worker:
 
 
 class Scheduling(LoadFileScheduling):  # type: ignore[misc, unused-ignore]
-    """xdist's scheduling by files, which does not wait forever after a worker has ended.
-
-    That of xdist hands out the finished files of the worker again, as empty ones, and a single file
-    at a time. But a worker starts a test only if it has a further one, or is told to finish.
-    """
+    """xdist's scheduling by files, but without waiting forever after a worker has ended."""
 
     def remove_node(self, node: WorkerController) -> str | None:
+        # xdist would assign the worker's finished files again, although no test of them is left.
         files = self.assigned_work[node]
         for name in [name for name, tests in files.items() if all(tests.values())]:
             del files[name]
@@ -51,6 +49,8 @@ class Scheduling(LoadFileScheduling):  # type: ignore[misc, unused-ignore]
         return hung
 
     def _reschedule(self, node: WorkerController) -> None:
+        # A worker starts a test only if another test follows or if it is to finish. xdist assigns a
+        # single file, which may have only one test left.
         super()._reschedule(node)
         while (
             self.workqueue

@@ -1,9 +1,10 @@
 """Run `scicot` in processes forked from a process that has already loaded torch and transformers.
 
-Loading them takes 5 to 7 CPU seconds a command, which is most of what a recipe with tiny students
-costs. The forked process has its own arguments, environment, folder and standard streams. The
-`scicot` that tests put in front of PATH passes them on, forwards signals, and ends with the exit
-code; if it is killed, so is the forked process. How the real script starts is tested elsewhere.
+Loading these takes 5 to 7 CPU seconds a command, which is most of what a recipe with tiny students
+costs. Tests put a script `scicot` in front of PATH. The script sends its arguments, environment,
+folder and standard streams to the forked process, forwards signals, and ends with the exit code. If
+the script is killed, the forked process is killed too. How the real `scicot` starts is tested
+elsewhere.
 """
 
 import array
@@ -32,7 +33,7 @@ sys.exit(end.recv(1)[0])
 
 
 def shim(folder: Path, address: Path) -> Path:
-    """A folder with a `scicot` that asks the server at this address."""
+    """Make a folder with a script `scicot` that connects to the server's socket at `address`."""
     folder.mkdir(parents=True, exist_ok=True)
     script = folder / "scicot"
     script.write_text(SHIM.format(python=sys.executable, address=str(address)))
@@ -85,7 +86,7 @@ def _end_with_parent() -> None:
 
 
 def _mind(end: socket.socket) -> None:
-    """Fork the command, pass signals on to it, and send its exit code."""
+    """Fork a process for the command from `end`, forward signals to it, and send its exit code."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     fds = array.array("i")
     head, ancillary, _, _ = end.recvmsg(8, socket.CMSG_LEN(3 * fds.itemsize))

@@ -1,4 +1,4 @@
-"""Answers by likelihood, against a plain reference that batches and shares nothing."""
+"""Answers by likelihood, compared with a plain reference that scores one label at a time."""
 
 import math
 import shutil

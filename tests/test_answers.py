@@ -149,7 +149,7 @@ def test_a_log_of_texts_is_read_through_its_first_filter(tmp_path: Path) -> None
 
 
 def test_a_report_shows_what_was_judged(scicot: Any, tmp_path: Path) -> None:
-    """The log lists the filters of its documents in different orders."""
+    """Two filters find different answers, and each document lists the filters in another order."""
 
     def read(number: int, reply: str, name: str) -> dict[str, Any]:
         return sample(number, [], resps=[[reply]], filtered_resps=[reply], filter=name)
@@ -322,7 +322,8 @@ def test_the_report_holds_questions_from_elsewhere(
 
 
 def test_sparse_rows_of_predictions_are_answers(tmp_path: Path, recorder: Any) -> None:
-    """A table of ids and predictions has no headings, however few cells its rows hold."""
+    """In a table of questions, rows with few filled cells are left out as headings. In a table of
+    ids and predictions they are answers."""
     questions = [
         {"id": f"q{n}", "question": f"{n}?", "choices": ["a", "b"], "answer": "A"} for n in (1, 2)
     ]

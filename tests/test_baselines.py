@@ -49,7 +49,7 @@ def test_a_baseline_answers_alone(trained: Trained, tmp_path: Path, method: str)
 def test_a_one_sequence_answer_is_the_likelihood_of_the_whole(
     trained: Trained, tmp_path: Path
 ) -> None:
-    """The answer that it wrote after its rationale is ignored: every label is scored there."""
+    """The answer that the student writes after its rationale is ignored. Every label is scored."""
     from scicot.records import Question
     from scicot.stages import rationale_input
     from scicot.students.answering import softmax
@@ -67,7 +67,7 @@ def test_a_one_sequence_answer_is_the_likelihood_of_the_whole(
 
 
 def test_a_shared_student_is_both_stages(trained: Trained, tmp_path: Path) -> None:
-    """It gives the same answers as if it were given for both stages."""
+    """Given as the answer model alone, the run writes the rationales too."""
     run = tmp_path / "run"
     settings = replace(TINY, rationale_dropout=0.5)
     train_answer(trained.rows, run, student="scratch:tiny", method="shared", settings=settings)

@@ -72,7 +72,8 @@ def test_greedy_texts_are_those_of_generate(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["llama", "gemma3_text", "gpt2"])
 def test_sampled_texts_are_decided_by_their_seeds(kind: str) -> None:
-    """Each token is the one that its number draws from the row's own distribution."""
+    """A seed gives a random number for each token. The number selects the token from the
+    distribution that the model gives for that row alone."""
     model, most, decoding = tiny(kind), 8, Decoding(8, temperature=0.9, top_p=0.8)
     sources = rows(4, 16)
     draws: list[list[int | None]] = [[7, 8], [None, 9], [10], [11, 12]]

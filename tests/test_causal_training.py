@@ -87,7 +87,7 @@ def test_a_batch_is_one_sequence_a_row() -> None:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """A student of each kind, from scratch."""
+    """Train three decoder-only students from scratch: rationale, answer and direct."""
     folder = tmp_path_factory.mktemp("causal")
     rows = write_rows(folder / "rows.jsonl", world_rows())
     common: dict[str, Any] = {"student": "scratch:tiny-causal", "settings": TINY}
@@ -171,7 +171,8 @@ def test_seeds_folds_adapters_and_equal_budgets(runs: Trained, tmp_path: Path) -
 
 
 def test_the_boundary_between_prompt_and_target(runs: Trained) -> None:
-    """Prompt and target apart give the ids of both together (byte-level BPE)."""
+    """The ids of the prompt, followed by those of the target, are the ids of prompt and target
+    tokenized together (byte-level BPE)."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model = AutoModelForCausalLM.from_pretrained(runs.direct)
@@ -238,7 +239,7 @@ def test_a_warm_up_longer_than_the_training_is_told(runs: Trained, tmp_path: Pat
 
 
 def test_a_model_answers_without_training(runs: Trained, tmp_path: Path, scicot: Any) -> None:
-    """Rows and evaluation mark it as untrained."""
+    """Prediction rows and the output of `evaluate` say that the model was not trained."""
     zero, out = tmp_path / "zero.jsonl", tmp_path / "run.jsonl"
     outcome = scicot(
         "predict", runs.rows, "--answer-model", f"hf:{runs.direct}", "-o", zero, "--device", "cpu",
@@ -293,8 +294,8 @@ def test_the_licence_of_the_base_model_is_in_the_card(runs: Trained, tmp_path: P
 
 
 def test_adapters_beside_weights_in_four_bits(runs: Trained, tmp_path: Path, scicot: Any) -> None:
-    """The adapters are trained, the best ones on dev are selected, and the run has ordinary merged
-    weights."""
+    """A run trained with 4-bit weights and LoRA adapters has ordinary weights, with the adapters
+    merged into them."""
     pytest.importorskip("bitsandbytes")
     from safetensors.torch import load_file
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
@@ -335,7 +336,8 @@ def test_adapters_beside_weights_in_four_bits(runs: Trained, tmp_path: Path, sci
 
 
 def test_a_fresh_causal_student_starts_with_weights_that_suit_its_width() -> None:
-    """With transformers' 0.02 the quickstart's answer student stayed at chance."""
+    """With weights of standard deviation 0.02, the default of transformers, the quickstart's answer
+    student stayed at chance."""
     torch.manual_seed(0)
     model, _ = build_scratch("scratch:tiny-causal", ["one text", "another text"])
     width = model.config.hidden_size

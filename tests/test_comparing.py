@@ -1,4 +1,4 @@
-"""Systems compared: by id, over clusters and seeds, and what the data support."""
+"""Comparisons of systems: matched ids, clusters, several seeds, and the verdict."""
 
 import json
 from pathlib import Path
@@ -169,7 +169,8 @@ def test_reliance_and_a_hint_where_rationales_do_not_help(tmp_path: Path, scicot
 
 @pytest.mark.parametrize("right", range(10))
 def test_a_system_that_another_one_contains_is_compared(tmp_path: Path, right: int) -> None:
-    """In floating point, 0.8 - 0.7 is greater than 1 / 10."""
+    """The difference equals the share of questions on which the two systems disagree. A rounding
+    error must not make the difference larger (in floating point, 0.8 - 0.7 > 0.1)."""
     files = [
         write_rows(tmp_path / f"{n}.jsonl", rows_of("A" * n + "B" * (10 - n))) for n in (right, 10)
     ]

@@ -1,4 +1,4 @@
-"""COPA's layout: one word for the question, which is asked of a premise."""
+"""COPA's layout: the field "question" is one word and asks for a cause or effect of the premise."""
 
 import json
 from pathlib import Path

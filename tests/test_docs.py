@@ -51,7 +51,7 @@ def test_the_architecture_page_draws_the_imports_of_today() -> None:
 
 
 def test_the_architecture_page_names_every_module() -> None:
-    """Each module is named on the page, whole or by its package's list."""
+    """The page names each module of the packages in `listed`, except the kernels."""
     page = (DOCS / "architecture.md").read_text()
     package = REPOSITORY / "src" / "scicot"
     named = set(re.findall(r"\w+", page))
@@ -63,7 +63,8 @@ def test_the_architecture_page_names_every_module() -> None:
 
 
 def test_docstrings_and_pages_name_modules_that_exist() -> None:
-    """Docstrings may name modules of the same folder or paths, pages any module."""
+    """A file may name a module by a path from the file's own folder, from src/scicot or from the
+    repository. On a page, the module's file name alone is enough."""
     package, commands = REPOSITORY / "src" / "scicot", REPOSITORY / "scicot_cli"
     modules = [*package.rglob("*.py"), *commands.rglob("*.py")]
     pages = [*DOCS.rglob("*.md"), REPOSITORY / "README.md"]

@@ -283,7 +283,7 @@ def test_ctranslate2_says_and_scores_the_same(kind: str, tmp_path: Path) -> None
 def test_a_conversion_that_scores_otherwise_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """CTranslate2's own converter scales the outputs of flan-t5, although that model does not."""
+    """The test scales the outputs of flan-t5, as CTranslate2's own converter wrongly does."""
     pytest.importorskip("ctranslate2")
     from scicot.decoding import conversion
 

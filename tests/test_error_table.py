@@ -19,7 +19,7 @@ def anthropic(kind: str, message: str, **error: Any) -> dict[str, Any]:
 
 
 def openai(message: str, kind: str | None, code: object) -> dict[str, Any]:
-    """As vLLM, llama.cpp and LiteLLM write them."""
+    """Return the body of an error as vLLM, llama.cpp and LiteLLM write it."""
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 

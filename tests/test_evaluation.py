@@ -94,7 +94,7 @@ def test_json_for_programs(scicot: Any, tmp_path: Path) -> None:
 
 
 def sure(n: int, predicted: str | None, p: float, **more: Any) -> dict[str, Any]:
-    """A prediction with probabilities: p for the predicted label, the rest shared."""
+    """A prediction with probability `p` for `predicted`. Other choices share the rest equally."""
     scores = dict.fromkeys("ABCD", (1 - p) / 3) | ({predicted: p} if predicted else {})
     return prediction(n, predicted, scores=scores, confidence=p, **more)
 

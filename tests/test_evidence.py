@@ -1,4 +1,4 @@
-"""The evidence, cell by cell: questions, commands, cells and the page that is made of them."""
+"""The cells of the evidence: questions, commands, runs, and the page of their results."""
 
 import importlib
 import json
@@ -133,7 +133,7 @@ def test_missing_sets_are_an_error_of_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["scienceqa", "shipped"])
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_scicot_understands_the_commands_of_each_system(name: str, system: str) -> None:
-    """Parsed, not run: an option that scicot does not have would cost a GPU's time."""
+    """The commands are parsed, not run, so that a wrong option is found without a GPU."""
     app = importlib.import_module("scicot_cli.app").app
     at = Experiment(Path("out"), CELL_SETS[name], 0, "/models/student", {"train": 3000})
     spec = SYSTEMS[system]

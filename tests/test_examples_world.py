@@ -45,7 +45,7 @@ def prop(row: Row) -> str:
 
 
 def facts(rows: list[Row]) -> set[tuple[str, str]]:
-    """Every (entity, property) that the questions touch, decisive or not."""
+    """Return (entity, property) for every choice of every question, right or wrong."""
     return {(text, prop(row)) for row in rows for text in texts(row)}
 
 

@@ -104,7 +104,8 @@ def test_where_nothing_is_ever_answered_nothing_is_recorded(count: int, tmp_path
 def test_the_last_questions_of_a_file_are_recorded_only_if_a_probe_is_answered(
     tmp_path: Path,
 ) -> None:
-    """Ten questions are answered, then each request gets an unknown error: no more rows."""
+    """After ten answers, every request gets an unknown error, including the probe. Only the ten
+    answered questions are recorded."""
     source, out = questions(tmp_path / "q.jsonl", 25), tmp_path / "o.jsonl"
     with (
         Refusing(10, error(400, "odd in an unknown way")) as server,
@@ -130,8 +131,8 @@ def test_many_odd_questions_in_a_row_do_not_stop_a_run_for_ever(tmp_path: Path) 
 
 
 def test_what_is_set_aside_for_errors_held_back_is_free_again(tmp_path: Path) -> None:
-    """Nine questions fail and are held back; their reserved cost is released, so the tenth can be
-    sent."""
+    """The errors of nine questions are held back. The cost reserved for those questions is
+    released, so that `max_cost` allows the tenth."""
     source, out = questions(tmp_path / "q.jsonl", 10), tmp_path / "o.jsonl"
     with TeacherServer(Conduct(latency=0.01)) as server:
         usual = server.behaviour._message

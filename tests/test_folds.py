@@ -23,7 +23,7 @@ def ids(run: Path, split: str = "train") -> set[str]:
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every question with two samples, some of them again under another id."""
+    """Two samples of each question. Four of the questions occur again under another id."""
     questions = world_rows()
     again = [{**row, "id": f"again-{row['id']}"} for row in questions[:4]]
     twice = [{**row, "sample": n} for row in [*questions, *again] for n in (0, 1)]
@@ -179,7 +179,7 @@ def test_seeds_have_a_run_each_and_a_summary(rows: Path, tmp_path: Path, scicot:
 
 
 def test_fold_questions_get_rationales_and_teach_nobody(tmp_path: Path) -> None:
-    """Also for a finished run, whose students are not trained again."""
+    """Fold questions are given at the start, or added to a finished run."""
     questions = world_rows()
     for row in questions[:2]:
         row.pop("answer")  # stage 1 needs no gold answers

@@ -1,4 +1,4 @@
-"""Models with Python code or pickled weights in their repository: neither is run or loaded."""
+"""Models whose files include Python code or pickled weights. scicot uses neither of the two."""
 
 import json
 import os
@@ -52,7 +52,8 @@ def bringing_code(trained: Trained, marker: Path, tmp_path: Path) -> Any:
 
 
 def run_with_yes(*arguments: object, data: str = "y\n" * 20) -> tuple[int, str, str]:
-    """Run a command with "yes" on standard input; return what was not read of it."""
+    """Run a command with `data` on standard input. Return its exit code, its stderr, and the part
+    of `data` that it did not read."""
     reading, writing = os.pipe()
     os.write(writing, data.encode())
     os.close(writing)

@@ -1,4 +1,4 @@
-"""The teacher recorded: with rationales from elsewhere, and with mostly unusable replies."""
+"""The teacher `recorded:FILE`: rationales from elsewhere, and replies that cannot be read."""
 
 from pathlib import Path
 

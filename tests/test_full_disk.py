@@ -15,8 +15,8 @@ from scicot.errors import no_room
 
 @contextmanager
 def files_of_at_most(size: int) -> Iterator[None]:
-    """Limit the size of files, which needs no root rights, in place of a full disk: writing more
-    fails with EFBIG."""
+    """Imitate a full disk: writing more than `size` bytes to a file fails with EFBIG."""
+    # unlike a file system that is really full, this limit needs no root rights
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

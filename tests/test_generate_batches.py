@@ -1,4 +1,4 @@
-"""--batch: one batch is paid once, whatever happens between any two of its steps."""
+"""--batch: each batch is paid for once, even if the process ends between two of its steps."""
 
 import functools
 import inspect

@@ -1,4 +1,4 @@
-"""`scicot generate-rationales` as a command: what it tells, and where."""
+"""The command `scicot generate-rationales`: exit codes, and what goes to stdout and stderr."""
 
 import json
 from pathlib import Path

@@ -225,7 +225,7 @@ def test_a_rationale_that_names_one_choice_can_be_read_without_the_question() ->
 
 
 def test_a_million_rows_are_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tested on fewer rows: the prefix in which everything is done is skipped."""
+    """Tested on 100 rows: rows at the start of the file that are all done are not read again."""
     from scicot.annotation import watermark
     from scicot.records import Question as Asked
 

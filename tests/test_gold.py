@@ -22,7 +22,8 @@ METALS = ["zinc", "tin", "zinc"]
 
 
 def forms(texts: list[str], labels: str = "ABCDEFGH") -> dict[str, Row]:
-    """The same choices in every format whose choices have these labels."""
+    """Return a question with the choices `texts` in every format, by the format's name. The formats
+    that store labels get those of `labels`."""
     pairs = list(zip(labels, texts, strict=False))
     choices = [{"label": label, "text": text} for label, text in pairs]
     flat = {"label": list(labels[: len(texts)]), "text": texts}
@@ -124,7 +125,7 @@ def test_an_unambiguous_field_wins_over_an_ambiguous_one(form: str, names: Any) 
 def test_two_fields_that_name_different_choices_are_refused(
     form: str, answer: Any, key: Any
 ) -> None:
-    """Also in scicot's own rows, most of whose fields are not examined."""
+    """This holds for scicot's own schema too, in which most fields are not examined."""
     row = {**forms(METALS)[form], "answer": answer, "answerKey": key}
     with pytest.raises(RowProblem) as refused:
         gold(row)
@@ -225,7 +226,7 @@ def own_row(**gold: Any) -> Row:
 
 
 def test_three_fields_that_allow_no_common_choice_are_refused() -> None:
-    """Also if each two of them could mean the same choice."""
+    """Any two of the fields could mean the same choice, but not all three."""
     meanings = {
         name: Meaning(tuple(labels), ambiguity)
         for name, labels, ambiguity in (("a", "AB", ""), ("b", "BC", "unclear"), ("c", "AC", "so"))

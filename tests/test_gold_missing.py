@@ -1,4 +1,5 @@
-"""Sources without gold answers: refused where a command needs them, counted where some lack one."""
+"""Sources without gold answers. Commands that need gold answers refuse a source without any. If
+only some rows lack a gold answer, these rows are counted."""
 
 import json
 import os

@@ -26,7 +26,7 @@ def test_after(): pass
 
 
 def outcome(folder: Path, times: int, *, workers: int = 1) -> tuple[int, str]:
-    """Run a test that hangs so often; return pytest's exit code and output."""
+    """Run a test that hangs the first `times` times. Return pytest's exit code and its output."""
     (folder / "conftest.py").write_text(CONFTEST)
     (folder / "test_it.py").write_text(HANGING.format(times=times))
     run = [sys.executable, "-m", "pytest", "-q", "-n", str(workers), "--dist", "loadfile"]

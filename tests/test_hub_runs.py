@@ -1,4 +1,4 @@
-"""Runs on the Hub, by name: pushed to a server on the loopback, and predicted with from there."""
+"""Runs on the Hub: pushed to a server on the loopback interface, then used by their names there."""
 
 import re
 import shutil
@@ -23,7 +23,7 @@ CPU = PredictSettings(device="cpu", max_new_tokens=8)
 def hub(
     online: Online, trained: Trained, recorder: Recorder, tmp_path: Path
 ) -> Iterator[HubServer]:
-    """A Hub that holds both runs."""
+    """A Hub that holds the rationale and answer runs of `trained`."""
     with HubServer(large=(".safetensors",)) as hub:
         online(hub.url)
         for run in (trained.rationale, trained.answer):

@@ -55,7 +55,7 @@ def texts(draw: st.DrawFn) -> str:
 @given(texts())
 @settings(max_examples=300)
 def test_what_is_read_can_be_written_and_read_again(text: str) -> None:
-    """Also if it is written 300 calls deeper in the stack than it was read, and nested in another
+    """The row is written 300 calls deeper in the stack than it was read, and nested in another
     row."""
     try:
         row = jsonl.decode(text)

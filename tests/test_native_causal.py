@@ -141,7 +141,8 @@ def test_several_tokens_may_end_a_text() -> None:
 def test_a_text_that_repeats_its_source_takes_fewer_steps(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Random models repeat themselves, so a source that ends with a repetition continues it."""
+    """A random model repeats itself. The sources are ends of its own texts, so the model continues
+    the repetition."""
     from scicot.models.native.causal import Decoder
 
     engine = NativeEngine(tiny(kind), torch.float32, batch_size=16)

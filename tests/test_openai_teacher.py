@@ -127,7 +127,8 @@ def test_a_server_is_asked_in_the_form_that_it_takes() -> None:
 
 
 def test_requests_on_their_way_take_the_other_limit_too() -> None:
-    """All requests sent before the first refusal arrived are sent again."""
+    """Three requests are sent before the first error arrives. Each of them is sent again with the
+    other parameter for the token limit."""
     import openai
 
     teacher = load_teacher("openai:m", base_url="http://127.0.0.1:1")

@@ -92,7 +92,7 @@ def test_an_option_takes_the_type_of_its_setting(command: str) -> None:
 
 
 def _plain(hint: Any) -> Any:
-    """The type of a value that is given: int of `int | None`, str of a Literal."""
+    """Reduce a type hint to a plain type, for example `int | None` to int and a Literal to str."""
     origin = typing.get_origin(hint)
     if origin in (typing.Union, types.UnionType):
         (given,) = [kind for kind in typing.get_args(hint) if kind is not types.NoneType]

@@ -32,7 +32,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class Bucket:
-    """A server that allows `rate` requests per second, a fifth of them at once."""
+    """A server that allows `rate` requests per second, with bursts of `rate / 5` requests."""
 
     def __init__(self, rate: float, clock: Clock) -> None:
         self.rate, self.clock = rate, clock
@@ -54,7 +54,9 @@ class Server(Protocol):
 def driven(
     clock: Clock, server: Server, seconds: float, natural: float
 ) -> list[tuple[float, bool]]:
-    """Simulate requests that arrive at the `natural` rate and are sent at the rate of the pace."""
+    """Simulate a client that waits for its Pace before each request. Without the Pace it would
+    send `natural` requests per second. Return (seconds since the start, True if accepted) for
+    each request."""
 
     async def ask() -> list[tuple[float, bool]]:
         pace, outcomes = Pace(clock), []

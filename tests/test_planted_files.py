@@ -1,4 +1,4 @@
-"""Files of others in the place of scicot's own files, and files that killed runs have left."""
+"""Foreign files where scicot's own files belong, and files that killed runs have left."""
 
 import fcntl
 import os
@@ -156,7 +156,7 @@ def test_what_another_process_writes_and_what_is_not_ours_stays(tmp_path: Path) 
 def test_a_file_that_was_removed_before_it_was_locked_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another process may remove a new file as abandoned before it is locked."""
+    """Before a new file is locked, another process may remove it as an abandoned one."""
     lock = fcntl.flock
     removed: list[Path] = []
 

@@ -85,7 +85,7 @@ def test_stopped_and_gone_on_with(
     number: signal.Signals,
     code: int,
 ) -> None:
-    """A killed command is continued by two processes, the others by one."""
+    """After SIGKILL two processes continue the predictions; after the other signals, only one."""
     (file, whole, call), out = undisturbed, tmp_path / "out.jsonl"
     options = ("predict", file, "-o", out, "--device", "cpu", "--window", 8, "--processes", 2)
     arguments = (*options, "--answer-model", trained.answer, "--rationale-model", trained.rationale)

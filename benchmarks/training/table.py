@@ -1,11 +1,16 @@
-"""Compare training speed with three other ways of batching for the same Trainer.
+"""Compare scicot's training speed with three other ways of batching rows.
 
-flan-t5-small's shape with random weights, EntailmentBank, both stages, one run: (a) every row
-padded to 512 input and 512 (stage 2: 64) target tokens, as in mm-cot; (b) batches padded to their
-longest row, not grouped by length, as in distilling-step-by-step; (c) a plain Seq2SeqTrainer with
-its own grouping by length; and scicot, in fp32 like these and with its defaults. The ways are timed
-in turn. Each runs the same few steps in every round, spread evenly from its smallest to its largest
-step. Speed is in rows of mean length per second, from tokens without padding.
+The model has flan-t5-small's shape and random weights. The rows are EntailmentBank's. Both stages
+are measured. Methods (a) to (c) use a plain Seq2SeqTrainer in fp32:
+
+- (a) every row padded to 512 input tokens and 512 target tokens (stage 2: 64), as in mm-cot
+- (b) each batch padded to its longest row, not grouped by length, as in distilling-step-by-step
+- (c) each batch padded to its longest row, and grouped by length by the Trainer
+- scicot in fp32, and in bf16 on CPUs where bf16 is the default
+
+Every round times each method once. A method runs the same few steps in every round; in order of
+size, they are spread evenly over all its steps. Its speed is the number of tokens per second,
+without padding, divided by the mean length of a row.
 """
 
 from __future__ import annotations
@@ -50,7 +55,7 @@ class BatchingMethod:
     rates: list[float] = field(default_factory=list)
 
     def time(self) -> None:
-        """Time STEPS steps of different sizes, after one (the smallest) that is not counted."""
+        """Time STEPS steps of different sizes. The smallest step runs first and is not counted."""
         order = np.argsort(self.sizes, kind="stable")
         spread = [order[(2 * n + 1) * len(order) // (2 * STEPS)] for n in range(STEPS)]
         self.rates.append(timed(self.trainer([order[0], *spread])))

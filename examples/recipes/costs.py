@@ -1,9 +1,9 @@
 """Estimate the costs of the recipes: `python examples/recipes/costs.py` prints README.md's table.
 
-Tokens of a prompt are its characters / 4, with questions as long as those in SETS; a reply has 200.
-Flan-T5 has 80, 250 and 780 million weights. A training step takes 6 FLOPs per weight and token, and
-a GPU sustains 100 TFLOP/s (a third of an A100's peak in bf16). All figures are estimated, none is
-measured.
+A token of a prompt is taken to be four characters. SETS gives the length of the questions. A reply
+has 200 tokens. Flan-T5 has 80, 250 and 780 million weights. A training step takes 6 FLOPs per
+weight and token, and a GPU sustains 100 TFLOP/s (a third of an A100's peak in bf16). All figures
+are estimated, none is measured.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def completion(message: dict[str, Any]) -> dict[str, Any]:
 
 
 class ChatBatches:
-    """Files and batches, kept as batches of the server's own."""
+    """OpenAI's endpoints for files and batches. The batches are stored in `server.batches`."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -78,7 +78,7 @@ class ChatBatches:
         return self._as_batch(self._server._batches(method, path.removeprefix("/batches"), b""))
 
     def _requests(self, file: str) -> list[dict[str, Any]]:
-        """The lines of an uploaded file, out of its multipart body."""
+        """Convert the lines of an uploaded file to requests of the Message Batches API."""
         lines = re.findall(rb"^\{.*\}\r?$", self._files[file], re.M)
         asked = [json.loads(line) for line in lines]
         assert all(one["url"] == "/v1/chat/completions" for one in asked)

@@ -1,11 +1,13 @@
-"""A real HTTP server on the loopback that takes and gives models as the Hugging Face Hub does.
+"""A real HTTP server on the loopback interface that stores and serves models like the Hub.
 
     with HubServer(large=(".safetensors",)) as hub:
         ...                      hub.url, hub.files, hub.commits, hub.private
 
 It implements whoami, creating a repository, and commits with small files inline and large ones
-through LFS. Committed files can be downloaded from main, a commit or one of `tags`. `failing` maps
-a part of a path to the error status of requests with it.
+through LFS. Committed files can be downloaded from main, a commit or one of `tags`.
+
+`failing` maps a part of a path to an HTTP status. Requests whose path contains the part fail with
+that status, except downloads and requests for information about a repository.
 """
 
 import base64

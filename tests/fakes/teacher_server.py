@@ -59,7 +59,7 @@ class Batch:
 
 
 class Server:
-    """The behaviour, without the wire."""
+    """The server's behaviour, without its HTTP transport (wire.py)."""
 
     def __init__(self, conduct: Conduct) -> None:
         self.conduct = conduct
@@ -75,7 +75,7 @@ class Server:
         self._turns = itertools.cycle(PASSING)
 
     async def answer(self, method: str, path: str, body: bytes) -> Answered:
-        """(status, headers, body); headers may hold "x-wire", what the wire does to it."""
+        """Return status, headers and body. wire.py explains the header "x-wire"."""
         path = path.partition("?")[0]
         if path == "/stats":
             return _json(200, self.stats())
