@@ -1,1 +1,2 @@
-"""The benchmarks behind the README's figures (`make bench`): ratios to a reference in one run."""
+"""The benchmarks behind the README's figures (`make bench`): each compares scicot with a
+reference."""

@@ -3,11 +3,11 @@
     python -m benchmarks.answering run OUT      needs the students of `benchmarks.sources run OUT`
     python -m benchmarks.answering table OUT    the figures of docs/predicting.md
 
-There are two stage 1 students, one trained fully and one too little (LEVEL). The answer student is
-trained on the teacher's rationales first, then on out-of-fold ones, with rationale dropout of 0.1;
-each time a tenth of the questions is the dev set. OUT/answering/LEVEL-SEED.json records, for each
-system and test question, whether the answer was right, its confidence, and the probability of the
-gold answer.
+There are two students of stage 1 (LEVEL): `full` is trained fully, `under` for too few steps. The
+answer student is trained on the teacher's rationales first, then on the out-of-fold rationales of
+the stage 1 student. Both trainings use a rationale dropout of 0.1, and a tenth of the questions as
+the dev set. OUT/answering/LEVEL-SEED.json records, for each system and test question, whether the
+answer was right, its confidence, and the probability of the gold answer.
 """
 
 from __future__ import annotations
@@ -181,10 +181,11 @@ def _of(seeds: Sequence[Any], system: str, figure: str) -> list[Floats]:
 
 
 def _bins(confidence: Floats, right: Floats) -> Floats:
-    """Return an array (questions, bins). A question's row has its confidence minus its correctness
-    in the column of its bin, and 0 elsewhere. Bins have equal sizes."""
+    """Return an array (questions, bins): confidence minus correctness in the column of the
+    question's bin, 0 in the others."""
     order = np.argsort(confidence, kind="stable")
     table = np.zeros((len(confidence), BINS))
+    # Bins have equal numbers of questions, in order of confidence.
     for number, members in enumerate(np.array_split(order, BINS)):
         table[members, number] = confidence[members] - right[members]
     return table
@@ -196,8 +197,8 @@ def _ece(means: Floats) -> Floats:
 
 
 def _answered(right: Floats, confidence: Floats, coverage: float) -> Floats:
-    """Answer only the most confident questions. Return an array (questions, 2): 1 if the question
-    is answered correctly, and 1 if it is answered."""
+    """Answer only the share `coverage` of the questions, the most confident ones. Return an array
+    (questions, 2) of 0 and 1: column 0 marks right answers, column 1 all answers."""
     answered_rows = np.argsort(-confidence, kind="stable")[: round(coverage * len(confidence))]
     answered = np.zeros(len(confidence))
     answered[answered_rows] = 1.0

@@ -25,7 +25,8 @@ _COLUMNS = ("rows", "kept", "read again: another text", "concludes", "marked", "
 
 
 def counts(file: Path) -> Counter[str]:
-    """Count the rows of a file by column, and the rejected ones by "reason: ..."."""
+    """Count the rows of a file for each column of the table. Rejected rows are also counted under
+    "reason: REASON"."""
     found: Counter[str] = Counter()
     for located in rows_from(file, 0):
         row = located.row

@@ -1,7 +1,7 @@
 """Evaluate prediction rows, compared with `json.loads` on the same lines.
 
-`python -m benchmarks.evaluating 1000000` measures time and memory of `scicot evaluate`; `python -m
-benchmarks.evaluating page 20000` the time a browser needs for its report.
+python -m benchmarks.evaluating ROWS        time and memory of `scicot evaluate`
+python -m benchmarks.evaluating page ROWS   time that a browser needs for the HTML report
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def _parse(file: Path) -> None:
 
 
 def write_predictions(file: Path, rows: int, seed: int = 0) -> Path:
-    """Write predictions of a student that is right three times in four, 700 bytes per row. `seed`
-    is the student's: the questions are the same for all seeds."""
+    """Write `rows` predictions, of about 700 bytes each, of a student that is right three times in
+    four. `seed` selects the student; the questions do not depend on it."""
     question_rng, student_rng = random.Random(0), random.Random(seed + 1)
     with file.open("w") as stream:
         for number in range(rows):

@@ -2,13 +2,17 @@
 
     python -m benchmarks.evidence run OUT SET-SEED [SYSTEM ...]  train and predict; resumable
     python -m benchmarks.evidence grid OUT [SET-SEED ...]        the grid of students from scratch
-    python -m benchmarks.evidence keep OUT [NAME]                copy the results to docs/evidence/
-    python -m benchmarks.evidence page [CELLS ...]               write docs/evidence.md from them
+    python -m benchmarks.evidence keep OUT [FOLDER]              copy results to docs/evidence/
+    python -m benchmarks.evidence page [CELLS ...]               write docs/evidence.md
 
 A cell is OUT/SET-SEED.SYSTEM.json. Stages that several systems need are trained once, in
-OUT/SET-SEED. Without a SYSTEM only the questions are prepared; "all" stands for all systems. Real
-questions are read from the folder that --data or SCICOT_DATA names; its .dev files are the test
-sets, and the dev sets are split off its .train files.
+OUT/SET-SEED. Without a SYSTEM only the questions are prepared; "all" stands for all systems. The
+page is made from the results in docs/evidence/; CELLS are files or folders of cells to use instead
+of docs/evidence/cells.
+
+Real questions are read from the folder that --data or SCICOT_DATA names. The .dev files there are
+the test sets. The dev sets are split off the .train files, and so is the test set of a set without
+a .dev file.
 """
 
 from __future__ import annotations
@@ -90,8 +94,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _keep(out: Path, folder: str) -> None:
-    """Copy results to docs/evidence/: the grid's (SET-SEED.json) into the folder itself, those of
-    cells (SET-SEED.SYSTEM.json) into cells/FOLDER."""
+    """Copy the grid's results (SET-SEED.json) to docs/evidence/, and cells (SET-SEED.SYSTEM.json)
+    to docs/evidence/cells/FOLDER."""
     for file in sorted(out.glob("*-*.json")):
         cell = "." in file.stem
         target = KEPT / "cells" / folder if cell else KEPT

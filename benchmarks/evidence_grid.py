@@ -1,11 +1,13 @@
 """Train the grid of scratch students, on example worlds and on real questions; resumable.
 
-The grid of each set and seed has two axes. The first is the rationales on which stage 2 is trained:
-none, the teacher's, those that stage 1 writes for its training questions, out-of-fold ones, or a
-mixture. The second is the rationales that it reads in the test: none, stage 1's, those of other
-questions, or the tutor's. The baselines are added. OUT/SET-SEED.json records which test questions
-each system answered correctly. Real questions are read from the folder that SCICOT_DATA names; its
-.dev files are the test sets, and the dev sets are split off its .train files.
+The grid of each set and seed has two axes. The first is the rationales that stage 2 is trained on:
+the teacher's, in-sample ones (those that stage 1 writes for its own training questions),
+out-of-fold ones, or a mixture. The second is the rationales that stage 2 reads in the test: none,
+stage 1's, those of other questions, or the tutor's. Baselines are trained and tested as well.
+OUT/SET-SEED.json records which test questions each system answered correctly.
+
+Real questions are read from the folder that SCICOT_DATA names. The .dev files there are the test
+sets; the dev sets are split off the .train files.
 """
 
 from __future__ import annotations
@@ -87,7 +89,7 @@ def run(name: str, out: Path) -> None:
 
 def _reader(lab: Lab, grid_set: Set, teacher: Path, tutor: Path, options: dict[str, Any]) -> Path:
     """Train the answer student on the teacher's rationales. If the set has reading exercises, train
-    it first on these, then on both together."""
+    the student first on the exercises, then on exercises and rationales together."""
     if not grid_set.exercises:
         return lab.train_answer("teacher", [teacher], grid_set.steps[1], **options)
     files = [lab.folder / f"{name}.jsonl" for name in ("words", "exercises")][
@@ -111,7 +113,7 @@ def _reader(lab: Lab, grid_set: Set, teacher: Path, tutor: Path, options: dict[s
 def _readers(
     lab: Lab, grid_set: Set, teacher: Path, stage_1: Path, options: dict[str, Any]
 ) -> dict[str, Path]:
-    """Train the answer students for the other sources of rationales."""
+    """Train answer students on in-sample, out-of-fold and mixed rationales, and with dropout."""
     in_sample = lab.predict(teacher, "in-sample", rationale_model=stage_1)
     out_of_fold = stage_1 / "out_of_fold.jsonl"
     steps = grid_set.steps[1]
@@ -128,7 +130,7 @@ def _readers(
 
 
 def _shuffled(written: Path) -> Path:
-    """Write the rows with shuffled rationales: each gets that of the row half the file away."""
+    """Write the rows to shuffled.jsonl, each with the rationale of the row half the file away."""
     file, all_rows = written.with_name("shuffled.jsonl"), rows(written)
     with file.open("w") as stream:
         for index, row in enumerate(all_rows):
@@ -191,6 +193,7 @@ def _questions(lab: Lab, grid_set: Set) -> tuple[Path, Path, Path]:
         generate_rationales(
             test, tutor, teacher=f"recorded:{replies[1]}", settings=GenerateSettings(keep="all")
         )
+    # A test of reading: a student that fails on answers as rationales cannot read rationales.
     for file in (teacher, tutor) if grid_set.answers_as_rationales else ():
         _replace_by_answers(file)
     questions = folder / "test.jsonl"
@@ -218,8 +221,7 @@ def _questions(lab: Lab, grid_set: Set) -> tuple[Path, Path, Path]:
 
 
 def _replace_by_answers(file: Path) -> None:
-    """Replace each rationale by the text of the right answer, as a test of reading: a student that
-    fails on these cannot read rationales."""
+    """Replace each rationale of the file by the text of the right answer."""
     replaced = []
     for row in rows(file):
         (text,) = [choice["text"] for choice in row["choices"] if choice["label"] == row["answer"]]
@@ -228,7 +230,8 @@ def _replace_by_answers(file: Path) -> None:
 
 
 def run_grid(out: Path, names: Sequence[str], jobs: int) -> None:
-    """Run the grids of these "SET-SEED", by default all; several run in one process each."""
+    """Run the grid of each "SET-SEED" in `names`, by default all. If there are several, each runs
+    in a process of its own, `jobs` at a time."""
     if len(names) == 1:
         run(names[0], out)
         return

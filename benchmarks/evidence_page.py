@@ -67,7 +67,8 @@ TRIED = {
 
 
 def write(folder: Path, cells: Iterable[Path], page: Path) -> None:
-    """Write the page from the results of the grid in `folder` and of these cells."""
+    """Write `page` from the results of the grid in `folder` and from `cells`, files or folders of
+    cells."""
     found: defaultdict[str, Results] = defaultdict(list)
     for file in sorted(folder.glob("*-*.json")):
         result = json.loads(file.read_text())
@@ -92,8 +93,8 @@ def write(folder: Path, cells: Iterable[Path], page: Path) -> None:
 
 
 def _add_cells(found: dict[str, Results], groups: dict[Kind, Group]) -> None:
-    """Add the cells of a world to the grid's systems if student and test questions are the same.
-    The grid's own figures take precedence."""
+    """Add the cells of worlds to the grid's results that have the same student and test questions.
+    Systems that these results already have are not replaced."""
     for kind, group in groups.items():
         if CELL_SETS[kind.set].real or kind.setup[1:] != (None, None, None):
             continue
@@ -109,8 +110,8 @@ def _add_cells(found: dict[str, Results], groups: dict[Kind, Group]) -> None:
 
 
 def values(results: Results, system: str, *, unseen: bool = True) -> list[Floats]:
-    """Return for each seed an array over the test questions: 1 for a right answer, 0 for a wrong
-    one, nan for questions that were not asked or, with `unseen`, that are in the training set."""
+    """Return an array over the test questions for each seed: 1 for a right answer, 0 for a wrong
+    one, nan for none. With `unseen`, questions that are in the training set are nan too."""
     rows = []
     for result in results:
         right = np.full(len(result["ids"]), np.nan)
@@ -124,7 +125,9 @@ def values(results: Results, system: str, *, unseen: bool = True) -> list[Floats
 
 
 def figure(results: Results, rows: list[Floats]) -> tuple[float, float, float]:
-    """Return mean and interval in percent; on real sets over the questions that all seeds have."""
+    """Return the mean of `rows` and the ends of its interval, in percent. `rows` has an array over
+    the test questions for each seed. On real sets, a question counts only if no seed has a nan for
+    it."""
     if SETS[results[0]["set"]].real:
         table = _answered_by_all(np.stack(rows))
         low, high = bootstrap([table], [1.0], np.arange(table.shape[1])).interval
@@ -139,7 +142,7 @@ def figure(results: Results, rows: list[Floats]) -> tuple[float, float, float]:
 
 
 def _answered_by_all(rows: Floats) -> Floats:
-    """Remove the questions that any row lacks."""
+    """Remove the questions (columns) for which any row has a nan."""
     return rows[:, ~np.isnan(rows).any(axis=0)]
 
 
@@ -237,8 +240,8 @@ _EXERCISES = {"words": "with texts of one word", "exercises": "with texts of all
 
 
 def _exercised(found: dict[str, Results]) -> list[str]:
-    """Return the lines on the accuracy in reading exercises made from the test rationales, [] if
-    there were none."""
+    """Return lines with the accuracies in the reading exercises that were made from test
+    rationales; [] if there were no exercises."""
     lines = []
     for name, title in TRIED.items():
         for result in found[name]:

@@ -1,8 +1,8 @@
 """Make reading exercises: questions that can be answered only by reading the rationale.
 
-The choices are words, of which only the right one occurs in the rationale. Rationales are those of
-real questions, cut to lengths from one word to the whole, so that the short ones help to learn the
-long ones.
+The choices are words, of which only the right one occurs in the rationale. The rationales are taken
+from real questions and cut to any length, from one word to the whole. Short ones are a step towards
+reading long ones.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ SHORTEST = 4  # minimum number of letters of a word that is asked for
 
 
 def write_exercises(source: Path, out: Path, seed: int, *, one_word: bool = False) -> None:
-    """Write OUT from the rationale rows of a file, with as many choices as their questions have.
-    `one_word`: the rationale is just the right choice."""
+    """Write to `out` some exercises for each rationale row of `source`, with as many choices as the
+    row's question has. With `one_word`, the rationale is only the right choice."""
     rng = random.Random(seed)
     usable_rows = [row for row in rows(source) if _words(row["rationale"])]
     # Wrong choices are drawn by word frequency, so that a word's frequency does not reveal the

@@ -1,8 +1,8 @@
-"""Time requests to a teacher (16 in flight, 100 ms each), against a plain loop over its client.
+"""Time generating rationales, compared with a bare client: 16 requests in flight, 100 ms each.
 
-More figures: the throughput without latency and with a rate limit; memory use and the time to
-resume for 100,000 questions with recorded replies (`python -m benchmarks.generating million`: for a
-million).
+More figures: the throughput without latency and with a rate limit; for 100,000 questions with
+recorded replies, the time, the memory use and the time to resume. `python -m benchmarks.generating
+million` prints these last three for a million questions.
 """
 
 from __future__ import annotations
@@ -146,7 +146,8 @@ def write_questions(file: Path, rows: int, replies: Path | None = None) -> Path:
 
 
 def million(rows: int) -> None:
-    """Generate rationales for this many questions, then add 100 and measure the time to resume."""
+    """Generate rationales for `rows` questions. Then add 100 questions, and time how long it takes
+    to resume."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source, replies = folder / "q.jsonl", folder / "r.jsonl"

@@ -17,12 +17,14 @@ def interval(
     facts: Sequence[Sequence[str]],
     figure: Callable[[Floats], Floats] | None = None,
 ) -> tuple[float, float, float]:
-    """Return a figure and the ends of its 95 % interval, resampling seeds and, within each, facts.
+    """Return a figure and the ends of its 95 % interval, by resampling seeds and, within each,
+    facts.
 
-    `values` are those of each seed's questions, one number (questions,) or several (questions,
-    numbers). `figure` computes the figure (...,) from the means of these numbers (..., numbers),
-    such as a ratio of two of them; by default it is the mean itself. The figure of several seeds is
-    the mean of theirs.
+    `values` has an array for each seed: (questions,) with a number per question, or (questions,
+    numbers) with several. `facts` names the fact of each question. `figure` computes the figure
+    from the means over questions: it maps an array (..., numbers) to an array (...,), for example
+    to the ratio of two means. By default the figure is the first mean. Figures of several seeds are
+    averaged.
     """
     tables = []
     for numbers, names in zip(values, facts, strict=True):
@@ -49,7 +51,8 @@ def interval(
 
 @lru_cache(maxsize=64)
 def _times(seed: int, facts: int) -> Floats:
-    """Return (resamples, facts): how often each fact is drawn, the same for every system."""
+    """Return an array (resamples, facts): how often each fact is drawn."""
+    # The draws depend only on the arguments, so they are the same for every system.
     rng = np.random.default_rng([1, seed])
     times = rng.multinomial(facts, np.full(facts, 1 / facts), size=RESAMPLES)
     return times.astype(np.float64)

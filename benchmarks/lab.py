@@ -28,8 +28,8 @@ class Lab:
     """The files and training settings of one seed, and its results so far.
 
     results["right"][SYSTEM] records which test questions a system answered correctly, in file
-    order; results["reads"] the same with the tutor's rationales. The results are stored in
-    FOLDER.json.
+    order. results["reads"] records the same for test questions with the tutor's rationales, or for
+    reading exercises. The results are stored in FOLDER.json.
     """
 
     folder: Path
@@ -66,7 +66,8 @@ class Lab:
         return out
 
     def judge(self, name: str, questions: Path, *, into: str = "right", **models: Any) -> None:
-        """Predict the test questions, and record which were answered correctly, in order."""
+        """Answer the questions of a file, and record in results[`into`][`name`] which answers are
+        right, in file order. Does nothing if this record exists."""
         if name in self.results[into]:
             return
         folder = re.sub(r"\W+", "-", name) + ("" if into == "right" else f"-{into}")
@@ -75,11 +76,12 @@ class Lab:
         self.save()
 
     def judge_generated(self, name: str, questions: Path, run: Path) -> None:
-        """Record which test questions are answered correctly if answers are generated, as in other
-        implementations, instead of scored. An output that is not exactly the gold label is wrong.
-        `questions` is a file of rationale rows."""
+        """Generate answers instead of scoring the choices, and record which are right. Only an
+        output that is exactly the gold answer (label or text, as trained) is right. `questions` is
+        a file of rationale rows."""
         if name in self.results["right"]:
             return
+        # Other implementations generate answers, so this shows the difference to scoring.
         model = Run.at(run)
         student = model.load(EngineRequest(precision="fp32", device="cpu"))
         rationale_rows = [Rationale.from_row(row) for row in rows(questions)]
@@ -104,8 +106,9 @@ class Lab:
 
 
 def side_by_side(module: str, calls: Sequence[Sequence[str]], jobs: int) -> None:
-    """Run `python -m MODULE CALL...` for all calls, `jobs` at a time, with one thread each: on two
-    cores, two processes with two threads would wait for each other."""
+    """Run `python -m MODULE CALL...` for each of `calls`: `jobs` processes at a time, with one
+    thread each."""
+    # On two cores, two processes with two threads each would wait for each other.
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
     def run(call: Sequence[str]) -> None:

@@ -1,11 +1,12 @@
 """Measure the gain of rewarded training on example worlds; resumable.
 
-    python -m benchmarks.rewards run OUT [WORLD-SEED-STATE ...]   train and judge; all unless named
+    python -m benchmarks.rewards run OUT [WORLD-SEED-STATE ...]   train and judge; by default all
     python -m benchmarks.rewards page OUT                         print figures of docs/rewards.md
 
-OUT/WORLD-SEED-STATE.json records which test questions the two stages answered correctly before any
-reward and after each round, and the reports of the rounds. "more" is the control: stage 1 is
-trained for as many further steps on the teacher's rationales only.
+STATE says how long stage 1 is trained before the first reward: `under` or `full`.
+OUT/WORLD-SEED-STATE.json records the reports of the rounds, and which test questions the two stages
+answered correctly before the first round and after each. "more" is the control: instead of a round,
+stage 1 is trained for as many further steps on the teacher's rationales only.
 """
 
 from __future__ import annotations
@@ -94,12 +95,20 @@ def run(out: Path, name: str, scale: float = 1.0, folds: int = FOLDS) -> None:
 
 
 def same_statements(scored: Path, teacher: Path) -> dict[str, float | None]:
-    """Return the share of the sampled rationales that consist of the same sentences as the
-    teacher's rationale of their question, in any order: of all, of those that the rules select for
-    training (if a round follows, and the rewards are informative), and of those among them where
-    the scorer answers correctly with the sample and with the teacher's rationale. The teacher of a
-    world never errs, so other rationales are wrong or incomplete. None if there are none to
-    count."""
+    """Return three shares of right rationales. A sampled rationale is right if it has the same
+    sentences as the teacher's rationale of its question, in any order: the teacher of a world never
+    errs.
+
+    The shares are those among
+
+    - "samples": all samples in `scored`,
+    - "selected": the samples that the rules select for training. They are trained on only if a
+      round follows and the rewards are informative.
+    - "selected, both right": the selected samples where the scorer answers correctly, both with the
+      sample and with the teacher's rationale.
+
+    A share is None if there are no such samples.
+    """
     statements = {row["id"]: _sentences(row["rationale"]) for row in rows(teacher)}
     samples = [row for row in rows(scored) if row["id"] in statements]
     selected = [row for row in samples if row["kept"]]

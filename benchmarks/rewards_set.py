@@ -2,9 +2,10 @@
 
     python -m benchmarks.rewards_set OUT SET-SEED --student DIR [--rows N] [--folds N]
 
-The sets are those of benchmarks.evidence, read from the folder that SCICOT_DATA names. One round of
---reward. OUT/SET-SEED.reward.json records which test questions the two stages
-answered correctly before and after it, the report of the round, and the seconds of each step.
+The sets are those of benchmarks.evidence, read from the folder that SCICOT_DATA names. Stage 1 is
+trained with one round of rewards. OUT/SET-SEED.reward.json records which test questions the two
+stages answered correctly before and after the round, the reports of rounds 0 and 1, and the seconds
+of each step.
 """
 
 from __future__ import annotations

@@ -3,17 +3,19 @@
     python -m benchmarks.sources run OUT [--jobs 2]     train and predict; goes on where it stopped
     python -m benchmarks.sources table OUT              the figures of docs/rationale_sources.md
 
-For each world and seed there are three stage 1 students, each with fold students: trained fully,
-too little, and hardly at all (with fewer kinds of stage 2). Stage 2 students are trained on
+For each world and seed there are three students of stage 1, each with fold students: `full` is
+trained fully, `under` too little, `hopeless` hardly at all. Stage 2 students are trained on
 
 - the teacher's rationales, with and without rationale dropout,
-- those that stage 1 writes for its training questions (in-sample),
+- in-sample rationales: those that stage 1 writes for its own training questions,
 - out-of-fold rationales,
 - mixtures of the teacher's and out-of-fold ones, with and without rationale dropout,
 - the teacher's first, and then out-of-fold ones.
-Some of these also read the fold students' test rationales ("+ folds"). The baselines are trained
-too. OUT/WORLD-SEED.json records which test questions each system answered correctly, also given the
-tutor's rationales ("reads").
+
+For `hopeless`, there are fewer kinds. In the test, stage 2 reads stage 1's rationales; a system
+named "+ folds" also reads those that the fold students write. The baselines are trained too.
+OUT/WORLD-SEED.json records which test questions each system answered correctly; "reads" is the same
+for stage 2 students that read the tutor's rationales.
 """
 
 from __future__ import annotations
@@ -106,8 +108,8 @@ def run_world(world: str, seed: int, out: Path) -> None:
 def run_level(
     lab: Lab, level: str, steps: int, teacher: Path, tutor: Path, readers: dict[str, Path]
 ) -> None:
-    """Train a stage 1 of `steps` steps with its fold students, and every stage 2 on its
-    rationales."""
+    """Train stage 1 for `steps` steps, with fold students, and then the variants of stage 2 that
+    use their rationales. Record how each stage 2 answers the test questions."""
     from scicot import train_rationale
 
     stage_1 = lab.folder / "runs" / f"rationale-{level}"
@@ -157,8 +159,8 @@ def _stage_2(
 
 
 def table(out: Path) -> str:
-    """Return Markdown tables: for each world and level of stage 1, its systems and the
-    baselines."""
+    """Return Markdown tables. For each world, there is one per level of stage 1 and one of the
+    baselines. The last table is over all worlds."""
     found = [json.loads(file.read_text()) for file in sorted(out.glob("*-*.json"))]
     parts = []
     for world in WORLDS:
@@ -189,8 +191,8 @@ def table(out: Path) -> str:
 
 
 def _pooled(seeds: list[dict[str, Any]]) -> list[str]:
-    """Return a table over all worlds. For each stage 1 and system it has the accuracy difference to
-    stage 2 trained on the teacher's rationales, and to direct answers."""
+    """Return a table over all worlds. For each level of stage 1 and each system, it has the
+    accuracy minus that of stage 2 trained on the teacher's rationales, and minus that of direct."""
     lines = [
         f"### All {len(seeds)} worlds and seeds\n",
         "| stage 1 | system | minus teacher | minus direct |",

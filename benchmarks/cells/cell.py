@@ -41,12 +41,12 @@ class Options:
 
 
 class OutOfTime(Exception):
-    """A system has used up its time limit. The same command resumes it."""
+    """A system has used up its time limit. Running the same command again resumes it."""
 
 
 def experiment_of(out: Path, name: str, options: Options) -> tuple[Experiment, dict[str, Any]]:
-    """Prepare the questions of "SET-SEED" under OUT; return their location and the contents of
-    about.json."""
+    """Prepare the question files of `name` ("SET-SEED") under `out`. Return an Experiment for these
+    files, and the contents of about.json."""
     set_name, seed = set_and_seed(name)
     cell_set = CELL_SETS[set_name]
     student = options.student or ("" if cell_set.real else "scratch:tiny")
@@ -66,7 +66,8 @@ def experiment_of(out: Path, name: str, options: Options) -> tuple[Experiment, d
 
 
 def _check_config(folder: Path, student: str, options: Options) -> None:
-    """Raise an error if OUT holds cells of another student or size: these need another OUT."""
+    """Exit with an error if `folder` was begun with another student, number of questions or number
+    of training steps."""
     config = {**asdict(options), "student": student}
     config = {name: config[name] for name in ("student", "rows", "test_rows", "max_steps")}
     file = folder / "config.json"
@@ -109,12 +110,12 @@ def _write(file: Path, result: dict[str, Any]) -> None:
 
 
 def _run_step(exp: Experiment, step: Step) -> float:
-    """Run a step unless it was done for another system; return its seconds, summed over all
-    attempts."""
+    """Run a step unless its command is already done; return the seconds of all its attempts."""
     file = exp.folder / "steps" / f"{step.name}.json"
     file.parent.mkdir(exist_ok=True)
     with FileLock(file.with_suffix(".lock")):
         record = json.loads(file.read_text()) if file.exists() else {"seconds": 0.0}
+        # Another system, or an earlier run, may have done this step.
         if record.get("done") and record["command"] == _portable(exp, step.command):
             return float(record["seconds"])
         start = time.monotonic()
@@ -129,7 +130,7 @@ def _run_step(exp: Experiment, step: Step) -> float:
 
 
 def _predict(exp: Experiment, system: str, file_name: str, models: Command) -> Step:
-    """Predict the questions of a file, and record the time."""
+    """Run the step in which a system answers the questions of a file, and return this step."""
     out = exp.folder / "predictions" / f"{system}.{file_name}.jsonl"
     # Its time is a figure of the cell; a resumed prediction is timed in parts, which are added up.
     command = ["predict", exp.file(file_name), "-o", str(out), *models, "--device", exp.device]
@@ -222,9 +223,9 @@ def _result(
 
 
 def _versions() -> dict[str, str]:
-    """Return the versions of scicot and its main packages; a checkout without installation has no
-    metadata."""
+    """Return the versions of scicot and of its main packages."""
     versions = {package: importlib.metadata.version(package) for package in _PACKAGES}
+    # A checkout that is not installed has no metadata of scicot.
     return {"scicot": __version__, **versions}
 
 
@@ -243,12 +244,12 @@ def _output(step: Step) -> Path:
 
 
 def _seconds(exp: Experiment, step: Step) -> float:
-    """Return the wall-clock seconds of a prediction step, with the loading of its students."""
+    """Return the wall-clock seconds of a prediction step, including the loading of students."""
     return float(json.loads((exp.folder / "steps" / f"{step.name}.json").read_text())["seconds"])
 
 
 def _portable(exp: Experiment, command: Command) -> str:
-    """Return the command for the page, without the folders of this machine."""
+    """Return the command as text, with placeholders for the folders of this machine."""
     names = {str(exp.folder): f"OUT/{exp.folder.name}"}
     if not exp.fresh:
         names[exp.student] = _name(exp.student)

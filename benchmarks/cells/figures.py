@@ -21,8 +21,12 @@ _LEVEL = 0.05
 
 
 def values(cells: Sequence[Cell], key: str = "right", *, seen: bool = False) -> Floats:
-    """Return an array (cells, questions): 1 for a right answer, 0 for a wrong one, nan for
-    questions that were not predicted or (unless `seen`) are in the training files."""
+    """Return an array (cells, questions): 1 for a right answer, 0 for a wrong one, nan if not
+    predicted.
+
+    `key` is "right" for the test questions or "dev_right" for the dev questions. Unless `seen`,
+    test questions that are also in the training files are nan too.
+    """
     table = np.full((len(cells), len(cells[0][key])), np.nan)
     for row, cell in zip(table, cells, strict=True):
         marks = np.array(list(cell[key]))
@@ -36,8 +40,12 @@ Figure = tuple[float, float, float, float]  # estimate, low, high, p-value of th
 
 
 def figure(tables: Sequence[Floats], weights: Sequence[float]) -> Figure:
-    """Return the weighted sum of mean accuracies, in points, over the questions that all systems
-    have."""
+    """Return the weighted sum of the systems' mean accuracies, in percentage points, with its
+    interval and p-value.
+
+    `tables` has an array (cells, questions) for each system, `weights` a number for each. A
+    question that is nan in any array does not count.
+    """
     answered_by_all = ~np.isnan(np.concatenate(tables)).any(axis=0)
     complete = [table[:, answered_by_all] for table in tables]
     resampled = bootstrap(complete, weights, np.arange(int(answered_by_all.sum())))
@@ -97,8 +105,12 @@ def discordant_share(group: Group, baseline: str) -> float:
 
 
 def cheapest(group: Group) -> str:
-    """Return the cheapest system that is not significantly worse than the most accurate one, with
-    Holm's correction, as `scicot evaluate` does; only systems with all seeds are compared."""
+    """Return a sentence on the cheapest system that is not significantly worse than the most
+    accurate one, with Holm's correction as in `scicot evaluate`.
+
+    Diagnostic systems, and those that lack a seed or a cost, are left out. If fewer than two
+    systems remain, return "".
+    """
     seeds = max((cells.keys() for cells in group.values()), key=len)
     complete = {
         system: cells

@@ -1,12 +1,12 @@
 """Write the training, dev and test files of one set and seed.
 
-questions/train.jsonl      training questions with gold answers
-questions/teacher.jsonl    the teacher's kept rationales of these
-questions/dev.jsonl        questions split off the training files
-questions/teacher_dev.jsonl
-questions/test.jsonl       the test questions, without rationales
-questions/tutor.jsonl      test questions with the teacher's rationales
-questions/about.json       sizes, test questions that are in the training files, clusters
+questions/train.jsonl        training questions with gold answers
+questions/teacher.jsonl      training questions with the kept rationales of the teacher
+questions/dev.jsonl          dev questions, split off the training questions
+questions/teacher_dev.jsonl  dev questions with the kept rationales of the teacher
+questions/test.jsonl         test questions, without rationales
+questions/tutor.jsonl        test questions with the teacher's rationales
+questions/about.json         sizes; which test questions are in the training files; clusters
 """
 
 from __future__ import annotations
@@ -38,10 +38,11 @@ def prepare(
     limit: int | None,
     test_limit: int | None,
 ) -> dict[str, Any]:
-    """Write the files unless they exist; return the contents of about.json.
+    """Write the files unless about.json exists; return the contents of about.json.
 
-    `limit` training questions and `test_limit` test questions are selected by a hash of their text:
-    the same for all seeds, and a smaller selection is part of a larger one.
+    At most `limit` training questions and `test_limit` test questions are selected; None selects
+    all. Questions are selected by a hash of their text. Thus all seeds of a real set select the
+    same questions, and a smaller selection is part of a larger one.
     """
     about = folder / "about.json"
     if about.exists():
@@ -92,8 +93,8 @@ def _about(folder: Path, cell_set: CellSet, test: Rows, keys: set[str]) -> dict[
 
 
 def _real(cell_set: CellSet, data: Path) -> tuple[Rows, Rows, Rows, Rows]:
-    """Read a real set: (training questions, test questions, rationales of the former, of the
-    latter)."""
+    """Read a real set: return the training questions, the test questions, the rationales of the
+    training questions, and the rationales of the test questions."""
     train = _read(data, cell_set.train)
     if not cell_set.test:
         test = _select(train, "test", TEST_FRACTION)
@@ -127,8 +128,8 @@ def _read(data: Path, names: Sequence[str]) -> Rows:
 
 
 def _teach(folder: Path, name: str, questions: Rows, replies: Rows, keep: Any) -> None:
-    """Write the rationales of these questions. Recorded replies are processed by
-    generate-rationales; rationales already extracted by others are copied."""
+    """Write `questions` with their rationales to NAME.jsonl. If `replies` are a teacher's recorded
+    replies, generate-rationales extracts the rationales from them."""
     out = folder / f"{name}.jsonl"
     if replies and ("reply" in replies[0] or "question" not in replies[0]):
         if not questions:
@@ -149,13 +150,14 @@ def _teach(folder: Path, name: str, questions: Rows, replies: Rows, keep: Any) -
 
 
 def _joined(questions: Rows, replies: Rows) -> Iterable[dict[str, Any]]:
-    """Yield each rationale joined with its question, by id, else by text, because files of one set
-    may use other ids. Rationales with another gold answer are skipped."""
+    """Yield a rationale row for each rationale in `replies` that belongs to one of `questions` and
+    has the same gold answer."""
     by_id = {row["id"]: row for row in questions}
     by_text: defaultdict[str, Rows] = defaultdict(list)
     for row in questions:
         by_text[_key(row)].append(row)
     for rationale in replies:
+        # The files of a set may use different ids, so questions are also matched by their text.
         matches = [by_id[rationale["id"]]] if rationale["id"] in by_id else by_text[_key(rationale)]
         same = [
             row for row in matches if (_key(row), _gold(row)) == (_key(rationale), _gold(rationale))
@@ -177,7 +179,7 @@ def _select(items: Rows, purpose: str, fraction: float) -> Rows:
 
 
 def _limited(items: Rows, limit: int | None) -> Rows:
-    """Select `limit` rows by a hash, in their original order; all rows without a limit."""
+    """Select `limit` rows by a hash of their text, in their original order; None selects all."""
     if limit is None or len(items) <= limit:
         return items
     chosen = sorted(range(len(items)), key=lambda index: _random_number(items[index], "limit"))[
@@ -187,7 +189,8 @@ def _limited(items: Rows, limit: int | None) -> Rows:
 
 
 def _random_number(row: dict[str, Any], purpose: str) -> float:
-    """Return a pseudo-random number from 0 to 1, the same for rows of the same text."""
+    """Return a pseudo-random number from 0 to 1 that depends only on question text and
+    `purpose`."""
     digest = hashlib.sha256(f"{purpose}\n{_key(row)}".encode()).digest()
     return float(int.from_bytes(digest[:8]) / 2**64)
 

@@ -16,7 +16,8 @@ TEST_FRACTION = 0.25  # share of the training questions, for sets without test q
 
 @dataclass(frozen=True)
 class CellSet:
-    """Files of a set, in the schema of docs/rows.md; a world of examples/make_world.py has none."""
+    """A question set: its files in the schema of docs/rows.md, or the options that make its
+    world."""
 
     title: str
     seeds: tuple[int, ...]

@@ -55,9 +55,12 @@ class Experiment:
         return 64 if self.sizes.get("train", 0) >= _MANY else 16
 
     def common(self, *, steps: int, batch: int, more_seed: int = 0) -> Command:
-        """Return the options of every training. On real questions they are scicot's defaults with a
-        dev evaluation each epoch, on an example world the settings of the grid, which were measured
-        with scratch students."""
+        """Return the options that all training commands share. `more_seed` is added to the seed.
+
+        On real questions, `steps` and `batch` are not used: the options are scicot's defaults,
+        except for the batch size, the longest target and a dev evaluation after each epoch. On a
+        world, the options are the settings of the grid.
+        """
         options = ["--student", self.student, "--seed", str(self.seed + more_seed), "--device"]
         options += [self.device]
         if self.cell_set.real:
@@ -75,7 +78,8 @@ class Experiment:
         )
 
     def dev(self, name: str) -> Command:
-        """Return --dev FILE; [] on a world, whose facts cannot be held out for dev questions."""
+        """Return --dev FILE for a real set, [] for a world."""
+        # Facts of a world cannot be held out for dev questions.
         return ["--dev", self.file(name)] if self.cell_set.real else []
 
     @property
@@ -100,16 +104,15 @@ def stage_1(exp: Experiment) -> Step:
 
 
 def folds(exp: Experiment) -> Step:
-    """Return the step that trains two fold students with the same stage 1, and writes their
-    rationales of all training questions."""
+    """Return the step that trains two fold students with stage 1's options. It also writes the
+    out-of-fold rationales of all training questions."""
     fold_by = [] if exp.cell_set.real else ["--fold-by", "meta.block"]
     options = ["--folds", str(FOLDS), "--fold-questions", exp.file("train"), *fold_by]
     return Step("folds", [*stage_1(exp).command, *options])
 
 
 def written_dev(exp: Experiment) -> list[Step]:
-    """Return the step in which stage 1 writes rationales of the dev questions, for selecting stage
-    2."""
+    """Return the step in which stage 1 writes rationales of the dev questions; [] on a world."""
     if not exp.cell_set.real:
         return []
     files = ["predict", exp.file("dev"), "-o", str(exp.folder / "written_dev.jsonl")]
@@ -119,6 +122,7 @@ def written_dev(exp: Experiment) -> list[Step]:
 
 def _stage_2(exp: Experiment, name: str, files: Sequence[str], *options: str) -> Step:
     common = exp.common(steps=exp.cell_set.steps[1], batch=32)
+    # The checkpoint is selected with rationales as stage 1 writes them.
     dev = ["--dev", str(exp.folder / "written_dev.jsonl")] if exp.cell_set.real else []
     return Step(name, ["train-answer", *files, "-o", exp.run(name), *common, *dev, *options])
 
@@ -164,7 +168,8 @@ def _two_stage_options(answer: str, *options: str) -> Callable[[Experiment], Com
 def _baseline_steps(
     method: str, share: Callable[[Experiment], int], dev: str
 ) -> Callable[[Experiment], list[Step]]:
-    """Return the steps of a baseline that is trained on the teacher's rationales."""
+    """Return a function that returns the step of a baseline trained on the teacher's rationales.
+    `share` returns the number of optimizer steps on a world; `dev` names the dev file."""
 
     def steps(exp: Experiment) -> list[Step]:
         options = ("--method", method, *exp.dev(dev), *exp.clean)

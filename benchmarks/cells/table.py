@@ -52,7 +52,7 @@ class Kind:
 
     @property
     def setup(self) -> tuple[Any, ...]:
-        """The properties without the set: tables that agree in them may be pooled."""
+        """The fields other than `set`. Tables with equal setups may be pooled."""
         return self.student, self.rows, self.test_rows, self.max_steps
 
     def command(self, seed: Any, system: str) -> str:
@@ -170,8 +170,8 @@ def _power() -> list[str]:
 
 
 def _pooled(groups: dict[tuple[Any, ...], list[tuple[Group, str]]]) -> list[str]:
-    """Pool the sets over the seeds that all of them have, each question once; [] for a single
-    set."""
+    """Return a table row for each setup that two or more sets share. It pools the questions of
+    these sets, over the seeds that all of them have."""
     lines = []
     for setup, pairs in groups.items():
         seeds_of_pairs = [
@@ -269,7 +269,8 @@ def _price(cells: Sequence[Cell], lowest: float) -> str:
 
 
 def _not_run(found: dict[Kind, Group]) -> list[str]:
-    """List the sets without a table on full data, with the command for the whole row."""
+    """Return a table of the sets that were not run on all training questions, each with its
+    command."""
     complete = {kind.set for kind in found if kind.rows is None and kind.max_steps is None}
     missing = [
         name for name, cell_set in CELL_SETS.items() if cell_set.real and name not in complete

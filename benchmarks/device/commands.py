@@ -21,9 +21,8 @@ if SMOKE:  # fewer commands, since each takes seconds to start
 
 
 def measure(figures: Figures) -> bool:
-    """Train and predict with both families in both stages (one at smoke size); return whether the
-    CPU gives the same answers. The families run in parallel, because most of a short command's time
-    is importing."""
+    """Train and predict with students of both families (at smoke size, one family), in both stages.
+    Return whether the CPU gives the same answers as the device, with close probabilities."""
     good = True
     with tempfile.TemporaryDirectory() as folder:
         root, size = Path(folder), ("60", "12") if SMOKE else ("600", "200")
@@ -35,6 +34,7 @@ def measure(figures: Figures) -> bool:
             *("generate-rationales", root / "world" / "train.jsonl", "-o", root / "taught.jsonl"),
             *("--teacher", f"recorded:{root / 'world' / 'train_replies.jsonl'}"),
         )
+        # Families run in parallel, because most of a short command's time is importing.
         with ThreadPoolExecutor(len(STUDENTS)) as threads:
             results = threads.map(partial(_both_stages, root), STUDENTS, STUDENTS.values())
         for name, result in zip(STUDENTS, results, strict=True):

@@ -104,8 +104,8 @@ def flan_t5_base() -> Any:
 
 
 def gemma() -> Any:
-    """Make a model of Gemma 3 270M's shape, with a vocabulary of 40,410 tokens (126 million
-    weights), with random weights."""
+    """Make a model of Gemma 3 270M's shape with random weights. Its vocabulary has only 40,410
+    tokens, so it has 126 million weights."""
     from transformers import Gemma3ForCausalLM, Gemma3TextConfig
 
     shape: dict[str, Any] = {

@@ -1,8 +1,8 @@
-"""Profile a decoding step with CUDA events, by section, and the idle time between steps.
+"""Profile a decoding step by section with CUDA events, and time whole steps and the prefill.
 
-A step runs without a CUDA graph, after a kernel that keeps the GPU busy until the host has launched
-the whole step, so that the events measure the work and not the launching. Without a GPU the host's
-clock is used, which only tests the script.
+The profiled step runs without a CUDA graph. Before it, a kernel keeps the GPU busy until the host
+has launched the whole step. So the events measure the GPU's work and not the launching. Without a
+GPU the host's clock is used, which only tests the script.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Sections:
         self._pairs: dict[str, list[tuple[Mark, Mark]]] = {}
 
     def wrap(self, owner: Any, name: str, section: str) -> None:
-        """Wrap a method of this object so that its calls are timed."""
+        """Replace the method `name` of `owner` by one whose calls are timed as part of
+        `section`."""
         method = getattr(owner, name)
 
         def timed(*arguments: Any) -> Any:
@@ -55,7 +56,8 @@ class Sections:
 
 
 def measure(figures: Figures) -> bool:
-    """Profile both families, in bf16 on a GPU, with all sequences at their last token."""
+    """Profile the step that writes the last token of every sequence, for both families, in bf16 on
+    a GPU."""
     import torch
 
     figures.add(sequences=ROWS, source_tokens=SOURCE, tokens=WRITTEN)

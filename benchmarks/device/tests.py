@@ -14,7 +14,7 @@ _NONE_COLLECTED = 5  # pytest's exit code
 
 
 def measure(figures: Figures) -> bool:
-    """Run them; return whether they passed. Without a GPU they are skipped."""
+    """Run the tests that need a GPU; return whether none failed. Without a GPU they are skipped."""
     root = Path(__file__).parents[2]
     # Collecting all tests would take longer than running these.
     files = [

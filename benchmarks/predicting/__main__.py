@@ -3,7 +3,7 @@
 python -m benchmarks.predicting exact [MODEL]             a causal model's directory
 python -m benchmarks.predicting ends [RUN QUESTIONS]      default: those of the quickstart
 python -m benchmarks.predicting alone [RUN QUESTIONS]     default: those of the quickstart
-python -m benchmarks.predicting train FOLDER              train a larger student for the two above
+python -m benchmarks.predicting train FOLDER              a larger student for ends and alone
 python -m benchmarks.predicting agree [FOLDER...]         default: the quickstart's folder
 python -m benchmarks.predicting agree RUN QUESTIONS       a run and its questions
 python -m benchmarks.predicting gpu                       needs a GPU

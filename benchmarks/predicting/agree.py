@@ -1,5 +1,7 @@
-"""Count the answers that change in precisions below fp32, for the students of the quickstart or
-another run that answers without a rationale student."""
+"""Count the answers that differ from those in fp32, for each lower precision.
+
+The students are those of the quickstart, or a run that answers without a rationale student.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ _PRECISIONS = [kind for kind in get_args(EnginePrecision) if kind != "auto"]
 
 
 def measure(folders: Sequence[Path]) -> None:
-    """Print the counts over these folders of the quickstart (SEED=1 and so on make others)."""
+    """Print the counts, summed over `folders`. Each is the folder of a quickstart, such as `make
+    quickstart SEED=1` makes."""
     changed: dict[tuple[str, str], int] = {}
     total = 0
     for folder in folders:

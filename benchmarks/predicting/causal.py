@@ -1,10 +1,9 @@
-"""Compare the native engine with transformers for a causal model's directory: rationales, then text
-answers.
+"""Compare the native engine with transformers for a causal model: rationales, then text answers.
 
-The reference generates with `generate` in fp32, 16 questions at a time in file order, and scores
-one row per choice, question and choice together, 16 rows at a time. It runs on a subset of the
-questions, which is enough because its batches take about equally long. The default is the choice of
-`--engine auto` on this machine.
+The reference is transformers in fp32. It generates rationales with `generate`, 16 questions at a
+time in file order. It scores choices 16 at a time: each choice is a row of the batch, after its
+question. The reference runs on a subset of the questions, which is enough because its batches take
+about equally long. "The default" is the engine that `--engine auto` chooses on this machine.
 """
 
 from __future__ import annotations
@@ -54,8 +53,8 @@ def measure(directory: Path) -> None:
 
 
 def functions_to_time(directory: Path) -> tuple[dict[str, Work], dict[str, Work]]:
-    """Return the functions to time, by name: those that generate rationales, and those that score
-    answers after them."""
+    """Return the functions to time, by engine, in two dicts: for generating rationales, and for
+    scoring the choices given these rationales."""
     import torch
 
     from scicot.decoding.engine_spec import EngineRequest
@@ -117,8 +116,8 @@ def generate(model: Any, rows: Inputs) -> int:
 
 
 def one_row_a_choice(model: Any, sources: Inputs, targets: Targets) -> int:
-    """Compute log p of each target given its source, with one row for each such pair; return the
-    number of sources."""
+    """Compute log p of each target given its source; return the number of sources. A row of the
+    batch is a source followed by one of its targets."""
     import torch
 
     pairs = [

@@ -20,7 +20,7 @@ _MOST = 128  # maximum tokens of a rationale
 
 
 def measure(run: Path, questions: Path) -> None:
-    """Print the table for a run of train-rationale and questions, as the quickstart makes them."""
+    """Print the table for `run`, made by train-rationale, and a file of questions."""
     import torch
 
     from scicot.decoding.native_engine import NativeEngine
@@ -44,8 +44,8 @@ def measure(run: Path, questions: Path) -> None:
 
 
 def inputs_of(run: Path, questions: Path) -> tuple[Any, Any, Inputs]:
-    """Return the model of a run of train-rationale, its tokenizer, and its inputs for the
-    questions."""
+    """Return the model and the tokenizer of a run of train-rationale, and the token ids of the
+    stage 1 inputs for the questions."""
     from scicot.models.pretrained import load_pretrained
     from scicot.models.prompt_format import Seq2Seq
     from scicot.models.truncation import encode_inputs

@@ -1,9 +1,8 @@
-"""Compare the torch engine in fp32 with transformers: greedy tokens of `generate` and scores, on
-500 questions.
+"""Compare the torch engine in fp32 with transformers on 500 questions: greedy texts, and scores.
 
-The model is the causal one in the given directory, by default one of flan-t5-small's shape with
-T5's tokenizer. If texts of a causal model differ, print the difference in log-probability of the
-two first differing tokens, in nats.
+The model is the causal model in the given directory. Without a directory, it has flan-t5-small's
+shape, random weights and T5's tokenizer. For each text of a causal model that differs, also print
+by how many nats transformers prefers its own token, at the first position that differs.
 """
 
 from __future__ import annotations
@@ -83,8 +82,7 @@ def _t5() -> tuple[Any, Inputs, Any]:
 
 
 def _causal(directory: Path) -> tuple[Any, Inputs, Any]:
-    """Return a model, its inputs of stage 1, and the texts of each question's choices as
-    targets."""
+    """Return the model in `directory`, its stage 1 inputs, and the choices' texts as targets."""
     from scicot import stages
     from scicot.models.pretrained import load_pretrained
     from scicot.models.prompt_format import make_format
@@ -104,8 +102,8 @@ def _causal(directory: Path) -> tuple[Any, Inputs, Any]:
 
 
 def _preferred(engine: Any, source: list[int], text: list[int], expected: list[int]) -> float:
-    """Return log p(token of `expected`) - log p(token of `text`), in nats by `engine`, at the first
-    position where the two texts differ."""
+    """Return log p(token of `expected`) - log p(token of `text`), computed by `engine`, in nats, at
+    the first position where these texts differ; nan if one of them ends there."""
     same = next(
         (n for n, (a, b) in enumerate(zip(text, expected, strict=False)) if a != b),
         min(len(text), len(expected)),

@@ -1,9 +1,10 @@
 """Compare the native engine with transformers' `generate` on a GPU, both in bf16, and with the
 limit set by memory bandwidth.
 
-flan-t5-small's shape, EntailmentBank, 64 tokens per text. Both use the batch size of each line,
-sorted by length; ratios are to `generate` with 64. The limit is the time that a GPU takes, at its
-copying speed, to read the decoder's weights and the whole KV cache once per step.
+The model has flan-t5-small's shape, the questions are EntailmentBank's, and each text has 64
+tokens. Each printed line is for one engine and one batch size, with inputs sorted by length. Its
+ratio is to `generate` with a batch size of 64. The limit is the time that a GPU takes to read the
+decoder's weights and the whole KV cache once per step, at the speed at which it copies.
 """
 
 from __future__ import annotations

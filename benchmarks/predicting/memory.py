@@ -1,8 +1,8 @@
-"""The memory that `predict` takes above that of its imports, as a multiple of the weights in fp32.
+"""Measure the memory that `predict` needs beyond its imports, in multiples of the fp32 weights.
 
     python -m benchmarks.predicting memory QUESTIONS ANSWER_RUN [RATIONALE_RUN]
 
-Prints a line for each precision. Each is measured in a process of its own, on Linux.
+Prints a line for each precision. Each precision is measured in a process of its own, on Linux.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ print(mebibytes("VmHWM") - imports)
 
 
 def measure(questions: str, *runs: str) -> None:
-    """Print the peak memory of answering these questions with an answer run and, if it is given, a
-    rationale run."""
+    """Print the peak memory of answering the file `questions`. `runs` are an answer run and,
+    optionally, a rationale run."""
     weights = sum(file.stat().st_size for run in runs for file in Path(run).glob("*.safetensors"))
     for precision in PRECISIONS:
         with tempfile.TemporaryDirectory() as folder:

@@ -1,5 +1,7 @@
-"""Train a student of flan-t5-small's size on the example world, whose rationales end with an end
-token. Takes 20 minutes on two cores."""
+"""Train a student of flan-t5-small's size on the example world. Takes 20 minutes on two cores.
+
+The student learns to end its rationales with an end token, before the token limit.
+"""
 
 from __future__ import annotations
 

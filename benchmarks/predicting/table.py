@@ -1,10 +1,10 @@
 """Predict in both stages, compared with transformers' `generate` and plain CTranslate2.
 
-flan-t5-small's shape, EntailmentBank, all engines in turn, for several rounds. The reference is
-transformers' `generate` in fp32, for rationales and for answers, with 16 questions at a time in
-file order. It runs on a subset of the questions, which is enough because its batches take about
-equally long. Plain CTranslate2 means its `translate_batch` and `score_batch` in int8 on sorted
-inputs.
+The model has flan-t5-small's shape, and the questions are EntailmentBank's. In each of several
+rounds, all engines run in turn. The reference is transformers' `generate` in fp32, for rationales
+and for answers, with 16 questions at a time in file order. The reference runs on a subset of the
+questions, which is enough because its batches take about equally long. Plain CTranslate2 means
+CTranslate2's own `translate_batch` and `score_batch` in int8 on sorted inputs.
 """
 
 from __future__ import annotations
@@ -57,8 +57,9 @@ def compare(
     rationale_tokens: float,
     max_tokens: int,
 ) -> None:
-    """Print a table of all engines: questions per second over inputs of both stages. Rationales
-    have `rationale_tokens` tokens on average, `max_tokens` at most; `words` is the tokenizer."""
+    """Print a table of all engines, with the questions per second that each answers in both stages.
+    Rationales have `rationale_tokens` tokens on average, `max_tokens` at most; `words` is the
+    tokenizer."""
     import torch
 
     with tempfile.TemporaryDirectory() as folder:
@@ -104,9 +105,9 @@ def compare(
 def flops(
     model: Any, rationale_input_tokens: float, rationale_tokens: float, answer_input_tokens: float
 ) -> float:
-    """Return the FLOPs of one question in both stages: 2 for each token and each weight
-    that processes it. To score the choices, the decoder reads the start token once and one label
-    token per choice."""
+    """Return the FLOPs of one question in both stages: each token costs 2 for each weight that
+    processes it. To score the choices, the decoder reads the start token and one label token per
+    choice."""
     reading, writing = weights_met(model)
     scored = 1 + len(CHOICES[0])
     return float(

@@ -1,5 +1,9 @@
-"""`python -m benchmarks.training loss`, `attention`, `sft STUDENT`, `rates STUDENT FILE ROWS DIR`:
-the measurements behind default settings, and a comparison with trl."""
+"""Run the measurements behind default settings of training, or a comparison with trl.
+
+python -m benchmarks.training [loss] [attention]               default: both
+python -m benchmarks.training sft STUDENT                      the comparison with trl
+python -m benchmarks.training rates STUDENT FILE ROWS FOLDER   learning rates and warm-ups
+"""
 
 from __future__ import annotations
 

@@ -35,8 +35,9 @@ def timed(trainer: Any) -> float:
 
 
 def flops(model: Any, lengths: Any) -> float:
-    """Return the FLOPs of one row, forward and backward: 6 per token and weight it passes through
-    (Kaplan et al. 2020, table 1), without the products of attention scores."""
+    """Return the FLOPs of a row of mean length, forward and backward: each token costs 6 for each
+    weight that it passes through (Kaplan et al. 2020, table 1). The products of attention scores
+    are not counted."""
     source, target = lengths.mean(axis=0)
     reading, writing = weights_met(model)
     return float(6 * (source * reading + target * writing))

@@ -2,10 +2,11 @@
 
     python -m benchmarks.training rates STUDENT FILE ROWS FOLDER
 
-FILE holds rationale rows. Direct answers and rationales are each trained at a third, one and three
-times the learning rate of the student's recipe, and at this rate with a warm-up of no steps and of
-a third of the steps. Runs are kept in FOLDER, so the same command resumes after a stop. The figures
-are in FOLDER/rates.json.
+FILE holds rationale rows. Direct answers and rationales are each trained with five settings. Three
+have a third, one and three times the learning rate of the student's recipe, with a warm-up of 6 %
+of the steps. Two have the recipe's learning rate, with a warm-up of no steps and of 33 % of the
+steps. Runs are kept in FOLDER, so the same command resumes after a stop. The figures are in
+FOLDER/rates.json.
 """
 
 from __future__ import annotations

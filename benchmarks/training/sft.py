@@ -2,8 +2,8 @@
 
     python -m benchmarks.training sft STUDENT     needs trl, and OpenBookQA's rows (SCICOT_DATA)
 
-Both start from the same weights and are trained on the same rows in the same order. The loss is the
-mean over the target tokens of a step. Rounds of the two alternate.
+Both trainers start from the same weights and are given the same rows in the same order. The loss is
+the mean over the target tokens of a step. In each of several rounds, both trainers run in turn.
 """
 
 from __future__ import annotations
