@@ -96,8 +96,12 @@ def _run(arguments: argparse.Namespace) -> int:
 def _keep(out: Path, folder: str) -> None:
     """Copy the grid's results (SET-SEED.json) to docs/evidence/, and cells (SET-SEED.SYSTEM.json)
     to docs/evidence/cells/FOLDER."""
+    from benchmarks.cells.systems import SYSTEMS
+
     for file in sorted(out.glob("*-*.json")):
-        cell = "." in file.stem
+        _, cell, system = file.stem.partition(".")
+        if cell and system not in SYSTEMS:
+            continue  # other results of the set, such as SET-SEED.reward.json
         target = KEPT / "cells" / folder if cell else KEPT
         target.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target / file.name)

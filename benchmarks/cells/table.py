@@ -59,6 +59,7 @@ class Kind:
         """Return the command that runs a cell, as Markdown code."""
         rows = "" if self.rows is None else f" --rows {self.rows}"
         rows += "" if self.test_rows is None else f" --test-rows {self.test_rows}"
+        rows += "" if self.max_steps is None else f" --max-steps {self.max_steps}"
         student = self.student if self.student.startswith("scratch:") else "DIR"
         shell = f"python -m benchmarks.evidence run OUT {self.set}-{seed} {system}"
         return f"`{shell} --student {student}{rows}`"
@@ -271,7 +272,7 @@ def _price(cells: Sequence[Cell], lowest: float) -> str:
 def _not_run(found: dict[Kind, Group]) -> list[str]:
     """Return a table of the sets that were not run on all training questions, each with its
     command."""
-    complete = {kind.set for kind in found if kind.rows is None and kind.max_steps is None}
+    complete = {kind.set for kind in found if kind.setup[1:] == (None, None, None)}
     missing = [
         name for name, cell_set in CELL_SETS.items() if cell_set.real and name not in complete
     ]
