@@ -56,20 +56,20 @@ def check(work: Setup, output: Path, *, force: bool) -> None:
         )
     if not batched:
         return
+    option = "--batch" if settings.batch else "--cancel-batches"
     if not work.rows.rereadable:
-        raise UsageError("--batch: needs a file of questions, which it reads more than once")
+        raise UsageError(f"{option}: needs a file of questions, which it reads more than once")
     if str(output) == STDOUT or (output.exists() and not output.is_file()):
-        raise ScicotError(f"--batch: {output} is no file; what is paid for must not get lost")
+        raise ScicotError(f"{option}: {output} is no file; what is paid for must not get lost")
     if not hasattr(work.teacher, "batches"):
-        raise UsageError(f"--batch: {work.teacher.name} takes no batches; leave it out")
+        raise UsageError(f"{option}: {work.teacher.name} takes no batches; leave it out")
 
 
 async def run(job: Generation) -> None:
     """Send in batches all requests that have no row yet, wait for the results, and write their
     rows."""
-    teacher: Any = (
-        job.work.teacher
-    )  # `check` made sure that the teacher has a batch API and that OUT is a file
+    # `check` made sure that the teacher has a batch API and that OUT is a file.
+    teacher: Any = job.work.teacher
     folder = beside(Path(job.output.name), FOLDER)
     folder.mkdir(exist_ok=True)
     Plan.tidy(folder)

@@ -100,6 +100,7 @@ class Failures:
             request = self._work.builder.of(PROBE, 0, revealed=revealed).request
             budget = self._work.budget
             budget.reserve(request)
+            sent = time.monotonic()
             try:
                 patience = Patience(self._work.settings.max_wait, poll)
                 reply = await patience.call(lambda: self._work.teacher.ask(request))
@@ -113,4 +114,4 @@ class Failures:
             finally:
                 budget.release(request)
             self._spend(budget.pay(request, reply) or 0.0)
-            self.answer(time.monotonic())
+            self.answer(sent)

@@ -115,7 +115,7 @@ class Mentions:
         found: set[str] = set()
         position = start
         while word := WORD.search(self.text, position, end):
-            stop, labels = self._text_at(word.start())
+            stop, labels = self._text_at(word.start(), end)
             found.update(labels)
             position = max(stop, word.end())
         return found
@@ -306,11 +306,11 @@ class Mentions:
         item = self._named_at(self._past_decor(join.end()), end, noun=False)
         return item if item and BOUNDARY.match(self.text, item.end, end) else None
 
-    def _text_at(self, start: int) -> tuple[int, tuple[str, ...]]:
-        """Return (end, labels): the end of the longest choice text that begins at `start`, and the
-        labels of the choices that have this text. If no choice text begins there, return (start,
-        ())."""
-        end, found = self._words.longest_from(start)
+    def _text_at(self, start: int, limit: int | None = None) -> tuple[int, tuple[str, ...]]:
+        """Return (end, labels): the end of the longest choice text that begins at `start` and ends
+        at `limit` or before, and the labels of the choices that have this text. If there is none,
+        return (start, ())."""
+        end, found = self._words.longest_from(start, limit)
         if not found:
             return end, ()
         if len(found) > 1:

@@ -7,6 +7,7 @@ for each word (`codes`). So a choice of a thousand words is compared by a single
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from bisect import bisect_right
@@ -123,41 +124,49 @@ class TextWords:
             return _UNKNOWN
         return self._lexicon.codes.get(self._text[start:end].casefold(), _UNKNOWN)
 
-    def longest_from(self, start: int) -> tuple[int, list[ChoiceWords]]:
+    def longest_from(self, start: int, limit: int | None = None) -> tuple[int, list[ChoiceWords]]:
         """Return (end, choices) for the longest choice text that begins at most WORD_GAP characters
-        after `start`. There are several choices if their texts have the same words. If no choice
-        text begins there, return (start, [])."""
+        after `start` and ends at `limit` or before. There are several choices if their texts have
+        the same words. If no choice text is found, return (start, [])."""
         first = bisect_right(self._ends, start)
         if first == len(self._ends) or self._starts[first] - start > WORD_GAP:
             return start, []
         code = self._codes[first]
         if self._starts[first] < start:  # `start` is within a word, as in "\\boxed12"
-            end, found = self._longest(first, self._code(start, self._ends[first]))
+            code = self._code(start, self._ends[first])
+            end, found = self._longest(first, code)
         elif code not in self._lexicon.leading:
             return start, []
         elif first in self._found:
             end, found = self._found[first]
         else:
             end, found = self._found[first] = self._longest(first, code)
+        if limit is not None and end > limit:
+            end, found = self._longest(first, code, limit)
         return (end, found) if found else (start, [])
 
-    def _longest(self, first: int, code: str) -> tuple[int, list[ChoiceWords]]:
+    def _longest(
+        self, first: int, code: str, limit: float = math.inf
+    ) -> tuple[int, list[ChoiceWords]]:
         starting = self._lexicon.starting
-        end, found = self._longest_of(starting.get(code, ()), first)
+        end, found = self._longest_of(starting.get(code, ()), first, limit)
         if code in self._lexicon.articles and self._next_word_is_near(first):
             # The article may be part of the choice's text, or precede it.
             next_code = self._codes[first + 1]
-            later_end, later_choices = self._longest_of(starting.get(next_code, ()), first + 1)
+            later_end, later_choices = self._longest_of(
+                starting.get(next_code, ()), first + 1, limit
+            )
             if later_end >= end:
                 return later_end, [*(found if later_end == end else []), *later_choices]
         return end, found
 
     def _longest_of(
-        self, choices: Sequence[ChoiceWords], first: int
+        self, choices: Sequence[ChoiceWords], first: int, limit: float
     ) -> tuple[int, list[ChoiceWords]]:
-        """Find the longest of the `choices` that stands in the text at word number `first`. Return
-        its end in the text and all choices with the same words, or (0, []) if no choice is found.
-        The first word of the choices is not compared: the caller has done this."""
+        """Find the longest of the `choices` that stands in the text at word number `first`, and
+        ends at position `limit` or before. Return its end in the text and all choices with the same
+        words, or (0, []) if no choice is found. The first word of the choices is not compared: the
+        caller has done this."""
         size = -1
         found: list[ChoiceWords] = []
         for choice in choices:
@@ -166,6 +175,7 @@ class TextWords:
                 len(choice.rest) >= size
                 and self._codes.startswith(choice.rest, first + 1)
                 and self._runs[first] == self._runs[last]
+                and self._ends[last] <= limit
             ):
                 found = [*(found if len(choice.rest) == size else []), choice]
                 size = len(choice.rest)
