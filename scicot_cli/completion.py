@@ -1,8 +1,10 @@
 """Shell completion of option values, and its installation for bash, zsh and fish.
 
-`scicot --install-completion zsh` works from bash too. Without the name of a shell, completion is
-installed for the running one. Zsh and fish use Typer's scripts. Bash needs another script, because
-it splits words at colons: `scratch:t` would reach the program as three words.
+`scicot --install-completion zsh` installs completion for zsh, whichever shell runs the command.
+Without the name of a shell, completion is installed for the shell that runs the command.
+
+Zsh and fish use Typer's scripts. Bash needs another script, because bash splits words at colons:
+`scratch:t` would reach the program as three words.
 """
 
 from __future__ import annotations
@@ -145,7 +147,7 @@ SHOW = _option(OPTIONS[1], _show, "Print the completion script instead of instal
 
 
 def with_shell(arguments: list[str]) -> list[str]:
-    """Return the command's arguments. Each of OPTIONS that is given without a shell gets the value
+    """Return a copy of `arguments` in which each of OPTIONS without a value gets the value
     RUNNING."""
     return [
         f"{word}={RUNNING}"
@@ -185,9 +187,10 @@ def predicting_precisions(incomplete: str) -> list[str]:
 
 def students(incomplete: str) -> list[str]:
     """Return the values of --student that begin with `incomplete`: scratch:SIZE for each size of an
-    untrained student, and the paths of runs. The student of a run can be trained further."""
+    untrained student, and the paths of runs."""
     from scicot.training.scratch import ALL_SIZES, PREFIX
 
+    # Runs are valid values, because a trained student can be trained further.
     return [*_starting_with([PREFIX + size for size in ALL_SIZES])(incomplete), *runs(incomplete)]
 
 

@@ -191,9 +191,9 @@ def evaluate(
 def _with_gate(named: dict[str, list[Source]], file: str) -> tuple[dict[str, list[Source]], str]:
     """Return the files of all systems by name, and the name of the system that contains `file`.
 
-    `file` is the value of --fail-if-worse-than. If no system in `named` contains `file`, a new
-    system is made of it. Raises UsageError if the first system contains `file`, or if the name of
-    the new system is already used.
+    `file` is the value of --fail-if-worse-than: FILE or NAME=FILE. If no system in `named` contains
+    this file, the file becomes a new system. Raises UsageError if the first system contains the
+    file, or if the name of the new system is already used.
     """
     from scicot.evaluation import name_files
 

@@ -25,8 +25,8 @@ _WHEN = ("never", "always", "on-failure")
 
 
 class GenerateRationales(GroupedCommand):
-    """The command generate-rationales, whose option --reveal-answer may be given without a value
-    and is then "always"."""
+    """The command generate-rationales. Its option --reveal-answer may be given without a value;
+    this means --reveal-answer=always."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         try:
@@ -46,8 +46,8 @@ def _may_be_value(word: str) -> bool:
 
 def _with_values(args: list[str], is_value: Callable[[str], bool]) -> list[str]:
     """Return `args` with --reveal-answer=always in place of each --reveal-answer without a value.
-    `is_value` returns True if the word after the option is its value. At the end of `args`, this
-    word is ""."""
+    `is_value(word)` returns True if `word`, which follows the option, is the option's value. If
+    nothing follows the option, `word` is ""."""
     return [
         f"{_REVEAL}=always" if arg == _REVEAL and not is_value(following) else arg
         for arg, following in zip(args, [*args[1:], ""], strict=False)

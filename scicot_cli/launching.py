@@ -27,9 +27,12 @@ def launch(count: int, arguments: Sequence[str], device: str) -> int:
     """Run `scicot` with these arguments in `count` processes, and wait for them. SIGINT and SIGTERM
     are forwarded to all processes. `device` is the value of --device.
 
-    Returns 0 if all processes succeed, else the exit code of the lowest rank that failed. Ranks
-    that were killed by a signal are ignored if any rank failed in another way. Raises UsageError if
-    there are fewer GPUs than processes.
+    Returns 0 if all processes succeed. Otherwise returns the exit code of the lowest rank that
+    failed without being killed by a signal. If every failed rank was killed by a signal, returns
+    128 plus the number of the lowest rank's signal.
+
+    Raises UsageError if there are fewer GPUs than processes. Raises KeyboardInterrupt if this
+    process received SIGINT or SIGTERM and a rank was killed by a signal.
     """
     _check_gpus(count, device)
     port = _free_port()

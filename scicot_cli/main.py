@@ -1,6 +1,5 @@
-"""The entry point of the `scicot` script. It sets up signals and standard input before any other
-import: loading the command line takes a third of a second, and loading a command's libraries takes
-some seconds, in which a signal may arrive."""
+"""The entry point of the `scicot` script. It sets up signals and standard input first,
+because the other imports can take several seconds, and a signal may arrive in this time."""
 
 from __future__ import annotations
 

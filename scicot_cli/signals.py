@@ -1,7 +1,7 @@
 """Handle SIGINT (Ctrl-C), SIGTERM and SIGUSR1 during imports, while a command runs, and at exit.
 
-- Before a command begins, a signal ends the process at once. No files are open, and a library that
-  is being imported might catch an exception.
+- Before a command begins, a signal ends the process at once. It raises no exception, because a
+  library that is being imported might catch the exception. No files are open at this time.
 - While a command runs, a signal raises an exception, so that files and locks are closed.
 - After a command, a signal ends the process at once, with the command's own exit code.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def estimated(estimate: RewardEstimate) -> str:
     """Format an estimate for --dry-run: the amount of work, the total time, and the times for
-    training, sampling and scoring. All times are in minutes, for training one student at a time."""
+    training, sampling and scoring. The times are in minutes, and are the sums over all students."""
     parts = {
         "training": estimate.training_seconds,
         "sampling": estimate.sampling_seconds,
@@ -46,7 +46,8 @@ def trained(manifest: Manifest, run: Path) -> str:
 
 
 def _dev(metrics: Mapping[str, float]) -> str:
-    """Format the dev metrics in `metrics`. A standard deviation over seeds follows its metric."""
+    """Format the metrics that _DEV_FIGURES lists. If `metrics` contains the standard deviation of a
+    metric over seeds, it is added in brackets."""
     parts = []
     for name, words in _DEV_FIGURES.items():
         if name in metrics:

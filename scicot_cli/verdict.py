@@ -85,8 +85,8 @@ def _sentences(verdict: Evaluation) -> Iterator[str]:
 
 
 def _price(system: System, lowest: float) -> tuple[str, str]:
-    """Format the number of weights of `system`, and its arithmetic for a question as a multiple of
-    `lowest`, the arithmetic of the cheapest system. Return ("", "") if the cost is not known."""
+    """Return two texts: the number of weights of `system`, and its cost as a multiple of `lowest`.
+    `lowest` is the cost of the cheapest system. Return ("", "") if the cost is not known."""
     if system.cost is None:
         return "", ""
     weights = system.cost.weights

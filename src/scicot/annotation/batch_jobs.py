@@ -35,15 +35,15 @@ _ROUNDS = 3  # attempts in total for a request that expires or fails with a serv
 
 
 def check(work: Setup, output: Path, *, force: bool) -> None:
-    """Check that --batch or --cancel-batches can be carried out, and that this call does not
-    abandon an unfinished batch.
+    """Check that --batch or --cancel-batches can be carried out, and that no unfinished batch would
+    be abandoned.
 
     Raises ScicotError in these cases:
-    - A batch is unfinished, and either --force is given or both --batch and --cancel-batches
-      are missing.
-    - No batch is unfinished, but --cancel-batches is given.
-    - --batch or --cancel-batches is given, but the teacher has no batch API, or the questions or
-      the output are not files.
+    - A batch is unfinished, and `force` is True.
+    - A batch is unfinished, and neither --batch nor --cancel-batches is given.
+    - --cancel-batches is given, but no batch is unfinished.
+    - --batch or --cancel-batches is given, but the questions or the output are not files.
+    - --batch or --cancel-batches is given, but the teacher has no batch API.
     """
     settings, under_way = work.settings, plans_of(output)
     folder, batched = beside(output, FOLDER), settings.batch or settings.cancel_batches
@@ -231,11 +231,12 @@ class _Runner:
     async def _record_all(
         self, plan: Plan, row_requests: list[RowRequest], batch: Batch
     ) -> set[int]:
-        """Fetch the results of a batch and write their rows (see _record). Return the line numbers
-        of the requests that have a result; these are line numbers in the plan's file of requests.
+        """Fetch the results of a batch and write their rows (see _record). Return the numbers of
+        the requests that have a result. A request's number is its line in the plan's
+        .requests.jsonl file, counted from 0.
 
-        Raises TeacherBusy if results are missing, so that the caller fetches them again. After
-        _FETCHES further attempts, incomplete results are accepted.
+        Raises TeacherBusy if results are missing, so that the caller fetches them again. This
+        exception is raised at most _FETCHES times for a batch, and never for a cancelled batch.
         """
         seen, foreign = set[int](), 0
         self._unclear.clear()
@@ -291,7 +292,8 @@ class _Runner:
             self._unclear.append((row_request, TeacherError(str(error), certain=False)))
 
     async def _record_unclear(self, plan: Plan) -> None:
-        """Write `error` rows for the errors of unclear cause, if their questions caused them."""
+        """Find out whether the errors of unclear cause were caused by their questions. If so, write
+        their `error` rows. If not, or if this cannot be found out, stop the run."""
         if self._answered:  # the server works, so the questions caused the errors
             for row_request, error in self._unclear:
                 self._job.reject_failed(row_request, error)

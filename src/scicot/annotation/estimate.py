@@ -154,11 +154,12 @@ class _Survey:
             self._sample[slot] = request
 
     async def tokens(self, *, close_teacher: bool) -> tuple[int, bool]:
-        """Return (input tokens of all requests, True if the server counted them).
+        """Estimate the number of input tokens of all requests. Return this number, and True if it
+        is based on counts of the server.
 
-        The server counts the tokens of a sample of the requests, and the result is extrapolated to
-        all requests. If the server cannot count tokens, they are estimated from the number of
-        characters. With `close_teacher`, the teacher is closed afterwards.
+        If the server can count tokens, it counts those of a sample of the requests, and the result
+        is extrapolated to all requests. Otherwise the number is estimated from the number of
+        characters. If `close_teacher` is True, the teacher is closed afterwards.
         """
         teacher = self._work.teacher
         count: Any = getattr(teacher, "count_tokens", None)

@@ -133,8 +133,8 @@ def _rejection_reason(
 
 
 def _is_complete(parsed: ParsedReply) -> bool:
-    """Return True if a reply that was cut off at max_tokens is still usable: a sentence announces
-    the answer, or only a further question, which the model invented, was cut off."""
+    """Return True if a reply that was cut off at max_tokens contains a complete answer."""
+    # `ran_on`: the model had answered, and then invented a further question, which was cut off.
     return parsed.ran_on or (parsed.announced and parsed.conclusion is not None)
 
 

@@ -156,8 +156,8 @@ class Pace:
             self._slow_down(now)
 
     def _refusals_to_hold(self) -> int:
-        """Return the number of consecutive refusals after which the server's retry-after delays all
-        requests, not only the refused one."""
+        """Return the number of consecutive refusals at which the server's retry-after begins to
+        delay all requests. Before that, it delays only the refused request."""
         answers, refusals = self._weights
         earlier = max(0.0, refusals - self._in_a_row)  # without the current row of refusals
         share = max(self._random, earlier / max(1.0, earlier + answers))
@@ -168,8 +168,8 @@ class Pace:
         return max(_HOLD_AFTER, math.ceil(math.log(_HOLD_CHANCE) / math.log(share)))
 
     def _is_too_fast(self, now: float) -> bool:
-        """Return True if significantly more requests are refused than the share that the server
-        refuses at random, even at a low request rate."""
+        """Return True if significantly more requests are refused than the server refuses at random.
+        The random refusals do not depend on the request rate."""
         # The share of random refusals counts as 0 if it was measured long ago. Refusals then start
         # a trial, which measures the share again.
         random_share = self._random if now - self._last_trial < _RETRIED else 0.0

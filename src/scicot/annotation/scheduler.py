@@ -46,8 +46,8 @@ class Scheduler:
     """Sends requests to one teacher, up to --concurrency at a time.
 
     `poll` is called regularly and raises an exception if the run has to stop. `blocking` is True if
-    taking the next request from the iterator may block, for example on a pipe; it is then done in a
-    thread.
+    taking the next request from the iterator may block, for example on a pipe. The request is then
+    taken in a thread.
     """
 
     def __init__(
@@ -159,9 +159,8 @@ class Scheduler:
             self._writing -= 1
 
     async def _pull(self, row_requests: Iterator[RowRequest | None]) -> RowRequest | None:
-        """Return the next request, or None if there are no more. `row_requests` yields None if no
-        request is ready yet. This method then lets other tasks run for a moment, and tries
-        again."""
+        """Return the next request. While `row_requests` yields None (no request is ready), wait for
+        a moment and try again. Return None at the end of `row_requests`, or if the run stops."""
         while not self._closing:
             row_request = (
                 await _next_in_thread(row_requests) if self._blocking else next(row_requests, _END)
@@ -232,8 +231,8 @@ class Scheduler:
             )
 
     async def _wait_without_slot(self, seconds: float) -> None:
-        """Release the slot, sleep, and take a slot again, so that another request can use it
-        meanwhile."""
+        """Release the slot, sleep, and take a slot again. During the sleep, another request can use
+        the slot."""
         self._slots.release()
         try:
             await asyncio.sleep(seconds)

@@ -61,8 +61,8 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
     if the run is impossible.
 
     Earlier runs for `output` may have finished all questions at the start of the input. These
-    questions are skipped without being parsed. With `only_counts` the teacher only has to count
-    tokens, so it needs no API key.
+    questions are skipped without being parsed. If `only_counts` is True, the teacher can be used
+    only to count tokens, and no API key is needed.
     """
     settings, reporter, teacher = inputs.settings, inputs.reporter, inputs.teacher
     # Earlier versions sent batches without checking for gold answers. These batches are paid for,

@@ -64,10 +64,14 @@ class Watermark:
 
 
 def done_before(output: Path, settings: GenerateSettings) -> sources.Prefix | None:
-    """Return the prefix of the input whose questions are all done, as stored in the index. Return
-    None if no index of this version stores a prefix, or if the prefix cannot be used. It cannot be
-    used if the indexed part of the output files is missing or has changed, if --samples is larger
-    than in the earlier runs, or if rejected requests are to be retried."""
+    """Return the prefix of the input whose questions are all done, as stored in the index.
+
+    Returns None in these cases:
+    - There is no index, the index has another version, or it stores no prefix.
+    - The indexed part of the output files is missing or has changed.
+    - --samples is larger than in the earlier runs.
+    - Rejected requests are to be retried.
+    """
     index = beside(output, INDEX)
     if settings.retry_rejected or not index.is_file():
         return None

@@ -1,6 +1,6 @@
-"""The Python API: one function for each command, with settings as keywords, rows in memory or in
-files, and results as rows. The command line calls the underlying functions (annotation, training,
-prediction, ...) directly."""
+"""The Python API: one function for each command. Settings are keywords, and rows may be in files or
+in memory. The command line does not use this package; it calls the underlying functions
+(annotation, training, prediction, ...) directly."""
 
 from scicot.api.results import Predictions, Rationales
 from scicot.api.verbs import (

@@ -23,8 +23,8 @@ def takes(
     settings classes as a keyword.
 
     `settings` is the class of the function's parameter `settings`, or None if the function has no
-    such parameter. `extra_defaults` maps the names of further keywords to their defaults. If one of
-    these keywords is given, the function gets it in `**options`. An unknown keyword raises
+    such parameter. `extra_defaults` names the further keywords that the function accepts in
+    `**options`. It maps each name to the default that `help()` shows. An unknown keyword raises
     TypeError, whose message suggests the most similar name. `help()` and notebooks show all
     keywords.
     """

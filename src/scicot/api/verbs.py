@@ -139,10 +139,13 @@ def train_rationale(
     """Train `student` to write rationales (stage 1), like `scicot train-rationale`.
 
     `rationales` are rationale rows: a file, rows in memory, or a list of such sources. `student` is
-    a Hub id, a directory or "scratch:SIZE". `run` is the run directory. If it holds a run with the
-    same settings and data, that run is resumed or, if it is finished, returned unchanged. Raises
-    ScicotError if it holds other files or, without `force`, a different run. Returns the manifest
-    (the content of the run's scicot.json).
+    a Hub id, a directory or "scratch:SIZE". Returns the manifest (the content of the run's
+    scicot.json).
+
+    `run` is the run directory. If it holds an unfinished run with the same settings and data, that
+    run is resumed. If that run is finished, it is left unchanged. With `force`, any run in the
+    directory is replaced. Raises ScicotError if the directory holds other files or, without
+    `force`, a different run.
 
     With `reward` (a RewardSettings), rounds of sampling follow: the student is trained on those of
     its own rationales that raise an answer student's probability of the gold choice.
