@@ -70,15 +70,16 @@ class BatchLimits:
     ) -> BatchLimits:
         """Return the limits of an engine with a single worker on a device type ("cpu" or "cuda").
 
-        `vocabulary` is the number of tokens in the model's vocabulary, `batch_size` the limit on
-        sequences in a batch. `batch_tokens` replaces the default for `tokens`. `token_bytes` is the
-        KV cache size of one token in bytes, 0 for encoder-decoders. `weights` is the model's number
-        of weights, and `weight_bytes` their size in memory.
+        `vocabulary` is the number of tokens in the model's vocabulary, and `batch_size` the maximum
+        number of sequences in a batch. `batch_tokens` is the limit `tokens`; None selects the
+        default. `dtype` is the precision of matrix products. `token_bytes` is the size of one token
+        in the KV cache, 0 for encoder-decoders. `weights` is the model's number of weights, and
+        `weight_bytes` their size in memory.
 
-        For a causal model on a CPU, the default for `tokens` is lowered if the KV cache would
-        exceed the largest of these sizes:
-        - 256 MiB, or 128 MiB if matrix products (`dtype`) are in fp32
-        - 0.3 times `weight_bytes` (0.2 times for fp32)
+        For a causal model on a CPU, the default of `tokens` is lowered, if needed, so that the KV
+        cache takes at most the largest of these sizes:
+        - 256 MiB, or 128 MiB in fp32
+        - 0.3 times `weight_bytes`, or 0.2 times in fp32
         - 1 GiB minus 4 bytes for each weight.
         """
         tokens, encoded, logits, group = (

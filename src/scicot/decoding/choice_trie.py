@@ -16,12 +16,12 @@ from scicot.models.native.interface import PositionBias
 
 @dataclass(frozen=True)
 class ChoiceTrie:
-    """A batch of prefix tries, one row for each source. A row has one node for each prefix of the
-    source's targets, and is padded to the longest row.
+    """A batch of prefix tries, one row for each source. Each node of a row stands for a prefix of
+    the source's targets. Rows are padded to the length of the longest.
 
-    `rows` and `columns` have one element for each node whose logits are needed: the row that
-    contains the node, and the position of the node in that row. `parents` and `tokens` have one
-    element for each token of each target, in order.
+    `rows` and `columns` have one element for each node whose logits are needed: the node's row, and
+    its position in that row. `parents` and `tokens` have one element for each token of the targets,
+    in the order of the targets.
     """
 
     ids: Tensor  # rows x nodes: last token of each prefix
@@ -36,8 +36,8 @@ class ChoiceTrie:
     def of(
         cls, targets: Sequence[Sequence[Ids]], starts: Sequence[int], device: torch.device
     ) -> ChoiceTrie:
-        """Build the tries of a batch. `targets` are the token ids of the targets of each row.
-        `starts` is the decoder's first input of each row, which is the root of the row's trie."""
+        """Build a trie for each row of a batch. `targets[i]` are the targets of row i, as token
+        ids. `starts[i]` is the decoder's first input in row i, the root of its trie."""
         tries = [_TrieBuilder(start) for start in starts]
         node_tokens = [
             ((row, node), token)

@@ -76,8 +76,7 @@ class ContinuousBatching:
 
     def _slots_for(self, width: int, texts: int, max_tokens: int) -> tuple[Slots, int]:
         """Return slots for prefixes of up to `width` tokens and texts of up to `max_tokens` tokens,
-        and how many of the slots to use if there are `texts` texts. The slots of the last call are
-        reused if they are large enough; otherwise new slots are allocated."""
+        and the number of these slots to use for `texts` texts."""
         current, max_tokens = self._slots, max_tokens + _CHECK_STEPS
         if current is not None:
             # Never shrink, so that the slots need not be allocated again for later batches.
@@ -85,6 +84,7 @@ class ContinuousBatching:
         width, max_tokens = _size(width, _POSITIONS), _size(max_tokens, _POSITIONS)
         tokens = min(self._limits.tokens, self._tokens or self._limits.tokens)
         count = max(1, min(_size(texts, _SLOTS), self._limits.rows, tokens // (width + max_tokens)))
+        # Reuse the slots of the last call if they are large enough.
         if (
             current is None
             or (current.width, current.max_tokens) != (width, max_tokens)
@@ -177,9 +177,8 @@ class ContinuousBatching:
 
 
 def _compacted(slots: Slots, slot_texts: list[Completion | None]) -> list[Completion | None]:
-    """Move the unfinished texts to the first slots, if the next steps then compute at most half as
-    many slots. Returns the text in each slot that the next steps compute, None for an empty
-    slot."""
+    """Move the unfinished texts to the first slots, if this at least halves the number of slots to
+    compute. Returns the texts in the slots to compute, with None for an empty slot."""
     live = {slot: text for slot, text in enumerate(slot_texts) if text is not None}
     fewer = _size(len(live), _SLOTS)
     if 2 * fewer > len(slot_texts):
@@ -191,9 +190,9 @@ def _compacted(slots: Slots, slot_texts: list[Completion | None]) -> list[Comple
 def make_sampler(output: LMHead, sampling: Sampling | None) -> Sampler:
     """Make the function that chooses the next token of each row in a step.
 
-    `sampling` is (temperature, top_p); None means that all rows are decoded greedily. With
-    `sampling`, the function gets one number for each row: a uniform random number in [0, 1) by
-    which the token is sampled, or -1 for a row to decode greedily.
+    `sampling` is (temperature, top_p). If it is None, all rows are decoded greedily. Otherwise the
+    second argument of the function has one number for each row: a uniform random number in [0, 1)
+    to sample the row's token, or -1 to decode the row greedily.
     """
 
     def likeliest(states: Tensor, uniforms: Tensor) -> Tensor:  # noqa: ARG001
@@ -211,7 +210,7 @@ def make_sampler(output: LMHead, sampling: Sampling | None) -> Sampler:
 
 
 def _size(count: int, minimum: int) -> int:
-    """Round a count up to 2**n or 1.5 * 2**n, and to at least `minimum`. Since shapes take few
-    different sizes, few steps have to be captured as CUDA graphs."""
+    """Round a count up to 2**n or 1.5 * 2**n, and to at least `minimum`."""
+    # Few different sizes mean that few steps have to be captured as CUDA graphs.
     size = 1 << (count - 1).bit_length()
     return max(minimum, size // 4 * 3 if count <= size // 4 * 3 else size)

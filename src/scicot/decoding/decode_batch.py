@@ -19,8 +19,8 @@ class DecodeBatch:
     (models/native/interface.py).
 
     `prefixes` is the KV cache of the rows' encoded sources, and `starts` are the rows' first
-    decoder inputs. `texts` has one entry for each row: any object that the caller chooses. The
-    caller replaces the entry with None when the row is finished.
+    decoder inputs. `texts` has one object of any type for each row. The caller replaces the
+    object of a finished row with None.
     """
 
     def __init__(self, prefixes: PrefixCache, texts: Sequence[Any], starts: Sequence[int]) -> None:

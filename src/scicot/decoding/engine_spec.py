@@ -1,4 +1,4 @@
-"""Select the engines and precisions in which a student can run as the user requests."""
+"""Select the engines and precisions that can run a student as the user requests."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def sample_seed(seed: int, identity: str, sample: int, writer: int = 0) -> int:
     """Return the seed, below 2**63, for one sampled text.
 
-    `seed` is the user's seed, `identity` the question's id, `sample` the number of the sample of
-    this question, and `writer` the number of the rationale student in the command. Each combination
-    gets a different seed.
+    `seed` is the user's seed, and `identity` the question's id. `sample` is the index of the text
+    among the samples for this question, and `writer` the index of the rationale student. The result
+    is a hash of these four values.
     """
     key = f"{seed}/{sample}/{identity}" + (f"/{writer}" if writer else "")
     return int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:8]) >> 1

@@ -147,15 +147,13 @@ class ShrinkingBatches:
 
     def _sampled(self, states: Tensor, uniform: Tensor, decoding: Decoding) -> Tensor:
         """Sample the next token of each row, given hidden states (rows x size) and uniform random
-        numbers (rows). Returns token ids (rows).
-
-        To save memory, logits are computed for a part of the rows at a time. Each part is split
-        again for the sampler, because its fp64 arrays take several times the memory of the logits.
-        """
+        numbers (rows). Returns token ids (rows)."""
         tokens: list[Tensor] = []
+        # To save memory, logits are computed for a part of the rows at a time.
         parts = (torch.split(tensor, self._limits.nodes) for tensor in (states, uniform))
         for rows, part_uniforms in zip(*parts, strict=True):
             logits = self._model.decoder.output.logits(rows).to(part_uniforms.device)
+            # Split again: the sampler's fp64 arrays take several times the memory of the logits.
             size = max(1, self._limits.nodes // _SAMPLER_SPLIT)
             chunks = (torch.split(tensor, size) for tensor in (logits, part_uniforms))
             tokens += [

@@ -180,9 +180,8 @@ class Step:
         return keys, values
 
     def _biased(self, positions: PositionBias) -> Tensor:
-        """Return what self-attention adds to its scores, of shape (rows, heads, 1, text positions):
-        the position bias from the row's current token to each text position, plus the mask that
-        hides later positions. `positions` computes the bias from distances between tokens."""
+        """Return the position bias of each row's current token, plus the mask that hides later
+        positions: (rows, heads, 1, text positions)."""
         if positions not in self._positions:
             length = len(self._text_positions)
             self._positions[positions] = positions(self._text_positions[None], length)[:, 0].clone()
@@ -207,9 +206,9 @@ class Graphs:
             self._pool = torch.cuda.graph_pool_handle()
 
     def of(self, step: Callable[[], None]) -> Callable[[], None]:
-        """Return a function that runs the step. On CUDA the first calls of this function run the
-        step without a graph, to warm up; later calls replay the step as a graph. The step must use
-        the same tensors at each call."""
+        """Return a function that runs `step`. On CUDA the returned function first calls `step`
+        itself a few times, to warm up, and later replays it as a graph. `step` must use the same
+        tensors at each call."""
         if self._stream is None:
             return step
         return _Replayed(step, self._stream, self._pool)

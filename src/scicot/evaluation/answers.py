@@ -134,9 +134,8 @@ class Answers:
 
 
 def _for_questions(settings: ReadingSettings) -> ReadingSettings:
-    """Return the reading settings for the question file. They are the user's settings, but
-    --columns keeps only the mappings of the parts of a question. The mappings of the rationale and
-    of the prediction are removed."""
+    """Return the reading settings for the question file: the user's settings, but --columns keeps
+    only the mappings of the id and the parts of a question."""
     selected = _only_roles(
         settings, "question", "choices", "distractors", "answer", "context", "id"
     )
@@ -158,16 +157,17 @@ def _only_roles(settings: ReadingSettings, *roles: str) -> str:
 def _is_extra_reply(
     row: Prediction, first_models: Mapping[str, Any], seen: Collection[str]
 ) -> bool:
-    """Return True if a row must be left out, because its file has several replies to the question
-    and another reply is used.
+    """Return True if a row must be left out, because another reply to its question is used.
 
-    `first_models` is the `models` field of the file's first row, `seen` are the ids that earlier
-    rows answered. An Inspect log with epochs and a file of a teacher's samples have several replies
-    to a question, and the first reply is used. A log of lm-evaluation-harness with several answer
-    filters has one reply for each filter, and only the replies of the first row's filter are used.
+    `first_models` is the `models` field of the file's first row. `seen` are the ids of the
+    questions that earlier rows answered.
     """
+    # An Inspect log with epochs and a file of a teacher's samples have several replies to a
+    # question. The first is used.
     if inspect_log.EPOCH in row.models:
         return row.question.id in seen
+    # A log of lm-evaluation-harness has one reply for each answer filter. Those of the filter in
+    # the first row are used.
     if lm_eval.FILTER in row.models:
         return bool(row.models[lm_eval.FILTER] != first_models.get(lm_eval.FILTER))
     return row.question.id in seen and "teacher" in row.models
@@ -236,11 +236,12 @@ class _RowConverter:
         return question.without(PREDICTION_FIELDS)
 
     def _with_unique_id(self, question: Question, row: Row) -> Question:
-        """Return `question` with an id that is unique in a log of lm-evaluation-harness. If several
-        documents (values of "doc_id") have the same id and text, all but the first get the ids
-        "ID#2", "ID#3" and so on; with a question file, NotAsked is raised for them instead. Raises
-        RowProblem if a document occurs twice with the same answer filter, as in the joined logs of
-        two runs."""
+        """Return `question` with an id that is unique in a log of lm-evaluation-harness. The second
+        document with the same id and text gets the id "ID#2", the third "ID#3", and so on.
+
+        Raises NotAsked for these documents if there is a question file. Raises RowProblem if the
+        row's document ("doc_id") has occurred before with the same answer filter.
+        """
         doc_ids = self._doc_ids[question.id, question.question, str(row.get("filter"))]
         if row.get("doc_id") in doc_ids:
             raise RowProblem(f"document {row.get('doc_id')} comes twice; is it a log of two runs?")
@@ -282,10 +283,8 @@ def _answer_of(row: Row, question: Question, row_question: Question | None) -> R
     """Return the fields of a row that belong to its answer ("prediction", "scores", "rationales"
     and others), with labels translated to those of `question`.
 
-    `row_question` is the question contained in the row, None if it contains none. A prediction in
-    the row is a label or the text of a choice. Labels in the row are those of `row_question` or, if
-    it is None, those of `question`. Raises RowProblem if the row has neither a "prediction" nor a
-    "conclusion".
+    `row_question` is the question contained in the row, or None. Raises RowProblem if the row has
+    neither a "prediction" nor a "conclusion".
     """
     fields = {
         name: value for name, value in columns.cells(row).items() if name not in QUESTION_FIELDS
@@ -296,6 +295,7 @@ def _answer_of(row: Row, question: Question, row_question: Question | None) -> R
         fields["rationales"] = [fields.pop("rationale")]
     if "prediction" not in fields and "conclusion" not in fields:
         raise RowProblem('has no "prediction"')
+    # A row without a question has the labels of `question` already.
     labelled = row_question or question
     label_map = dict(zip(labelled.labels, question.labels, strict=True))
     if "prediction" in fields:

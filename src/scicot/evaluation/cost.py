@@ -85,10 +85,8 @@ def _weights_of(models: Mapping[str, Any]) -> dict[str, int] | None:
 
 
 def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
-    """Yield (student name, number of words read and written) for each pass, that is, each time that
-    a student processes the row's question. A student that writes rationales makes one pass. An
-    answer student makes one pass for each distinct rationale, and another one if the answer without
-    a rationale is mixed in. Yields nothing if the row does not name an answer student."""
+    """Yield (student name, number of words read and written) for each time that a student processes
+    the question of a row. Yields nothing if the row does not name an answer student."""
     models, question = row.models, row.question
     if not isinstance(models.get("answer"), str):
         return
@@ -104,7 +102,7 @@ def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
     # Equal rationales are scored once.
     rationale_words = [_words(text) for text in dict.fromkeys(row.rationales)] or [0]
     if models.get("mix_direct"):
-        rationale_words.append(0)
+        rationale_words.append(0)  # the answer without a rationale
     scored_words = choice_words if "text" in str(models.get("scoring")) else len(question.choices)
     for student in students:
         for words in rationale_words:
@@ -114,17 +112,16 @@ def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
 def _writing_passes(
     models: Mapping[str, Any], answer_students: list[str], question_words: int, texts: Sequence[str]
 ) -> Iterator[tuple[str, int]]:
-    """Yield (student name, number of words read and written) for each student that wrote
-    rationales.
+    """Yield (student name, number of words read and written) for each student that wrote rationales
+    of a question.
 
-    `texts` are the rationales of a question, in the order of the students that wrote them; each
-    student wrote the same number of rationales. These students are the rationale students or, if
-    there are none, `answer_students`. `question_words` is the number of words that each student
-    reads.
+    `texts` are all rationales of the question. Each student wrote equally many of them, and read
+    `question_words` words.
     """
     rationale_models = models.get("rationale")
     if rationale_models is None and models.get("rationale_from") == "shuffled":
         return  # the rationales were in the input, so no student wrote them
+    # Without rationale students, the answer students wrote the rationales.
     writers = (
         answer_students
         if rationale_models is None
@@ -133,6 +130,7 @@ def _writing_passes(
         else [rationale_models]
     )
     per_writer = max(1, len(texts) // len(writers))
+    # `texts` begins with all rationales of the first writer.
     for number, writer in enumerate(writers):
         written = texts[number * per_writer : (number + 1) * per_writer]
         yield str(writer), question_words + sum(map(_words, written))

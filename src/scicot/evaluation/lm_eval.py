@@ -117,7 +117,7 @@ def _log_likelihoods(row: Row, question: Question, *, per_character: bool) -> li
 
 def _check_target(row: Row, question: Question) -> None:
     """Raise RowProblem if "target", the harness's index of the right choice, differs from the index
-    of the question's gold answer: the log then has the choices in another order."""
+    of the question's gold answer."""
     index, labels = _target_index(row), question.labels
     if question.answer is None or index is None or str(row.get("target")) in labels:
         return
@@ -129,19 +129,18 @@ def _check_target(row: Row, question: Question) -> None:
 
 
 def _target_index(row: Row) -> int | None:
-    """Return the "target" of a sample as a number if it is an index; None if it is not."""
+    """Return the "target" of a sample as an int, or None if it is not an index."""
     target = str(row.get("target"))
     return int(target) if target.isdecimal() and len(target) <= _INDEX_DIGITS else None
 
 
 def _arguments(row: Row, name: str, index: int) -> list[str]:
-    """Return one argument of each request that a sample logs, for example all prompts. Depending on
-    the version of the harness, the arguments of a request are an object or a list. `name` is the
-    key of the argument in an object, and `index` is its index in a list. Returns [] if the
-    arguments have another form."""
+    """Return the argument `name` of each request that a sample logs, or [] if the arguments have an
+    unknown form. `index` is the index of the argument in a list of arguments."""
     arguments = row.get("arguments")
     requests = list(arguments.values()) if isinstance(arguments, Mapping) else arguments
     try:
+        # The arguments of a request are an object or a list, depending on the harness's version.
         found = [
             argument[name] if isinstance(argument, Mapping) else argument[index]
             for argument in requests or ()

@@ -222,8 +222,7 @@ def _groups(
 
 
 def _natural_sort_key(name: str) -> tuple[float, list[tuple[int, str]]]:
-    """Return a key by which names are sorted naturally: numbers first, by value, then other names,
-    in which digits are compared by value too."""
+    """Return a key that sorts numbers by value and before other names, and "a2" before "a10"."""
     number = float(name) if _NUMBER.fullmatch(name) else math.inf
     parts = re.split(rf"(\d{{1,{_MAX_DIGITS}}})", name)
     return number, [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

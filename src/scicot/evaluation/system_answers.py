@@ -224,9 +224,9 @@ def check_same(
     second_rows: Ints,
     reporter: Reporter,
 ) -> None:
-    """Check that two files have the same question under each common id: question first_rows[i] of
-    the first file and second_rows[i] of the second. Raises ScicotError if gold answers differ, and
-    warns if texts or choices differ."""
+    """Check that two files have the same questions for the same ids. Question `first_rows[i]` of
+    `first` is compared with question `second_rows[i]` of `second`, which has the same id. Raises
+    ScicotError if gold answers differ, and warns if texts or choices differ."""
     first_file, second_file = (
         answers.file if isinstance(answers, AnswerColumns) else answers.files[0]
         for answers in (first, second)

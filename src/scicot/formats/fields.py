@@ -166,11 +166,8 @@ def read_gold(
 ) -> tuple[str | None, str | None]:
     """Return (gold label, name of its field), or (None, None) if the row has no gold answer.
 
-    Values that name no choice are ignored if another gold field names a choice. A list, an object
-    or a boolean in a field of `gold.secondary` is always ignored if it names no choice.
-
-    Raises RowProblem if a value that is not ignored names no choice, if two fields name different
-    choices, or if the answer is ambiguous.
+    Raises RowProblem if the gold fields contradict each other, if the answer is ambiguous, or if
+    the row has gold answers but none that names a choice.
     """
     meanings: dict[str, Meaning] = {}
     unread_field = ""
@@ -188,6 +185,7 @@ def read_gold(
         )
         if meaning is not None:
             meanings[name] = meaning
+        # In a secondary field, a list, an object or a boolean is probably no gold answer.
         elif name in fields or not isinstance(value, list | dict | bool):
             unread_field = unread_field or name
     if meanings:
@@ -201,9 +199,9 @@ def read_gold(
 
 
 def with_context(row: Row, reading: Reading = PLAIN, *, without: Collection[str] = ()) -> Row:
-    """Return the row with its context as one text in the field "context". If that field has no text
-    yet, the text is taken from the first of the fields named in CONTEXTS, such as "passage", that
-    has one. The fields in `without` are skipped. If no field has a text, return `row` itself."""
+    """Return the row with its context as one text in the field "context". If "context" is not a
+    text yet, it is filled from the first field of CONTEXTS that holds a text, such as "passage".
+    Fields in `without` are skipped. If nothing changes, return `row` itself."""
     if not is_blank(row.get("context")) and isinstance(row["context"], str):
         if reading.recognised is not None:
             reading.recognised.context = reading.recognised.context or "context"

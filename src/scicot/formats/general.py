@@ -1,8 +1,13 @@
 """Read rows of any other layout by the names and types of their fields.
 
-Choices are searched in this order, and the first ones found are used: in one field (choices.py), in
-one column each (choice_columns.py), in fields of right and wrong answers, in the question's text
-(cells.py), as the answers yes and no (yes_no.py).
+The choices are read from the first of these places that has any:
+- one field (choices.py)
+- several columns with one choice each (choice_columns.py)
+- fields of right and wrong answers (choice_columns.py)
+- the question's text (cells.py).
+
+If there are none, but the gold answer is yes or no, the choices are yes and no. The same applies to
+other pairs, such as true and false (yes_no.py).
 """
 
 from __future__ import annotations

@@ -9,9 +9,10 @@ The same rules apply in every format, and to predictions too (`read_choice`):
 1. A JSON string that is exactly a label is that label, whatever the texts of the choices are.
 2. A JSON integer is an index from 0. An integer larger than the last index may be a label or the
    text of a choice (`_read_integer`).
-3. Any other string is the text of a choice, a label in upper or lower case, or both ("B) copper").
-4. A string of digits that is not a label or the text of a choice is an index, if it is certain
-   whether indices count from 0 or from 1 (indices.py).
+3. Any other string can be the text of a choice, a label in upper or lower case, or both
+   ("B) copper").
+4. A string of digits that is none of these is an index, if it is certain whether indices count
+   from 0 or from 1 (indices.py).
 
 If a row has several gold fields (`gold_fields`), the answer is the choice that all of them allow.
 """
@@ -61,11 +62,10 @@ def _gold_fields(fields: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, 
 class Meaning:
     """The choices that a gold answer may refer to, given by their `labels`.
 
-    If the answer is clear, `ambiguity` is "". `labels` then has one element, or several if the
-    answer is a text that several choices share; the first is then taken. If the answer is
-    ambiguous, `ambiguity` says why, and `labels` holds all candidates. `kind` is the form of the
-    answer, such as "labels" or "texts", for messages. `index` is True if the answer is, or may be,
-    an index.
+    If the answer is clear, `ambiguity` is "", and `labels` has one element, or several if several
+    choices have the same text. If the answer is ambiguous, `ambiguity` says why, and `labels` holds
+    all candidates. `kind` is the form of the answer, such as "labels" or "texts", for messages.
+    `index` is True if the answer is, or may be, an index.
     """
 
     labels: tuple[str, ...]
@@ -161,9 +161,9 @@ def labels_of_text(
 
 
 def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str, str]:
-    """Return (label that all gold fields allow, name of the gold field that supplies it).
-    `meanings` maps each gold field to the choices that its value may refer to. Raises RowProblem if
-    two fields contradict each other, or if all fields are ambiguous."""
+    """Return the label of a choice that all gold fields allow, and the name of the field that
+    allows the fewest choices. `meanings` maps each gold field to the choices that it allows. Raises
+    RowProblem if the fields allow no common choice, or if all fields are ambiguous."""
     name = min(meanings, key=lambda name: len(meanings[name].labels))
     allowed = {field: set(meaning.labels) for field, meaning in meanings.items()}
     common = set.intersection(*allowed.values())

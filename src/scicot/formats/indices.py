@@ -32,8 +32,9 @@ def meaning_of(
     return None.
 
     Indices count from `reading.answer_index` or, if that is None, from `base`, the number that the
-    data set defines. If both are None, a string of digits may count from 0 or from 1. So may a JSON
-    integer if `loose` is True, for values from a table. Without `loose` it counts from 0.
+    data set defines. If both are None, a single row is read by `read_choice`. In a file
+    (`reading.strict`), a string of digits may count from 0 or from 1, and so may an integer with
+    `loose` (for values from a table). Other integers count from 0.
     """
     if isinstance(value, float) and value.is_integer():
         # pandas and Parquet turn an integer column with missing values into floats.
@@ -78,8 +79,8 @@ def _index(number: int, choices: Sequence[ChoiceRow], base: Base) -> Meaning | N
 def _json_integer(
     number: int, choices: Sequence[ChoiceRow], name: str, reading: Reading
 ) -> Meaning | None:
-    """Read an integer as `read_choice` does, but return the last choice with an `ambiguity` if the
-    integer shows that the file's indices may count from 1."""
+    """Read an integer with `read_choice`. If it names no choice, but may be the last index counted
+    from 1, return the last choice with an `ambiguity`."""
     meaning = read_choice(number, choices)
     if reading.tally is not None:
         _count(_tally(reading, name), number, choices)
@@ -123,9 +124,8 @@ def _of_table(
 def _text_or_index(
     text: Meaning, indices: Sequence[Meaning], name: str, reading: Reading
 ) -> Meaning | None:
-    """Decide, from the evidence in the file's rows, whether a number means `text` (the choice with
-    this text) or one of `indices` (the choices with this index, from 0 or from 1). The result has
-    an `ambiguity` if the evidence is not sufficient."""
+    """Decide whether a number is the text of a choice (`text`) or an index from 0 or from 1
+    (`indices`). If the file's rows do not decide it, the result has an `ambiguity`."""
     if all(meaning.labels[0] in text.labels for meaning in indices):
         return text
     tally = _tally_of(reading, name)
@@ -137,12 +137,10 @@ def _text_or_index(
 
 
 def _choose_base(candidates: Sequence[Meaning], tally: Tally) -> Meaning | None:
-    """Return the choice that an index in a row refers to. Return None if `candidates` is empty.
+    """Return the choice that an index refers to, or None if `candidates` is empty.
 
-    The index may count from 0 or from 1, so there are up to two `candidates`: the choice at this
-    index counted from 0, then the choice counted from 1. If there are two, `tally`, the evidence in
-    the file's rows, selects one of them. If the evidence is not sufficient, the result has an
-    `ambiguity`.
+    `candidates` are the choices at this index, counted from 0 and from 1. If there are two, `tally`
+    selects one of them. If it cannot, the result has an `ambiguity`.
     """
     if len(candidates) < 2:
         return next(iter(candidates), None)

@@ -166,7 +166,7 @@ def _choices_of(cells: Mapping[str, Any]) -> Any:
 
 
 def _with_distractors(mapped: Row) -> Row:
-    """Remove the distractors and a right answer that is a string from `mapped`, and return them
+    """Remove the distractors from `mapped`, and the right answer if it is a string. Return them
     under names that choice_columns.py recognises ("distractor1", "correct_answer")."""
     wrong = {f"distractor{n}": text for n, text in enumerate(mapped.pop("distractors"), start=1)}
     if isinstance(mapped.get("answer"), str):

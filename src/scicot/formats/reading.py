@@ -88,9 +88,9 @@ class Reading:
     """Settings for converting rows to scicot's schema.
 
     columns, answer_index: the values of the options of these names.
-    strict: the row is from a file. If an index in a table can count from 0 or from 1, and neither
-        --answer-index nor the layout says which, rows of the file must prove it. Without `strict`,
-        the rules for single rows apply (docs/rows.md).
+    strict: the row is from a file. --answer-index, the layout or the rows of the file must then
+        show whether an index in a table, or one in a string, counts from 0 or from 1. Without
+        `strict`, the rules for single rows apply (docs/rows.md).
     in_columns: the user mapped the choices to several columns, so numbers are read as in a table.
     ordered: accept only layouts that define the order of choices.
     tally: for a first pass over a file, a dict to which a Tally of each gold field is added. None
