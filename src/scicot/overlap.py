@@ -37,10 +37,11 @@ def whole_key(question: Question) -> str:
 
 @dataclass
 class Overlap:
-    """Counts of the questions that also occur in another set.
+    """Counts that compare a set of questions with another set.
 
-    `questions` counts all questions, `same_text` those whose text is in the other set, and
-    `same_question` those whose text, context and choices are in the other set.
+    `questions` is the size of the first set. `same_text` counts its questions whose text occurs in
+    the other set. `same_question` counts its questions that occur there with the same text, context
+    and choices.
     """
 
     questions: int = 0
@@ -55,9 +56,8 @@ class Overlap:
 
     @property
     def is_of_templates(self) -> bool:
-        """True if the shared texts (those that also occur in the other set) seem to come from
-        templates. Each shared text must belong to several different counted questions, and none of
-        these questions may occur in the other set."""
+        """True if the two sets seem to share templates, but no questions: `same_question` is 0, and
+        each shared text belongs to several different questions of the first set."""
         return not self.same_question and all(
             len(questions) > 1 for questions in self.by_text.values()
         )
@@ -121,8 +121,8 @@ class SeenQuestions:
 
 
 def write_seen(run: Path, train: Iterable[Question], dev: Iterable[Question]) -> None:
-    """Write a run's trained_on.jsonl, which lists the training questions, and the dev questions
-    used to select the student's checkpoint.
+    """Write a run's trained_on.jsonl. It lists two groups of questions: those in `train`, on which
+    the student was trained, and those in `dev`, by which its checkpoint was selected.
 
     Each question is one row: {"id": ..., "split": "train" or "dev", "text": KEY, "question": KEY},
     with the keys of `text_key` and `whole_key`.

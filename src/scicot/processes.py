@@ -55,8 +55,9 @@ def _environment_number(name: str, default: int) -> int:
 
 
 def join_process_group(device: str) -> bool:
-    """Initialise the process group if this command runs in several processes and there is none yet.
-    Returns True if this call created it. `device` is the value of --device."""
+    """Initialise the process group if this command runs in several processes. Does nothing if the
+    group exists already. Returns True if this call created the group. `device` is the value of
+    --device."""
     new = False
     if count() > 1:
         import torch.distributed as dist
@@ -78,17 +79,18 @@ def leave_process_group() -> None:
 
 @contextmanager
 def process_group(device: str) -> Iterator[None]:
-    """Initialise the process group for a block, and destroy it at the end. A group that existed
-    before is used and not destroyed.
+    """Initialise the process group for a block. If the group exists already, it is used and never
+    destroyed here.
 
-    The group is also destroyed if the block is interrupted (KeyboardInterrupt), because otherwise
-    its background threads may crash the process at exit. After other exceptions the group is not
-    destroyed, and the launcher ends the processes. `device` is the value of --device.
+    A group that was created here is destroyed when the block ends normally or by KeyboardInterrupt.
+    After any other exception it is not destroyed, and the launcher ends the processes. `device` is
+    the value of --device.
     """
     new = join_process_group(device)
     try:
         yield
     except KeyboardInterrupt:
+        # Otherwise the group's background threads may crash the process at exit.
         if new:
             leave_process_group()
         raise

@@ -146,12 +146,12 @@ def replacements_for(tokenizer: Any) -> dict[str, str]:
 def count(
     counts: Counter[str], text: Input, ids: Sequence[int], alphabet: Alphabet, spell: Any
 ) -> None:
-    """Count the problems that missing characters cause in one input, and add them to `counts`.
+    """Add to `counts` the problems of one input with characters that the tokenizer lacks.
 
-    `ids` are the token ids of the input `text`. The input is counted under LACKING if `ids` contain
-    the unknown token, and under REPLACED if `alphabet` replaces characters of the input. An input
-    with either problem is also counted under EQUAL if two different choices have the same token
-    ids. `spell` returns the token ids of each text in a list.
+    `text` is the input, and `ids` are its token ids. The input is counted under LACKING if `ids`
+    contain the unknown token, and under REPLACED if `alphabet` replaces some of its characters. An
+    input with either problem is also counted under EQUAL if two of its choices are different texts
+    with the same token ids. `spell` maps a list of texts to a list of token-id sequences.
     """
     unknown = alphabet.unknown is not None and alphabet.unknown in ids
     replaced_input = alphabet.plain_input(text)
@@ -170,14 +170,14 @@ def count(
 
 def equal_choices(text: Input, spell: Any) -> bool:
     """Return True if two choices of an input have different texts but the same token ids. `spell`
-    encodes a list of texts to a list of token ids."""
+    maps a list of texts to a list of token-id sequences."""
     texts = list(dict.fromkeys(choice.partition(") ")[2] for choice in text.choices))
     return len(set(map(tuple, spell(texts)))) < len(texts)
 
 
 def describe(counts: Counter[str]) -> dict[str, str]:
-    """Return a sentence for each kind of problem that occurred, in a dict by kind (LACKING,
-    LACKING_TARGETS, REPLACED, EQUAL)."""
+    """Return a dict with a sentence about each kind of problem in `counts`. Its keys are the kinds:
+    LACKING, LACKING_TARGETS, REPLACED and EQUAL."""
     descriptions = {}
     if counts[LACKING]:
         found = {key[len(LACKING) + 1 :]: n for key, n in counts.items() if _is(key, LACKING)}

@@ -38,9 +38,9 @@ class Family:
     cpu_attention: str
 
     def lengths(self, lengths: Any) -> Any:
-        """Return the lengths of the sequences that have to be padded for a batch. `lengths` holds
-        the numbers of source and target tokens, shape (..., 2). Returns `lengths` itself or, if
-        the family is `joined`, the sum of the two numbers, shape (..., 1)."""
+        """Return the lengths of the sequences that the model reads, given the numbers of source and
+        target tokens in `lengths` (..., 2). If source and target are `joined`, the result is their
+        sum (..., 1). Otherwise it is `lengths` itself."""
         return lengths.sum(axis=-1, keepdims=True) if self.joined else lengths
 
     def collate(self, rows: Sequence[Row], pad: int, multiple: int) -> dict[str, torch.Tensor]:

@@ -1,9 +1,9 @@
 """Mixed precision: linear layers other than the LM head in bf16, everything else in fp32.
 
-bf16 has 8 significant bits: bf16 numbers between 16 and 32 are 1/8 apart, so that labels whose
-logits differ by less would tie. Therefore the LM head, the products of attention, norms and the
-residual stream (whose values in a T5 grow far beyond 1) stay in fp32. If they were in bf16 too, a
-small student's answers would differ from those in fp32 several times as often."""
+bf16 has only 8 significant bits. Between 16 and 32, bf16 numbers are 1/8 apart, so two labels whose
+logits differ by less would tie. Values in the residual stream of a T5 also grow far beyond 1. With
+everything in bf16, a small student's answers would differ from its fp32 answers several times as
+often as with mixed precision."""
 
 from __future__ import annotations
 

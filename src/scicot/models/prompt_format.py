@@ -2,7 +2,7 @@
 
     seq2seq   encoder-decoders      question: ... choices: (A) wood (B) copper rationale: ...
     plain     causal base models    several lines that end in "Rationale:" or "Answer:"
-    chat      causal chat models    such lines as a user turn of the tokenizer's own template
+    chat      causal chat models    a user turn in the tokenizer's own chat template
 
 A run records its prompt format (scicot.json) and is always used with it.
 
@@ -87,7 +87,7 @@ class Seq2Seq:
 
 class Plain:
     """The prompt format of causal base models: several lines, the last of which is "Rationale:" or
-    "Answer:". The model continues the text after it."""
+    "Answer:". The target follows on that line."""
 
     name = "plain"
     _separator = " "  # separator of prompt and target

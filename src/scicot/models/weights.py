@@ -24,12 +24,13 @@ def weights_in(directory: Path) -> int:
 
 
 def _weights_in_file(file: Path) -> int:
-    """Return the number of parameters in a safetensors file, from the tensor shapes in its header
-    (8 bytes of length, then JSON). For a damaged file, return its size in bytes / 4, as if all of
-    it were fp32 numbers; the error is reported when the file is loaded."""
+    """Return the number of parameters in a safetensors file. For a damaged file, return its size in
+    bytes divided by 4."""
+    # A damaged file is reported when it is loaded.
     size = file.stat().st_size
     try:
         with file.open("rb") as stream:
+            # The header is JSON, after 8 bytes with its length.
             length = int.from_bytes(stream.read(8), "little")
             if length > size:
                 return size // 4

@@ -82,13 +82,15 @@ def open_output(
     """Open the output file of a command: create it, or continue the file of an earlier call of the
     same command.
 
-    `target` "-" is standard output, which has no state file. The state file records the command,
-    its `settings`, its `inputs` (each name with the SHA-256, None if unknown) and the entries of
-    `provenance`. To continue a file, only the command and the settings must be the same.
-    `defaults` are values for settings that older state files do not record. `companions` are the
-    suffixes of files that the command writes beside the output. With `force` an existing file is
-    overwritten. Raises ScicotError if the file cannot be continued (other command, other settings,
-    no state file), is also an input, or is being written by another process.
+    `target` is the path of the output, or "-" for standard output, which has no state file. The
+    state file records `command`, `settings`, `inputs` and the entries of `provenance`. `inputs`
+    maps the name of each input to its SHA-256, or to None if that is unknown. `defaults` are values
+    for settings that older state files do not record. `companions` are the suffixes of files that
+    the command writes beside the output.
+
+    A file is continued if `command` and `settings` equal the recorded ones; `inputs` and
+    `provenance` may differ. With `force` an existing file is overwritten. Raises ScicotError if the
+    file cannot be continued, is also an input, or is being written by another process.
     """
     state = {
         "scicot": __version__,

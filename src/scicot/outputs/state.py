@@ -26,8 +26,8 @@ def own_state(path: Path) -> Row | None:
 
 
 def read_state(recorded: Path) -> Row | None:
-    """Return the content of the state file at this path, or None if it does not exist. Raises
-    ScicotError if it cannot be read."""
+    """Return the content of the state file at the path `recorded`, or None if there is no such
+    file. Raises ScicotError if the file cannot be read."""
     try:
         state = jsonl.decode(recorded.read_bytes())
         if isinstance(state, dict) and isinstance(state.get("settings", {}), dict):

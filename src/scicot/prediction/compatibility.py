@@ -21,9 +21,10 @@ _WRITING = (Stage.RATIONALE, Stage.SHARED)
 def check_runs(
     answer_models: Sequence[Name], rationale_models: Sequence[Name], settings: PredictSettings
 ) -> tuple[list[Run], list[Run]]:
-    """Return two lists: the runs of `answer_models`, and the runs of `rationale_models`, with their
-    fold students if `settings.with_folds`. Raises ScicotError if these runs cannot be used
-    together, for example if an answer model reads rationales and there is no rationale model."""
+    """Return the runs of `answer_models` and the runs of `rationale_models`, as two lists. If
+    `settings.with_folds`, the second list also contains the fold students of its runs. Raises
+    ScicotError if the runs cannot be used together, for example if an answer model reads rationales
+    and there is no rationale model."""
     if not answer_models and not rationale_models:
         raise UsageError("nothing to predict with; give --answer-model RUN")
     rationales = [check_run(name, "--rationale-model", *_WRITING) for name in rationale_models]

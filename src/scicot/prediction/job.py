@@ -54,12 +54,12 @@ def predict(
     """Answer every question of a file, and write one prediction row for each, in the order of the
     file.
 
-    An answer model that reads rationales reads the rationales of all models in `rationale_model`.
-    `rationale_model` may be None if the answer model writes rationales itself (method "shared"), or
-    if `settings.rationale_from` is not "student". The probabilities of several answer models are
-    averaged. Without an `answer_model` the output is rationale rows. A repeated call resumes after
-    the rows in `output`. Raises ScicotError for errors that the user can fix, such as a run that
-    was trained for another stage.
+    Each answer model that reads rationales reads those of all models in `rationale_model`.
+    `rationale_model` may be None if the answer models read no rationales, if the answer model
+    writes them itself (method "shared"), or if `settings.rationale_from` is not "student". The
+    probabilities of several answer models are averaged. Without an `answer_model` the output is
+    rationale rows. A repeated call resumes after the rows in `output`. Raises ScicotError for
+    errors that the user can fix, such as a run that was trained for another stage.
     """
     settings = settings or PredictSettings()
     reporter = reporter or LogReporter()
@@ -162,8 +162,8 @@ def _predict(
 
 
 def _engines_of(state: Row) -> dict[str, str]:
-    """Return the engines of the runs that an earlier call recorded in its state file, or {} if they
-    are missing or malformed."""
+    """Return the entry "engines", the engine of each run, from the content `state` of a state file.
+    Return {} if the entry is missing or malformed."""
     engines = state.get("settings", {}).get("engines")
     good = isinstance(engines, dict) and all(isinstance(name, str) for name in engines.values())
     return engines if good else {}
@@ -246,11 +246,12 @@ class _Job:
 def _question_pairs(
     rows: sources.Rows[Question], shift: int, questions: Iterator[Question]
 ) -> Iterator[QuestionPair]:
-    """Return a pair for each of `questions`, which are the unique questions of `rows`: the question
-    to answer, and the question whose rationales are used.
+    """Return a pair for each of `questions`: the question itself, and the question whose rationales
+    are used.
 
-    If `shift` is 0, both are the same question. Otherwise the second is the question `shift` places
-    after the first. The first question of `rows` follows the last.
+    If `shift` is 0, both are the same question. Otherwise the second is `shift` places after the
+    first; counting continues at the start after the last question. `questions` must be the unique
+    questions of `rows`, in order.
     """
     if not shift:
         return ((question, question) for question in questions)

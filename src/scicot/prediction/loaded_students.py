@@ -51,8 +51,9 @@ class LoadedStudents:
         return {run.identity: str(self._engine(run)) for run in self._runs}
 
     def restore(self, engines: Mapping[str, str]) -> None:
-        """For each run, use the engine and precision that are recorded in `engines`, unless the
-        user requested others. `engines` is the result of `engines()` in an earlier call."""
+        """Use for each run the engine and precision that an earlier prediction recorded. `engines`
+        is the record, in the form that the method `engines` returns. The entry of a run is ignored
+        if the user requests another engine or precision."""
         # A new measurement of speeds must not change the answers of a resumed output.
         for run in self._runs:
             spec, request = EngineSpec.parse(engines.get(run.identity, "")), self._request(run)
@@ -85,9 +86,8 @@ class LoadedStudents:
         return self._students[run.directory][1]
 
     def cuts(self) -> Iterator[str]:
-        """Yield a sentence for each kind of truncation that occurred. An input may have lost a part
-        of its context, rationale or question, and a written rationale may have reached
-        --max-new-tokens."""
+        """Yield a sentence for each kind of truncation that occurred in a student's inputs or
+        written rationales, and for each kind of problem with characters."""
         for run, student in self._students.values():
             yield from describe_cuts(student.cuts, run.manifest.max_source_tokens).values()
             if student.cut_outputs:

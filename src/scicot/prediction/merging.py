@@ -45,10 +45,10 @@ def merge(
     """Write the rows of all `parts`, unchanged, to `output` in the order of the questions. Return
     the number of rows.
 
-    Parts with prediction rows must have exactly one row for every question. Parts with rationale
-    rows must have exactly one row for every sample of every question. Raises ScicotError and writes
-    nothing if a row is missing or superfluous, if a question differs from the one in `questions`,
-    if a part is unfinished, or if the parts were made with different settings.
+    All `parts` together must contain exactly one prediction row for every question or, if they hold
+    rationales, exactly one rationale row for every sample of every question. Raises ScicotError and
+    writes nothing if a row is missing or superfluous, if a question differs from the one in
+    `questions`, if a part is unfinished, or if the parts were made with different settings.
     """
     reporter = reporter or LogReporter()
     if os.fspath(output) == STDOUT:
@@ -225,8 +225,8 @@ def _provenance_of(parts: Sequence[Path]) -> Row:
 
 
 def _settings_of(files: Sequence[Path]) -> Row | None:
-    """Return the settings with which all parts were made, without those that only shards have. If
-    no part has a state file, return None. Otherwise, parts without a state file are ignored.
+    """Return the settings recorded in the state files of the parts, without "shard" and "window".
+    Parts without a state file are ignored. Returns None if no part has a state file.
 
     Raises ScicotError if a part is not finished, or if the settings of two parts differ.
     """

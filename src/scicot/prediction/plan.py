@@ -119,8 +119,9 @@ class Plan:
 
     @cached_property
     def mix_direct(self) -> float:
-        """The weight, in the combined answer, of the probabilities without a rationale: the number
-        given or, for "auto", the mean of the weights that were fitted for the answer runs."""
+        """The weight that the probabilities without a rationale have in the combined answer. It is
+        the number given as --mix-direct. For "auto" it is the mean of the weights fitted for the
+        answer runs."""
         weight = self.settings.mix_direct
         if isinstance(weight, str):
             fitted = [run.manifest.mix_direct or 0.0 for run in self.answers]
@@ -152,8 +153,8 @@ class Plan:
 
     @cached_property
     def _weights(self) -> dict[str, dict[str, int]]:
-        """The number of parameters of each run, as {"weights": {run: count}}. It is {} if one is
-        unknown."""
+        """The number of parameters of each run, as {"weights": {run: count}}, or {} if the number
+        is unknown for one of the runs."""
         counts = {run.identity: weights_of(run) for run in self.runs}
         return {"weights": counts} if all(counts.values()) else {}
 

@@ -88,9 +88,9 @@ class Team:
             processes.leave_process_group()
 
     def on_all_ranks(self, work: Callable[[], Result]) -> Result:
-        """Run work() on this rank, and return its result. Call on all ranks. An error on any rank
-        is raised on rank 0 only. After such an error, the next call of `serve` on the other ranks
-        raises RankZeroFailed."""
+        """Run work() on this rank, and return its result. Call on all ranks. If work() fails on any
+        rank, only rank 0 raises the error. The other ranks must then call `serve`, which raises
+        RankZeroFailed."""
         if self._group is None:
             return work()
         result = _tried(work)

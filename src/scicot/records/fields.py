@@ -1,4 +1,4 @@
-"""Names of the fields that each kind of row has, and fixed values of some of them."""
+"""Names of the fields of each kind of row, and the fixed values that some fields can have."""
 
 from __future__ import annotations
 

@@ -109,9 +109,9 @@ class Question(Struct, frozen=True):
         return value
 
     def without_rationale(self) -> Question:
-        """Return a copy of the question whose `extra` lacks the fields that a rationale row adds.
-        If a student wrote the rationale, "fold" is one of these fields."""
-        # In any other row, "fold" is a field of the user's file.
+        """Return a copy of the question whose `extra` lacks the fields that a rationale row adds to
+        a question row."""
+        # A student's rationale row adds "fold"; in any other row it is a field of the user's file.
         by_student = str(self.extra.get("teacher")).startswith(STUDENT)
         return self.without((*RATIONALE_FIELDS, "fold") if by_student else RATIONALE_FIELDS)
 

@@ -174,9 +174,9 @@ def sentences(mentions: Mentions) -> list[Sentence]:
 
 
 def _closing(mentions: Mentions, start: int, end: int, claims: list[Claim]) -> list[Claim]:
-    """Return the claim of text[start:end], the last sentence of a text, if it ends with the text
-    and the label of a choice, as in "... so it is copper (option B).". Return [] if the sentence
-    has `claims` already, denies something, or names several labels."""
+    """Return the claim of the last sentence, text[start:end], if it ends with a choice and its
+    label, as in "... so it is copper (option B).". Return [] for any other sentence, and for one
+    that has `claims` already, denies something, or names several labels."""
     found = mentions.text_with_label(start, end)
     if claims or found is None or _SPEAKS_AGAINST.search(mentions.text, start, end):
         return []

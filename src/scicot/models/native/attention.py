@@ -33,10 +33,10 @@ _MAX_QUERIES = 8  # maximum number of queries per row for which the numba kernel
 def attended(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
     """Compute attention, softmax(q k^T + bias) v, without scaling the scores.
 
-    q: rows x heads x positions x size. keys and values: rows x KV heads x key positions x size,
-    where the number of heads is a multiple of that of KV heads (grouped-query attention). bias
-    broadcasts to rows x heads x positions x key positions. Returns rows x positions x (heads *
-    size), on a CPU in the dtype of q, elsewhere in that of the keys.
+    q: rows x heads x positions x size. keys and values: rows x KV heads x key positions x size.
+    Several heads may share a KV head (grouped-query attention). bias broadcasts to rows x heads x
+    positions x key positions. Returns rows x positions x (heads * size). The result has the dtype
+    of q on a CPU, and the dtype of the keys on other devices.
     """
     rows, heads, count, _ = q.shape
     if q.device.type == "cpu":
@@ -63,12 +63,9 @@ def attended(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
 
 
 def attended_in_parts(q: Tensor, parts: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
-    """Compute attention as `attended` does, with one softmax over keys and values that are given in
-    several parts.
-
-    Each part is (keys, values, bias), with the shapes of `attended`. The parts are not
-    concatenated, since that would copy the keys and values.
-    """
+    """Compute the result of `attended` for several parts, each a tuple (keys, values, bias), as if
+    they were concatenated."""
+    # Concatenating the parts would copy their keys and values.
     heads, count = q.shape[1:3]
     dtype = q.dtype if q.device.type == "cpu" else parts[0][0].dtype
     groups = heads // parts[0][0].shape[1]
@@ -140,9 +137,9 @@ class PrefixCache:
         rows x 1 x query positions x prefix positions.
 
         `positions` (rows x query positions) are the positions of the queries in their sequences.
-        The mask is the constant `NEVER` for padding, and for prefix tokens `window` or more
-        positions before the query. It is 0 elsewhere. If `window` is None, only padding is masked,
-        and the shape is rows x 1 x 1 x prefix positions.
+        The mask is the constant `NEVER` for padding, and for each prefix token whose distance to
+        the query is at least `window`. It is 0 elsewhere. If `window` is None, only padding is
+        masked, and the shape is rows x 1 x 1 x prefix positions.
         """
         if not window:
             return self.mask

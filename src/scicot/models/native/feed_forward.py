@@ -35,15 +35,12 @@ _KNOWN = {
 
 @dataclass(frozen=True)
 class FeedForward:
-    """The weights of a feed-forward layer, second(act(gate(norm(x))) * value(norm(x))). Without
-    `value`, the layer is second(act(gate(norm(x)))). `post_norm` is a norm of the result.
+    """The weights of a feed-forward layer, second(act(gate(norm(x))) * value(norm(x))). If `value`
+    is None, the layer is second(act(gate(norm(x)))). `post_norm`, if given, normalises the result.
 
-    With `in_place`, weights that already have the dtype of the products are not copied. In int8,
-    `in_place` has another effect: the norm's weight is applied to the inputs before they are
-    quantised, instead of being multiplied into the layer's weights. Gemma needs this: its norm
-    weights are small in the channels where the hidden states are very large. If the inputs were
-    quantised without these weights, the large channels would set the scale, and all others would be
-    rounded to 0 (relative error of a layer: 0.78 instead of 0.06).
+    With `in_place`, weights that already have the dtype of the products are not copied. In fused
+    int8 layers, the weight of `norm` is then applied to the inputs before they are quantised.
+    Without `in_place`, it is multiplied into `gate` and `value`.
     """
 
     gate: Tensor
@@ -121,6 +118,9 @@ class _Int8:
     def __init__(self, weights: FeedForward) -> None:
         assert weights.value is not None
         weight, eps = torch.cat([weights.gate, weights.value]), weights.norm.variance_epsilon
+        # Gemma's norm weights are small in the channels where its hidden states are very large.
+        # Inputs quantised without these weights would get their scale from the large channels, and
+        # all other channels would be rounded to 0 (relative error of a layer: 0.78, not 0.06).
         self._norm: Norm | None = weights.norm if weights.in_place else None
         if self._norm is None:
             weight = weight * weights.norm.weight
@@ -152,8 +152,8 @@ def add_normed(layer: Linear, x: Tensor, post_norm: Norm | None, to: Tensor) -> 
 
 
 def _gelu_new(x: Tensor) -> Tensor:
-    """Compute the activation gelu_new as x * sigmoid(2 * sqrt(2 / pi) * (x + 0.044715 * x^3)). This
-    is equal to its usual formula with tanh, but tanh takes a CPU several times as long."""
+    """Compute the activation gelu_new as x * sigmoid(2 * sqrt(2 / pi) * (x + 0.044715 * x^3))."""
+    # The usual formula with tanh gives the same, but takes several times as long on a CPU.
     twice = 2 * math.sqrt(2 / math.pi)
     slope = torch.mul(x, x).mul_(0.044715 * twice).add_(twice).mul_(x)
     return slope.sigmoid_().mul_(x)

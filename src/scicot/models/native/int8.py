@@ -2,7 +2,7 @@
 
 Each row of an input x (rows x size) is divided by its scale, which is 1/127 of the row's largest
 absolute value, and rounded to int8 (Dettmers et al. 2022, arXiv 2208.07339, section 2,
-"vector-wise"). The int32 product is multiplied by the scales of its row and column.
+"vector-wise"). Each element of the int32 product is multiplied by the scales of its row and column.
 kernels/int8_kernels.py does the same in one pass over memory where numba is installed.
 """
 

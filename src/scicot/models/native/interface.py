@@ -18,7 +18,8 @@ PositionBias = Callable[[Tensor, int], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A source, split into a prefix to encode before decoding and the decoder's first input."""
+    """A model's inputs for one source: the prefix, which is encoded before decoding starts, and the
+    first token that the decoder reads."""
 
     prefix: list[int]  # encoded once, into a PrefixCache
     start: int  # first decoder input: the start token, or a causal model's last source token

@@ -49,7 +49,7 @@ def linear(
     *,
     in_place: bool = False,
 ) -> Linear:
-    """Make one linear layer whose outputs are those of several weights (outputs x inputs),
+    """Make one linear layer from several weight matrices (each outputs x inputs). Their outputs are
     concatenated.
 
     `dtype` is the precision of the matrix product: torch.float32, bfloat16 or, on CPUs, int8.
@@ -197,8 +197,7 @@ class Bf16Product:
 
 
 def _onednn() -> bool:
-    """Return True if torch has oneDNN's fused linear layers, which torch.compile uses on CPUs, and
-    this CPU has the bf16 instructions that they require."""
+    """Return True if torch has oneDNN's fused linear layers, and the CPU has bf16 instructions."""
     operations = getattr(torch.ops, "mkldnn", None)
     return multiplies_bf16("cpu") and all(
         hasattr(operations, name) for name in ("_linear_pointwise", "_reorder_linear_weight")
@@ -209,9 +208,9 @@ class Int8:
     """A linear layer with int8 matrix products (see int8.py), for `weight` (outputs x inputs). With
     `eps` it multiplies x / rms(x) instead of x.
 
-    Weights are quantised per output channel to the integers from -127 to 127. On a CPU that adds
-    two products in 16 bits (see `multiplies_int8`), they range from -63 to 63 to avoid overflow.
-    Inputs are quantised per row to -127 to 127.
+    Inputs are quantised per row, weights per output channel, both to the integers from -127 to 127.
+    If the CPU cannot accumulate int8 products in 32 bits (see `multiplies_int8`), weights are
+    quantised to the integers from -63 to 63 instead, which avoids overflow.
     """
 
     def __init__(self, weight: Tensor, eps: float | None) -> None:

@@ -11,9 +11,9 @@ _ROPES = ("default", "linear", "llama3", "yarn")  # types whose angles depend on
 
 
 def unsupported(config: Mapping[str, Any]) -> str:
-    """Return a phrase such as "does not support gptj students" for the first property of a model
-    that the native forward passes do not support, or "" if they support the model. `config` is the
-    content of its config.json."""
+    """Return the reason why the native forward passes do not support a model, as a phrase such as
+    "does not support gptj students". Return "" if they support it. `config` is the content of the
+    model's config.json."""
     model_type = config["model_type"]
     if model_type not in _TYPES:
         return f"does not support {model_type} students"
@@ -32,8 +32,8 @@ def unsupported(config: Mapping[str, Any]) -> str:
 
 
 def _rotary(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield (type, settings) of a model's rotary positions: once if all layers have the same, else
-    once for each layer type."""
+    """Yield the (type, settings) of a model's rotary positions. If the layer types have settings of
+    their own, yield one pair for each layer type."""
     settings = config.get("rope_parameters") or config.get("rope_scaling") or {}
     nested = settings and all(isinstance(part, Mapping) for part in settings.values())
     for part in settings.values() if nested else [settings]:

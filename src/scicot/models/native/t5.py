@@ -157,8 +157,8 @@ class _Distances:
 
 
 def _split_heads(x: Tensor, shape: tuple[int, int, int]) -> Tensor:
-    """Split x (rows x positions x width) into parts, such as Q, K and V, and heads. `shape` is
-    (parts, heads, size). Returns parts x rows x heads x positions x size."""
+    """Split x (rows x positions x width) into parts (for example Q, K and V), and each part into
+    heads. `shape` is (parts, heads, size). Returns parts x rows x heads x positions x size."""
     return x.view(*x.shape[:2], *shape).permute(2, 0, 3, 1, 4)
 
 

@@ -79,10 +79,10 @@ def joint(
     """Attend from the newest tokens to the prefix and to all generated tokens, in one softmax. With
     `window`, each token attends only to the last `window` positions, its own included.
 
-    q: rows x heads x new tokens x size. prefix: keys and values, 2 x rows x KV heads x positions x
-    size, of which `lengths` (rows) positions are valid. keys and values of the generated tokens,
-    the new ones included: tokens x rows x KV heads x size. Returns rows x new tokens x (heads *
-    size).
+    `q` are the queries: rows x heads x new tokens x size. `prefix` holds the keys and values of the
+    prefix: 2 x rows x KV heads x positions x size. In row i, the first `lengths[i]` positions of
+    the prefix are valid. `keys` and `values` belong to the generated tokens, including the newest:
+    tokens x rows x KV heads x size. Returns rows x new tokens x (heads * size).
     """
     rows, heads, count, size = q.shape
     shared = keys.shape[2]
