@@ -39,8 +39,8 @@ class Reporter(Protocol):
         `Task` whose `advance` reports progress."""
 
     def stops_deferred(self) -> AbstractContextManager[None]:
-        """Return a context manager that defers a request to stop (a signal) to the end of a step.
-        The next call of `Task.advance` then raises KeyboardInterrupt."""
+        """Return a context manager that defers requests to stop (signals). A deferred request is
+        raised as KeyboardInterrupt by the next call of `Task.advance`, at the end of a step."""
 
 
 class _SilentTask:
@@ -75,7 +75,7 @@ class Speed:
         self._moments: deque[tuple[float, int]] = deque()  # (time, count)
 
     def add(self, now: float, count: int) -> None:
-        """Record that the count has this value at the time `now`, in seconds."""
+        """Record that the count has the value `count` at the time `now` (in seconds)."""
         self._moments.append((now, count))
         while len(self._moments) > 2 and self._moments[1][0] < now - self._seconds:
             self._moments.popleft()
@@ -121,8 +121,8 @@ class Muted:
 
 
 def counted(items: Iterable[Item], task: Task) -> Iterator[Item]:
-    """Yield the items, and advance the task by the number of items yielded. The task is advanced
-    once for every `_STRIDE` items, since redrawing a progress bar costs more than reading a row."""
+    """Yield the items, and advance the task by one step for each of them."""
+    # Steps are reported together, since redrawing a progress bar costs more than reading a row.
     count = 0
     for count, item in enumerate(items, start=1):
         yield item

@@ -10,9 +10,8 @@ LONGEST = 20_000  # maximum number of words of a text that are compared
 
 
 def rouge_l(candidate: str, reference: str) -> float:
-    """Compute ROUGE-L F1 of two texts, from 0 to 1 (Lin 2004): twice the length of the longest
-    common subsequence of their words, divided by the number of words in both. It is symmetric in
-    the texts.
+    """Compute ROUGE-L F1 of two texts, from 0 to 1 (Lin 2004). It is 2 L / (m + n), where the texts
+    have m and n words, and L is the length of the longest common subsequence of their words.
 
     Words are those of Google's rouge_score without stemming: runs of a-z and 0-9 in lower case. If
     one of the texts has no words, the result is 0.0. Only the first 20,000 words of a text are

@@ -60,9 +60,9 @@ def assign_folds(
     """Return the fold of each row, from 0. Groups are not split, and all folds get about equally
     many rows.
 
-    `dev` holds the indices of the dev rows. `extra` holds those of the rows of --fold-questions,
-    which must be the last rows. Fold students write rationales for `extra` rows, but are not
-    trained on them.
+    `dev` holds the indices of the dev rows. `extra` holds the indices of the rows that were read
+    from --fold-questions; these must be the last rows. Fold students write rationales for `extra`
+    rows, but are not trained on them.
 
     Three kinds of groups are distributed separately: groups with dev rows, groups with only `extra`
     rows, and training groups, which are all others. For each kind, the largest groups are assigned

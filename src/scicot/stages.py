@@ -187,8 +187,8 @@ def answer_target(
     prefix: str = "",
     suffix: str = "",
 ) -> str:
-    """Return the target text for answering with the choice `label`: the label, or with `answer_as`
-    "text" the text of the choice.
+    """Return the target text for answering with the choice `label`. If `answer_as` is "text", the
+    answer is the text of the choice, otherwise it is the label.
 
     If the target also contains the rationale, `prefix` is the text before the answer and `suffix`
     the text after it (see `answer_prefix` and `answer_suffix`).

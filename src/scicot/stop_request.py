@@ -26,8 +26,8 @@ class StopRequest:
     """Stores a request to stop this process in `pending`, and raises it as an exception. If
     `deferred` is True, the request is raised by the next check(), otherwise at once.
 
-    A request that is raised at once is stored too, so that the next check() raises it again. Python
-    discards the first exception if it is raised in a destructor.
+    A request that is raised at once is stored too, so that the next check() raises it again. This
+    is needed because Python discards exceptions that are raised in a destructor.
     """
 
     def __init__(self) -> None:

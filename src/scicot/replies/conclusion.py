@@ -67,15 +67,16 @@ def conclusion_of(mentions: Mentions, reply_sentences: Sequence[Sentence]) -> Co
     The last explicit announcement counts ("the answer is (B)"). If there is none, the last weaker
     announcement counts ("the metaphor is (B)").
 
-    Some models, such as Llama-2, often announce no answer. Then the closing sentence is searched,
-    if it has a word such as "therefore", and after it the opening sentence:
+    Some models, such as Llama-2, often announce no answer. Then two sentences are candidates: first
+    the closing sentence, which must have a word such as "therefore", and second the opening
+    sentence.
 
-    1. The first of them that names exactly one choice by its label counts, as in "(B) gum is
+    1. The first candidate that names exactly one choice by its label counts, as in "(B) gum is
        stickier than (A) gold". Labels after "than" are ignored.
-    2. If neither does, the first of them counts that begins with the text of a choice ("Copper, not
-       wood.") or names exactly one choice by its text ("Yes, the sentence is a run-on").
+    2. If there is none, the first candidate counts that begins with the text of a choice ("Copper,
+       not wood.") or names exactly one choice by its text ("Yes, the sentence is a run-on").
 
-    A sentence with a word such as "not" counts only if it begins with the text of a choice.
+    A candidate with a word such as "not" counts only if it begins with the text of a choice.
     """
     claims = [claim for sentence in reply_sentences for claim in sentence.claims]
     if claims:

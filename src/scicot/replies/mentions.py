@@ -110,8 +110,8 @@ class Mentions:
         return None
 
     def texts_in(self, start: int, end: int) -> set[str]:
-        """Return the labels of the choices whose text occurs in text[start:end]. A text within the
-        text of a longer choice does not count."""
+        """Return the labels of the choices whose text occurs in text[start:end]. Choices that occur
+        only inside the text of a longer choice are left out."""
         found: set[str] = set()
         position = start
         while word := WORD.search(self.text, position, end):
@@ -318,11 +318,12 @@ class Mentions:
         return end, tuple([choice.label for choice in found])
 
     def _as_written(self, found: list[ChoiceWords], start: int, end: int) -> list[ChoiceWords]:
-        """Select among choices that differ only in case or punctuation, such as "Dear Ms. Lee" and
-        "dear ms. lee". Return the longest choices whose exact spelling occurs in text[start:end],
-        or all of `found` if there are none."""
+        """Return the choices in `found` that are spelled exactly as in text[start:end], or all of
+        `found` if none is. `found` are choices with the same words, such as "Dear Ms. Lee" and
+        "dear ms. lee"."""
         window = self.text[max(0, start - WORD_GAP) : end + WORD_GAP]
         exact = [choice for choice in found if choice.text in window]
+        # A spelling may contain a shorter one: "Yes!" contains "Yes".
         longest = max([len(choice.text) for choice in exact], default=0)
         return [choice for choice in exact if len(choice.text) == longest] or found
 

@@ -37,9 +37,8 @@ def listed_items(mentions: Mentions) -> set[int]:
     """Return the start positions of the lines that are items of a list of options.
 
     Successive lines that begin with different labels, such as "(B) spoon" and "(C) cork", are items
-    of a list. But if the first of these lines is only a choice, and the second says more about its
-    own choice, the first is the answer and not an item: "(B) spoon" before "(A) is wood, which
-    insulates".
+    of a list. There is one exception: the first line is the answer, and no item, if it holds only a
+    choice ("(B) spoon") and the second line holds more ("(A) is wood, which insulates").
     """
     listed = _spaced_items(mentions)
     previous: tuple[Mention, bool] | None = None
@@ -58,10 +57,10 @@ def listed_items(mentions: Mentions) -> set[int]:
 
 
 def _spaced_items(mentions: Mentions) -> set[int]:
-    """Return the start positions of the items of lists that have other lines between their items.
-    The items must be in the order of the question's labels, and begin with its first label. Each
-    item must hold nothing but its label and text, unless the line before the first item introduces
-    the list."""
+    """Return the start positions of the items of lists that may have other lines between their
+    items. The first item must have the question's first label, the second item the second label,
+    and so on. Unless the line before the first item introduces the list, each item must hold
+    nothing but its label and text."""
     items: list[Mention] = []
     lists: list[list[Mention]] = []
     leading = led = False

@@ -124,11 +124,11 @@ def read_reply(text: str, question: Question) -> ParsedReply:
 
 
 def read_thinking(text: str, question: Question) -> ParsedReply:
-    """Parse thinking, given without its tags, as `read_reply` parses a reply. The returned
-    conclusion is the one that the thinking gives.
+    """Parse the thinking of a reasoning model into an explanation and the label of its answer.
+    `text` is the thinking without its tags.
 
-    A line such as "Question: ..." in the thinking repeats the question, and is skipped. In a reply,
-    such a line begins another question, and `read_reply` ignores the rest of the text.
+    A line such as "Question: ..." is skipped, because in thinking it repeats the question. (In a
+    reply it begins another question, so `read_reply` ignores the text from there on.)
     """
     start = len(text) - len(text.lstrip())
     parts, end = [text[:start]], start
@@ -161,8 +161,8 @@ def shortened(parsed: ParsedReply, max_tokens: int, question: Question) -> Parse
 
 
 def _settled(first: _Reading, question: Question) -> ParsedReply:
-    """Parse the rationale of the first parse again, repeatedly, until it no longer changes. Return
-    the final rationale with the conclusion of the first parse."""
+    """Parse the rationale of `first` again until it no longer changes, and return it with the
+    conclusion of `first`."""
     last, settled = first, False
     for _ in range(_READINGS):
         reparsed = _read_once(last.rationale, question)

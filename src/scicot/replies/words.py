@@ -190,8 +190,8 @@ class TextWords:
         return self._text[self._ends[number]] != "_"
 
     def ending_at(self, end: int, start: int) -> tuple[str, ...]:
-        """Return the labels of the longest choices whose words end text[start:end]. There are
-        several labels if the choices have the same words, and none if no choice ends there."""
+        """Return the label of the longest choice whose words are the last words of text[start:end].
+        Return several labels if several choices have these words, and () if there is none."""
         count = bisect_right(self._ends, end)
         longest = 0
         labels: tuple[str, ...] = ()

@@ -1,8 +1,7 @@
 """Write report.html from an evaluation and its predictions.
 
-The page contains a JSON document, which its scripts (SCRIPTS) render. They insert all strings of
-the document as text, never as markup. The document is inside a script element, which "</script>"
-in a question would close. So "<" is escaped in the document.
+The page contains a JSON document, which its scripts (SCRIPTS) render. The scripts insert all
+strings of the document as text, never as markup.
 """
 
 from __future__ import annotations
@@ -206,6 +205,7 @@ def _page(data: Mapping[str, Any]) -> Iterator[str]:
     document = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     parts = {
         "/*CSS*/": (package / "page.css").read_text("utf-8"),
+        # "</script>" in a question would close the script element that holds the document
         "/*DATA*/": document.replace("<", "\\u003c"),
         "/*SCRIPT*/": "".join((package / name).read_text("utf-8") for name in SCRIPTS),
     }

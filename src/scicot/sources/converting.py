@@ -77,9 +77,9 @@ class Converter:
 
     @property
     def likely_answer(self) -> str | None:
-        """The name of an unused field that looks like the gold answer, or None. Only layouts (sets
-        of field names) without a recognised gold answer are examined. If several have such a field,
-        the name is from the first of them. Layouts after the first `_MAX_LAYOUTS` are ignored."""
+        """The name of an unused field that looks like the gold answer, or None. It is from the
+        first layout (set of field names) that has such a field and no recognised gold answer. Only
+        the first `_MAX_LAYOUTS` layouts are examined."""
         return next(iter(self._likely_answers), None)
 
     def question_row(self, where: str, row: Row) -> Row:
@@ -87,8 +87,8 @@ class Converter:
         cannot be read.
 
         Raises ScicotError if the gold answer is a number and the source does not show whether it
-        counts from 0 or from 1. Such a row is not invalid, so --skip-invalid must not skip it. The
-        user can make it readable with --answer-index.
+        counts from 0 or from 1. The user can give this with --answer-index. The error is not a
+        RowProblem, because --skip-invalid must not skip such rows.
         """
         columns = self._reading.columns
         if columns is not None and not self._columns_checked and self._convert is to_question_row:

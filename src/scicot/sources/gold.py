@@ -84,8 +84,8 @@ class GoldTally:
 
     def warning(self, name: str, *, remaining: bool) -> str | None:
         """Return a warning about the rows without a gold answer; None if all rows have one. `name`
-        is the name of the source. `remaining` is True if the rows that an earlier run processed
-        were skipped. The warning then calls the counted rows the remaining rows."""
+        is the name of the source. If `remaining` is True, the warning speaks of "remaining rows",
+        because the rows that an earlier run processed were skipped and not counted."""
         if not self.unlabelled:
             return None
         rows = number_of(self.rows, "remaining row" if remaining else "row")

@@ -95,9 +95,8 @@ def unique(
     """Yield each question only the first time that it occurs. At the end, a note reports the
     number of repeated questions.
 
-    The rows of repeated questions may contain other data, which are lost. In this case, pass a
-    noun for these data as `lost_noun`, such as "further rationale". A warning then replaces
-    the note.
+    `lost_noun` names other data that are lost with a repeated question, such as "further
+    rationale". If it is given, a warning about these data replaces the note.
 
     Raises ScicotError if two different questions have the same id, because rows are joined by id.
     """

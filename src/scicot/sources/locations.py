@@ -26,7 +26,7 @@ _PLAIN = ReadingSettings()
 
 
 def listed(sources: Source | Sequence[Source] | None) -> list[Source]:
-    """Return a list of sources, given one source, a sequence of them, or None for none."""
+    """Convert `sources` to a list: [source] for a single source, [] for None."""
     if sources is None:
         return []
     return [sources] if isinstance(sources, str | os.PathLike) else list(sources)

@@ -1,7 +1,7 @@
 """Skip the prefix of a JSON lines file that an earlier run has processed completely.
 
-A job records the processed part of its input as a Prefix. When it is resumed, it skips this part
-if the digest of its bytes is unchanged. Hashing a row takes a hundredth of the time of parsing it.
+A job records the processed part of its input as a Prefix. A resumed job skips this part if its
+bytes still have the same digest. Hashing a row takes a hundredth of the time of parsing it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Prefix:
     rows: int  # number of records in them
 
     def begins(self, source: str) -> bool:
-        """Return True if the file `source` is JSON lines and its first `bytes` bytes still have
-        this digest."""
+        """Return True if the file `source` is JSON lines and begins with this prefix: `digest` is
+        the digest of its first `bytes` bytes."""
         path = Path(source)
         if not path.is_file() or path.stat().st_size < self.bytes:
             return False

@@ -48,8 +48,9 @@ class Counts:
 
 
 class NotAsked(RowProblem):
-    """Raised for a row to evaluate whose question is not in the file given by --questions, or was
-    answered by an earlier row. Such rows are skipped and counted, not reported as errors."""
+    """Raised if an evaluation must skip a row, because the file given by --questions does not have
+    the row's question, or because an earlier row answered this question. Such rows are counted, not
+    reported as errors."""
 
 
 class Rows(Generic[T]):

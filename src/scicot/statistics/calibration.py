@@ -19,9 +19,10 @@ class Reliability:
     """A reliability diagram: questions sorted by confidence, in bins of about equal size. Each list
     has one entry for each bin.
 
-    `confidence` and `accuracy` are means over a bin, and `questions` is its size. `noise` and `gap`
-    describe the difference between these two means that would occur by chance if the confidences
-    were perfectly calibrated: `noise` is its standard deviation, `gap` its mean absolute value.
+    `confidence` and `accuracy` are means over a bin, and `questions` is the number of questions in
+    it. Even if the confidences were perfectly calibrated, `confidence` and `accuracy` would differ
+    by chance: `noise` is the standard deviation of their difference, and `gap` is its mean absolute
+    value.
     """
 
     confidence: list[float]

@@ -55,20 +55,19 @@ def bootstrap(
 ) -> Resampled:
     """Return the bootstrap interval and p-value of a weighted sum of the systems' means. Each
     resample draws with replacement: whole clusters of questions (Davison and Hinkley 1997, section
-    3.8) and, for each system, its seeds.
+    3.8) and, for each system, its seeds. The clusters drawn are the same for all systems and seeds.
 
     systems: for each system, an array of shape (seeds, n) of its values on the same n questions, 1
     for right and 0 for wrong. weights: one number for each system; (1, -1) gives the difference of
     two systems. clusters: shape (n,), the cluster number of each question, from 0; with one
-    question per cluster this is the ordinary bootstrap. All seeds in one resample use the same
-    questions.
+    question per cluster this is the ordinary bootstrap.
 
-    With few clusters or seeds, the percentile interval is too narrow. Its distances from the
-    estimate are therefore multiplied by the product of two ratios. The first is the standard error
-    from `_moments` divided by the standard deviation of the resamples. The second is the quantile
-    of Student's t divided by the quantile of the normal distribution. A product below 1 counts as
-    1. The degrees of freedom follow Satterthwaite (1946). The p-value is that of a t test of the
-    estimate with the standard error from `_moments`.
+    With few clusters or seeds, the percentile interval is too narrow. The distances of both its
+    ends from the estimate are therefore multiplied by a factor, the product of two ratios. The
+    first is the standard error from `_moments` divided by the standard deviation of the resamples.
+    The second is the quantile of Student's t divided by the quantile of the normal distribution. A
+    factor below 1 is replaced by 1. The degrees of freedom follow Satterthwaite (1946). The p-value
+    is that of a t test of the estimate with the standard error from `_moments`.
     """
     means = _means(np.vstack(systems), clusters, resamples=resamples, seed=seed)
     random = np.random.default_rng([seed, 1])

@@ -72,8 +72,8 @@ def choice_scores(
     of the choice | question, rationale). If a rationale is None, the scores are those without a
     rationale.
 
-    `normalisation` "auto" stands for "token" if `scoring` is "text", because longer texts would
-    otherwise always score lower, and for "none" if `scoring` is "label" (see `Student.score`).
+    `normalisation` "auto" stands for "none" if `scoring` is "label", and for "token" if it is
+    "text", since longer texts would otherwise score lower (see `Student.score`).
     """
     if normalisation == "auto":
         normalisation = "token" if scoring == "text" else "none"
@@ -139,8 +139,8 @@ def averaged(opinions: Sequence[Sequence[float]], weights: Sequence[float] = ())
 
 
 def confidence_weights(opinions: Sequence[Sequence[float]], power: float) -> list[float]:
-    """Return a weight for each of the `opinions`, which are lists of probabilities of the choices.
-    The weight is the highest of these probabilities, raised to `power`."""
+    """Return a weight for each opinion, which is a list of probabilities of the choices. The weight
+    is the highest probability in this list, raised to `power`."""
     return [max(opinion) ** power for opinion in opinions]
 
 
