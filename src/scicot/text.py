@@ -44,7 +44,8 @@ def one_line(text: str, max_length: int | None = None) -> str:
 
 
 def error_line(error: BaseException) -> str:
-    """Return the message of an error on one line, or the name of its type if it has none."""
+    """Return the message of an error on one line, or the name of the error's type if the
+    message is empty."""
     return one_line(str(error)) or type(error).__name__
 
 

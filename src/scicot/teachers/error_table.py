@@ -10,10 +10,12 @@
     classify(529, {"error": {"message": "Overloaded"}})
         -> TeacherBusy              retry later
 
-Only a TeacherError may be recorded as an `error` row of its question. Status codes do not suffice
-to tell these cases apart. Anthropic reports its spend limit and an exhausted credit as 400. LiteLLM
-reports an exceeded budget as 400 or 429. llama.cpp reports a prompt that is too long as 400 or 500.
-The responses that the rules were written for are in tests/test_error_table.py.
+A question may be rejected with the reason `error` only because of a TeacherError.
+
+Status codes do not suffice to tell these cases apart. Anthropic reports its spend limit and an
+exhausted credit as 400. LiteLLM reports an exceeded budget as 400 or 429. llama.cpp reports a
+prompt that is too long as 400 or 500. The responses that the rules were written for are in
+tests/test_error_table.py.
 """
 
 from __future__ import annotations
@@ -219,7 +221,7 @@ def _is_string_or_bool(value: Any) -> bool:
 
 
 def _status(code: Any) -> int | None:
-    """Return the "code" field of an error as an HTTP status if it is one ("400" or 400), else
-    None."""
+    """Return the HTTP status in the "code" field of an error: 400 for both 400 and "400". Return
+    None if `code` is not a number from 400 to 599."""
     text = str(code) if isinstance(code, int | str) else ""
     return int(text) if re.fullmatch(r"[45]\d\d", text) else None

@@ -125,8 +125,8 @@ class LocalTeacher:
             await asyncio.sleep(0)
 
     def _next_batch(self) -> list[_Pending]:
-        """Remove a batch from the waiting requests and return it: the request that has waited
-        longest, and those closest to it in length that use the same decoding (sampled or
+        """Remove a batch from the waiting requests and return it. It contains the request that has
+        waited longest, and others with similar prompt lengths and the same decoding (sampled or
         greedy)."""
         oldest = self._waiting[0]
         same_sampling = [

@@ -24,7 +24,7 @@ _SLOW = 600.0  # timeout in seconds for a call that transfers a whole batch
 
 class MessageBatches:
     """A client for the batches of one teacher (see `batches.Batches`). The API does not store batch
-    names, so a batch is identified by the custom_ids of its results."""
+    names. If the id of a batch was lost, the custom_ids in its results show which batch it is."""
 
     api = "the Message Batches API"
     most_requests = 100_000

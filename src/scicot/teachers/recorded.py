@@ -45,9 +45,9 @@ def _string(value: Any) -> str:
 
 
 def _text(row: Mapping[str, Any]) -> str | None:
-    """Return the reply of a row. If the row has a rationale instead, return the rationale, followed
-    by "Answer: (B)" if the row also has a conclusion, here B. Return None if the row has neither a
-    reply nor a rationale."""
+    """Return the reply of a row or, without a reply, its rationale. A conclusion such as B is
+    appended to the rationale as "Answer: (B)". Return None if the row has neither a reply nor a
+    rationale."""
     reply, rationale, conclusion = (row.get(name) for name in ("reply", "rationale", "conclusion"))
     if isinstance(reply, str):
         return reply

@@ -1,5 +1,5 @@
-"""Wait for futures with a time limit. Of the time in which the event loop is blocked, only a small
-part counts towards the limit."""
+"""Wait for futures with a time limit. Time in which the event loop is blocked counts towards the
+limit only in small part."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _GRACE = 0.2  # seconds added to the limit, to read replies that have arrived wh
 
 
 async def done_within(futures: Collection[asyncio.Future[Any]], seconds: float) -> bool:
-    """Wait until all futures are done, for at most `seconds`. Return True if all are done. No
-    future is cancelled.
+    """Wait until all futures are done or the time limit of `seconds` is reached. Return True if all
+    are done. No future is cancelled.
 
     Time is counted in slices of at most a second. A slice in which the event loop was blocked
-    counts for 0.25 s at most.
+    counts as at most 0.25 s, so the wait may take longer than `seconds`.
     """
     loop, remaining = asyncio.get_running_loop(), seconds + _GRACE
     waiting = {future for future in futures if not future.done()}

@@ -59,9 +59,9 @@ def _from_scratch(student: str) -> bool:
 
 def decide(spec: TrainingSpec, reporter: Reporter) -> TrainingSpec:
     """Return the spec with `answer_as` = "auto" replaced by "label" or "text". If the run directory
-    already holds a run, the form of that run is used. Otherwise both forms are tried in a short
-    training, and the form with the higher dev accuracy is used. "auto" requires a dev set in either
-    case; raises ScicotError if there is none."""
+    already holds a run, the form of that run is used. Otherwise each form is tried in a short
+    training, and the form with the higher dev accuracy is used. Raises ScicotError if `answer_as`
+    is "auto" and there is no dev set."""
     if spec.settings.answer_as != "auto":
         return spec
     if not spec.dev:

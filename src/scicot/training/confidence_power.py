@@ -22,9 +22,9 @@ _LEAST = 1e-300  # lower bound of a probability, since log(0) is infinite
 def fit_confidence_power(
     probabilities: Sequence[Sequence[Sequence[float]]], gold: Sequence[int]
 ) -> float | None:
-    """Return the exponent k, one of POWERS, for which the averages defined above (module docstring)
-    give the gold choices the highest likelihood; on a tie, the smallest. Return None if no question
-    has several rationales.
+    """Return the exponent k, one of POWERS, with which the averages (see the module docstring) give
+    the gold choices the highest likelihood. On a tie, return the smallest k. Return None if no
+    question has several rationales.
 
     `probabilities[q][r]` holds the calibrated probabilities of question q's choices given its
     rationale r. `gold[q]` is the index of its gold choice.

@@ -43,19 +43,19 @@ class DevSet:
     def measure(self, model: Any, form: PromptFormat) -> dict[str, float]:
         """Return the metrics of a student on the dev set.
 
-        Stage 1: dev_loss, in nats per target token, and dev_rouge_l (F1, from 0 to 1).
+        The metrics of stage 1 are dev_loss, in nats per target token, and dev_rouge_l (F1, from 0
+        to 1), measured on the first ROUGE_ROWS rows.
 
-        Other stages: dev_accuracy (0 to 1), and dev_loss, the mean of -log p(gold choice) in nats,
-        with probabilities normalised over the choices.
+        The metrics of all other stages are dev_accuracy (0 to 1), and dev_loss, the mean of
+        -log p(gold choice) in nats, with probabilities normalised over the choices. Up to three
+        fitted parameters are added. They are fitted only on rows for which `_as_predicted` is True.
+        Without such rows, no parameter is added.
 
-        The metrics of other stages also hold up to three parameters. They are fitted only on dev
-        rows for which the student's input is like its inputs in `predict` (see `_as_predicted`). If
-        there is no such row, all three parameters are missing.
-        dev_temperature: the temperature that calibrates the scores.
-        dev_mix_direct, with rationale dropout: the weight w of the answer without a rationale
-        (mixture_weight.py).
-        dev_confidence_power, if questions have several rationales: the exponent k for --weigh
-        confidence (confidence_power.py).
+        - dev_temperature: the temperature that calibrates the scores.
+        - dev_mix_direct: the weight w of the answer without a rationale (mixture_weight.py).
+          Added only with rationale dropout.
+        - dev_confidence_power: the exponent k for --weigh confidence (confidence_power.py).
+          Added only if a question has several rationales.
         """
         import torch
 
@@ -158,7 +158,8 @@ class DevSet:
         return metrics
 
     def _as_predicted(self, lesson: Lesson) -> bool:
-        """Return whether the student's input for a row is like its inputs in `predict`."""
+        """Return False for a row of stage 2 whose rationale was not written by a student, and True
+        for all other rows."""
         form = FORMS[self._stage]
         # In `predict`, a stage-2 student reads rationales that a student wrote. If it reads a
         # teacher's rationale, it is more confident and more often right.

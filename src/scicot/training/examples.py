@@ -52,9 +52,9 @@ class Lesson:
         return self.question.answer is not None
 
     def with_voted_label(self, rng: random.Random, share: float) -> Lesson:
-        """With probability `share`, return a copy of the row whose answer is a random one of its
-        `votes`. Otherwise, or if the row has no votes, return the row unchanged. Repeated in every
-        epoch, this trains on a soft label."""
+        """With probability `share`, return a copy of the row, with a random element of `votes` as
+        its answer. Otherwise, or if `votes` is empty, return the row unchanged. A new random choice
+        in every epoch has the effect of training on a soft label."""
         if not self.votes or rng.random() >= share:
             return self
         return replace(self, question=structs.replace(self.question, answer=rng.choice(self.votes)))

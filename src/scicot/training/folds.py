@@ -5,9 +5,9 @@ main student, but without the questions of the fold. In stage 1, each fold stude
 rationales for the questions of its fold: the out-of-fold rationales (cross-fitting, as for the
 second-level data of stacking, Wolpert 1992).
 
-Stage 2 is trained on out-of-fold rationales, because they resemble the rationales that it reads in
-prediction: those that stage 1 writes for new questions. The teacher's rationales are better, and so
-are those that stage 1 writes for its own training questions.
+In prediction, stage 2 reads rationales that stage 1 writes for new questions. Stage 2 is trained on
+out-of-fold rationales, because their quality is similar. The teacher's rationales are better.
+Rationales that stage 1 writes for its own training questions are better as well.
 
 The fold students of a stage-2 run write nothing. They score rationales of questions that they were
 not trained on (rewards/).
@@ -130,8 +130,8 @@ class Folds:
         return {"out_of_fold_rows": count, "out_of_fold_rouge_l": overlap / with_teacher}
 
     def _fold_rationales(self, spec: TrainingSpec, fold: int, task: Task) -> Iterator[str]:
-        """Write the rationales of one fold to RUN/folds/K/rationales.jsonl and return them in row
-        order. Rationales that are already in the file are not generated again.
+        """Write the rationales for the rows of `fold` to RUN/folds/FOLD/rationales.jsonl, and
+        return them in row order. Rationales that are already in the file are not generated again.
 
         The file holds only id, sample and rationale. All other fields are taken from the current
         training rows.
@@ -179,8 +179,8 @@ def fold_run(run: Path, fold: int) -> Path:
 
 
 def load_alike(run: Run, settings: TrainSettings) -> Student:
-    """Load the student of a run in bf16 or fp32, depending only on the settings and the device, so
-    that a resumed command writes and scores exactly as before."""
+    """Load the student of a run. Its precision (bf16 or fp32) and batch size depend only on
+    `settings` and the device, so a resumed command writes and scores exactly as before."""
     device = resolve_device(settings.device)
     # `predict` chooses the precision by a speed measurement, whose result may change between calls.
     precision = str(resolve_precision(settings.precision, device))

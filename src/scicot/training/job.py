@@ -56,10 +56,11 @@ def train_rationale(
     """Train `student` to write rationales (stage 1), from one or several files of rationale rows.
 
     `student` is the Hub id or directory of an encoder-decoder or causal model, or "scratch:SIZE".
-    `run` is the run directory to write. If it holds a run of the same settings and data, that run
-    is resumed or, if it is finished, returned unchanged. If it holds a different run, raises
-    ScicotError. With `force`, any run in it is replaced. `report_to` names trackers ("tensorboard",
-    "wandb", "trackio"), and `push_to_hub` a model repository (OWNER/NAME).
+    `run` is the run directory to write. If the directory holds a run with the same settings and
+    data, training is resumed or, if it is finished, not repeated. If the directory holds a
+    different run, raises ScicotError. With `force`, any run in the directory is replaced.
+    `report_to` names trackers ("tensorboard", "wandb", "trackio"), and `push_to_hub` a model
+    repository (OWNER/NAME).
 
     With `settings.folds`, that many fold students are trained as well (RUN/folds/0, ...).
     RUN/out_of_fold.jsonl then holds each row's question with a rationale by a fold student that was

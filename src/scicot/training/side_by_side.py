@@ -101,8 +101,9 @@ def train(todo: Sequence[TrainingSpec], parallel: int, reporter: Reporter) -> di
 
 
 class _Student:
-    """A worker process that trains one student. `slot`, from 0 to `parallel` - 1, selects its GPU.
-    Its messages are put into the queue `messages` as (this object, message)."""
+    """A worker process that trains one student. `slot`, from 0 to `parallel` - 1, selects the GPU
+    of the process. Messages from the process are put into the queue `messages` as (this _Student
+    object, message)."""
 
     def __init__(
         self,

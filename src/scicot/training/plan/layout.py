@@ -58,8 +58,9 @@ class Layout:
         smallest multiple of `accumulate` that is at least _GROUPS. Without `settings.accumulate`, a
         step has _GROUPS groups, and each group is a batch.
 
-        If a step has fewer rows than groups, its groups are reduced to the number of its rows, or
-        to `settings.accumulate` if this is set and smaller. Each group is then a batch.
+        No step has more groups than rows. If necessary, the number of groups is reduced to the
+        number of rows in a step, or to `settings.accumulate` if that number is smaller. Each group
+        is then a batch.
         """
         rows, budget = settings.batch_rows, settings.batch_tokens
         batches = settings.accumulate or 1
@@ -91,8 +92,8 @@ class Layout:
 def fewest_costs(
     groups: Any, device: str, ranks: int = 1, parts: int = 1, max_tokens: float = math.inf
 ) -> int:
-    """Return into how many batches the groups of a step should be joined: the number with the
-    lowest estimated cost. The cost is the padded tokens plus a fixed cost for each batch.
+    """Return the number of batches with the lowest estimated cost, when the groups of a step are
+    joined into batches. The cost is the padded tokens plus a fixed cost for each batch.
 
     `groups` has shape (steps, groups per step, 2 or 3) and holds, for each group, the number of
     rows and their maximum lengths (see `measured`). `parts` is the number of tasks of the student,

@@ -96,12 +96,12 @@ class Judges:
     def _training_keys(
         self, fold: int, questions: Sequence[Question], keys_of_questions: Sequence[set[str]]
     ) -> set[str]:
-        """Return the keys of the questions that the fold student `folds[fold]` must not judge.
+        """Return keys of the questions in the training and dev sets of the fold student
+        `folds[fold]`. The student must not judge a question that has one of these keys.
 
-        These are the digests (overlap.whole_key) of all questions in the student's training and dev
-        sets. If the id of `questions[i]` occurs in these sets, the group keys
-        `keys_of_questions[i]` are added. Raises ScicotError if the file that lists the sets is
-        missing.
+        The keys are the digests (overlap.whole_key) of all questions in the two sets. If the id of
+        `questions[i]` occurs in the sets, the group keys `keys_of_questions[i]` are added. Raises
+        ScicotError if the file that lists the questions of the sets is missing.
         """
         ids = set()
         training_keys: set[str] = set()

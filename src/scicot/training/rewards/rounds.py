@@ -1,6 +1,6 @@
 """Train stage 1 in rounds on its own best samples: expert iteration, as in STaR (Zelikman et al.
-2022), with stage 2 as the judge. In a round, students write several rationales for each question,
-these are scored, and the best ones are added to the training rows of the next round.
+2022), with stage 2 as the judge. In a round, students write several rationales for each question.
+Answer students score the rationales, and the best are added to the training rows of the next round.
 
     OUT/rounds/0/student            stage 1 trained on the teacher's rationales, with fold students
     OUT/rounds/0/scored.jsonl       samples of these fold students, with rewards
@@ -115,10 +115,11 @@ class RewardedFolds(Folds):
 
 
 def weighted(spec: TrainingSpec) -> TrainingSpec:
-    """Return the spec. If none of its rows is a rewarded rationale (file index 1), its file weights
-    are removed, because there is nothing to weight."""
+    """Return the spec. Its file weights are removed if no row is a rewarded rationale (file index
+    1)."""
     if any(lesson.file for lesson in spec.lessons):
         return spec
+    # All rows have file index 0, so there is nothing to weight.
     return replace(spec, settings=replace(spec.settings, weights=()))
 
 

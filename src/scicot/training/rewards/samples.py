@@ -250,8 +250,8 @@ class _StudentPair:
 def _existing(
     rows_on_disk: Iterator[tuple[str, Row]], batch: QuestionBatch, samples: int
 ) -> list[Row]:
-    """Return the rows of a batch that an interrupted run wrote, taken from `rows_on_disk`, which
-    yields (location, row). Raises ScicotError if they belong to other questions."""
+    """Read the rows of `batch` from `rows_on_disk`, which yields (location, row). Raises
+    ScicotError if a row belongs to another question or sample."""
     found: list[Row] = []
     expected = [(question.id, n) for question in batch.questions for n in range(samples)]
     for key, (where, row) in zip(expected, rows_on_disk, strict=False):

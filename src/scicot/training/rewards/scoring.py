@@ -162,11 +162,11 @@ def best(
 ) -> list[int]:
     """Return the indices of the rationales to train on, the best first and at most `keep`.
 
-    A rationale qualifies if it has a positive reward, is not rejected, and no earlier sample has
-    the same text. If `at_least`, the reward of the teacher's rationale, is given, the rationale's
-    reward must be at least as high, after both rewards are capped (see counted_reward).
+    A sample qualifies if it has a positive reward, is not rejected, and no earlier sample has the
+    same text. `at_least` is the reward of the teacher's rationale. If it is given, a sample with a
+    lower reward does not qualify. Both rewards are capped for this comparison (see counted_reward).
 
-    Rationales are ordered by their capped rewards. On a tie, those that name exactly one choice
+    Samples are ordered by their capped rewards. On a tie, those that name exactly one choice
     come last, because an answer student could copy that choice. On a further tie, earlier samples
     come first.
     """
