@@ -80,6 +80,12 @@ def test_questions_that_are_predictions_themselves_lend_no_answer(tmp_path: Path
     assert (verdict.systems[0].answered, verdict.systems[0].correct) == (1, 1)
 
 
+def test_an_index_that_a_table_made_a_float_is_read(tmp_path: Path, asked: Path) -> None:
+    rows = [{"id": "q1", "prediction": 1.0}, {"id": "q2", "prediction": 0.0}]
+    verdict, _ = judged(write_rows(tmp_path / "p.jsonl", rows), asked)
+    assert verdict.systems[0].answered == 2
+
+
 @pytest.mark.parametrize(
     ("row", "problem"),
     [

@@ -314,11 +314,12 @@ def _label_of(value: Any, question: Question) -> str | None:
     or may name several."""
     if gold.is_blank(value):
         return None
+    choices: list[dict[str, Any]] = [{"label": c.label, "text": c.text} for c in question.choices]
+    value = gold.without_fraction(value, choices)
     if isinstance(value, bool | float | list | dict):
         raise RowProblem(
             f'"prediction" is {gold.shortened(value)}, no label and no text of a choice'
         )
-    choices: list[dict[str, Any]] = [{"label": c.label, "text": c.text} for c in question.choices]
     meaning = gold.read_choice(value, choices)
     if meaning is not None and meaning.ambiguity:
         raise RowProblem(f'"prediction" is {gold.shortened(value)}, {meaning.ambiguity}')

@@ -74,6 +74,15 @@ class Meaning:
     index: bool = False
 
 
+def without_fraction(value: Any, choices: Sequence[ChoiceRow]) -> Any:
+    """Convert a float without a fraction, such as 1.0, to an integer, or to a string if it is the
+    text of a choice. Other values are returned unchanged. Pandas and Parquet turn an integer column
+    with missing values into floats."""
+    if not (isinstance(value, float) and value.is_integer()):
+        return value
+    return str(value) if any(choice["text"] == str(value) for choice in choices) else int(value)
+
+
 def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
     """Return the choice that `value`, a gold answer or a prediction, names. Return all candidates
     if `value` is ambiguous, and None if it names no choice."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from scicot.formats.gold import ChoiceRow, Meaning, read_choice
+from scicot.formats.gold import ChoiceRow, Meaning, read_choice, without_fraction
 from scicot.formats.reading import Base, Reading, Tally
 
 _MOST_DIGITS = 4  # a longer number is no index, since there are at most 26 choices
@@ -36,11 +36,7 @@ def meaning_of(
     (`reading.strict`), a string of digits may count from 0 or from 1, and so may an integer with
     `loose` (for values from a table). Other integers count from 0.
     """
-    if isinstance(value, float) and value.is_integer():
-        # pandas and Parquet turn an integer column with missing values into floats.
-        value = (
-            str(value) if any(choice["text"] == str(value) for choice in choices) else int(value)
-        )
+    value = without_fraction(value, choices)
     number = _number(value)
     if number is None:
         meaning = read_choice(value, choices)

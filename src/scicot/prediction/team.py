@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from scicot import processes
-from scicot.errors import ScicotError, StoppedEarly
+from scicot.errors import ScicotError, StoppedEarly, UsageError
 from scicot.prediction.students import QuestionPair, Students
 
 Result = TypeVar("Result")
@@ -46,11 +46,8 @@ class _Failure:
         message."""
         if not self.code:
             raise RuntimeError(f"in a process of this command:\n{self.message}")
-        raise (
-            StoppedEarly(self.message)
-            if self.code == StoppedEarly.exit_code
-            else ScicotError(self.message)
-        )
+        kinds = {kind.exit_code: kind for kind in (UsageError, StoppedEarly)}
+        raise kinds.get(self.code, ScicotError)(self.message)
 
 
 class _CountCuts:
