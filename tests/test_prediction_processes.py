@@ -145,18 +145,18 @@ def test_who_asks_one_by_one_gets_answers_one_by_one(trained: Trained) -> None:
         "--processes",
         2,
     )
-    made = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, *map(str, (*BY_FLAG, *arguments))],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-    )  # fmt: skip
-    assert made.stdin is not None
-    assert made.stdout is not None
-    for row in rows:
-        made.stdin.write(row + "\n")
-        made.stdin.flush()
-        assert json.loads(made.stdout.readline())["id"] == json.loads(row)["id"]
-    made.stdin.close()
-    assert made.wait(timeout=60) == 0
+    ) as made:  # fmt: skip
+        assert made.stdin is not None
+        assert made.stdout is not None
+        for row in rows:
+            made.stdin.write(row + "\n")
+            made.stdin.flush()
+            assert json.loads(made.stdout.readline())["id"] == json.loads(row)["id"]
+        made.stdin.close()
+        assert made.wait(timeout=60) == 0
 
 
 def test_fewer_gpus_than_processes(monkeypatch: pytest.MonkeyPatch) -> None:

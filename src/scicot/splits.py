@@ -96,8 +96,8 @@ def dev_split(
     about `fraction` of all rows. Raises ScicotError if there is only one group.
 
     A group is selected by a hash of its content, independently of the other groups, so that another
-    file of the same questions is split in the same way. A group with more than `fraction` of all
-    question ids is not selected. If no group is selected, the smallest group is the dev split. If
+    file of the same questions is split in the same way. A group with more than the share `fraction`
+    of all question ids is not selected. If no group is selected, the smallest group is the dev split. If
     all groups are selected, the largest one is left out.
     """
     if len(groups) < 2:

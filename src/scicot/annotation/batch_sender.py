@@ -40,8 +40,8 @@ class Sender:
     async def sent(self, plan: Plan) -> Plan | None:
         """Send a plan's batch unless it was sent before, and return the plan with the batch's id.
 
-        With --cancel-batches, a batch that was sent before is cancelled on the server, and its plan
-        is returned. The plan of a batch that was never sent is deleted, and None is returned.
+        With --cancel-batches, nothing is sent. If the batch was sent before, cancel it on the server
+        and return its plan. Otherwise delete the plan and return None.
         """
         if plan.id is None and plan.began is not None:
             found = await self._found(plan)

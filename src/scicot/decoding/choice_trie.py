@@ -21,7 +21,8 @@ class ChoiceTrie:
 
     `rows` and `columns` have one element for each node whose logits are needed: the node's row, and
     its position in that row. `parents` and `tokens` have one element for each token of the targets,
-    in the order of the targets.
+    in the order of the targets: the node before the token, as an index into `rows` and `columns`,
+    and the token's id.
     """
 
     ids: Tensor  # rows x nodes: last token of each prefix
@@ -29,8 +30,8 @@ class ChoiceTrie:
     visible: Tensor  # rows x nodes x nodes: attention mask; a node sees itself and its ancestors
     rows: Tensor
     columns: Tensor
-    parents: Tensor  # the node that predicts the token, as an index into `rows` and `columns`
-    tokens: Tensor  # the id of the token
+    parents: Tensor
+    tokens: Tensor
 
     @classmethod
     def of(

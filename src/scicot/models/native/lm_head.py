@@ -126,12 +126,12 @@ class LMHead:
         return tokens_found.gather(1, exact.argmax(-1, keepdim=True))[:, 0]
 
     def _blocks(self, states: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """Yield the logits of hidden states for each part of the vocabulary, in blocks of `_block`
-        tokens.
+        """Yield the logits of hidden states, for one part of the vocabulary after the other.
 
         Yields (start, logits, offsets): the id of the part's first token, logits of shape rows x
-        blocks x `_block`, and the offset of each block's first token within the part. If the size
-        of a part is not a multiple of `_block`, its last block overlaps the one before it.
+        blocks x `_block`, where a block is `_block` tokens of the part, and the offset of each
+        block's first token within the part. If the size of a part is not a multiple of `_block`,
+        its last block overlaps the one before it.
         """
         for (start, _), part in zip(self._spans, self._parts(), strict=True):
             logits = part(states)

@@ -92,8 +92,8 @@ class Layout:
 def fewest_costs(
     groups: Any, device: str, ranks: int = 1, parts: int = 1, max_tokens: float = math.inf
 ) -> int:
-    """Return the number of batches with the lowest estimated cost, when the groups of a step are
-    joined into batches. The cost is the padded tokens plus a fixed cost for each batch.
+    """Return into how many batches to join the groups of each step, so that the estimated cost of
+    all steps is lowest. The cost is the padded tokens plus a fixed cost for each batch.
 
     `groups` has shape (steps, groups per step, 2 or 3) and holds, for each group, the number of
     rows and their maximum lengths (see `measured`). `parts` is the number of tasks of the student,
