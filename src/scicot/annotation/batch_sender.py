@@ -40,8 +40,8 @@ class Sender:
     async def sent(self, plan: Plan) -> Plan | None:
         """Send a plan's batch unless it was sent before, and return the plan with the batch's id.
 
-        With --cancel-batches, nothing is sent. If the batch was sent before, cancel it on the server
-        and return its plan. Otherwise delete the plan and return None.
+        With --cancel-batches, nothing is sent. If the batch was sent before, cancel it on the
+        server and return its plan. Otherwise delete the plan and return None.
         """
         if plan.id is None and plan.began is not None:
             found = await self._found(plan)

@@ -1,4 +1,4 @@
-"""Checks that the settings dataclasses run on their fields when they are created."""
+"""Check the values of settings. Each settings dataclass calls these when it is created."""
 
 from __future__ import annotations
 

@@ -237,10 +237,11 @@ class _RowConverter:
 
     def _with_unique_id(self, question: Question, row: Row) -> Question:
         """Return `question` with an id that is unique in a log of lm-evaluation-harness. The second
-        document with the same id and text gets the id "ID#2", the third "ID#3", and so on.
+        document with the same id and text gets the id "ID#2", the third "ID#3", and so on. If there
+        is a question file, raises NotAsked for the second and later ones instead.
 
-        Raises NotAsked for these documents if there is a question file. Raises RowProblem if the
-        row's document ("doc_id") has occurred before with the same answer filter.
+        Raises RowProblem if a row with the same "doc_id" and the same answer filter has been read
+        before.
         """
         doc_ids = self._doc_ids[question.id, question.question, str(row.get("filter"))]
         if row.get("doc_id") in doc_ids:

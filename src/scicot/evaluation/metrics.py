@@ -174,9 +174,9 @@ def resampled(
     clusters: Ints | None,
     settings: EvaluateSettings,
 ) -> Resampled:
-    """Compute the interval and the p-value of a weighted sum of the systems' accuracies by
-    bootstrap over clusters and seeds. The parameters are those of `statistics.bootstrap`; with
-    `clusters` None, each question is a cluster.
+    """Compute the interval and the p-value of a weighted sum of the systems' accuracies, by
+    `statistics.bootstrap` over clusters and seeds. With `clusters` None, each question is a
+    cluster.
 
     If all resamples are equal, the bootstrap interval has zero width. It is then widened on both
     sides by the upper bound of Wilson's interval for 0 successes in n trials, where n is the number

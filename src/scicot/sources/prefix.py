@@ -33,8 +33,8 @@ class Prefix:
     rows: int  # number of records in them
 
     def begins(self, source: str) -> bool:
-        """Return True if the file `source` is JSON lines and begins with this prefix: `digest` is
-        the digest of its first `bytes` bytes."""
+        """Return True if the file `source` is JSON lines and begins with this prefix, that is, if
+        the digest of the file's first `bytes` bytes is `digest`."""
         path = Path(source)
         if not path.is_file() or path.stat().st_size < self.bytes:
             return False

@@ -171,13 +171,13 @@ def digest(lessons: Iterable[Lesson], stage: Stage, *, weighted: bool = False) -
 
 @dataclass(frozen=True)
 class Encoded:
-    """Tokenised examples. `rows` holds the "input_ids" and "labels" of each example. `cuts` counts
-    the truncated inputs, and the inputs and targets with characters that the tokenizer lacks.
-    `cut_targets` is the number of truncated targets."""
+    """Tokenised examples."""
 
-    rows: list[dict[str, Any]]
-    cuts: Counter[str]  # counts by kind, see encode_inputs
-    cut_targets: int
+    rows: list[dict[str, Any]]  # "input_ids" and "labels" of each example
+    # The number of truncated inputs, and of texts with characters that the tokenizer lacks, by kind
+    # (see encode_inputs).
+    cuts: Counter[str]
+    cut_targets: int  # number of truncated targets
 
 
 def encode(

@@ -82,8 +82,8 @@ def _begin(
     force: bool,
 ) -> Done:
     """Return the manifests of the finished runs by directory. With `force`, return {}, since all
-    runs are trained again. Raises ScicotError if a directory holds anything but a run that may be
-    resumed or, with `force`, replaced."""
+    runs are trained again. Raises ScicotError if a directory holds something else than a run of the
+    same command. With `force`, any run will do, because it is replaced."""
     if not force:
         return _found(main, main_specs, specs)
     check_ours(main.run)

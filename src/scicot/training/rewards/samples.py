@@ -49,12 +49,11 @@ EARLIER = {"reward_above": "none"}
 
 @dataclass(frozen=True)
 class QuestionBatch:
-    """A batch of questions with the same two students: the fold student of stage 1 for `fold`,
-    which writes the rationales, and fold student number `judge` of the answer run, which scores
-    them."""
+    """A batch of questions that share their two students: one writes the rationales, the other
+    scores them."""
 
-    fold: int
-    judge: int
+    fold: int  # number of the fold student of stage 1, which writes
+    judge: int  # number of the fold student of the answer run, which scores
     questions: Sequence[Question]
 
 
