@@ -49,9 +49,23 @@ def _loaded(text: str, subject: str) -> Any:
             aliases += isinstance(token, yaml.AliasToken)
             if level > _DEEPEST or aliases > _MOST_ALIASES:
                 raise UsageError(f"{subject}: nested too deeply, or of too many aliases (*NAME)")
+        _check_keys(yaml.compose(text), subject)
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise UsageError(f"{subject}: not YAML ({one_line(str(error), 200)})") from None
+
+
+def _check_keys(root: Any, subject: str) -> None:
+    """Raise UsageError if the mapping `root` (a node of PyYAML, or None) has a key twice, because
+    YAML would take the last value without a word."""
+    keys = [key for key, _ in root.value] if type(root).__name__ == "MappingNode" else []
+    seen = set()
+    for key in keys:
+        name = str(key.value).replace("_", "-")
+        if name in seen:
+            line = key.start_mark.line + 1
+            raise UsageError(f"{subject}:{line}: gives {name[:60]} a second time; leave one out")
+        seen.add(name)
 
 
 def _options(values: Any, subject: str) -> dict[str, Value | None]:

@@ -272,6 +272,8 @@ def train_settings(values: dict[str, Any]) -> TrainSettings:
     names = TrainSettings.__dataclass_fields__
     chosen = {name: value for name, value in values.items() if name in names}
     chosen["weights"] = _numbers(values.get("weights", ""))
+    if chosen["epochs"] is not None and chosen["max_steps"] is not None:
+        raise UsageError("--epochs and --max-steps: both say how long; leave one out")
     return TrainSettings(**chosen)
 
 

@@ -320,3 +320,11 @@ def test_several_students_write_and_their_answers_are_averaged(
             trained.rows, tmp_path / "x", rationale_model=trained.rationale,
             settings=replace(CPU, with_folds=True), **options,
         )  # fmt: skip
+
+
+def test_samples_vote_on_the_command_line(scicot: Any, trained: Trained, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    models = ("--answer-model", trained.answer, "--rationale-model", trained.rationale)
+    done = scicot("predict", trained.rows, "-o", out, *models, "--samples", 2, "--vote")
+    assert done.code == 0, done.stderr
+    assert read_rows(out)[0]["models"]["vote"] is True

@@ -9,7 +9,7 @@ import virtual_time
 from conftest import Recorder, world_rows
 
 from scicot import GenerateSettings
-from scicot.annotation import scheduler
+from scicot.annotation import retries
 from scicot.annotation.in_flight import InFlight
 from scicot.annotation.requests import RequestBuilder, RowRequest
 from scicot.annotation.scheduler import Scheduler
@@ -49,7 +49,7 @@ class Answering:
 def test_a_stop_waits_for_replies_that_are_being_judged(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduler, "_GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(retries, "GRACE_SECONDS", 0.05)
     begun, written = [], []
 
     async def take(row_request: RowRequest, outcome: Reply | TeacherError, sent: float) -> None:

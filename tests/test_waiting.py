@@ -8,7 +8,7 @@ import time
 import pytest
 import virtual_time
 
-from scicot.annotation.retries import Patience
+from scicot.annotation.retries import GRACE_SECONDS, Patience, finished_or_stopped
 from scicot.errors import StoppedEarly
 from scicot.teachers import TeacherBusy
 from scicot.teachers.time_limit import done_within
@@ -88,3 +88,34 @@ def test_refused_calls_count_towards_max_wait(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(StoppedEarly, match="busy; would have to wait"):
         virtual_time.run(Patience(60, lambda: None).call(refused), monkeypatch)
     assert len(calls) == 2, "one of 30 s, and the waits alone would allow many"
+
+
+@pytest.mark.parametrize("takes", [3.0, 600.0])
+def test_a_stop_waits_only_a_while_for_a_reply(
+    takes: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+
+    async def work() -> tuple[str, float]:
+        began = asyncio.get_running_loop().time()
+
+        async def reply() -> str:
+            await asyncio.sleep(takes)
+            return "reply"
+
+        def poll() -> None:
+            if asyncio.get_running_loop().time() > began + 1:
+                raise KeyboardInterrupt
+
+        try:
+            outcome = await finished_or_stopped(reply(), poll, lambda: told.append(1))
+        except KeyboardInterrupt:
+            outcome = "stopped"
+        return outcome, asyncio.get_running_loop().time() - began
+
+    outcome, seconds = virtual_time.run(work(), monkeypatch)
+    assert len(told) == 1
+    if takes < GRACE_SECONDS:
+        assert outcome == "reply"
+    else:
+        assert (outcome, round(seconds)) == ("stopped", round(1 + GRACE_SECONDS))

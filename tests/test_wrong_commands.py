@@ -22,6 +22,7 @@ CONFIGS = {
     "device.yaml": "device: cud\n",
     "maybe.yaml": "quiet: maybe\n",
     "broken.yaml": "epochs: [\n",
+    "twice.yaml": "max-steps: 3\nseed: 1\nmax_steps: 4\n",
 }
 
 USAGE = [
@@ -89,10 +90,23 @@ USAGE = [
     ("check q.csv --encoding klingon", "--encoding klingon: no such encoding"),
     ("evaluate q.csv --level 2", "--level is 2.0; it must be between 0 and 1"),
     (f"{TRAIN} --config broken.yaml", "--config broken.yaml: not YAML"),
+    (f"{TRAIN} --config twice.yaml", "twice.yaml:3: gives max-steps a second time; leave one out"),
+    (f"{TRAIN} --epochs 2 --max-steps 3", "--epochs and --max-steps: both say how long"),
+    (
+        "generate-rationales q.csv -o r.csv --teacher recorded:q.csv --keep all",
+        "-o r.csv: rows are written as JSON lines; name a .jsonl file",
+    ),
+    ("merge q.csv q.csv -o out.jsonl.gz", "-o out.jsonl.gz: rows are written as JSON lines"),
+    (f"{TRAIN} --weights nan", "--weights is nan; it must be"),
     (f"{TRAIN} --config none.yaml", "--config none.yaml: No such file or directory"),
 ]
 DATA = [
     ("check nowhere.csv", "nowhere.csv: no such file"),
+    (
+        "predict q.csv --answer-model q.csv",
+        "--answer-model q.csv: is a file; give the",
+    ),
+    ("predict q.csv --answer-model=", "--answer-model : the name is empty; give the directory of"),
     ("predict q.csv --answer-model nowhere", "--answer-model nowhere: no such directory"),
     ("train-rationale q.csv -o run --student scratch:tiny", 'q.csv:2: has no "rationale"'),
 ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from scicot.annotation.batch_plans import Plan
 from scicot.annotation.generation import Generation
-from scicot.annotation.retries import Patience, sleep
+from scicot.annotation.retries import GRACE_SECONDS, Patience, finished_or_stopped, sleep
 from scicot.errors import ScicotError
 from scicot.reporting import number_of
 from scicot.teachers import BatchNotFound, TeacherBusy, TeacherError
@@ -69,13 +69,18 @@ class Sender:
         while True:
             plan = plan.beginning()
             try:
-                batch = await self._api.send(requests, plan.name)
+                batch = await finished_or_stopped(
+                    self._api.send(requests, plan.name), self._job.poll, self._note_stop
+                )
             except (TeacherError, ScicotError) as error:
                 plan.drop()  # the server certainly rejected it, so no batch exists
                 if isinstance(error, ScicotError):
                     raise
                 raise ScicotError(f"the server takes no batch: {error}") from None
             except TeacherBusy as busy:
+                self._job.work.reporter.warn(
+                    f"{busy}; looking for the batch on the server for up to {LISTED:.0f} s"
+                )
                 await patience.wait(busy)
                 # the batch may have been created although the reply was lost
                 found = await self._found(plan)
@@ -87,6 +92,12 @@ class Sender:
                     " answered within a day"
                 )
                 return plan.sent(batch.id)
+
+    def _note_stop(self) -> None:
+        self._job.work.reporter.note(
+            f"stopping: waiting for the reply about a batch, {GRACE_SECONDS:.0f} s at most; if it"
+            " does not come, the same command looks for the batch"
+        )
 
     async def _found(self, plan: Plan) -> str | None:
         """Search the server for the batch of a plan whose sending was interrupted. Return the

@@ -14,7 +14,7 @@ from scicot.annotation.requests import EARLIER, MISSING
 from scicot.annotation.retries import complete
 from scicot.annotation.setup import COMMAND, Inputs, prepare
 from scicot.config import GenerateSettings, ReadingSettings
-from scicot.outputs import check_beside, open_output
+from scicot.outputs import check_beside, check_suffix, open_output
 from scicot.reporting import LogReporter, Reporter
 from scicot.teachers import Teacher
 
@@ -45,6 +45,7 @@ def generate_rationales(
     reveals the answer. Rows are written in the order in which replies arrive. Raises ScicotError
     for problems that the user can fix, and StoppedEarly if the same call can resume later.
     """
+    check_suffix(Path(output))
     check_beside(Path(output))
     inputs = Inputs(
         questions,

@@ -9,12 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from scicot.errors import StoppedEarly
+from scicot.errors import ScicotError, StoppedEarly
 from scicot.teachers import TeacherBusy
 from scicot.teachers.rate_limits import LONGEST
 
 _HOUR = 3600.0
 _SLICE = 0.1  # seconds between two checks whether the run has to stop
+GRACE_SECONDS = 10.0  # to wait for replies in flight, which are paid for, when the run is stopped
 
 T = TypeVar("T")
 
@@ -82,6 +83,28 @@ class Patience:
             return task.result()
         finally:
             task.cancel()
+
+
+async def finished_or_stopped(
+    call: Awaitable[T], poll: Callable[[], None], on_stop: Callable[[], None]
+) -> T:
+    """Await `call` and return its result. If `poll` raises an exception meanwhile, call `on_stop`,
+    and wait up to GRACE_SECONDS for the result. If it comes, return it; the next call of `poll`
+    stops the run. Otherwise cancel `call`, and raise the exception."""
+    task = asyncio.ensure_future(call)
+    try:
+        while not task.done():
+            await asyncio.wait([task], timeout=_SLICE)
+            try:
+                poll()
+            except (KeyboardInterrupt, ScicotError):
+                on_stop()
+                await asyncio.wait([task], timeout=GRACE_SECONDS)
+                if not task.done():
+                    raise
+        return task.result()
+    finally:
+        task.cancel()
 
 
 async def sleep(seconds: float, poll: Callable[[], None]) -> None:

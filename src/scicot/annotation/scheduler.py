@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Protocol
 
+from scicot.annotation import retries
 from scicot.annotation.in_flight import InFlight
 from scicot.annotation.pace import Pace
 from scicot.annotation.requests import RowRequest
@@ -25,7 +26,6 @@ from scicot.errors import ScicotError
 from scicot.reporting import Reporter, number_of
 from scicot.teachers import Reply, Teacher, TeacherBusy, TeacherError
 
-_GRACE_SECONDS = 10.0  # to wait for replies in flight, which are paid for, when the run is stopped
 _POLL_SECONDS = 0.2  # between two checks whether the run has to stop
 _IDLE_SECONDS = 0.005  # pause when no request is ready
 _END = object()  # marks the end of the requests
@@ -83,7 +83,7 @@ class Scheduler:
             asyncio.create_task(self._work(row_requests, take, pull)) for _ in range(self._count)
         ]
         # Wait for the replies in flight: 10 s after a signal, --timeout after an error of our own.
-        patience = _GRACE_SECONDS
+        patience = retries.GRACE_SECONDS
         try:
             await self._watch(workers)
         except (ScicotError, OSError):
@@ -125,7 +125,7 @@ class Scheduler:
             # While the loop is blocked, replies that have arrived cannot be read, so this time does
             # not count.
             remaining -= passed if passed < 3 * slice_ else slice_ / 2
-            if patience > _GRACE_SECONDS:
+            if patience > retries.GRACE_SECONDS:
                 self._poll()
 
     async def _work(

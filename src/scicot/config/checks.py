@@ -37,5 +37,5 @@ def require(holds: bool, option: str, value: object, requirement: str) -> None:
 def short(value: object) -> str:
     """Return a value as text for a message. If the text is longer than _SHOWN characters, return
     its first _SHOWN characters and "..."."""
-    text = str(value)
+    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

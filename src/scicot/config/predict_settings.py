@@ -89,8 +89,8 @@ class PredictSettings:
             require(valid, "temperature", self.temperature, "between 0.001 and 100")
         require(0 < self.top_p <= 1, "top-p", self.top_p, "more than 0, and 1 at most")
         require(self.beams >= 1, "beams", self.beams, "at least 1")
+        self._check_mix()  # first: it converts the text of the command line to a number
         self._check_together()
-        self._check_mix()
         abstain_below = self.abstain_below
         one_of("scoring", self.scoring, Scoring)
         one_of("weigh", self.weigh, Weigh)

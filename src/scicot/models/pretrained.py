@@ -210,6 +210,10 @@ def _reason(error: Exception, name: str, *, local_only: bool) -> str:
             "brings its own Python code, and models that do are not run; take one that"
             " transformers has the code of"
         )
+    if Path(name).is_file():
+        return "is a file; give the directory of a model"
+    if "deserializing header" in message:
+        return f"cannot be loaded: its file of weights is damaged or cut off ({message[:200]})"
     if local_only and not Path(name).is_dir():
         return "cannot be loaded (there is no such directory, and the Hub cannot be reached)"
     if "safetensors" in message and ("no file named" in message or "have a file named" in message):

@@ -12,7 +12,15 @@ differences, and changes nothing.
 
 from __future__ import annotations
 
-from scicot.outputs.files import STDOUT, beside, check_beside, check_not_read, locked, make_parent
+from scicot.outputs.files import (
+    STDOUT,
+    beside,
+    check_beside,
+    check_not_read,
+    check_suffix,
+    locked,
+    make_parent,
+)
 from scicot.outputs.output import Output, check_continues, open_output, write_finished
 from scicot.outputs.state import differences, own_state, read_state, state_path
 
@@ -23,6 +31,7 @@ __all__ = [
     "check_beside",
     "check_continues",
     "check_not_read",
+    "check_suffix",
     "differences",
     "locked",
     "make_parent",

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scicot import standard_input
-from scicot.errors import ScicotError
+from scicot.errors import ScicotError, UsageError
 from scicot.stop_request import stop
 
 STDOUT = "-"
@@ -20,6 +20,19 @@ _FILES = (
     *("done.sqlite", "done.sqlite-wal", "done.sqlite-shm", "done.sqlite-journal"),
 )
 _FOLDERS = ("batches",)
+# Suffixes of files that hold something else than lines of JSON.
+_OTHER_FORMATS = (
+    ".csv",
+    ".tsv",
+    ".parquet",
+    ".xlsx",
+    ".arrow",
+    ".gz",
+    ".zst",
+    ".bz2",
+    ".xz",
+    ".zip",
+)
 
 
 def check_not_read(owned: Sequence[Path], inputs: Iterable[str]) -> None:
@@ -50,6 +63,12 @@ def beside(path: Path, suffix: str) -> Path:
     """Return the path of a companion file of an output: rationales.lock for the output
     rationales.jsonl and the suffix "lock"."""
     return path.with_name(f"{path.name.removesuffix('.jsonl')}.{suffix}")
+
+
+def check_suffix(path: Path) -> None:
+    """Raise UsageError if the name of an output promises another format than JSON lines."""
+    if path.suffix.lower() in _OTHER_FORMATS:
+        raise UsageError(f"-o {path}: rows are written as JSON lines; name a .jsonl file")
 
 
 def check_beside(path: Path) -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from scicot import jsonl
-from scicot.errors import ScicotError
+from scicot.errors import InvalidRow, ScicotError
 from scicot.outputs.files import (
     STDOUT,
     beside,
     check_beside,
     check_not_read,
+    check_suffix,
     counted_as_open,
     holds_something,
     locked,
@@ -57,7 +58,11 @@ class Output:
         nothing for a stream."""
         if self.path is not None:
             with self.path.open("rb") as lines:
-                yield from jsonl.decode_lines(lines, self.name)
+                try:
+                    yield from jsonl.decode_lines(lines, self.name)
+                except InvalidRow as row:
+                    advice = "name another output, or start this one over with --force"
+                    raise InvalidRow(row.where, f"{row.problem}; {advice}") from None
 
     def finish(self, counts: Mapping[str, int]) -> None:
         """Record in the state file that the output is finished, with these counts. Call this after
@@ -104,6 +109,7 @@ def open_output(
         with counted_as_open():
             yield Output("<stdout>", _stdout(), None, state)
         return
+    check_suffix(path)
     if path.is_dir():
         raise ScicotError(f"{path}: is a directory; give the name of a file")
     # a pipe or device, which has no rows to continue after

@@ -13,7 +13,7 @@ from typing import Any
 from scicot import processes, sources
 from scicot.config import PredictSettings, ReadingSettings
 from scicot.errors import InvalidRow, ScicotError, UsageError
-from scicot.outputs import STDOUT, Output, open_output, own_state
+from scicot.outputs import STDOUT, Output, check_suffix, open_output, own_state
 from scicot.overlap import SeenQuestions
 from scicot.prediction import compatibility
 from scicot.prediction.plan import Plan
@@ -62,6 +62,7 @@ def predict(
     errors that the user can fix, such as a run that was trained for another stage.
     """
     settings = settings or PredictSettings()
+    check_suffix(Path(output))  # before students are loaded
     reporter = reporter or LogReporter()
     answers, writers = sources.listed(answer_model), sources.listed(rationale_model)
     with Team(settings.device) as team:
@@ -226,8 +227,12 @@ class _Job:
             answered = self._students.carried(Question.from_row(row))
         except RowProblem as problem:
             raise InvalidRow(location, f"{problem}; start this file over with --force") from None
-        if _content(question) != _content(answered):
+        if question.id != answered.id:
             raise _mismatch(location, repr(answered.id), f"{self._name} has {question.id!r}")
+        if _content(question) != _content(answered):
+            raise _mismatch(
+                location, f"an earlier text of {question.id!r}", f"{self._name} has another one"
+            )
         if self._students.carried(question) != answered:
             raise ScicotError(
                 f"{location}: {answered.id!r} is asked alike in {self._name}, but its gold answer"

@@ -16,6 +16,7 @@ from scicot.errors import InvalidRow, ScicotError
 from scicot.outputs import (
     STDOUT,
     check_not_read,
+    check_suffix,
     differences,
     locked,
     make_parent,
@@ -53,6 +54,7 @@ def merge(
     reporter = reporter or LogReporter()
     if os.fspath(output) == STDOUT:
         raise ScicotError("-o -: a merged file appears whole or not at all; name one")
+    check_suffix(Path(output))
     target, files = Path(output).resolve(), [Path(part) for part in parts]
     for file in files:
         if not file.is_file():

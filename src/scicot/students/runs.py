@@ -182,6 +182,8 @@ def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
     path = Path(directory) / MANIFEST
     try:
         row = jsonl.decode(path.read_bytes())
+        if not isinstance(row, dict):
+            raise ScicotError(f"{path}: not readable as a run's manifest (no JSON object)")
         if row["format"] > FORMAT:
             raise ScicotError(f"{path}: made by scicot {row['scicot']}, newer than {__version__}")
         # Unknown fields are ignored: a later version of scicot may have added them to the same
@@ -240,6 +242,11 @@ def weights_of(run: Run) -> int:
     return count if type(count) is int else weights_in(run.directory)
 
 
+def _method_of(stage: Stage) -> str:
+    """Return the value of --method that trains a student of this stage, or the stage's name."""
+    return "two-stage" if stage is Stage.ANSWER else str(stage)
+
+
 def check_run(
     directory: str | os.PathLike[str], option: str, *stages: Stage, weights: bool = True
 ) -> Run:
@@ -251,6 +258,9 @@ def check_run(
     `option` is the command line option that named the run, for the message.
     """
     subject, folder = f"{option} {os.fspath(directory)}", Path(directory)
+    if not os.fspath(directory) or folder.is_file():
+        problem = "is a file" if folder.is_file() else "the name is empty"
+        raise ScicotError(f"{subject}: {problem}; give the directory of a run that scicot trained")
     hub = None if folder.is_dir() else HubRun.parse(os.fspath(directory))
     if hub is not None:
         folder = hub.file(MANIFEST, subject).parent
@@ -264,8 +274,11 @@ def check_run(
         raise ScicotError(f"{subject}: holds no {MANIFEST}; give a run that scicot trained")
     if manifest.stage not in stages:
         made_by, expected = FORMS[manifest.stage].command, FORMS[stages[0]].command
+        wanted = f"made by {expected}"
+        if made_by == expected:
+            wanted = f"of --method {' or '.join(map(_method_of, stages))}"
         raise ScicotError(
-            f"{subject}: is a run of {made_by} ({manifest.stage}); give one made by {expected}"
+            f"{subject}: is a run of {made_by} ({_method_of(manifest.stage)}); give one {wanted}"
         )
     if manifest.seeds:
         example = hub.named(manifest.seeds[0]) if hub else folder / manifest.seeds[0]

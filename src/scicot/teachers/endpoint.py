@@ -71,7 +71,8 @@ def unanswered(error: Exception) -> Exception:
     if isinstance(error, ValueError | TypeError | KeyError | AttributeError | RecursionError):
         return TeacherBusy(one_line(f"the server's answer cannot be read ({error})", 300))
     cause = str(error.__cause__ or "")
-    if "header" in cause.lower():
+    # Only a request can have a bad header that the user can mend; a response may hold anything.
+    if isinstance(error.__cause__, httpx2.LocalProtocolError) and "header" in cause.lower():
         return ScicotError(f"no request can be sent: {one_line(cause, 300)}; fix the key")
     return TeacherBusy(one_line(f"{error} {cause and f'({cause})'}", 300))
 
