@@ -247,6 +247,50 @@ def test_a_number_that_is_a_choice_is_its_text_unless_the_file_has_indices(write
         read(write(numbers + "Which barks?,ant,bee,cow,dog,4\nWhich flies?,ant,bee,cow,dog,bee\n"))
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [(["11", "10", "01", "00"], answer) for answer in ("01", "10", "11", "00")],
+        [(["1", "01", "2"], "01"), (["1", "01", "2"], "2")],
+        [(["0001", "0002", "0003", "0004"], "0003"), (["ant", "bee", "cow", "dog"], "0")],
+        [(["006", "007", "008", "1"], "007")],
+    ],
+)
+def test_a_number_with_a_leading_zero_is_a_text_and_no_index(
+    tmp_path: Path, rows: Any, suffix: str
+) -> None:
+    file = tmp_path / f"q{suffix}"
+    records = [{"question": "Q?", "choices": choices, "answer": a} for choices, a in rows]
+    if suffix == ".csv":
+        cells = [["Q?", "|".join(choices), answer] for choices, answer in rows]
+        file.write_text(
+            "".join(",".join(r) + "\n" for r in [["question", "choices", "answer"], *cells])
+        )
+    else:
+        file.write_text(lines(*records))
+    expected = [choices[0] if answer == "0" else answer for choices, answer in rows]
+    assert golds(file) == expected
+
+
+@pytest.mark.parametrize("labels", [["00", "01", "02"], ["02", "01", "03"]])
+def test_a_label_with_a_leading_zero_is_that_label(write: Any, labels: list[str]) -> None:
+    choices = {"label": labels, "text": ["ant", "bee", "cow"]}
+    row = {"question": "Q?", "choices": choices, "answerKey": "01"}
+    assert golds(write(lines(row))) == ["bee"]
+    assert golds(write(lines(row)), answer_index=1) == ["bee"]
+
+
+def test_an_answer_that_names_a_column_is_that_column(write: Any) -> None:
+    """It is no index, whatever --answer-index or the published layout says about numbers."""
+    table = "question,opt01,opt02,opt03,answer\nQ?,ant,bee,cow,02\nR?,ant,bee,cow,opt01\n"
+    for base in (None, 0, 1):
+        assert golds(write(table), answer_index=base) == ["bee", "ant"]
+    assert golds(write("goal,sol1,sol2,label\nQ?,ant,bee,sol1\nR?,ant,bee,1\n")) == ["ant", "bee"]
+    with pytest.raises(InvalidRow, match="'opt02', neither a label"):
+        golds(write("question,opt01,opt02,opt03,answer\nQ?,ant,,cow,opt02\n"))
+
+
 # JSON documents
 
 

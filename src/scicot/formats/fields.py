@@ -51,7 +51,8 @@ class Gold:
     0 or 1, from which its indices count, if the data set defines this number. `loose` is True if
     the values come from a table, where integers may count from 0 or from 1. `columns` is for
     answers that name a column: it maps column names, in the form that `plain_name` returns, to
-    choice labels. `single` is True if the value may be wrapped in a list of one.
+    choice labels. For a column "opt01" it also maps "01". `single` is True if the value may be
+    wrapped in a list of one.
     """
 
     names: tuple[str, ...] = ANSWERS
@@ -61,13 +62,21 @@ class Gold:
     columns: Mapping[str, str] = field(default_factory=dict)
     single: bool = False
 
-    def value(self, row: Mapping[str, Any], name: str, choices: Sequence[ChoiceRow]) -> Any:
+    def value(self, row: Mapping[str, Any], name: str) -> Any:
         value = row[name]
         if self.single and isinstance(value, list) and len(value) == 1:
-            value = value[0]
-        if self.columns and isinstance(value, str) and read_choice(value, choices) is None:
-            value = self.columns.get(plain_name(value), value)
+            return value[0]
         return value
+
+    def column(self, value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
+        """Return the choice whose column `value` names, such as "Option B". Return None if `value`
+        names no column, or is itself a label or the text of a choice."""
+        if not (self.columns and isinstance(value, str)) or read_choice(value, choices) is not None:
+            return None
+        label = self.columns.get(plain_name(value))
+        if not any(choice["label"] == label for choice in choices):
+            return None
+        return Meaning((str(label),), kind="labels")
 
 
 GOLD = Gold()
@@ -176,11 +185,11 @@ def read_gold(
     if fields and secondary:
         secondary = [name for name in secondary if plain_name(name) not in _MARKS]
     for name in (*fields, *secondary):
-        value = gold.value(row, name, choices)
+        value = gold.value(row, name)
         if is_hidden(value):
             continue
         base = gold.bases.get(plain_name(name))
-        meaning = meaning_of(
+        meaning = gold.column(value, choices) or meaning_of(
             value, choices, name=name, reading=reading, base=base, loose=gold.loose
         )
         if meaning is not None:

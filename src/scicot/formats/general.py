@@ -200,8 +200,7 @@ def _in_columns(row: Row, question: str, gold: fields.Gold) -> _Found | None:
         found = choice_columns.filled(row, family)
         if len(found) < 2:
             continue
-        labels = dict(zip(map(plain_name, family.columns), family.labels, strict=True))
-        gold_of_columns = replace(gold, loose=True, columns=labels if family.prefix else {})
+        gold_of_columns = replace(gold, loose=True, columns=family.labels_by_name)
         return _Found(found, family.columns, family.description, gold_of_columns)
     return None
 

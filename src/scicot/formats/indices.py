@@ -8,13 +8,14 @@ determines the base, the answer is uncertain. The base is never guessed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from scicot.formats.gold import ChoiceRow, Meaning, read_choice, without_fraction
 from scicot.formats.reading import Base, Reading, Tally
 
-_MOST_DIGITS = 4  # a longer number is no index, since there are at most 26 choices
+_INDEX = re.compile(r"0|[1-9][0-9]{0,3}")  # a longer number cannot be an index of 26 choices
 _OPTION = "--answer-index 0 (the first choice is 0) or --answer-index 1"
 
 
@@ -56,12 +57,12 @@ def meaning_of(
 
 
 def _number(value: Any) -> int | None:
+    """Return the number that may be an index, or None. A string with a leading zero, such as "01",
+    is a label or a text, never an index."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str):
-        digits = value.strip()
-        if digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS:
-            return int(digits)
+    if isinstance(value, str) and _INDEX.fullmatch(value.strip()):
+        return int(value)
     return None
 
 
