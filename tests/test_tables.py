@@ -291,6 +291,25 @@ def test_an_answer_that_names_a_column_is_that_column(write: Any) -> None:
         golds(write("question,opt01,opt02,opt03,answer\nQ?,ant,,cow,opt02\n"))
 
 
+def test_a_number_with_a_fraction_is_the_text_of_a_choice(tmp_path: Path, write: Any) -> None:
+    row = {"question": "Q?", "A": 1.5, "B": 4.25, "C": 1.0}
+    rows = [{**row, "answer": answer} for answer in (4.25, 1.5, 1.0)]
+    assert golds(write(lines(*rows))) == ["4.25", "1.5", "1.0"]
+    assert golds(parquet(tmp_path / "q.parquet", rows)) == ["4.25", "1.5", "1.0"]
+    listed = {"question": "Q?", "options": [1.5, 4.25, 2.0], "answer": 4.25}
+    assert golds(write(lines(listed))) == ["4.25"]
+
+
+def test_an_index_that_pandas_made_a_float_is_read_as_the_integer(write: Any) -> None:
+    assert golds(write(indexed("2.0", "4.0", "", "-1.0"))) == ["bee", "dog", None, None]
+    assert golds(write(indexed("2.0", "0.0"))) == ["cow", "ant"]
+    options = "question,opt1,opt2,answer\nQ?,ant,bee,2.0\nR?,ant,bee,1.0\n"
+    assert golds(write(options)) == ["bee", "ant"]
+    assert golds(write("question,A,B,C,answer\nQ?,2,4,2.0,2.0\n")) == ["2.0"], "exactly a text"
+    text = "question,A,B,C,answer\nQ?,2,4,1.0,1\nR?,2,4,3.0,3\n"
+    assert golds(write(text)) == ["1.0", "3.0"], "choices that pandas made floats"
+
+
 # JSON documents
 
 

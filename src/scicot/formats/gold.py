@@ -33,7 +33,8 @@ from scicot.row_fields import RowProblem
 ChoiceRow = dict[str, Any]
 
 # Values that replace a withheld gold answer in integer columns of test sets on the Hub.
-_HIDDEN = ("-1", -1)
+_HIDDEN = ("-1", "-1.0", -1)
+_WHOLE = re.compile(r"(?:0|[1-9][0-9]{0,3})\.0")  # "1.0", as pandas writes a 1 among floats
 # "(B)", "B.", "b)" and "[B]"; "B) copper", "(B) copper", "B. copper", "B: copper", "B - copper"
 _MARKED = re.compile(r"[(\[]?\s*([A-Za-z]|\d{1,2})\s*(?:[)\].:]|-(?=\s))\s*(.*)", re.DOTALL)
 
@@ -75,12 +76,18 @@ class Meaning:
 
 
 def without_fraction(value: Any, choices: Sequence[ChoiceRow]) -> Any:
-    """Convert a float without a fraction, such as 1.0, to an integer, or to a string if it is the
-    text of a choice. Other values are returned unchanged. Pandas and Parquet turn an integer column
-    with missing values into floats."""
-    if not (isinstance(value, float) and value.is_integer()):
+    """Convert a number without a fraction to an integer: 1.0 to 1, and the string "1.0" to "1". A
+    number that is exactly a label or the text of a choice is returned as a string, such as "4.25".
+    Other values are returned unchanged. Pandas and Parquet turn an integer column with missing
+    values into floats."""
+    text = str(value).strip() if isinstance(value, float | str) else ""
+    if not isinstance(value, float) and not _WHOLE.fullmatch(text):
         return value
-    return str(value) if any(choice["text"] == str(value) for choice in choices) else int(value)
+    if any(text in (choice["label"], choice["text"]) for choice in choices):
+        return text
+    if isinstance(value, str):
+        return text.removesuffix(".0")
+    return int(value) if value.is_integer() else value
 
 
 def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
@@ -110,6 +117,12 @@ def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
     if by_text:
         return Meaning(by_text, kind="texts")
     return _read_marked(text, labels, choices)
+
+
+def read_text(text: str, choices: Sequence[ChoiceRow]) -> Meaning | None:
+    """Return the choice whose text is exactly `text`; None if there is none."""
+    labels = labels_of_text(text, choices)
+    return Meaning(labels, kind="texts") if labels else None
 
 
 def _read_marked(
@@ -197,7 +210,8 @@ def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str
 
 
 def is_hidden(value: Any) -> bool:
-    """Return True for -1 or "-1", which replaces the gold answer in test sets that withhold it."""
+    """Return True for -1, which replaces the gold answer in test sets that withhold it. It may be
+    the string "-1" or "-1.0"."""
     return not isinstance(value, bool) and value in _HIDDEN
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from scicot.formats.gold import ChoiceRow, Meaning, read_choice, without_fraction
+from scicot.formats.gold import ChoiceRow, Meaning, read_choice, read_text, without_fraction
 from scicot.formats.reading import Base, Reading, Tally
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,3}")  # a longer number cannot be an index of 26 choices
@@ -100,6 +100,9 @@ def _of_table(
         and isinstance(value, str)
     ):
         return as_label_or_text
+    if as_label_or_text is None:
+        # pandas writes the choice 4 as "4.0" if other cells of its column are blank
+        as_label_or_text = read_text(f"{number}.0", choices)
     text = (
         as_label_or_text
         if as_label_or_text is not None and as_label_or_text.kind == "texts"
