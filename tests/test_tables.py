@@ -291,6 +291,75 @@ def test_an_answer_that_names_a_column_is_that_column(write: Any) -> None:
         golds(write("question,opt01,opt02,opt03,answer\nQ?,ant,,cow,opt02\n"))
 
 
+BLANKS = "q1?,a,b,c,d,{}\nq2?,a,b,c,d,{}\nq3?,a,,c,d,{}\n"
+
+
+def test_a_blank_choice_keeps_its_index(write: Any) -> None:
+    table = "question,A,B,C,D,answer\n" + BLANKS
+    assert golds(write(table.format(4, 1, 3))) == ["d", "a", "c"]
+    assert golds(write(table.format(2, 1, 3)), answer_index=1) == ["b", "a", "c"]
+    assert golds(write(table.format(0, 1, 3))) == ["a", "b", "d"]
+    assert golds(write(table.format(0, 1, 2)), answer_index=0) == ["a", "b", "c"]
+    medical = "question,opa,opb,opc,opd,cop\n" + BLANKS
+    assert golds(write(medical.format(4, 1, 3))) == ["d", "a", "c"]
+    mapped = "question,W1,W2,W3,W4,answer\n" + BLANKS
+    columns = "choices=W1+W2+W3+W4"
+    assert golds(write(mapped.format(4, 1, 3)), columns=columns) == ["d", "a", "c"]
+    nested = {"question": "Q?", "options": {"A": "a", "B": None, "C": "c", "D": "d"}, "answer": 2}
+    assert golds(write(lines(nested))) == ["c"]
+    options = {"option1": "a", "option2": "b", "option3": "c", "option4": "d"}
+    rows = [{"question": "Q?", **options, "answer": answer} for answer in (4, 3)]
+    assert golds(write(lines(rows[0], {**rows[1], "option2": None}))) == ["d", "c"]
+
+
+def test_the_number_of_filled_cells_proves_nothing(write: Any) -> None:
+    table = "question,A,B,C,D,answer\nq1?,a,b,c,d,1\nq2?,a,b,,d,3\nq3?,a,b,c,d,2\n"
+    with pytest.raises(ScicotError, match="can count from 0 or from 1"):
+        golds(write(table))
+    assert golds(write(table), answer_index=0) == ["b", "d", "c"]
+    assert golds(write(table + "q4?,a,b,c,d,0\n")) == ["b", "d", "c", "a"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings"),
+    [
+        ("q1?,a,b,c,d,0\nq2?,a,,c,d,1\n", {}),
+        ("q1?,a,b,c,d,0\nq2?,a,b,c,,3\n", {}),
+        ("q1?,a,b,c,d,4\nq2?,a,,c,d,2\n", {}),
+        ("q1?,a,b,c,d,1\nq2?,a,,c,d,1\n", {"answer_index": 0}),
+        ("q1?,a,b,c,d,1\nq2?,a,b,c,,4\n", {"answer_index": 1}),
+    ],
+)
+def test_the_index_of_a_blank_choice_is_refused(write: Any, rows: str, settings: Any) -> None:
+    with pytest.raises(
+        InvalidRow, match=r"rows:3: \"answer\" is '\d', an index from [01] that names"
+    ):
+        golds(write("question,A,B,C,D,answer\n" + rows), **settings)
+    first = {"question": "Q?", "options": {"A": "a", "B": None, "C": "c"}, "answer": 1}
+    with pytest.raises(
+        InvalidRow, match='"answer" is 1, an index from 0 that names a blank choice'
+    ):
+        golds(write(lines(first)))
+
+
+def test_questions_with_fewer_choices_have_blank_cells_at_the_end(write: Any) -> None:
+    table = "question,A,B,C,D,answer\nq1?,yes,no,,,2\nq2?,a,b,c,,3\nq3?,a,b,c,,1\n"
+    assert golds(write(table)) == ["no", "c", "a"]
+    assert golds(write(table + "q4?,a,b,c,d,4\n")) == ["no", "c", "a", "d"]
+    assert golds(write(table), answer_index=1) == ["no", "c", "a"]
+    from_zero = "question,A,B,C,D,answer\nq1?,yes,no,,,1\nq2?,a,b,c,,0\n"
+    assert golds(write(from_zero)) == ["no", "a"]
+
+
+def test_a_number_that_is_no_label_among_labels_of_digits_is_not_guessed(write: Any) -> None:
+    header = "question,opt1,opt2,opt3,opt4,answer\n"
+    for row in ("Q?,a,b,,d,3", "Q?,a,b,c,d,0"):
+        with pytest.raises(ScicotError, match=r"none of the row's labels.*give --answer-index 0"):
+            golds(write(f"{header}R?,a,b,c,d,1\n{row}\n"))
+    rows = "Q?,a,b,c,d,0\nR?,a,b,c,d,1\n"
+    assert golds(write(header + rows), answer_index=0) == ["a", "b"]
+
+
 def test_a_number_with_a_fraction_is_the_text_of_a_choice(tmp_path: Path, write: Any) -> None:
     row = {"question": "Q?", "A": 1.5, "B": 4.25, "C": 1.0}
     rows = [{**row, "answer": answer} for answer in (4.25, 1.5, 1.0)]

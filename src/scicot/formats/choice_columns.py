@@ -19,6 +19,7 @@ from typing import Any
 from scicot.formats import choices, fields
 from scicot.formats.gold import ChoiceRow, is_blank
 from scicot.formats.names import CHOICE_PREFIXES, RIGHT, WRONG, plain_name
+from scicot.formats.reading import Positions
 
 _PREFIX = "|".join(sorted(CHOICE_PREFIXES, key=len, reverse=True))
 _CHOICE = re.compile(
@@ -96,6 +97,12 @@ def filled(row: Mapping[str, Any], family: Family) -> list[ChoiceRow]:
         list(texts),
         [text if isinstance(text, str) else _number_as_text(text) for text in texts.values()],
     )
+
+
+def positions(row: Mapping[str, Any], family: Family) -> Positions:
+    """Return the labels of a family's columns, None for each blank cell of the row."""
+    pairs = zip(family.labels, family.columns, strict=True)
+    return tuple(None if is_blank(row[name]) else label for label, name in pairs)
 
 
 def _number_as_text(value: Any) -> Any:

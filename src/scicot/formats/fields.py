@@ -20,7 +20,7 @@ from scicot.formats.gold import (
 )
 from scicot.formats.indices import meaning_of
 from scicot.formats.names import ANSWERS, CONTEXTS, FURTHER_ANSWERS, QUESTIONS, plain_name
-from scicot.formats.reading import PLAIN, Base, Reading
+from scicot.formats.reading import PLAIN, Base, Positions, Reading
 from scicot.row_fields import Row, RowProblem
 
 # Fields of these names hold the gold answer in some files, and a mark (right or wrong) in others.
@@ -52,7 +52,7 @@ class Gold:
     the values come from a table, where integers may count from 0 or from 1. `columns` is for
     answers that name a column: it maps column names, in the form that `plain_name` returns, to
     choice labels. For a column "opt01" it also maps "01". `single` is True if the value may be
-    wrapped in a list of one.
+    wrapped in a list of one. `positions` are the cells of the choices, including the blank ones.
     """
 
     names: tuple[str, ...] = ANSWERS
@@ -61,6 +61,7 @@ class Gold:
     loose: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
     single: bool = False
+    positions: Positions = ()
 
     def value(self, row: Mapping[str, Any], name: str) -> Any:
         value = row[name]
@@ -162,7 +163,7 @@ def labelled(
     if reading.columns is not None and reading.columns.maps("answer"):
         gold = replace(gold, names=("answer",), secondary=(), bases={})
     if reading.in_columns:
-        gold = replace(gold, loose=True)
+        gold = replace(gold, loose=True, positions=reading.positions)
     answer, answer_field = read_gold(row, choices, gold, reading)
     return rebuilt(row, choices, answer, used=[*used, answer_field], reading=reading)
 
@@ -179,7 +180,7 @@ def read_gold(
     the row has gold answers but none that names a choice.
     """
     meanings: dict[str, Meaning] = {}
-    unread_field = ""
+    unread_field, blank = "", None
     fields = gold_fields(row, gold.names)
     secondary = gold_fields(row, gold.secondary) if gold.secondary else []
     if fields and secondary:
@@ -190,12 +191,19 @@ def read_gold(
             continue
         base = gold.bases.get(plain_name(name))
         meaning = gold.column(value, choices) or meaning_of(
-            value, choices, name=name, reading=reading, base=base, loose=gold.loose
+            value,
+            choices,
+            name=name,
+            reading=reading,
+            base=base,
+            loose=gold.loose,
+            positions=gold.positions,
         )
-        if meaning is not None:
+        if meaning is not None and meaning.labels:
             meanings[name] = meaning
         # In a secondary field, a list, an object or a boolean is probably no gold answer.
         elif name in fields or not isinstance(value, list | dict | bool):
+            blank = blank if unread_field else meaning
             unread_field = unread_field or name
     if meanings:
         label, name = agreed(row, meanings)
@@ -203,7 +211,7 @@ def read_gold(
             reading.recognised.answer, reading.recognised.kind = name, meanings[name].kind
         return label, name
     if unread_field:
-        raise unread(row, unread_field, len(choices))
+        raise unread(row, unread_field, len(gold.positions or choices), blank)
     return None, None
 
 

@@ -27,7 +27,7 @@ from functools import lru_cache
 from typing import Any
 
 from scicot.formats.names import ANSWERS, plain_name
-from scicot.formats.reading import UncertainIndex
+from scicot.formats.reading import Base, Positions, UncertainIndex
 from scicot.row_fields import RowProblem
 
 ChoiceRow = dict[str, Any]
@@ -66,7 +66,8 @@ class Meaning:
     If the answer is clear, `ambiguity` is "", and `labels` has one element, or several if several
     choices have the same text. If the answer is ambiguous, `ambiguity` says why, and `labels` holds
     all candidates. `kind` is the form of the answer, such as "labels" or "texts", for messages.
-    `index` is True if the answer is, or may be, an index.
+    `index` is True if the answer is, or may be, an index. `labels` is empty if it is an index whose
+    choice is a blank cell.
     """
 
     labels: tuple[str, ...]
@@ -90,12 +91,30 @@ def without_fraction(value: Any, choices: Sequence[ChoiceRow]) -> Any:
     return int(value) if value.is_integer() else value
 
 
-def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
+def index_from(number: int, positions: Sequence[str | None], base: Base) -> Meaning | None:
+    """Return the choice with the index `number`, counted from `base`. The result has no `labels` if
+    its cell is blank. Return None if there is no such cell."""
+    index = number - base
+    if not 0 <= index < len(positions):
+        return None
+    label = positions[index]
+    return Meaning((label,) if label is not None else (), kind=f"index from {base}", index=True)
+
+
+def extent(positions: Sequence[str | None]) -> int:
+    """Return the number of choice cells without the blank ones at the end."""
+    filled = [index for index, label in enumerate(positions) if label is not None]
+    return filled[-1] + 1 if filled else 0
+
+
+def read_choice(
+    value: Any, choices: Sequence[ChoiceRow], positions: Positions = ()
+) -> Meaning | None:
     """Return the choice that `value`, a gold answer or a prediction, names. Return all candidates
     if `value` is ambiguous, and None if it names no choice."""
     labels = [str(choice["label"]) for choice in choices]
     if isinstance(value, int) and not isinstance(value, bool):
-        return _read_integer(value, labels, choices)
+        return _read_integer(value, positions or labels, choices)
     if not isinstance(value, str):
         return None
     if value in labels:
@@ -142,25 +161,24 @@ def _read_marked(
 
 
 def _read_integer(
-    value: int, labels: Sequence[str], choices: Sequence[ChoiceRow]
+    value: int, positions: Sequence[str | None], choices: Sequence[ChoiceRow]
 ) -> Meaning | None:
     """Read an integer as an index from 0. An integer larger than the last index is read as a label
     or as the text of a choice. Return None if the integer names no choice."""
-    if value < 0:
-        return None
-    if value < len(labels):
-        return Meaning((labels[value],), kind="index from 0", index=True)
+    index, count = index_from(value, positions, 0), extent(positions)
+    if value < count:
+        return index
     text = str(value)
-    labels_named = (text,) if text in labels else labels_of_text(text, choices)
+    labels_named = (text,) if text in positions else labels_of_text(text, choices)
     if not labels_named:
-        return None
+        return index
     # With the labels 1 to 4, the integer 4 can only be a label. But 1 to 3 would be read as
     # indices, so it is unclear whether the field holds labels or indices.
-    others = {*labels, *(choice["text"] for choice in choices if isinstance(choice["text"], str))}
-    if others.isdisjoint(map(str, range(len(labels)))):
+    others = {*positions, *(c["text"] for c in choices if isinstance(c["text"], str))}
+    if others.isdisjoint(map(str, range(count))):
         return Meaning(labels_named, kind="texts")
     ambiguity = (
-        f"an integer, so an index from 0, and the last one is {len(labels) - 1}; it is also the"
+        f"an integer, so an index from 0, and the last one is {count - 1}; it is also the"
         f" label or text of choice {_either(labels_named)}, so write it as a string"
     )
     return Meaning(labels_named, ambiguity)
@@ -215,10 +233,17 @@ def is_hidden(value: Any) -> bool:
     return not isinstance(value, bool) and value in _HIDDEN
 
 
-def unread(row: Mapping[str, Any], name: str, count: int) -> RowProblem:
+def unread(
+    row: Mapping[str, Any], name: str, count: int, blank: Meaning | None = None
+) -> RowProblem:
     """Return the error for a row whose gold answer names no choice. `name` is the field of the gold
-    answer, `count` the number of choices."""
+    answer, `count` the number of choices. `blank` is given if it is the index of a blank cell."""
     value = row[name]
+    if blank is not None:
+        return RowProblem(
+            f'"{name}" is {shortened(value)}, an {blank.kind or "index"} that names a blank choice'
+            " (blank cells are counted too); fill in this choice or correct the answer"
+        )
     parts = re.split(r"\s*(?:[,;&/|+]|\band\b|\bund\b)\s*", value) if isinstance(value, str) else []
     if len(parts) > 1 and all(re.fullmatch(r"[A-Za-z]|\d{1,2}", part) for part in parts):
         return RowProblem(
