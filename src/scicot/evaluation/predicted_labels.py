@@ -3,6 +3,7 @@ the text of a choice, or an index from 0 or from 1."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from string import ascii_uppercase
 from typing import Any
 
@@ -81,6 +82,7 @@ def _loosely_named(value: Any, question: Question, reading: Reading, shown: str)
     )
 
 
+@lru_cache(maxsize=256)  # cached because most questions of a file have the same labels
 def _with_gaps(labels: tuple[str, ...]) -> Positions:
     """Return the labels with None for each that is missing before the last one: A, None, C for the
     labels A and C, since the cell of B was blank. Return () if no label is missing."""

@@ -11,8 +11,9 @@ The same rules apply in every format, and to predictions too (`read_choice`):
    text of a choice (`_read_integer`).
 3. Any other string can be the text of a choice, a label in upper or lower case, or both
    ("B) copper").
-4. A string of digits that is none of these is an index, if it is certain whether indices count
-   from 0 or from 1 (indices.py).
+4. A string of digits that is none of these, and has no leading zero, is an index, if it is certain
+   whether indices count from 0 or from 1 (indices.py). Blank choices before the last one have
+   indices too.
 
 If a row has several gold fields (`gold_fields`), the answer is the choice that all of them allow.
 """
