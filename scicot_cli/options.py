@@ -101,8 +101,8 @@ AnswerIndex = Annotated[
         metavar="0|1",
         min=0,
         max=1,
-        help="Whether numeric gold answers count the choices from 0 or from 1. Needed if the file "
-        "does not show it.",
+        help="Whether numeric gold answers, and numeric predictions in evaluate --questions, count "
+        "the choices from 0 or from 1. Needed if the file does not show it.",
     ),
 ]
 Encoding = Annotated[

@@ -2,12 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from conftest import Recorder, write_rows
 
-from scicot import EvaluateSettings, ScicotError, evaluate
+from scicot import EvaluateSettings, ReadingSettings, ScicotError, evaluate
 from scicot.evaluation import Evaluation
 
 ASKED: list[dict[str, Any]] = [
@@ -86,11 +86,90 @@ def test_an_index_that_a_table_made_a_float_is_read(tmp_path: Path, asked: Path)
     assert verdict.systems[0].answered == 2
 
 
+# Predictions that are indices
+
+BEASTS = [
+    {"id": f"q{n}", "question": f"Which, {n}?", "choices": ["ant", "bee", "cow"], "answer": gold}
+    for n, gold in enumerate("ABC")
+]
+
+
+def indexed(folder: Path, *predictions: Any, suffix: str = ".csv") -> tuple[Path, Path]:
+    """Write a file of these predictions and one of the questions, and return their paths."""
+    asked = write_rows(folder / "beasts.jsonl", BEASTS)
+    file = folder / f"theirs{suffix}"
+    if suffix == ".csv":
+        lines = [f"q{n},{prediction}\n" for n, prediction in enumerate(predictions)]
+        file.write_text("id,prediction\n" + "".join(lines))
+        return file, asked
+    rows = [{"id": f"q{n}", "prediction": value} for n, value in enumerate(predictions)]
+    return write_rows(file, rows), asked
+
+
+@pytest.mark.parametrize(
+    ("predictions", "suffix", "base"),
+    [
+        ((0, 1, 2), ".csv", 0),
+        ((1, 2, 3), ".csv", 1),
+        (("1.0", "2.0", "3.0"), ".csv", 1),
+        (("0", "1", "2"), ".jsonl", 0),
+        ((0, 1, 2), ".jsonl", 0),
+    ],
+)
+def test_the_predictions_of_a_file_prove_what_they_count_from(
+    tmp_path: Path, predictions: Any, suffix: str, base: int
+) -> None:
+    verdict, recorder = judged(*indexed(tmp_path, *predictions, suffix=suffix))
+    assert (verdict.systems[0].answered, verdict.systems[0].correct) == (3, 3)
+    assert any(f"predictions are read as indices from {base}" in line for line in recorder.notes)
+    assert not recorder.warnings
+
+
+def with_base(files: tuple[Path, Path], base: Literal[0, 1]) -> float:
+    reading = ReadingSettings(answer_index=base)
+    verdict = evaluate(files[0], questions=files[1], reading=reading, reporter=Recorder())
+    return verdict.systems[0].correct
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_the_option_tells_what_predictions_count_from(tmp_path: Path, suffix: str) -> None:
+    assert with_base(indexed(tmp_path, 1, 2, 3, suffix=suffix), 1) == 3
+    assert with_base(indexed(tmp_path, 2, 1, 2, suffix=suffix), 0) == 2
+    with pytest.raises(ScicotError, match=r"is '?0'?, .* nor an index from 1 \(--answer-index\)"):
+        with_base(indexed(tmp_path, 0, 1, 2, suffix=suffix), 1)
+
+
+def test_predictions_that_prove_nothing_ask_for_the_option(tmp_path: Path) -> None:
+    with pytest.raises(ScicotError, match=r"theirs.csv:2: \"prediction\" is '1'.*--answer-index 0"):
+        judged(*indexed(tmp_path, 1, 2, 1))
+    with pytest.raises(
+        ScicotError, match=r"theirs.jsonl:3: .*do they count from 1\? give --answer"
+    ):
+        judged(*indexed(tmp_path, 1, 2, 3, suffix=".jsonl"))
+    _, recorder = judged(*indexed(tmp_path, 1, 2, 2, suffix=".jsonl"))
+    (warning,) = recorder.warnings
+    assert "read as indices from 0, but none is 0; if they count from 1, add --answer" in warning
+
+
+def test_an_index_of_labels_with_a_gap_is_refused(tmp_path: Path) -> None:
+    asked = tmp_path / "asked.csv"
+    asked.write_text("id,question,A,B,C,D,answer\nq1,Q?,ant,,cow,dog,C\nq2,R?,ant,bee,cow,dog,A\n")
+    file = tmp_path / "theirs.csv"
+    file.write_text("id,prediction\nq1,C\nq2,0\n")
+    assert judged(file, asked)[0].systems[0].correct == 2
+    file.write_text("id,prediction\nq1,2\nq2,0\n")
+    with pytest.raises(ScicotError, match="labels A, C, D of question 'q1' have a gap; write the"):
+        judged(file, asked)
+
+
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ({"id": "q1", "prediction": "C"}, "neither a label of 'q1' ['A', 'B'] nor the text"),
-        ({"id": "q1", "prediction": True}, "is True, no label and no text of a choice"),
+        (
+            {"id": "q1", "prediction": "C"},
+            "neither a label (A, B) nor the text of a choice of question 'q1'",
+        ),
+        ({"id": "q1", "prediction": True}, "is True, neither a label (A, B) nor the text"),
         ({"prediction": "A"}, "has no id by which to find its question"),
         ({"id": "q1"}, 'has no "prediction"'),
     ],

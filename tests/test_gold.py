@@ -251,8 +251,8 @@ def test_a_hidden_answer_is_none_also_where_a_choice_reads_minus_one() -> None:
     assert to_question_row(row)["answer"] is None
 
 
-@pytest.mark.parametrize("answer", [0, 1, 2])
-def test_a_number_as_the_answer_of_copa_is_refused(answer: int) -> None:
+@pytest.mark.parametrize("answer", [0, 1, 2, 1.0])
+def test_a_number_as_the_answer_of_copa_is_refused(answer: float) -> None:
     """Its choices are numbered from 1, its label from 0."""
     row = {"premise": "It rained.", "question": "effect", "choice1": "a", "choice2": "b"}
     with pytest.raises(RowProblem, match="numbers its choices from 1"):

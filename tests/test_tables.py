@@ -200,53 +200,6 @@ def test_lines_before_the_header_are_left_out_and_told(write: Any) -> None:
     assert golds(write("sep=;\n" + CSV.replace(",", ";"))) == ["copper", "ice"]
 
 
-# The base of the numbers of a table
-
-
-def indexed(*answers: str) -> str:
-    rows = [f"Q{n}?,ant,bee,cow,dog,{answer}" for n, answer in enumerate(answers)]
-    return "question,A,B,C,D,answer\n" + "\n".join(rows) + "\n"
-
-
-@pytest.mark.parametrize(
-    ("answers", "expected"),
-    [
-        (("2", "4", "1"), ["bee", "dog", "ant"]),
-        (("2", "0", "1"), ["cow", "ant", "bee"]),
-        (("1", "2", "3", "0"), ["bee", "cow", "dog", "ant"]),
-    ],
-)
-def test_a_later_row_proves_what_numbers_count_from(
-    write: Any, answers: Any, expected: list[str]
-) -> None:
-    assert golds(write(indexed(*answers))) == expected
-
-
-@pytest.mark.parametrize("answers", [("1", "2", "3"), ("2",), ("0", "4", "2"), ("1", "2") * 50])
-@pytest.mark.parametrize("skip_invalid", [False, True])
-def test_without_a_proof_the_option_is_asked_for(
-    write: Any, answers: Any, skip_invalid: bool
-) -> None:
-    rows = questions(write(indexed(*answers)), skip_invalid=skip_invalid, reporter=Recorder())
-    with pytest.raises(ScicotError, match=r"--answer-index 0 .* or --answer-index 1"):
-        rows.check()
-
-
-def test_the_option_tells_what_numbers_count_from(write: Any) -> None:
-    assert golds(write(indexed("1", "2")), answer_index=0) == ["bee", "cow"]
-    assert golds(write(indexed("1", "2")), answer_index=1) == ["ant", "bee"]
-    with pytest.raises(ScicotError, match="give 0 or 1"):
-        ReadingSettings(answer_index=2)  # type: ignore[arg-type]
-
-
-def test_a_number_that_is_a_choice_is_its_text_unless_the_file_has_indices(write: Any) -> None:
-    numbers = "question,A,B,C,D,answer\nLegs of an ant?,4,6,8,2,2\n"
-    assert golds(write(numbers)) == ["2"], "a text, as docs/rows.md has it"
-    assert golds(write(numbers + "Which barks?,ant,bee,cow,dog,4\n")) == ["6", "dog"]
-    with pytest.raises(ScicotError, match="can be the text of a choice or an index"):
-        read(write(numbers + "Which barks?,ant,bee,cow,dog,4\nWhich flies?,ant,bee,cow,dog,bee\n"))
-
-
 # JSON documents
 
 

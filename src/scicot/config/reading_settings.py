@@ -18,8 +18,8 @@ class ReadingSettings:
 
     `columns` maps the parts of a question to the fields of the file, in the form of --columns:
     "question=Frage,choices=A+B+C+D,answer=gold.label". `answer_index` is 0 if numeric
-    gold answers count the choices from 0, and 1 if they count from 1. `encoding` is that of text
-    files, such as "latin-1".
+    gold answers and predictions count the choices from 0, and 1 if they count from 1. `encoding` is
+    that of text files, such as "latin-1".
     """
 
     columns: str = ""

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from msgspec import structs
@@ -24,6 +25,7 @@ from scicot import sources
 from scicot.config import ReadingSettings
 from scicot.errors import ScicotError
 from scicot.evaluation import inspect_log, lm_eval
+from scicot.evaluation.predicted_labels import PredictedLabels
 from scicot.evaluation.question_table import QuestionTable
 from scicot.formats import PLAIN, Columns, Reading, columns, gold, to_question_row
 from scicot.records import (
@@ -85,9 +87,10 @@ class Answers:
         """Yield a prediction for each question in `file`, then a prediction without an answer for
         each question that only the question file has. Further replies to a question are skipped if
         the format allows them (see _is_extra_reply); otherwise a repeated id raises ScicotError."""
+        labels = PredictedLabels()
         rows = sources.predictions(
             file,
-            convert=_RowConverter(self._questions, self._per_character).convert,
+            convert=_RowConverter(self._questions, self._per_character, labels).convert,
             reading=self._settings,
             limit=self._limit,
             skip_invalid=self._skip_invalid,
@@ -116,7 +119,16 @@ class Answers:
                 else f"of other filters than {filter_name!r}"
             )
             self._reporter.note(f"{os.fspath(file)}: {count_text} left out, {reason}")
+        self._report_indices(os.fspath(file), labels)
         yield from self._unanswered(file, seen)
+
+    def _report_indices(self, file: str, labels: PredictedLabels) -> None:
+        note = labels.note()
+        if labels.doubtful and self._settings.answer_index is None:
+            hint = "add --answer-index 1 (for numeric gold answers too)"
+            self._reporter.warn(f"{file}: {note}, but none is 0; if they count from 1, {hint}")
+        elif note:
+            self._reporter.note(f"{file}: {note}")
 
     def _unanswered(self, file: sources.Source, answered: Collection[str]) -> Iterator[Prediction]:
         missing: list[str] = []
@@ -178,8 +190,11 @@ class _RowConverter:
     has converted, because several documents in a log of lm-evaluation-harness may have the same id.
     Each pass over a file therefore needs a new instance."""
 
-    def __init__(self, questions: QuestionTable | None, per_character: bool) -> None:
+    def __init__(
+        self, questions: QuestionTable | None, per_character: bool, labels: PredictedLabels
+    ) -> None:
         self._questions = questions
+        self._labels = labels
         self._per_character = per_character
         self._doc_ids: defaultdict[tuple[str, str, str], list[Any]] = defaultdict(list)
 
@@ -205,7 +220,8 @@ class _RowConverter:
         # If the question file has rationale fields, they do not belong to this answer and are
         # dropped. Only the rationale itself is kept, as the reference for ROUGE-L.
         stripped = question.without([name for name in RATIONALE_FIELDS if name != "rationale"])
-        return {**stripped.to_row(), **_answer_of(row, question, row_question)}
+        read = partial(self._labels.read, reading=reading)
+        return {**stripped.to_row(), **_answer_of(row, question, row_question, read)}
 
     def _question_for(self, row_question: Question | None, row: Row) -> Question:
         """Return the question that a row answers. With a question file, this is the question in
@@ -280,12 +296,18 @@ def _check_same(row_question: Question, question: Question) -> None:
         )
 
 
-def _answer_of(row: Row, question: Question, row_question: Question | None) -> Row:
+def _answer_of(
+    row: Row,
+    question: Question,
+    row_question: Question | None,
+    read: Callable[[Any, Question], str | None],
+) -> Row:
     """Return the fields of a row that belong to its answer ("prediction", "scores", "rationales"
     and others), with labels translated to those of `question`.
 
-    `row_question` is the question contained in the row, or None. Raises RowProblem if the row has
-    neither a "prediction" nor a "conclusion".
+    `row_question` is the question contained in the row, or None. `read` finds the label that a
+    prediction names (PredictedLabels.read). Raises RowProblem if the row has neither a "prediction"
+    nor a "conclusion".
     """
     fields = {
         name: value for name, value in columns.cells(row).items() if name not in QUESTION_FIELDS
@@ -300,36 +322,10 @@ def _answer_of(row: Row, question: Question, row_question: Question | None) -> R
     labelled = row_question or question
     label_map = dict(zip(labelled.labels, question.labels, strict=True))
     if "prediction" in fields:
-        label = _label_of(fields["prediction"], labelled)
+        label = read(fields["prediction"], labelled)
         fields["prediction"] = None if label is None else label_map[label]
     if isinstance(fields.get("conclusion"), str):
         fields["conclusion"] = label_map.get(fields["conclusion"], fields["conclusion"])
     if isinstance(fields.get("scores"), dict):
         fields["scores"] = {label_map.get(label, label): p for label, p in fields["scores"].items()}
     return fields
-
-
-def _label_of(value: Any, question: Question) -> str | None:
-    """Return the label of the choice that a prediction names, or None if the prediction is blank.
-    `value` is the content of the field "prediction". Raises RowProblem if `value` names no choice,
-    or may name several."""
-    if gold.is_blank(value):
-        return None
-    choices: list[dict[str, Any]] = [{"label": c.label, "text": c.text} for c in question.choices]
-    value = gold.without_fraction(value, choices)
-    if isinstance(value, bool | float | list | dict):
-        raise RowProblem(
-            f'"prediction" is {gold.shortened(value)}, no label and no text of a choice'
-        )
-    meaning = gold.read_choice(value, choices)
-    if meaning is not None and meaning.ambiguity:
-        raise RowProblem(f'"prediction" is {gold.shortened(value)}, {meaning.ambiguity}')
-    if meaning is not None:
-        return meaning.labels[0]
-    label = lm_eval.label_in(value, question) if isinstance(value, str) else None
-    if label is None:
-        raise RowProblem(
-            f'"prediction" is {gold.shortened(value)}, neither a label of {question.id!r}'
-            f" {list(question.labels)} nor the text of a choice"
-        )
-    return label

@@ -78,7 +78,8 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
     """
     columns = reading.columns
     if columns is not None and not is_unmapped_scicot_row(row, columns):
-        reading = replace(reading, in_columns=columns.tabular(row))
+        if columns.tabular(row):
+            reading = replace(reading, in_columns=True, positions=columns.positions(row))
         row = with_context(columns.applied(row), reading)
     for form in _FORMATS:
         if form.matches(row):

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import count, takewhile
 from string import ascii_uppercase
 from typing import Any
@@ -19,11 +19,13 @@ from typing import Any
 from scicot.formats import choices, fields
 from scicot.formats.gold import ChoiceRow, is_blank
 from scicot.formats.names import CHOICE_PREFIXES, RIGHT, WRONG, plain_name
+from scicot.formats.reading import Positions
 
 _PREFIX = "|".join(sorted(CHOICE_PREFIXES, key=len, reverse=True))
 _CHOICE = re.compile(
     rf"[(\[]?(?:(?P<prefix>{_PREFIX})[(\[]?)?(?P<label>[a-z]|\d{{1,2}})[)\].]?(?P<more>text)?"
 )
+_PADDED = re.compile(r"0[0-9]")
 _WRONG = re.compile(rf"({'|'.join(sorted(WRONG, key=len, reverse=True))})(?:[a-z]|\d{{1,2}})?")
 
 
@@ -41,6 +43,19 @@ class Family:
     def description(self) -> str:
         first, last = self.columns[0], self.columns[-1]
         return f"{first}-{last}" if len(first) == len(last) == 1 else f"{first} to {last}"
+
+    @cached_property
+    def labels_by_name(self) -> dict[str, str]:
+        """The label of each column by the column's name, in the form that `plain_name` returns, and
+        by a number with a leading zero at the end of the name. It is empty without a prefix,
+        because each name is then the label."""
+        if not self.prefix:
+            return {}
+        names = [plain_name(name) for name in self.columns]
+        padded = [name.removeprefix(self.prefix) for name in names]
+        found = dict(zip(names, self.labels, strict=True))
+        pairs = zip(padded, self.labels, strict=True)
+        return found | {number: label for number, label in pairs if _PADDED.fullmatch(number)}
 
 
 @lru_cache(maxsize=256)  # cached because nearly all rows of a file have the same fields
@@ -82,6 +97,12 @@ def filled(row: Mapping[str, Any], family: Family) -> list[ChoiceRow]:
         list(texts),
         [text if isinstance(text, str) else _number_as_text(text) for text in texts.values()],
     )
+
+
+def positions(row: Mapping[str, Any], family: Family) -> Positions:
+    """Return the labels of a family's columns, None for each blank cell of the row."""
+    pairs = zip(family.labels, family.columns, strict=True)
+    return tuple(None if is_blank(row[name]) else label for label, name in pairs)
 
 
 def _number_as_text(value: Any) -> Any:

@@ -20,6 +20,7 @@ from typing import Any
 from scicot.formats import cells, fields
 from scicot.formats.gold import ChoiceRow, is_blank
 from scicot.formats.names import plain_name
+from scicot.formats.reading import Positions
 from scicot.row_fields import RowProblem
 
 _LABELS = ("label", "key", "letter", "id", "aid", "index", "name", "option", "choicelabel")
@@ -35,10 +36,11 @@ _MARKED = re.compile(r"\s*[(\[]?\s*([A-Za-z])\s*[).:\]]\s*(\S.*)", re.DOTALL)
 @dataclass(frozen=True, slots=True)
 class Listed:
     """The choices in a field. `right` holds the labels of the right choices if the field marks
-    them, else None."""
+    them, else None. `positions` includes the blank choices."""
 
     choices: list[ChoiceRow]
     right: tuple[str, ...] | None = None
+    positions: Positions = ()
 
 
 def scored(value: Any) -> Listed | None:
@@ -115,7 +117,8 @@ def _of_object(value: Mapping[str, Any]) -> Listed | None:
         return _with_labels(labels, texts)
     filled = {key: text for key, text in value.items() if not is_blank(text)}
     if len(filled) > 1 and all(_LABEL.fullmatch(key.strip()) for key in filled):
-        return _with_labels(list(filled), list(filled.values()))
+        positions = tuple(key if key in filled else None for key in value)
+        return _with_labels(list(filled), list(filled.values()), positions)
     return None
 
 
@@ -137,14 +140,17 @@ def _of_objects(values: Sequence[Mapping[str, Any]]) -> Listed | None:
     return found
 
 
-def _with_labels(labels: Sequence[Any], texts: Sequence[Any]) -> Listed | None:
+def _with_labels(
+    labels: Sequence[Any], texts: Sequence[Any], positions: Positions = ()
+) -> Listed | None:
     plain_labels, plain_texts = (
         [_text(entry) for entry in labels],
         [_text(entry) for entry in texts],
     )
     if None in plain_labels or None in plain_texts:
         return None
-    return Listed(fields.choice_rows([label or "" for label in plain_labels], plain_texts))
+    choices = fields.choice_rows([label or "" for label in plain_labels], plain_texts)
+    return Listed(choices, positions=positions)
 
 
 def _marked(choices: list[ChoiceRow], marks: Sequence[Any]) -> Listed:

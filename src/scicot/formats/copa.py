@@ -70,7 +70,7 @@ def _with_two_columns(row: Row, names: Mapping[str, str], reading: Reading) -> R
     texts = [row.pop(names[name]) for name in _CHOICES]
     label = names.get("label", "label")
     for name in gold_fields(row):
-        numbered = type(row[name]) is int and reading.answer_index is None
+        numbered = type(row[name]) in (int, float) and reading.answer_index is None
         if numbered and is_blank(row.get(label)):
             raise RowProblem(
                 f'"{name}" is {row[name]}: COPA numbers its choices from 1 and its "label" from 0;'

@@ -20,7 +20,7 @@ from scicot.formats.gold import (
 )
 from scicot.formats.indices import meaning_of
 from scicot.formats.names import ANSWERS, CONTEXTS, FURTHER_ANSWERS, QUESTIONS, plain_name
-from scicot.formats.reading import PLAIN, Base, Reading
+from scicot.formats.reading import PLAIN, Base, Positions, Reading
 from scicot.row_fields import Row, RowProblem
 
 # Fields of these names hold the gold answer in some files, and a mark (right or wrong) in others.
@@ -51,7 +51,8 @@ class Gold:
     0 or 1, from which its indices count, if the data set defines this number. `loose` is True if
     the values come from a table, where integers may count from 0 or from 1. `columns` is for
     answers that name a column: it maps column names, in the form that `plain_name` returns, to
-    choice labels. `single` is True if the value may be wrapped in a list of one.
+    choice labels. For a column "opt01" it also maps "01". `single` is True if the value may be
+    wrapped in a list of one. `positions` are the cells of the choices, including the blank ones.
     """
 
     names: tuple[str, ...] = ANSWERS
@@ -60,14 +61,23 @@ class Gold:
     loose: bool = False
     columns: Mapping[str, str] = field(default_factory=dict)
     single: bool = False
+    positions: Positions = ()
 
-    def value(self, row: Mapping[str, Any], name: str, choices: Sequence[ChoiceRow]) -> Any:
+    def value(self, row: Mapping[str, Any], name: str) -> Any:
         value = row[name]
         if self.single and isinstance(value, list) and len(value) == 1:
-            value = value[0]
-        if self.columns and isinstance(value, str) and read_choice(value, choices) is None:
-            value = self.columns.get(plain_name(value), value)
+            return value[0]
         return value
+
+    def column(self, value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
+        """Return the choice whose column `value` names, such as "Option B". Return None if `value`
+        names no column, or is itself a label or the text of a choice."""
+        if not (self.columns and isinstance(value, str)) or read_choice(value, choices) is not None:
+            return None
+        label = self.columns.get(plain_name(value))
+        if not any(choice["label"] == label for choice in choices):
+            return None
+        return Meaning((str(label),), kind="labels")
 
 
 GOLD = Gold()
@@ -153,7 +163,7 @@ def labelled(
     if reading.columns is not None and reading.columns.maps("answer"):
         gold = replace(gold, names=("answer",), secondary=(), bases={})
     if reading.in_columns:
-        gold = replace(gold, loose=True)
+        gold = replace(gold, loose=True, positions=reading.positions)
     answer, answer_field = read_gold(row, choices, gold, reading)
     return rebuilt(row, choices, answer, used=[*used, answer_field], reading=reading)
 
@@ -170,23 +180,30 @@ def read_gold(
     the row has gold answers but none that names a choice.
     """
     meanings: dict[str, Meaning] = {}
-    unread_field = ""
+    unread_field, blank = "", None
     fields = gold_fields(row, gold.names)
     secondary = gold_fields(row, gold.secondary) if gold.secondary else []
     if fields and secondary:
         secondary = [name for name in secondary if plain_name(name) not in _MARKS]
     for name in (*fields, *secondary):
-        value = gold.value(row, name, choices)
+        value = gold.value(row, name)
         if is_hidden(value):
             continue
         base = gold.bases.get(plain_name(name))
-        meaning = meaning_of(
-            value, choices, name=name, reading=reading, base=base, loose=gold.loose
+        meaning = gold.column(value, choices) or meaning_of(
+            value,
+            choices,
+            name=name,
+            reading=reading,
+            base=base,
+            loose=gold.loose,
+            positions=gold.positions,
         )
-        if meaning is not None:
+        if meaning is not None and meaning.labels:
             meanings[name] = meaning
         # In a secondary field, a list, an object or a boolean is probably no gold answer.
         elif name in fields or not isinstance(value, list | dict | bool):
+            blank = blank if unread_field else meaning
             unread_field = unread_field or name
     if meanings:
         label, name = agreed(row, meanings)
@@ -194,7 +211,7 @@ def read_gold(
             reading.recognised.answer, reading.recognised.kind = name, meanings[name].kind
         return label, name
     if unread_field:
-        raise unread(row, unread_field, len(choices))
+        raise unread(row, unread_field, len(gold.positions or choices), blank)
     return None, None
 
 

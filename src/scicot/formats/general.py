@@ -135,6 +135,7 @@ def _in_one_field(row: Row, question: str, gold: fields.Gold, reading: Reading) 
                 raise RowProblem(_no_choices(row[name]))
             continue
         if not found.right:  # no choice is marked, so the answer is in another field or missing
+            gold = replace(gold, positions=found.positions) if found.positions else gold
             return _Found(found.choices, (name,), name, gold)
         if len(found.right) > 1:
             raise RowProblem(f'"{name}" marks {len(found.right)} choices as right; one is read')
@@ -200,8 +201,12 @@ def _in_columns(row: Row, question: str, gold: fields.Gold) -> _Found | None:
         found = choice_columns.filled(row, family)
         if len(found) < 2:
             continue
-        labels = dict(zip(map(plain_name, family.columns), family.labels, strict=True))
-        gold_of_columns = replace(gold, loose=True, columns=labels if family.prefix else {})
+        gold_of_columns = replace(
+            gold,
+            loose=True,
+            columns=family.labels_by_name,
+            positions=choice_columns.positions(row, family),
+        )
         return _Found(found, family.columns, family.description, gold_of_columns)
     return None
 

@@ -11,8 +11,9 @@ The same rules apply in every format, and to predictions too (`read_choice`):
    text of a choice (`_read_integer`).
 3. Any other string can be the text of a choice, a label in upper or lower case, or both
    ("B) copper").
-4. A string of digits that is none of these is an index, if it is certain whether indices count
-   from 0 or from 1 (indices.py).
+4. A string of digits that is none of these, and has no leading zero, is an index, if it is certain
+   whether indices count from 0 or from 1 (indices.py). Blank choices before the last one have
+   indices too.
 
 If a row has several gold fields (`gold_fields`), the answer is the choice that all of them allow.
 """
@@ -27,13 +28,14 @@ from functools import lru_cache
 from typing import Any
 
 from scicot.formats.names import ANSWERS, plain_name
-from scicot.formats.reading import UncertainIndex
+from scicot.formats.reading import Base, Positions, UncertainIndex
 from scicot.row_fields import RowProblem
 
 ChoiceRow = dict[str, Any]
 
 # Values that replace a withheld gold answer in integer columns of test sets on the Hub.
-_HIDDEN = ("-1", -1)
+_HIDDEN = ("-1", "-1.0", -1)
+_WHOLE = re.compile(r"(?:0|[1-9][0-9]{0,3})\.0")  # "1.0", as pandas writes a 1 among floats
 # "(B)", "B.", "b)" and "[B]"; "B) copper", "(B) copper", "B. copper", "B: copper", "B - copper"
 _MARKED = re.compile(r"[(\[]?\s*([A-Za-z]|\d{1,2})\s*(?:[)\].:]|-(?=\s))\s*(.*)", re.DOTALL)
 
@@ -65,7 +67,8 @@ class Meaning:
     If the answer is clear, `ambiguity` is "", and `labels` has one element, or several if several
     choices have the same text. If the answer is ambiguous, `ambiguity` says why, and `labels` holds
     all candidates. `kind` is the form of the answer, such as "labels" or "texts", for messages.
-    `index` is True if the answer is, or may be, an index.
+    `index` is True if the answer is, or may be, an index. `labels` is empty if it is an index whose
+    choice is a blank cell.
     """
 
     labels: tuple[str, ...]
@@ -75,20 +78,44 @@ class Meaning:
 
 
 def without_fraction(value: Any, choices: Sequence[ChoiceRow]) -> Any:
-    """Convert a float without a fraction, such as 1.0, to an integer, or to a string if it is the
-    text of a choice. Other values are returned unchanged. Pandas and Parquet turn an integer column
-    with missing values into floats."""
-    if not (isinstance(value, float) and value.is_integer()):
+    """Convert a number without a fraction to an integer: 1.0 to 1, and the string "1.0" to "1". A
+    number that is exactly a label or the text of a choice is returned as a string, such as "4.25".
+    Other values are returned unchanged. Pandas and Parquet turn an integer column with missing
+    values into floats."""
+    text = str(value).strip() if isinstance(value, float | str) else ""
+    if not isinstance(value, float) and not _WHOLE.fullmatch(text):
         return value
-    return str(value) if any(choice["text"] == str(value) for choice in choices) else int(value)
+    if any(text in (choice["label"], choice["text"]) for choice in choices):
+        return text
+    if isinstance(value, str):
+        return text.removesuffix(".0")
+    return int(value) if value.is_integer() else value
 
 
-def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
+def index_from(number: int, positions: Sequence[str | None], base: Base) -> Meaning | None:
+    """Return the choice with the index `number`, counted from `base`. The result has no `labels` if
+    its cell is blank. Return None if there is no such cell."""
+    index = number - base
+    if not 0 <= index < len(positions):
+        return None
+    label = positions[index]
+    return Meaning((label,) if label is not None else (), kind=f"index from {base}", index=True)
+
+
+def extent(positions: Sequence[str | None]) -> int:
+    """Return the number of choice cells without the blank ones at the end."""
+    filled = [index for index, label in enumerate(positions) if label is not None]
+    return filled[-1] + 1 if filled else 0
+
+
+def read_choice(
+    value: Any, choices: Sequence[ChoiceRow], positions: Positions = ()
+) -> Meaning | None:
     """Return the choice that `value`, a gold answer or a prediction, names. Return all candidates
     if `value` is ambiguous, and None if it names no choice."""
     labels = [str(choice["label"]) for choice in choices]
     if isinstance(value, int) and not isinstance(value, bool):
-        return _read_integer(value, labels, choices)
+        return _read_integer(value, positions or labels, choices)
     if not isinstance(value, str):
         return None
     if value in labels:
@@ -112,6 +139,12 @@ def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
     return _read_marked(text, labels, choices)
 
 
+def read_text(text: str, choices: Sequence[ChoiceRow]) -> Meaning | None:
+    """Return the choice whose text is exactly `text`; None if there is none."""
+    labels = labels_of_text(text, choices)
+    return Meaning(labels, kind="texts") if labels else None
+
+
 def _read_marked(
     text_with_mark: str, labels: Sequence[str], choices: Sequence[ChoiceRow]
 ) -> Meaning | None:
@@ -129,25 +162,24 @@ def _read_marked(
 
 
 def _read_integer(
-    value: int, labels: Sequence[str], choices: Sequence[ChoiceRow]
+    value: int, positions: Sequence[str | None], choices: Sequence[ChoiceRow]
 ) -> Meaning | None:
     """Read an integer as an index from 0. An integer larger than the last index is read as a label
     or as the text of a choice. Return None if the integer names no choice."""
-    if value < 0:
-        return None
-    if value < len(labels):
-        return Meaning((labels[value],), kind="index from 0", index=True)
+    index, count = index_from(value, positions, 0), extent(positions)
+    if value < count:
+        return index
     text = str(value)
-    labels_named = (text,) if text in labels else labels_of_text(text, choices)
+    labels_named = (text,) if text in positions else labels_of_text(text, choices)
     if not labels_named:
-        return None
+        return index
     # With the labels 1 to 4, the integer 4 can only be a label. But 1 to 3 would be read as
     # indices, so it is unclear whether the field holds labels or indices.
-    others = {*labels, *(choice["text"] for choice in choices if isinstance(choice["text"], str))}
-    if others.isdisjoint(map(str, range(len(labels)))):
+    others = {*positions, *(c["text"] for c in choices if isinstance(c["text"], str))}
+    if others.isdisjoint(map(str, range(count))):
         return Meaning(labels_named, kind="texts")
     ambiguity = (
-        f"an integer, so an index from 0, and the last one is {len(labels) - 1}; it is also the"
+        f"an integer, so an index from 0, and the last one is {count - 1}; it is also the"
         f" label or text of choice {_either(labels_named)}, so write it as a string"
     )
     return Meaning(labels_named, ambiguity)
@@ -197,14 +229,22 @@ def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str
 
 
 def is_hidden(value: Any) -> bool:
-    """Return True for -1 or "-1", which replaces the gold answer in test sets that withhold it."""
+    """Return True for -1, which replaces the gold answer in test sets that withhold it. It may be
+    the string "-1" or "-1.0"."""
     return not isinstance(value, bool) and value in _HIDDEN
 
 
-def unread(row: Mapping[str, Any], name: str, count: int) -> RowProblem:
+def unread(
+    row: Mapping[str, Any], name: str, count: int, blank: Meaning | None = None
+) -> RowProblem:
     """Return the error for a row whose gold answer names no choice. `name` is the field of the gold
-    answer, `count` the number of choices."""
+    answer, `count` the number of choices. `blank` is given if it is the index of a blank cell."""
     value = row[name]
+    if blank is not None:
+        return RowProblem(
+            f'"{name}" is {shortened(value)}, an {blank.kind or "index"} that names a blank choice'
+            " (blank cells are counted too); fill in this choice or correct the answer"
+        )
     parts = re.split(r"\s*(?:[,;&/|+]|\band\b|\bund\b)\s*", value) if isinstance(value, str) else []
     if len(parts) > 1 and all(re.fullmatch(r"[A-Za-z]|\d{1,2}", part) for part in parts):
         return RowProblem(

@@ -8,13 +8,22 @@ determines the base, the answer is uncertain. The base is never guessed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from scicot.formats.gold import ChoiceRow, Meaning, read_choice, without_fraction
-from scicot.formats.reading import Base, Reading, Tally
+from scicot.formats.gold import (
+    ChoiceRow,
+    Meaning,
+    extent,
+    index_from,
+    read_choice,
+    read_text,
+    without_fraction,
+)
+from scicot.formats.reading import Base, Positions, Reading, Tally
 
-_MOST_DIGITS = 4  # a longer number is no index, since there are at most 26 choices
+_INDEX = re.compile(r"0|[1-9][0-9]{0,3}")  # a longer number cannot be an index of 26 choices
 _OPTION = "--answer-index 0 (the first choice is 0) or --answer-index 1"
 
 
@@ -26,10 +35,12 @@ def meaning_of(
     reading: Reading,
     base: Base | None = None,
     loose: bool = False,
+    positions: Positions = (),
 ) -> Meaning | None:
     """Return the choice that `value`, of the gold field `name`, refers to. If `value` is ambiguous,
     the result has an `ambiguity` and the labels of all candidates. If `value` refers to no choice,
-    return None.
+    return None. `positions` are the cells of the choices; if there are none, no cell is blank. If
+    `value` is the index of a blank cell, the result has no labels.
 
     Indices count from `reading.answer_index` or, if that is None, from `base`, the number that the
     data set defines. If both are None, a single row is read by `read_choice`. In a file
@@ -43,54 +54,62 @@ def meaning_of(
         if meaning is not None and meaning.kind == "texts" and reading.tally is not None:
             _tally(reading, name).texts += 1
         return meaning
+    positions = positions or tuple(str(choice["label"]) for choice in choices)
     known_base = reading.answer_index if reading.answer_index is not None else base
     if known_base is not None:
-        return _index(number, choices, known_base) or (
-            read_choice(str(number), choices) if base is None else None
-        )
+        index = index_from(number, positions, known_base)
+        if base is not None or (index is not None and index.labels):
+            return index
+        named = read_choice(str(number), choices)
+        # The number of a blank cell may be a text, but not another choice's label.
+        is_text = named is not None and named.kind == "texts"
+        return named if index is None or is_text else index
     if not reading.strict:
-        return read_choice(value, choices)
+        return read_choice(value, choices, positions)
     if isinstance(value, int) and not loose:
-        return _json_integer(number, choices, name, reading)
-    return _of_table(value, number, choices, name, reading)
+        return _json_integer(number, choices, positions, name, reading)
+    return _of_table(value, number, choices, positions, name, reading)
 
 
 def _number(value: Any) -> int | None:
+    """Return the number that may be an index, or None. A string with a leading zero, such as "01",
+    is a label or a text, never an index."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    if isinstance(value, str):
-        digits = value.strip()
-        if digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS:
-            return int(digits)
+    if isinstance(value, str) and _INDEX.fullmatch(value.strip()):
+        return int(value)
     return None
 
 
-def _index(number: int, choices: Sequence[ChoiceRow], base: Base) -> Meaning | None:
-    index = number - base
-    if not 0 <= index < len(choices):
-        return None
-    return Meaning((str(choices[index]["label"]),), kind=f"index from {base}", index=True)
-
-
 def _json_integer(
-    number: int, choices: Sequence[ChoiceRow], name: str, reading: Reading
+    number: int,
+    choices: Sequence[ChoiceRow],
+    positions: Positions,
+    name: str,
+    reading: Reading,
 ) -> Meaning | None:
     """Read an integer with `read_choice`. If it names no choice, but may be the last index counted
     from 1, return the last choice with an `ambiguity`."""
-    meaning = read_choice(number, choices)
+    meaning = read_choice(number, choices, positions)
     if reading.tally is not None:
-        _count(_tally(reading, name), number, choices)
-    if meaning is not None or not choices or number != len(choices):
+        _count(_tally(reading, name), number, positions)
+    named = meaning is not None and meaning.labels
+    if named or not choices or number != extent(positions):
         return meaning
     # If indices count from 1, the number of choices is the last index.
     if reading.tallies is not None and _tally_of(reading, name).zeros:
-        return None  # the file counts from 0, so this index is out of range
+        return meaning  # the file counts from 0, so this index is out of range, or of a blank cell
     ambiguity = f"past the last index from 0, {number - 1}; do they count from 1? give {_OPTION}"
     return Meaning((str(choices[-1]["label"]),), ambiguity, index=True)
 
 
 def _of_table(
-    value: Any, number: int, choices: Sequence[ChoiceRow], name: str, reading: Reading
+    value: Any,
+    number: int,
+    choices: Sequence[ChoiceRow],
+    positions: Positions,
+    name: str,
+    reading: Reading,
 ) -> Meaning | None:
     as_label_or_text = read_choice(str(number), choices)
     if (
@@ -99,17 +118,27 @@ def _of_table(
         and isinstance(value, str)
     ):
         return as_label_or_text
+    if as_label_or_text is None:
+        # pandas writes the choice 4 as "4.0" if other cells of its column are blank
+        as_label_or_text = read_text(f"{number}.0", choices)
     text = (
         as_label_or_text
         if as_label_or_text is not None and as_label_or_text.kind == "texts"
         else None
     )
-    found = [_index(number, choices, base) for base in (0, 1)]
+    bases: tuple[Base, ...] = (0, 1)
+    found = [index_from(number, positions, base) for base in bases]
     indices = [meaning for meaning in found if meaning is not None]
+    if text is None and isinstance(value, str) and _are_numbers(choices):
+        # The other answers of the file are labels, so this is a label that the row lacks, or the
+        # file has indices after all.
+        return (
+            _ambiguous(indices, "none of the row's labels, which are numbers") if indices else None
+        )
     if reading.tally is not None:
         tally = _tally(reading, name)
         if text is None:
-            _count(tally, number, choices)
+            _count(tally, number, positions)
         tally.texts += text is not None and not indices
         return text or next(iter(indices), None)
     if text is not None:
@@ -117,12 +146,16 @@ def _of_table(
     return _choose_base(indices, _tally_of(reading, name))
 
 
+def _are_numbers(choices: Sequence[ChoiceRow]) -> bool:
+    return all(str(choice["label"]).strip().isdigit() for choice in choices)
+
+
 def _text_or_index(
     text: Meaning, indices: Sequence[Meaning], name: str, reading: Reading
 ) -> Meaning | None:
     """Decide whether a number is the text of a choice (`text`) or an index from 0 or from 1
     (`indices`). If the file's rows do not decide it, the result has an `ambiguity`."""
-    if all(meaning.labels[0] in text.labels for meaning in indices):
+    if all(set(meaning.labels) <= set(text.labels) for meaning in indices):
         return text
     tally = _tally_of(reading, name)
     if reading.tallies is not None and tally.all_texts:
@@ -151,11 +184,12 @@ def _ambiguous(meanings: Sequence[Meaning], reason: str) -> Meaning:
     return Meaning(labels, f"{reason}; give {_OPTION}", index=True)
 
 
-def _count(tally: Tally, number: int, choices: Sequence[ChoiceRow]) -> None:
-    if 0 <= number <= len(choices):
+def _count(tally: Tally, number: int, positions: Positions) -> None:
+    if 0 <= number <= len(positions):
         tally.indices += 1
         tally.zeros += number == 0
-        tally.lasts += number == len(choices)
+        tally.lasts += number == len(positions)
+        tally.short_lasts += number == extent(positions) < len(positions)
 
 
 def _tally(reading: Reading, name: str) -> Tally:

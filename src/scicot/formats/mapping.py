@@ -18,6 +18,7 @@ from scicot.errors import UsageError
 from scicot.formats import choice_columns, choices, fields
 from scicot.formats.gold import is_blank
 from scicot.formats.names import plain_name
+from scicot.formats.reading import Positions
 from scicot.row_fields import Row, RowProblem
 
 ROLES = ("question", "choices", "distractors", "answer", "context", "id", "rationale", "prediction")
@@ -68,6 +69,17 @@ class Columns:
         """Return True if the choices are mapped to several columns of this row."""
         value = self.roles.get("choices")
         return value is not None and len(_fields(tuple(row), value, allow_several=True)) > 1
+
+    def positions(self, row: Row) -> Positions:
+        """Return the labels of the columns to which the choices are mapped, None for each blank
+        cell of this row. Missing columns count as blank."""
+        mapped = _fields(tuple(row), self.roles["choices"], allow_several=True)
+        names = tuple(dict.fromkeys(mapped))
+        values = [_at(row, name) for name in names]
+        return tuple(
+            None if value is _ABSENT or is_blank(value) else label
+            for label, value in zip(_labels(names), values, strict=True)
+        )
 
     def only(self, *roles: str) -> Columns | None:
         """Return a mapping of these roles only. Return None if none of them is mapped."""
@@ -149,20 +161,21 @@ def _value(role: str, cells: Mapping[str, Any]) -> Any:
 
 
 def _choices_of(cells: Mapping[str, Any]) -> Any:
-    """Make choices from the cells of several columns. Consecutive column names, such as A to D,
-    give the labels; otherwise the choices are labelled A, B, C and so on. Blank cells are left
-    out."""
-    family = next(iter(choice_columns.families(tuple(cells))), None)
-    names = tuple(cells)
-    labels = [row["label"] for row in fields.lettered(names)]
-    if family and family.columns == names:
-        labels = list(family.labels)
-    pairs = [(label, cells[name]) for label, name in zip(labels, names, strict=True)]
+    """Make choices from the cells of several columns. Blank cells are left out."""
     return [
         {"label": label, "text": text if isinstance(text, str) else str(text)}
-        for label, text in pairs
+        for label, text in zip(_labels(tuple(cells)), cells.values(), strict=True)
         if not is_blank(text)
     ]
+
+
+def _labels(names: tuple[str, ...]) -> list[str]:
+    """Return the labels of choices in these columns. Consecutive names, such as A to D, give the
+    labels; otherwise they are A, B, C and so on."""
+    family = next(iter(choice_columns.families(names)), None)
+    if family and family.columns == names:
+        return list(family.labels)
+    return [row["label"] for row in fields.lettered(names)]
 
 
 def _with_distractors(mapped: Row) -> Row:

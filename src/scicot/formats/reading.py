@@ -15,6 +15,9 @@ from typing import Literal, Protocol
 from scicot.row_fields import Row, RowProblem
 
 Base = Literal[0, 1]
+# The label of each choice cell of a row in order, None if the cell is blank. Blank cells have
+# indices too. Empty if no cell can be blank: the choices then have the indices 0, 1 and so on.
+Positions = tuple[str | None, ...]
 
 
 class UncertainIndex(RowProblem):
@@ -27,7 +30,8 @@ class Tally:
     or texts of choices, and whether indices count from 0 or from 1."""
 
     zeros: int = 0
-    lasts: int = 0  # answers equal to the number of choices
+    lasts: int = 0  # answers equal to the number of choices, with blank cells
+    short_lasts: int = 0  # answers equal to the number of choices if the last cells are blank
     indices: int = 0  # answers that are JSON integers, or neither a label nor the text of a choice
     texts: int = 0  # answers that are the text of a choice and no index
 
@@ -35,9 +39,11 @@ class Tally:
     def base(self) -> Base | None:
         """The number from which indices in this field count, 0 or 1. None if the rows prove
         neither, or both."""
-        if bool(self.zeros) == bool(self.lasts):
-            return None
-        return 0 if self.zeros else 1
+        if self.zeros:
+            # Counted from 0, an answer of `short_lasts` is the index of a blank cell: an error in
+            # this row, which does not refute the 0.
+            return None if self.lasts else 0
+        return 1 if self.lasts or self.short_lasts else None
 
     @property
     def all_texts(self) -> bool:
@@ -78,6 +84,7 @@ class FieldMapping(Protocol):
     @property
     def roles(self) -> Mapping[str, str]: ...
     def tabular(self, row: Row) -> bool: ...
+    def positions(self, row: Row) -> Positions: ...
     def maps(self, role: str) -> bool: ...
     def missing(self, row: Row) -> list[str]: ...
     def applied(self, row: Row) -> Row: ...
@@ -92,6 +99,7 @@ class Reading:
         show whether an index in a table, or one in a string, counts from 0 or from 1. Without
         `strict`, the rules for single rows apply (docs/rows.md).
     in_columns: the user mapped the choices to several columns, so numbers are read as in a table.
+    positions: the cells of these columns.
     ordered: accept only layouts that define the order of choices.
     tally: for a first pass over a file, a dict to which a Tally of each gold field is added. None
         if nothing is to be counted.
@@ -104,6 +112,7 @@ class Reading:
     answer_index: Base | None = None
     strict: bool = False
     in_columns: bool = False
+    positions: Positions = ()
     ordered: bool = False
     tallies: Mapping[str, Tally] | None = None
     tally: dict[str, Tally] | None = None

@@ -1,0 +1,97 @@
+"""Read the field "prediction" of other tools' answers by the same rules as gold answers: a label,
+the text of a choice, or an index from 0 or from 1."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from string import ascii_uppercase
+from typing import Any
+
+from scicot.evaluation import lm_eval
+from scicot.formats import Reading, UncertainIndex, gold, indices
+from scicot.formats.reading import Positions
+from scicot.records import Question
+from scicot.row_fields import RowProblem
+
+# Labels of choices in consecutive columns. More than ten columns are rare, and "F" and "T" are
+# labels of their own.
+_RUNS = (ascii_uppercase[:10], "123456789", "0123456789")
+
+
+class PredictedLabels:
+    """Reads the predictions of one file, and counts those that are indices. `kinds` are the forms
+    of these, such as "index from 0". `zeros` is the number of indices that are 0."""
+
+    def __init__(self) -> None:
+        self.kinds: set[str] = set()
+        self.zeros = 0
+
+    def read(self, value: Any, question: Question, reading: Reading) -> str | None:
+        """Return the label of the choice that a prediction names, or None if the prediction is
+        blank. `value` is the content of the field "prediction".
+
+        Raises UncertainIndex if `value` may be an index from 0 or from 1, and RowProblem if it
+        names no choice, or may name several.
+        """
+        if gold.is_blank(value):
+            return None
+        choices = [{"label": c.label, "text": c.text} for c in question.choices]
+        positions = _with_gaps(question.labels)
+        meaning = indices.meaning_of(
+            value, choices, name="prediction", reading=reading, positions=positions
+        )
+        shown = f'"prediction" is {gold.shortened(value)}'
+        if meaning is None:
+            return _loosely_named(value, question, reading, shown)
+        if positions and meaning.index:
+            raise RowProblem(
+                f"{shown}, an index, but it is unclear what it counts: the labels"
+                f" {', '.join(question.labels)} of question {question.id!r} have a gap;"
+                " write the label"
+            )
+        if meaning.ambiguity:
+            problem = UncertainIndex if meaning.index else RowProblem
+            raise problem(f"{shown}, {meaning.ambiguity}")
+        if meaning.index and reading.tally is None:
+            self.kinds.add(meaning.kind)
+            self.zeros += str(value) in ("0", "0.0")
+        return meaning.labels[0]
+
+    def note(self) -> str:
+        """Return a sentence about how numbers were read, or "" if no prediction was an index."""
+        bases = " and ".join(sorted(kind.removeprefix("index ") for kind in self.kinds))
+        return f"numeric predictions are read as indices {bases}" if bases else ""
+
+    @property
+    def doubtful(self) -> bool:
+        """True if indices were read from 0, as integers in JSON are by default, and none is 0."""
+        return self.kinds == {"index from 0"} and not self.zeros
+
+
+def _loosely_named(value: Any, question: Question, reading: Reading, shown: str) -> str:
+    """Return the label that a text such as "Wood." names, which is no gold answer. Raises
+    RowProblem if there is none. `shown` is the beginning of its message."""
+    label = lm_eval.label_in(value, question) if isinstance(value, str) else None
+    if label is not None:
+        return label
+    base = reading.answer_index
+    counted = "an index from 0 or 1" if base is None else f"an index from {base} (--answer-index)"
+    raise RowProblem(
+        f"{shown}, neither a label ({', '.join(question.labels)}) nor the text of a choice of"
+        f" question {question.id!r}, nor {counted}"
+    )
+
+
+@lru_cache(maxsize=256)  # cached because most questions of a file have the same labels
+def _with_gaps(labels: tuple[str, ...]) -> Positions:
+    """Return the labels with None for each that is missing before the last one: A, None, C for the
+    labels A and C, since the cell of B was blank. Return () if no label is missing."""
+    joined = "".join(labels)
+    if any(run.startswith(joined) for run in _RUNS):
+        return ()
+    for run in _RUNS:
+        if set(labels) <= set(run) and list(labels) == sorted(labels):
+            return tuple(
+                label if label in labels else None for label in run[: run.index(labels[-1]) + 1]
+            )
+    return ()
