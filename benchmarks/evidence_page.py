@@ -255,7 +255,7 @@ def _exercised(found: dict[str, Results]) -> list[str]:
         return []
     head = (
         "\nShare of right answers in reading exercises made from the rationales of test questions"
-        " (chance is as for these questions):\n"
+        " (chance as for the questions themselves):\n"
     )
     return [head, *lines]
 

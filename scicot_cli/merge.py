@@ -28,7 +28,7 @@ def merge(
             "--limit",
             metavar="N",
             min=1,
-            help="Read only the first N questions; give the value that predict had.",
+            help="Read only the first N questions. If predict had --limit, give the same N.",
         ),
     ] = None,
     skip_invalid: opt.SkipInvalid = False,

@@ -117,8 +117,8 @@ def predict(
         typer.Option(
             "--weigh",
             help="How answers with several rationales are averaged. mean: equally; confidence: "
-            "weighted by their confidence, raised to a power that train-answer fitted on a dev set "
-            "with several rationales per question.",
+            "weighted by their confidence to the power that train-answer fitted. This needs a dev "
+            "set with several rationales per question.",
         ),
     ] = PredictSettings.weigh,
     vote: Annotated[

@@ -34,8 +34,9 @@ def train_rationale(
         typer.Option(
             "--fold-questions",
             metavar="FILE",
-            help="File of questions to add to RUN/out_of_fold.jsonl although they have no training "
-            "rationale, for example because the teacher was wrong. May be repeated.",
+            help="File of questions that need no training rationale, for example because the teacher "
+            "was wrong. The fold students write rationales for them too, in RUN/out_of_fold.jsonl. "
+            "May be repeated.",
         ),
     ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
     reward: Annotated[
@@ -45,9 +46,9 @@ def train_rationale(
             autocompletion=completion.runs,
             metavar="RUN",
             help="A run of train-answer --folds. After training, further rounds follow. "
-            "In each, rationales are sampled from the student, and it is trained on those with "
-            "which RUN's fold students give the right answer a higher probability than without a "
-            "rationale. --folds and --fold-by then have the values of RUN.",
+            "In each, the student writes several rationales per question. Those with which RUN's "
+            "fold students find the right answer more probable than without a rationale are added "
+            "to the training rows. --folds and --fold-by then have the values of RUN.",
         ),
     ] = None,
     rounds: Annotated[

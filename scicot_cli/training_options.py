@@ -26,9 +26,9 @@ StudentModel = Annotated[
         autocompletion=completion.students,
         metavar="ID|DIR|scratch:SIZE",
         help="Model to train: a Hub id, a directory, or a fresh student with random weights, "
-        "scratch:tiny (up to 0.5 million weights), scratch:small (2.4 million) or scratch:base (31 "
-        "million), fewer if your texts have few words; scratch:tiny-causal and so on are "
-        "decoder-only.",
+        "scratch:tiny, scratch:small or scratch:base (at most 0.5, 2.4 and 31 million weights, "
+        "depending on the number of different words in your texts); scratch:tiny-causal and so on "
+        "are decoder-only.",
     ),
 ]
 TrainingPrecision = Annotated[
@@ -64,8 +64,8 @@ BatchSize = Annotated[
     typer.Option(
         "--batch-size",
         metavar="ROWS|TOKENS|auto",
-        help="Size of an optimizer step over all devices, in rows (32) or in tokens of inputs and "
-        "targets (8192tokens). auto: as many tokens as fit in memory.",
+        help="Size of an optimizer step over all devices, in rows (for example 32), or in tokens of "
+        "inputs and targets (for example 8192tokens). auto: as many tokens as fit in memory.",
     ),
 ]
 Accumulate = Annotated[
@@ -134,8 +134,7 @@ LearningRate = Annotated[
     typer.Option(
         "--learning-rate",
         help="Peak learning rate, reached after the warm-up and followed by linear decay to 0. "
-        "[default: 3e-4 for encoder-decoders, 1e-4 for pretrained and 1e-3 for fresh causal "
-        "students]",
+        "[default: encoder-decoders 3e-4; causal students 1e-4 if pretrained, 1e-3 if fresh]",
     ),
 ]
 WarmupSteps = Annotated[

@@ -123,7 +123,7 @@ def test_the_cheapest_that_is_not_distinguishably_worse_is_named(
     assert found.cost_ratio == pytest.approx(11 / (3 * ASKED + 11))
     assert found.sentence.startswith(
         "direct is the cheapest system that is not distinguishably worse than the most accurate,"
-        " two: 2.0 points below it (95 % interval "
+        " two (two minus direct: +2.0 points, 95 % interval "
     )
     # The result does not depend on the order of the systems or on the first one.
     again = evaluate(dict(reversed(systems.items())), reporter=recorder).cheapest

@@ -217,8 +217,8 @@ def test_the_page_compares_with_the_baseline_that_is_best_on_dev(tmp_path: Path)
     assert "device.sh OUT evidence arc SEED" in page
     assert "device.sh OUT evidence scienceqa SEED" not in page
     assert (
-        "If only one of two systems is right on 20 % of the questions, it is ±2.8 points with 1,000"
-        " questions" in page
+        "It is ±2.8 points with 1,000 questions and ±3.9 with 500, if 20 % of the questions are"
+        " answered correctly by only one of the two systems." in page
     )
     assert half_width(1000, 0.2) == pytest.approx(2.77, abs=0.01)
     assert cheapest(group).startswith("two-stage is the most accurate; every cheaper")
@@ -226,7 +226,7 @@ def test_the_page_compares_with_the_baseline_that_is_best_on_dev(tmp_path: Path)
     again = read_cells([write_cells(tmp_path / "cells", *close)])
     best_value = cheapest(next(iter(again.values())))
     assert best_value.startswith("direct is the cheapest system that is not distinguishably worse")
-    assert "two-stage: 3.3 points below it (" in best_value
+    assert "two-stage (two-stage minus direct: +3.3 points, " in best_value
 
 
 def test_cells_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:

@@ -148,6 +148,6 @@ def cheapest(group: Group) -> str:
     low, high = not_worse[winner][1:3]
     return (
         f"{winner} is the cheapest system that is not distinguishably worse than the most accurate,"
-        f" {best}: {not_worse[winner][0]:.1f} points below it ({low:+.1f} to {high:+.1f}), at"
-        f" {work[winner] / work[best]:.2g} times its cost."
+        f" {best} ({best} minus {winner}: {not_worse[winner][0]:+.1f} points, {low:+.1f} to"
+        f" {high:+.1f}), at {work[winner] / work[best]:.2g} times its cost."
     )

@@ -163,9 +163,10 @@ def _primary(found: dict[Kind, Group]) -> list[str]:
 def _power() -> list[str]:
     return [
         "",
-        "*Resolution*: half the width of the 95 % interval of a difference, with one seed. If only"
-        f" one of two systems is right on {100 * DISCORDANT:.0f} % of the questions, it is"
-        f" ±{half_width(1000):.1f} points with 1,000 questions and ±{half_width(500):.1f} with 500."
+        "*Resolution*: half the width of the 95 % interval of a difference, with one seed. It is"
+        f" ±{half_width(1000):.1f} points with 1,000 questions and ±{half_width(500):.1f} with 500,"
+        f" if {100 * DISCORDANT:.0f} % of the questions are answered correctly by only one of the"
+        " two systems."
         " Smaller differences cannot be detected.",
     ]
 

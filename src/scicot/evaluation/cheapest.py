@@ -48,8 +48,8 @@ class Cheapest:
         )
         return (
             f"{self.name} is the cheapest system that is not distinguishably worse than the most"
-            f" accurate, {self.best}: {100 * self.difference:.1f} points below it"
-            f" ({100 * self.level:g} % interval {low:+.1f} to {high:+.1f})"
+            f" accurate, {self.best} ({self.best} minus {self.name}: {100 * self.difference:+.1f}"
+            f" points, {100 * self.level:g} % interval {low:+.1f} to {high:+.1f})"
             f"{relative_cost}{not_compared}."
         )
 
