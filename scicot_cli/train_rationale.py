@@ -34,9 +34,9 @@ def train_rationale(
         typer.Option(
             "--fold-questions",
             metavar="FILE",
-            help="File of questions that need no training rationale, for example because the teacher "
-            "was wrong. The fold students write rationales for them too, in RUN/out_of_fold.jsonl. "
-            "May be repeated.",
+            help="File of questions that need no training rationale, for example because the "
+            "teacher was wrong. The fold students write rationales for them too, in "
+            "RUN/out_of_fold.jsonl. May be repeated.",
         ),
     ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
     reward: Annotated[

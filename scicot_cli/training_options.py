@@ -64,8 +64,8 @@ BatchSize = Annotated[
     typer.Option(
         "--batch-size",
         metavar="ROWS|TOKENS|auto",
-        help="Size of an optimizer step over all devices, in rows (for example 32), or in tokens of "
-        "inputs and targets (for example 8192tokens). auto: as many tokens as fit in memory.",
+        help="Size of an optimizer step over all devices, in rows (for example 32), or in tokens "
+        "of inputs and targets (for example 8192tokens). auto: as many tokens as fit in memory.",
     ),
 ]
 Accumulate = Annotated[
