@@ -25,7 +25,7 @@ from scicot.config import ReadingSettings
 from scicot.errors import ScicotError
 from scicot.evaluation import inspect_log, lm_eval
 from scicot.evaluation.question_table import QuestionTable
-from scicot.formats import PLAIN, Columns, Reading, columns, gold, to_question_row
+from scicot.formats import PLAIN, Columns, Reading, columns, gold, mapped_row, to_question_row
 from scicot.records import (
     PREDICTION_FIELDS,
     QUESTION_FIELDS,
@@ -190,8 +190,6 @@ class _RowConverter:
         if inspect_log.is_sample(row):
             question = self._question_for(inspect_log.question_of(row), row)
             return {**question.to_row(), **inspect_log.answer_of(row, question)}
-        if reading.columns is not None and self._questions is not None:
-            row = reading.columns.applied(row)
         if lm_eval.is_sample(row):
             question = self._question_for(lm_eval.question_of(row), row["doc"])
             answer = lm_eval.answer_of(row, question, per_character=self._per_character)
@@ -200,6 +198,8 @@ class _RowConverter:
             if "prediction" in row and not {"question", "choices"} & row.keys():
                 raise RowProblem("holds no question; name the file that does by --questions")
             return to_question_row(row, reading)
+        # A mapping of the id may be meant for the question file only.
+        row = mapped_row(row, reading, optional=("id",))
         row_question = _question_in(row, reading)
         question = self._question_for(row_question, row)
         # If the question file has rationale fields, they do not belong to this answer and are

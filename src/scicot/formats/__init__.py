@@ -28,10 +28,12 @@ from scicot.formats import (
 )
 from scicot.formats.fields import Format, NotText, with_context
 from scicot.formats.general import Unread
-from scicot.formats.mapping import Columns, missing_message, option_for
+from scicot.formats.mapped_rows import is_scicot_row, mapped_row
+from scicot.formats.mapping import Columns, option_for
 from scicot.formats.reading import (
     PLAIN,
-    FieldMapping,
+    MappedFields,
+    MissingField,
     Reading,
     Recognised,
     Tally,
@@ -42,14 +44,15 @@ from scicot.row_fields import Row, RowProblem
 __all__ = [
     "PLAIN",
     "Columns",
+    "MappedFields",
+    "MissingField",
     "NotText",
     "Reading",
     "Recognised",
     "Tally",
     "UncertainIndex",
-    "check_columns",
     "is_scicot_row",
-    "is_unmapped_scicot_row",
+    "mapped_row",
     "recognised",
     "to_question_row",
 ]
@@ -73,13 +76,18 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
     """Convert a row to scicot's schema. Return a row that `Question.from_row` and the other record
     classes can parse: a new row, or `row` itself if nothing has to be converted.
 
-    Raises RowProblem for a row of no known format, NotText for a question about an image, and
-    UncertainIndex if the gold answer is a number that may count the choices from 0 or from 1.
+    Raises RowProblem for a row of no known format, NotText for a question about an image,
+    UncertainIndex if the gold answer is a number that may count the choices from 0 or from 1, and
+    MissingField if no row of the file is known to have a field of --columns.
     """
     columns = reading.columns
-    if columns is not None and not is_unmapped_scicot_row(row, columns):
-        reading = replace(reading, in_columns=columns.tabular(row))
-        row = with_context(columns.applied(row), reading)
+    if columns is not None:
+        mapped = mapped_row(row, reading)
+        if mapped is row:
+            reading = replace(reading, columns=None)
+        else:
+            reading = replace(reading, in_columns=columns.tabular(row))
+            row = with_context(mapped, reading)
     for form in _FORMATS:
         if form.matches(row):
             return form.convert(row, reading)
@@ -125,26 +133,6 @@ def recognised(row: Row, reading: Reading = PLAIN) -> Recognised:
             if role in reading.columns.roles and getattr(result, role) == role:
                 setattr(result, role, reading.columns.roles[role])
     return result
-
-
-def is_scicot_row(row: Row) -> bool:
-    """Return True if the question and the choices of a row are in scicot's own schema."""
-    return isinstance(row.get("question"), str) and scicot_rows.matches(row)
-
-
-def check_columns(row: Row, columns: FieldMapping) -> None:
-    """Check the first row of a file against the option --columns. Raises RowProblem if the row
-    lacks a field that the option names, unless the row is in scicot's own schema."""
-    missing = columns.missing(row)
-    if missing and not is_scicot_row(row):
-        raise RowProblem(missing_message(missing, row))
-
-
-def is_unmapped_scicot_row(row: Row, columns: FieldMapping) -> bool:
-    """Return True if a row is in scicot's own schema and lacks a field that --columns maps. The
-    option does not apply to such a row, which may occur if a table and a file of scicot's rows are
-    given together."""
-    return is_scicot_row(row) and bool(columns.missing(row))
 
 
 def _named(row: Row) -> str:
