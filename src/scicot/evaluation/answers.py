@@ -25,6 +25,7 @@ from scicot.config import ReadingSettings
 from scicot.errors import ScicotError
 from scicot.evaluation import inspect_log, lm_eval
 from scicot.evaluation.question_table import QuestionTable
+from scicot.evaluation.same_question import check_parts, check_same, question_in
 from scicot.formats import PLAIN, Columns, Reading, columns, gold, mapped_row, to_question_row
 from scicot.records import (
     PREDICTION_FIELDS,
@@ -200,12 +201,16 @@ class _RowConverter:
             return to_question_row(row, reading)
         # A mapping of the id may be meant for the question file only.
         row = mapped_row(row, reading, optional=("id",))
-        row_question = _question_in(row, reading)
+        row_question = question_in(row, reading)
         question = self._question_for(row_question, row)
+        labelled = row_question or check_parts(row, question, reading)
         # If the question file has rationale fields, they do not belong to this answer and are
         # dropped. Only the rationale itself is kept, as the reference for ROUGE-L.
         stripped = question.without([name for name in RATIONALE_FIELDS if name != "rationale"])
-        return {**stripped.to_row(), **_answer_of(row, question, row_question)}
+        return {
+            **stripped.to_row(),
+            **_answer_of(row, question, labelled, complete=row_question is not None),
+        }
 
     def _question_for(self, row_question: Question | None, row: Row) -> Question:
         """Return the question that a row answers. With a question file, this is the question in
@@ -232,7 +237,7 @@ class _RowConverter:
                 str(identity) if row_question is None else row_question.question[:_TEXT_SHOWN]
             )
         if row_question is not None:
-            _check_same(row_question, question)
+            check_same(row_question, question)
         return question.without(PREDICTION_FIELDS)
 
     def _with_unique_id(self, question: Question, row: Row) -> Question:
@@ -253,50 +258,23 @@ class _RowConverter:
         return structs.replace(question, id=f"{question.id}#{len(doc_ids)}")
 
 
-def _question_in(row: Row, reading: Reading) -> Question | None:
-    """Return the question that a row contains; None if it contains no complete question."""
-    try:
-        return Question.from_row(to_question_row(row, replace(reading, columns=None)))
-    except RowProblem:
-        return None
-
-
-def _check_same(row_question: Question, question: Question) -> None:
-    """Raise RowProblem if `row_question`, the question contained in a row, and `question`, its
-    counterpart in the question file, have different texts, choices or gold answers."""
-    prefix = f"{question.id!r} has other"
-    if row_question.question.split() != question.question.split():
-        raise RowProblem(f"{prefix} words than the question of this id")
-    if [choice.text for choice in row_question.choices] != [
-        choice.text for choice in question.choices
-    ]:
-        raise RowProblem(f"{prefix} choices than the question of this id")
-    if row_question.answer is None or question.answer is None:
-        return
-    if row_question.text_of(row_question.answer) != question.text_of(question.answer):
-        raise RowProblem(
-            f"{prefix} gold answer ({row_question.answer!r}) than the question of this id"
-        )
-
-
-def _answer_of(row: Row, question: Question, row_question: Question | None) -> Row:
+def _answer_of(row: Row, question: Question, labelled: Question, *, complete: bool) -> Row:
     """Return the fields of a row that belong to its answer ("prediction", "scores", "rationales"
     and others), with labels translated to those of `question`.
 
-    `row_question` is the question contained in the row, or None. Raises RowProblem if the row has
-    neither a "prediction" nor a "conclusion".
+    `labelled` is the same question with the labels that the row uses. `complete` is True if the row
+    contains the question. Raises RowProblem if the row has neither a "prediction" nor a
+    "conclusion".
     """
     fields = {
         name: value for name, value in columns.cells(row).items() if name not in QUESTION_FIELDS
     }
     for name in gold.gold_fields(fields):  # the gold answer is taken from `question`
         del fields[name]
-    if row_question is None and isinstance(row.get("rationale"), str):
+    if not complete and isinstance(row.get("rationale"), str):
         fields["rationales"] = [fields.pop("rationale")]
     if "prediction" not in fields and "conclusion" not in fields:
         raise RowProblem('has no "prediction"')
-    # A row without a question has the labels of `question` already.
-    labelled = row_question or question
     label_map = dict(zip(labelled.labels, question.labels, strict=True))
     if "prediction" in fields:
         label = _label_of(fields["prediction"], labelled)

@@ -32,7 +32,7 @@ _WRAPPER_FIELDS = {"row", "row_idx"}
 
 def rows_in(value: Any, name: str) -> Iterator[Entry] | None:
     """Return the rows inside a JSON object, with their locations, which begin with `name`. Returns
-    None if `value` is no object, is a question row itself, or contains no rows.
+    None if `value` is no object, is itself a question or a prediction, or contains no rows.
 
     If there are several lists of rows, the one called "samples" is read. If none has this name,
     ScicotError is raised, because different lists are never mixed implicitly.
@@ -42,7 +42,7 @@ def rows_in(value: Any, name: str) -> Iterator[Entry] | None:
     table = _columns(value)
     if table is not None:
         return iter([(f"{name}[{number}]", row) for number, row in enumerate(table)])
-    if _is_question(value):
+    if _is_question(value) or "prediction" in map(plain_name, value):
         return None
     found = dict(_row_lists(value))
     if not found:
