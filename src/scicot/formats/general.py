@@ -7,7 +7,8 @@ The choices are read from the first of these places that has any:
 - the question's text (cells.py).
 
 If there are none, but the gold answer is yes or no, the choices are yes and no. The same applies to
-other pairs, such as true and false (yes_no.py).
+other pairs, such as true and false (yes_no.py). In these last two cases, a row with a list that may
+hold the choices is refused (unused_lists.py).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from scicot.formats import cells, choice_columns, choices, columns, fields, publ
 from scicot.formats.gold import ChoiceRow, is_blank, shortened
 from scicot.formats.names import CHOICES, QUESTIONS, QUESTIONS_BESIDE_CHOICES, plain_name
 from scicot.formats.reading import PLAIN, Reading, UncertainIndex
+from scicot.formats.unused_lists import refuse_unused_list
 from scicot.jsonl import decode
 from scicot.row_fields import Row, RowProblem
 
@@ -117,10 +119,14 @@ def _found(row: Row, question: str, gold: fields.Gold, reading: Reading) -> _Fou
     found = _in_one_field(row, question, gold, reading) or _in_columns(row, question, gold)
     if found is None and not reading.ordered:
         found = _right_and_wrong(row, question, gold, reading)
-    if found is None:
-        found = _in_the_question(row, question, gold)
+    if found is not None:
+        return found
+    found = _in_the_question(row, question, gold)
     if found is None and not reading.ordered:
         found = _yes_or_no(row, gold, reading)
+    if found is not None:
+        texts = [choice["text"] for choice in found.choices]
+        refuse_unused_list(row, question, texts, (*gold.names, *gold.secondary))
     return found
 
 
