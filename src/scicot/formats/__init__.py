@@ -14,7 +14,9 @@ general.py reads it by the names and types of its fields.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from scicot.formats import (
     ai2_flat,
@@ -26,10 +28,11 @@ from scicot.formats import (
     scienceqa,
     story_gaps,
 )
-from scicot.formats.fields import Format, NotText, with_context
+from scicot.formats.fields import Format, NotText, named, with_context
 from scicot.formats.general import Unread
 from scicot.formats.mapped_rows import is_scicot_row, mapped_row
 from scicot.formats.mapping import Columns, option_for
+from scicot.formats.names import QUESTIONS
 from scicot.formats.reading import (
     PLAIN,
     MappedFields,
@@ -108,13 +111,20 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
 
 
 def _several_questions(row: Row) -> str | None:
-    """Return the name of the field that lists the questions of a row, as in RACE's files. Return
-    None if the row does not hold several questions."""
+    """Return the name of the field that lists the questions of a row, as in the files of RACE and
+    QuALITY. Return None if the row does not hold several questions."""
     # Another field lists the choices of each question, and has as many elements.
     lists = {name: value for name, value in row.items() if isinstance(value, list) and value}
     sizes = {len(v) for v in lists.values() if all(isinstance(entry, list) for entry in v)}
     named = (name for name in lists if "question" in str(name).casefold())
-    return next((name for name in named if len(lists[name]) in sizes), None)
+    return next(
+        (name for name in named if len(lists[name]) in sizes),
+        next((name for name in lists if all(map(_is_question, lists[name]))), None),
+    )
+
+
+def _is_question(value: Any) -> bool:
+    return isinstance(value, Mapping) and bool(named(value, QUESTIONS))
 
 
 def recognised(row: Row, reading: Reading = PLAIN) -> Recognised:
