@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from typer.core import TyperCommand
@@ -36,6 +37,10 @@ _GROUPS = {
 }
 # Stands for "-" while lines are broken, so that no name such as train-answer is broken.
 _UNBROKEN_HYPHEN = "\N{NON-BREAKING HYPHEN}"
+# metavars of parameters that are names of files or of folders
+_FILES = {
+    "FILE", "RUN", "DIR", "OUT", "FOLDER", "QUESTIONS", "RATIONALES", "PREDICTIONS", "PARTS",
+}  # fmt: skip
 # Type hints of text options in Typer's help, which carry no information.
 _TYPE = re.compile(r" <(?:list\[str\]|str|path)>")
 _GROUP_OF = {name: group for group, names in _GROUPS.items() for name in names.split()}
@@ -80,11 +85,20 @@ class GroupedCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments, and store them in the context for messages about invalid values."""
         ctx.meta[usage.ARGUMENTS] = list(args)
+        # Before the values are converted, since Path("") is the current directory.
+        _refuse_empty_names(ctx, _unconverted(self, ctx, args))
         try:
-            return super().parse_args(ctx, args)
+            rest: list[str] = super().parse_args(ctx, args)
         except usage.ERRORS as error:
             error.ctx = error.ctx or ctx  # the message names the command of this context
             raise
+        from_config = {
+            name: value
+            for name, value in (ctx.default_map or {}).items()
+            if getattr(ctx.get_parameter_source(name), "name", "") == "DEFAULT_MAP"
+        }
+        _refuse_empty_names(ctx, from_config)
+        return rest
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command, then print the command that usually comes next. If an invalid value came
@@ -146,6 +160,27 @@ class GroupedCommand(TyperCommand):
         if example is not None:
             with formatter.section("Example"), formatter.indentation():
                 formatter.write(_continued(example, formatter.width - 4, formatter.current_indent))
+
+
+def _unconverted(command: Any, ctx: Any, args: list[str]) -> Mapping[str, Any]:
+    """Return the values of a command line as they were typed, by parameter name. Return {} for an
+    invalid command line, whose error the parser reports, and for one that asks for help."""
+    try:
+        values: dict[str, Any] = command.make_parser(ctx).parse_args(list(args))[0]
+    except usage.ERRORS:
+        return {}
+    return {} if values.get("help") else values
+
+
+def _refuse_empty_names(ctx: Any, values: Mapping[str, Any]) -> None:
+    """Raise UsageError if one of these values of parameters is an empty name of a file or of a
+    folder."""
+    for parameter in ctx.command.params:
+        value = values.get(parameter.name)
+        names = value if isinstance(value, list | tuple) else [value]
+        is_file = not _FILES.isdisjoint(re.split(r"[|.]", parameter.metavar or ""))
+        if is_file and any(isinstance(name, str) and not name.strip() for name in names):
+            raise UsageError(usage.empty_name(parameter, ctx))
 
 
 def _continued(command: str, width: int, indent: int) -> str:

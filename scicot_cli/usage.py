@@ -36,10 +36,24 @@ def is_help(error: Any) -> bool:
 def line_of(error: Any) -> str:
     """Return the one-line message for a parser error. It suggests the most similar valid value, if
     there is one, and names the settings file if the value came from --config."""
-    command = error.ctx.command_path if error.ctx is not None else "scicot"
-    command = command.replace("python -m scicot_cli", "scicot")
-    message = _message(error)
-    return f"{message} ({command} --help)"
+    return f"{_message(error)} ({_command(error.ctx)} --help)"
+
+
+def empty_name(parameter: Any, context: Any) -> str:
+    """Return the one-line message for an empty name of a file or folder, which a shell variable
+    without a value gives."""
+    subject = _name(parameter)
+    if parameter.name in (context.default_map or {}):
+        subject = f"{context.params.get('config')}: {parameter.name}"
+    return (
+        f"{subject} is empty; it must be a name (is a shell variable not set?)"
+        f" ({_command(context)} --help)"
+    )
+
+
+def _command(context: Any) -> str:
+    path: str = context.command_path if context is not None else "scicot"
+    return path.replace("python -m scicot_cli", "scicot")
 
 
 def _message(error: Any) -> str:

@@ -356,6 +356,78 @@ def test_rows_about_another_question_of_the_same_id(
         judged(write_rows(tmp_path / "p.jsonl", [row]), twice)
 
 
+@pytest.mark.parametrize(
+    ("row", "part"),
+    [
+        ({"choices": ["a copper wire", "wood"], "answer": "B"}, "choices"),
+        ({"choices": ["wood", "steel"]}, "choices"),
+        ({"question": "Shines?"}, "words"),
+        ({"question": "Shines? (A) wood (B) a copper wire", "answer": "C"}, "words"),
+        ({"answer": "A"}, "gold answer"),
+        ({"correct_answer": "wood"}, "gold answer"),
+        ({"A": "a copper wire", "B": "wood"}, "choices"),
+        ({"answers": ["a copper wire", "wood"]}, "choices"),
+        ({"question": "Conducts?", "choices": ["a copper wire", "wood"], "answer": "Z"}, "choices"),
+    ],
+)
+@pytest.mark.parametrize("table", [False, True])
+def test_parts_of_another_question_of_the_same_id(
+    tmp_path: Path, asked: Path, row: Any, part: str, table: bool
+) -> None:
+    row = {"id": "q1", "prediction": "B", **row}
+    file = write_rows(tmp_path / "p.jsonl", [row])
+    if table:
+        cells = [
+            value if isinstance(value, str) else json.dumps(value).replace('"', '""')
+            for value in row.values()
+        ]
+        file = tmp_path / "p.csv"
+        file.write_text(",".join(row) + '\n"' + '","'.join(cells) + '"\n')
+    with pytest.raises(ScicotError, match=f"'q1' has other {part}"):
+        judged(file, asked)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"question": "Conducts?"},
+        {"choices": ["wood", "a copper wire"], "answer": 1},
+        {"answer": "a copper wire"},
+        {"answer": "I think that it is the wood."},
+        {"prompt": "Answer with a letter. Conducts?"},
+        {"choices": ["A", "B"]},
+        {"A": 0.1, "B": 0.9},
+        {"answers": ["B", "B"], "response1": "B", "response2": "A"},
+        {"choice": "B", "correct": 0},
+        {"question": "Conducts?\nA. wood\nB. a copper wire", "answer": "?"},
+    ],
+)
+def test_what_is_no_other_question_is_an_answer(tmp_path: Path, asked: Path, row: Any) -> None:
+    file = write_rows(tmp_path / "p.jsonl", [{"id": "q1", "prediction": "B", **row}])
+    verdict, _ = judged(file, asked)
+    assert verdict.systems[0].correct == 1
+
+
+def test_an_answer_has_the_labels_of_the_choices_beside_it(tmp_path: Path, asked: Path) -> None:
+    choices = [{"label": "B", "text": "wood"}, {"label": "A", "text": "a copper wire"}]
+    row = {"id": "q1", "choices": choices, "prediction": "A", "answer": "A"}
+    verdict, _ = judged(write_rows(tmp_path / "p.jsonl", [row]), asked)
+    assert verdict.systems[0].correct == 1
+
+
+def test_a_gold_number_of_a_table_differs_only_however_it_is_counted(tmp_path: Path) -> None:
+    question = {"question": "Which?", "choices": ["one", "two", "three", "four"], "answer": "B"}
+    asked = write_rows(tmp_path / "q.jsonl", [{"id": "q1", **question}])
+    file = tmp_path / "p.csv"
+    for number, differs in (("1", False), ("2", False), ("3", True)):
+        file.write_text(f"id,prediction,answer\nq1,B,{number}\n")
+        if differs:
+            with pytest.raises(ScicotError, match="'q1' has other gold answer"):
+                judged(file, asked)
+        else:
+            assert judged(file, asked)[0].systems[0].correct == 1
+
+
 def test_two_questions_of_the_same_id_and_answer_are_refused(tmp_path: Path) -> None:
     """For example in a set of yes/no questions."""
     first = ASKED[0]

@@ -6,7 +6,6 @@ import pytest
 from conftest import Recorder, lines, write_rows
 
 from scicot import ReadingSettings, ScicotError, check, evaluate
-from scicot.errors import InvalidRow
 from scicot.formats import Columns
 from scicot.sources import questions
 
@@ -76,8 +75,101 @@ def test_an_option_that_says_nothing_is_refused(columns: str, message: str) -> N
 @pytest.mark.parametrize("role", ["question", "answer", "context", "choices"])
 def test_a_field_that_is_not_there_is_named_with_those_that_are(write: Any, role: str) -> None:
     row = {"question": "Which?", "A": "a", "B": "b", "answer": "B"}
-    with pytest.raises(InvalidRow, match=r'there is no field "nope"; the row has "question", "A"'):
+    with pytest.raises(ScicotError, match=r'there is no field "nope"; the row has "question", "A"'):
         read(write(lines(row)), f"{role}=nope")
+
+
+WITH_GOLD = {
+    "id": "1",
+    "question": "Conducts?",
+    "choices": ["wood", "copper"],
+    "answer": "A",
+    "gold": "B",
+}
+WITHOUT_GOLD = {"id": "2", "question": "Burns?", "choices": ["wood", "copper"], "answer": "B"}
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("own", [False, True])
+def test_a_mapped_field_is_the_only_source_of_its_role(
+    write: Any, reverse: bool, own: bool
+) -> None:
+    rows: list[dict[str, Any]] = [WITH_GOLD, WITHOUT_GOLD]
+    if own:
+        choices = [{"label": "A", "text": "wood"}, {"label": "B", "text": "copper"}]
+        rows = [{**row, "choices": choices} for row in rows]
+    found = read(write(lines(*(reversed(rows) if reverse else rows))), "answer=gold")
+    assert {question.id: question.answer for question in found} == {"1": "B", "2": None}
+    assert {q.id: q.extra["original.answer"] for q in found} == {"1": "A", "2": "B"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "second", "expected"),
+    [
+        ("context=text", {"passage": "P", "context": "C", "hint": "H"}, ("2", "", "A")),
+        ("id=nr", {"qid": "other"}, None),
+        ("answer=key", {"Answer": "B", "correct_answer": "B"}, ("2", "", None)),
+        ("answer=key", {"choices": {"choices": ["a", "b"], "labels": [0, 1]}}, ("2", "", None)),
+        ("answer=key", {"choices": [], "correct_answer": "yes"}, None),
+        ("answer=key", {"choices": [], "correct_answer": "a", "distractor1": "b"}, ("2", "", None)),
+    ],
+)
+def test_no_other_field_stands_in_for_a_mapped_one(
+    write: Any, columns: str, second: dict[str, Any], expected: Any
+) -> None:
+    first = {"id": "1", "question": "Q?", "choices": ["a", "b"], "answer": "A"}
+    first |= {"text": "T", "nr": "n1", "key": "A"}
+    row = {**first, "id": "2", **second}
+    if not row["choices"]:
+        del row["choices"]
+    for name in ("text", "nr", "key"):
+        del row[name]
+    settings = ReadingSettings(columns=columns)
+    file = write(lines(first, row))
+    found = list(questions(file, reading=settings, skip_invalid=True, reporter=Recorder()))[1:]
+    if columns == "id=nr":
+        assert found[0].id not in ("2", "other")
+        return
+    assert [(q.id, q.context, q.answer) for q in found] == ([] if expected is None else [expected])
+
+
+def test_unmapped_wrong_answers_stay_out_of_mapped_ones(write: Any) -> None:
+    row = {"question": "Which?", "gut": "a", "f1": "b", "correct_answer": "z", "distractor1": "y"}
+    [question] = read(write(lines(row)), "answer=gut,distractors=f1")
+    assert sorted(choice.text for choice in question.choices) == ["a", "b"]
+    assert question.text_of(question.answer) == "a"
+    assert question.extra == {"original.correct_answer": "z", "original.distractor1": "y"}
+
+
+def test_a_field_that_no_row_has_is_one_error(write: Any, scicot: Any) -> None:
+    file = write(lines(*[{**WITHOUT_GOLD, "id": str(n), "prediction": "B"} for n in range(8)]))
+    for role in ("answer", "prediction", "id", "context"):
+        for command in ("check", "evaluate"):
+            outcome = scicot(command, file, "--columns", f"{role}=nofield")
+            if command == "evaluate" or role != "prediction":
+                assert outcome.code == 1
+                assert outcome.stderr.count("error:") == 1
+                assert 'there is no field "nofield"' in outcome.stderr
+
+
+def test_a_stream_cannot_lack_a_field_before_it_has_it(scicot: Any) -> None:
+    rows = lines(WITHOUT_GOLD, WITH_GOLD)
+    outcome = scicot("check", "-", "--columns", "answer=gold", stdin=rows)
+    assert outcome.code == 1
+    assert '<stdin>:1: --columns: there is no field "gold"' in outcome.stderr
+
+
+def test_a_mapped_id_may_be_that_of_the_question_file(tmp_path: Any) -> None:
+    asked = write_rows(tmp_path / "q.jsonl", [{**WITHOUT_GOLD, "nr": 7}])
+    said = write_rows(tmp_path / "p.jsonl", [{"id": 7, "prediction": "B"}])
+    settings = ReadingSettings(columns="id=nr")
+    (system,) = evaluate(said, questions=asked, reading=settings, reporter=Recorder()).systems
+    assert (system.answered, system.correct) == (1, 1)
+    some = write_rows(
+        tmp_path / "some.jsonl", [{"nr": 7, "prediction": "B"}, {"id": 7, "prediction": "A"}]
+    )
+    with pytest.raises(ScicotError, match="has no id by which to find its question"):
+        evaluate(some, questions=asked, reading=settings, reporter=Recorder())
 
 
 def test_scicots_own_rows_may_stand_beside_a_table(write: Any) -> None:

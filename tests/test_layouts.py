@@ -267,6 +267,60 @@ def test_numbers_beside_mapped_columns_are_not_guessed(answer: int) -> None:
     assert (read.text_of(read.answer or ""), read.context) == ("ab"[answer - 1], "Read.")
 
 
+IN_TEXT = {"question": "Consider (a) X and (b) Y. Which holds?", "answer": "b"}
+YES_NO = {"question": "Is it?", "answer": "Yes"}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {**IN_TEXT, "opts_list": ["only a", "only b", "both"]},
+        {**YES_NO, "alternatives_x": ["Maybe", "Yes", "No"]},
+        {**YES_NO, "alternatives_x": {"A": "Maybe", "B": "Yes", "C": "No"}},
+        {
+            **YES_NO,
+            "alternatives_x": [{"label": "A", "text": "Maybe"}, {"label": "B", "text": "Yes"}],
+        },
+        {**YES_NO, "alternatives_x": "['Maybe', 'Yes', 'No']"},
+        {**YES_NO, "long": ["Yes", "it is not so " * 20]},
+    ],
+)
+def test_a_list_that_may_hold_the_choices_is_not_passed_over(row: Row) -> None:
+    *_, name = row
+    with pytest.raises(RowProblem, match=f"may hold the choices.*--columns choices={name}"):
+        to_question_row(row)
+    mapped = to_question_row(row, Reading(columns=Columns.parse(f"choices={name}")))
+    assert len(mapped["choices"]) > 1
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        # StrategyQA
+        {"question": "Would it work?", "answer": False, "term": "Wire", "facts": ["Wood insulates.",
+         "Wire conducts."], "decomposition": ["What is it made of?", "Does #1 conduct?"],
+         "evidence": [["Wood-1"], ["no_evidence"]]},
+        # PubMedQA as published
+        {"QUESTION": "Does it help?", "CONTEXTS": ["We asked.", "They said."], "YEAR": "2011",
+         "LABELS": ["AIM", "RESULTS"], "MESHES": ["Adult", "Female"], "final_decision": "yes"},
+        # CommonsenseQA 2.0
+        {"question": "Is it?", "answer": "yes", "validations": ["yes", "sensitive"]},
+        # HotpotQA
+        {"question": "Is it?", "answer": "yes", "supporting_facts": [["Ann", 0], ["Bo", 1]],
+         "context": [["Ann", ["She."]], ["Bo", ["He."]]], "type": "comparison"},
+        # PrOntoQA, FOLIO
+        {"question": "True or false: Ann is cold.", "answer": "False",
+         "chain_of_thought": ["Ann is warm.", "Warm is not cold."]},
+        {"question": "Ann is cold.", "answer": "True", "premises": ["All are cold.", "Ann is."]},
+        {**IN_TEXT, "tags": ["physics", "easy"], "choice_labels": ["a", "b"]},
+        {**YES_NO, "said": ["yes", "no"], "votes_by_hand": ["yes", "yes", "unclear"]},
+        {**YES_NO, "scores": {"A": 0.5, "B": 0.5}, "rationales": ["since", "so"]},
+    ],
+)  # fmt: skip
+def test_lists_of_other_things_are_no_choices(row: Row) -> None:
+    assert len(to_question_row(row)["choices"]) in (2, 3)
+
+
 def test_an_index_into_no_choices_is_no_row() -> None:
     row = {"question": "Q?", "choices": [], "answer": 0}
     with pytest.raises(RowProblem):

@@ -187,6 +187,11 @@ def test_what_cannot_be_read_is_said_in_one_line(
     assert "\n" not in str(caught.value)
 
 
+def test_an_empty_name_is_not_the_current_directory() -> None:
+    with pytest.raises(ScicotError, match="the name of a file to read is empty"):
+        next(located_rows(""))
+
+
 def test_a_file_that_cannot_be_opened_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     refused: list[tuple[str | Path, str]] = [

@@ -230,6 +230,40 @@ def test_several_lists_in_a_document_are_not_mixed(write: Any) -> None:
         read(write(json.dumps({"train": [row], "test": [row]})))
 
 
+GROUPED = {
+    "article": "Ann bought a wire.",
+    "title": "Wires",
+    "questions": [{"question": "Which?", "options": ["a", "b"], "gold_label": 2}],
+}
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("count", [1, 2])
+def test_questions_inside_the_row_of_their_text_are_refused(
+    write: Any, indent: int | None, count: int
+) -> None:
+    """As in QuALITY's files; the text would be lost."""
+    if indent and count > 1:
+        file = write(json.dumps([GROUPED] * count, indent=indent))
+    else:
+        file = write((json.dumps(GROUPED, indent=indent) + "\n") * count)
+    with pytest.raises(ScicotError, match=r'holds several questions .* in "questions"'):
+        read(file)
+
+
+def test_fields_beside_the_rows_of_a_document_are_noted(write: Any, recorder: Any) -> None:
+    row = {"question": "Q?", "choices": ["a", "b"], "answer": 1}
+    file = write(json.dumps({"version": 1, "data": [row], "licence": "MIT"}))
+    list(questions(file, reporter=recorder))
+    assert f'{file}: the rows in "data" are read; "version", "licence" beside them left out' in (
+        recorder.notes
+    )
+    own_text = {**GROUPED, "questions": [{**row, "passage": "Bo."}]}
+    [question] = list(questions(write(json.dumps(own_text)), reporter=recorder))
+    assert question.context == "Bo."
+    assert any('"article", "title" beside them left out' in note for note in recorder.notes)
+
+
 # Folders and patterns
 
 

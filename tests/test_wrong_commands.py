@@ -88,6 +88,8 @@ USAGE = [
     ("check q.csv --columns foo=bar", "--columns foo=bar: write question=FIELD,"),
     ("check q.csv --answer-index 2", "--answer-index 2: must be at most 1"),
     ("check q.csv --encoding klingon", "--encoding klingon: no such encoding"),
+    ("evaluate a=", "a=: names no file; write FILE or NAME=FILE"),
+    ("evaluate q.csv --fail-if-worse-than a=", "a=: names no file"),
     ("evaluate q.csv --level 2", "--level is 2.0; it must be between 0 and 1"),
     (f"{TRAIN} --config broken.yaml", "--config broken.yaml: not YAML"),
     (f"{TRAIN} --config twice.yaml", "twice.yaml:3: gives max-steps a second time; leave one out"),
@@ -100,13 +102,38 @@ USAGE = [
     (f"{TRAIN} --weights nan", "--weights is nan; it must be"),
     (f"{TRAIN} --config none.yaml", "--config none.yaml: No such file or directory"),
 ]
+EMPTY = [
+    ["check", ""],
+    ["check", " "],
+    ["check", "q.csv", "--overlap", ""],
+    ["check", "q.csv", "--student="],
+    ["check", "q.csv", "--config", ""],
+    ["check", "q.csv", "--config", "empty.yaml"],
+    ["demo", ""],
+    ["generate-rationales", "", "-o", "r.jsonl", "--teacher", "recorded:y"],
+    ["generate-rationales", "q.csv", "-o", "", "--teacher", "recorded:y"],
+    ["generate-rationales", "q.csv", "-o", "r", "--teacher", "recorded:y", "--prompt", ""],
+    ["train-rationale", "", "-o", "run", "--student", "scratch:tiny"],
+    ["train-rationale", "q.csv", "-o", "", "--student", "scratch:tiny"],
+    ["train-answer", "q.csv", "", "-o", "run", "--student", "scratch:tiny"],
+    ["train-answer", "q.csv", "-o", "run", "--student", "scratch:tiny", "--dev", ""],
+    ["train-answer", "q.csv", "-o", "run", "--student", ""],
+    ["predict", "", "--answer-model", "run"],
+    ["predict", "q.csv", "--answer-model", ""],
+    ["predict", "q.csv", "--answer-model", "run", "-o", ""],
+    ["merge", "q.csv", "", "-o", "out.jsonl"],
+    ["merge", "q.csv", "p.jsonl", "-o", ""],
+    ["evaluate", "q.csv", ""],
+    ["evaluate", "q.csv", "--questions", ""],
+    ["evaluate", "q.csv", "--report", ""],
+    ["evaluate", "q.csv", "--fail-if-worse-than", ""],
+]
 DATA = [
     ("check nowhere.csv", "nowhere.csv: no such file"),
     (
         "predict q.csv --answer-model q.csv",
         "--answer-model q.csv: is a file; give the",
     ),
-    ("predict q.csv --answer-model=", "--answer-model : the name is empty; give the directory of"),
     ("predict q.csv --answer-model nowhere", "--answer-model nowhere: no such directory"),
     ("train-rationale q.csv -o run --student scratch:tiny", 'q.csv:2: has no "rationale"'),
 ]
@@ -130,6 +157,20 @@ def test_a_wrong_command_ends_with_one_line(
     assert ended.exit_code == code
     assert "Traceback" not in ended.stderr
     assert "Input should be" not in ended.stderr
+
+
+@pytest.mark.parametrize("arguments", EMPTY)
+def test_an_empty_name_of_a_file_is_no_name_of_this_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("q.csv").write_text(TABLE)
+    Path("empty.yaml").write_text("overlap: ''\n")
+    ended = CliRunner().invoke(app, arguments, prog_name="scicot")
+    assert ended.stderr.count("error: ") == 1, ended.stderr
+    assert "is empty; it must be a name (is a shell variable not set?)" in ended.stderr
+    assert ended.exit_code == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"q.csv", "empty.yaml"}
 
 
 @pytest.mark.parametrize("width", [80, 160])

@@ -27,7 +27,8 @@ from scicot.errors import ScicotError
 from scicot.evaluation import inspect_log, lm_eval
 from scicot.evaluation.predicted_labels import PredictedLabels
 from scicot.evaluation.question_table import QuestionTable
-from scicot.formats import PLAIN, Columns, Reading, columns, gold, to_question_row
+from scicot.evaluation.same_question import check_parts, check_same, question_in
+from scicot.formats import PLAIN, Columns, Reading, columns, gold, mapped_row, to_question_row
 from scicot.records import (
     PREDICTION_FIELDS,
     QUESTION_FIELDS,
@@ -205,8 +206,6 @@ class _RowConverter:
         if inspect_log.is_sample(row):
             question = self._question_for(inspect_log.question_of(row), row)
             return {**question.to_row(), **inspect_log.answer_of(row, question)}
-        if reading.columns is not None and self._questions is not None:
-            row = reading.columns.applied(row)
         if lm_eval.is_sample(row):
             question = self._question_for(lm_eval.question_of(row), row["doc"])
             answer = lm_eval.answer_of(row, question, per_character=self._per_character)
@@ -215,13 +214,17 @@ class _RowConverter:
             if "prediction" in row and not {"question", "choices"} & row.keys():
                 raise RowProblem("holds no question; name the file that does by --questions")
             return to_question_row(row, reading)
-        row_question = _question_in(row, reading)
+        # A mapping of the id may be meant for the question file only.
+        row = mapped_row(row, reading, optional=("id",))
+        row_question = question_in(row, reading)
         question = self._question_for(row_question, row)
+        labelled = row_question or check_parts(row, question, reading)
         # If the question file has rationale fields, they do not belong to this answer and are
         # dropped. Only the rationale itself is kept, as the reference for ROUGE-L.
         stripped = question.without([name for name in RATIONALE_FIELDS if name != "rationale"])
         read = partial(self._labels.read, reading=reading)
-        return {**stripped.to_row(), **_answer_of(row, question, row_question, read)}
+        complete = row_question is not None
+        return {**stripped.to_row(), **_answer_of(row, question, labelled, read, complete=complete)}
 
     def _question_for(self, row_question: Question | None, row: Row) -> Question:
         """Return the question that a row answers. With a question file, this is the question in
@@ -248,7 +251,7 @@ class _RowConverter:
                 str(identity) if row_question is None else row_question.question[:_TEXT_SHOWN]
             )
         if row_question is not None:
-            _check_same(row_question, question)
+            check_same(row_question, question)
         return question.without(PREDICTION_FIELDS)
 
     def _with_unique_id(self, question: Question, row: Row) -> Question:
@@ -270,56 +273,30 @@ class _RowConverter:
         return structs.replace(question, id=f"{question.id}#{len(doc_ids)}")
 
 
-def _question_in(row: Row, reading: Reading) -> Question | None:
-    """Return the question that a row contains; None if it contains no complete question."""
-    try:
-        return Question.from_row(to_question_row(row, replace(reading, columns=None)))
-    except RowProblem:
-        return None
-
-
-def _check_same(row_question: Question, question: Question) -> None:
-    """Raise RowProblem if `row_question`, the question contained in a row, and `question`, its
-    counterpart in the question file, have different texts, choices or gold answers."""
-    prefix = f"{question.id!r} has other"
-    if row_question.question.split() != question.question.split():
-        raise RowProblem(f"{prefix} words than the question of this id")
-    if [choice.text for choice in row_question.choices] != [
-        choice.text for choice in question.choices
-    ]:
-        raise RowProblem(f"{prefix} choices than the question of this id")
-    if row_question.answer is None or question.answer is None:
-        return
-    if row_question.text_of(row_question.answer) != question.text_of(question.answer):
-        raise RowProblem(
-            f"{prefix} gold answer ({row_question.answer!r}) than the question of this id"
-        )
-
-
 def _answer_of(
     row: Row,
     question: Question,
-    row_question: Question | None,
+    labelled: Question,
     read: Callable[[Any, Question], str | None],
+    *,
+    complete: bool,
 ) -> Row:
     """Return the fields of a row that belong to its answer ("prediction", "scores", "rationales"
     and others), with labels translated to those of `question`.
 
-    `row_question` is the question contained in the row, or None. `read` finds the label that a
-    prediction names (PredictedLabels.read). Raises RowProblem if the row has neither a "prediction"
-    nor a "conclusion".
+    `labelled` is the same question with the labels that the row uses. `read` finds the label that a
+    prediction names (PredictedLabels.read). `complete` is True if the row contains the question.
+    Raises RowProblem if the row has neither a "prediction" nor a "conclusion".
     """
     fields = {
         name: value for name, value in columns.cells(row).items() if name not in QUESTION_FIELDS
     }
     for name in gold.gold_fields(fields):  # the gold answer is taken from `question`
         del fields[name]
-    if row_question is None and isinstance(row.get("rationale"), str):
+    if not complete and isinstance(row.get("rationale"), str):
         fields["rationales"] = [fields.pop("rationale")]
     if "prediction" not in fields and "conclusion" not in fields:
         raise RowProblem('has no "prediction"')
-    # A row without a question has the labels of `question` already.
-    labelled = row_question or question
     label_map = dict(zip(labelled.labels, question.labels, strict=True))
     if "prediction" in fields:
         label = read(fields["prediction"], labelled)

@@ -16,7 +16,8 @@ def name_files(files: Sequence[Source]) -> dict[str, list[Source]]:
     named by its stem, or by its path if several files have the same stem.
 
     An existing file whose path contains "=" is not taken as NAME=FILE. Raises ScicotError if a file
-    without a NAME would get the name of another system, or if a file is given twice.
+    without a NAME would get the name of another system, or if a file is given twice
+    or has an empty name.
     """
     pairs = [_split_name(file) for file in files]
     stems = ["stdin" if file == "-" else Path(file).stem for _, file in pairs]
@@ -40,4 +41,6 @@ def name_files(files: Sequence[Source]) -> dict[str, list[Source]]:
 def _split_name(file: Source) -> tuple[str, str]:
     text = os.fspath(file)
     name, equals, rest = text.partition("=")
+    if not text.strip() or (equals and not rest.strip() and not Path(text).exists()):
+        raise UsageError(f"{text or 'PREDICTIONS'}: names no file; write FILE or NAME=FILE")
     return (name, rest) if equals and not Path(text).exists() else ("", text)

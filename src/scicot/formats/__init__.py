@@ -14,7 +14,9 @@ general.py reads it by the names and types of its fields.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from scicot.formats import (
     ai2_flat,
@@ -26,12 +28,15 @@ from scicot.formats import (
     scienceqa,
     story_gaps,
 )
-from scicot.formats.fields import Format, NotText, with_context
+from scicot.formats.fields import Format, NotText, named, with_context
 from scicot.formats.general import Unread
-from scicot.formats.mapping import Columns, missing_message, option_for
+from scicot.formats.mapped_rows import is_scicot_row, mapped_row
+from scicot.formats.mapping import Columns, option_for
+from scicot.formats.names import QUESTIONS
 from scicot.formats.reading import (
     PLAIN,
-    FieldMapping,
+    MappedFields,
+    MissingField,
     Reading,
     Recognised,
     Tally,
@@ -42,14 +47,15 @@ from scicot.row_fields import Row, RowProblem
 __all__ = [
     "PLAIN",
     "Columns",
+    "MappedFields",
+    "MissingField",
     "NotText",
     "Reading",
     "Recognised",
     "Tally",
     "UncertainIndex",
-    "check_columns",
     "is_scicot_row",
-    "is_unmapped_scicot_row",
+    "mapped_row",
     "recognised",
     "to_question_row",
 ]
@@ -73,14 +79,19 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
     """Convert a row to scicot's schema. Return a row that `Question.from_row` and the other record
     classes can parse: a new row, or `row` itself if nothing has to be converted.
 
-    Raises RowProblem for a row of no known format, NotText for a question about an image, and
-    UncertainIndex if the gold answer is a number that may count the choices from 0 or from 1.
+    Raises RowProblem for a row of no known format, NotText for a question about an image,
+    UncertainIndex if the gold answer is a number that may count the choices from 0 or from 1, and
+    MissingField if no row of the file is known to have a field of --columns.
     """
     columns = reading.columns
-    if columns is not None and not is_unmapped_scicot_row(row, columns):
-        if columns.tabular(row):
-            reading = replace(reading, in_columns=True, positions=columns.positions(row))
-        row = with_context(columns.applied(row), reading)
+    if columns is not None:
+        mapped = mapped_row(row, reading)
+        if mapped is row:
+            reading = replace(reading, columns=None)
+        else:
+            if columns.tabular(row):
+                reading = replace(reading, in_columns=True, positions=columns.positions(row))
+            row = with_context(mapped, reading)
     for form in _FORMATS:
         if form.matches(row):
             return form.convert(row, reading)
@@ -101,13 +112,20 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
 
 
 def _several_questions(row: Row) -> str | None:
-    """Return the name of the field that lists the questions of a row, as in RACE's files. Return
-    None if the row does not hold several questions."""
+    """Return the name of the field that lists the questions of a row, as in the files of RACE and
+    QuALITY. Return None if the row does not hold several questions."""
     # Another field lists the choices of each question, and has as many elements.
     lists = {name: value for name, value in row.items() if isinstance(value, list) and value}
     sizes = {len(v) for v in lists.values() if all(isinstance(entry, list) for entry in v)}
     named = (name for name in lists if "question" in str(name).casefold())
-    return next((name for name in named if len(lists[name]) in sizes), None)
+    return next(
+        (name for name in named if len(lists[name]) in sizes),
+        next((name for name in lists if all(map(_is_question, lists[name]))), None),
+    )
+
+
+def _is_question(value: Any) -> bool:
+    return isinstance(value, Mapping) and bool(named(value, QUESTIONS))
 
 
 def recognised(row: Row, reading: Reading = PLAIN) -> Recognised:
@@ -126,26 +144,6 @@ def recognised(row: Row, reading: Reading = PLAIN) -> Recognised:
             if role in reading.columns.roles and getattr(result, role) == role:
                 setattr(result, role, reading.columns.roles[role])
     return result
-
-
-def is_scicot_row(row: Row) -> bool:
-    """Return True if the question and the choices of a row are in scicot's own schema."""
-    return isinstance(row.get("question"), str) and scicot_rows.matches(row)
-
-
-def check_columns(row: Row, columns: FieldMapping) -> None:
-    """Check the first row of a file against the option --columns. Raises RowProblem if the row
-    lacks a field that the option names, unless the row is in scicot's own schema."""
-    missing = columns.missing(row)
-    if missing and not is_scicot_row(row):
-        raise RowProblem(missing_message(missing, row))
-
-
-def is_unmapped_scicot_row(row: Row, columns: FieldMapping) -> bool:
-    """Return True if a row is in scicot's own schema and lacks a field that --columns maps. The
-    option does not apply to such a row, which may occur if a table and a file of scicot's rows are
-    given together."""
-    return is_scicot_row(row) and bool(columns.missing(row))
 
 
 def _named(row: Row) -> str:

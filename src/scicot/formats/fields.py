@@ -218,10 +218,13 @@ def read_gold(
 def with_context(row: Row, reading: Reading = PLAIN, *, without: Collection[str] = ()) -> Row:
     """Return the row with its context as one text in the field "context". If "context" is not a
     text yet, it is filled from the first field of CONTEXTS that holds a text, such as "passage".
-    Fields in `without` are skipped. If nothing changes, return `row` itself."""
-    if not is_blank(row.get("context")) and isinstance(row["context"], str):
+    Fields in `without` are skipped. If --columns maps the context, no other field is read. If
+    nothing changes, return `row` itself."""
+    mapped = reading.columns is not None and reading.columns.maps("context")
+    if mapped or (not is_blank(row.get("context")) and isinstance(row["context"], str)):
         if reading.recognised is not None:
-            reading.recognised.context = reading.recognised.context or "context"
+            found = "" if is_blank(row.get("context")) else "context"
+            reading.recognised.context = reading.recognised.context or found
         return row
     for name in named(row, CONTEXTS):
         text = None if name in without else _text_of(row[name])

@@ -7,7 +7,8 @@ The choices are read from the first of these places that has any:
 - the question's text (cells.py).
 
 If there are none, but the gold answer is yes or no, the choices are yes and no. The same applies to
-other pairs, such as true and false (yes_no.py).
+other pairs, such as true and false (yes_no.py). In these last two cases, a row with a list that may
+hold the choices is refused (unused_lists.py).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from scicot.formats import cells, choice_columns, choices, columns, fields, publ
 from scicot.formats.gold import ChoiceRow, is_blank, shortened
 from scicot.formats.names import CHOICES, QUESTIONS, QUESTIONS_BESIDE_CHOICES, plain_name
 from scicot.formats.reading import PLAIN, Reading, UncertainIndex
+from scicot.formats.unused_lists import refuse_unused_list
 from scicot.jsonl import decode
 from scicot.row_fields import Row, RowProblem
 
@@ -116,11 +118,15 @@ def _sentences(row: Row, question: str) -> str | None:
 def _found(row: Row, question: str, gold: fields.Gold, reading: Reading) -> _Found | None:
     found = _in_one_field(row, question, gold, reading) or _in_columns(row, question, gold)
     if found is None and not reading.ordered:
-        found = _right_and_wrong(row, question, gold)
-    if found is None:
-        found = _in_the_question(row, question, gold)
+        found = _right_and_wrong(row, question, gold, reading)
+    if found is not None:
+        return found
+    found = _in_the_question(row, question, gold)
     if found is None and not reading.ordered:
         found = _yes_or_no(row, gold, reading)
+    if found is not None:
+        texts = [choice["text"] for choice in found.choices]
+        refuse_unused_list(row, question, texts, (*gold.names, *gold.secondary))
     return found
 
 
@@ -145,11 +151,23 @@ def _in_one_field(row: Row, question: str, gold: fields.Gold, reading: Reading) 
             shuffled_choices, right = choice_columns.shuffled_by_hash(
                 found.choices, right, _shuffle_key(row, question)
             )
-            return _Found(
+            marked = _Found(
                 shuffled_choices, (name,), name, gold, right, name, "marked", shuffled=True
             )
-        return _Found(found.choices, (name,), name, gold, right, name, "marked")
+        else:
+            marked = _Found(found.choices, (name,), name, gold, right, name, "marked")
+        return _without_answer(marked) if _maps_answer(reading) else marked
     return None
+
+
+def _maps_answer(reading: Reading) -> bool:
+    return reading.columns is not None and reading.columns.maps("answer")
+
+
+def _without_answer(found: _Found) -> _Found:
+    """Return the choices without the gold answer found along with them, because --columns names the
+    only field of the gold answer."""
+    return replace(found, answer=None, answer_field="", kind="")
 
 
 def _check_agreement(
@@ -211,16 +229,21 @@ def _in_columns(row: Row, question: str, gold: fields.Gold) -> _Found | None:
     return None
 
 
-def _right_and_wrong(row: Row, question: str, gold: fields.Gold) -> _Found | None:
+def _right_and_wrong(row: Row, question: str, gold: fields.Gold, reading: Reading) -> _Found | None:
     found = choice_columns.right_and_wrong(row, _shuffle_key(row, question))
     if found is None:
         return None
     used = (found.right, *found.wrong)
     _check_agreement(row, found.choices, found.answer, gold, PLAIN, used)
-    return _Found(
+    texts = _Found(
         found.choices, used, " + ".join(used), gold, found.answer, found.right, "texts",
         shuffled=True,
     )  # fmt: skip
+    if reading.columns is None or not _maps_answer(reading):
+        return texts
+    # The mapped answer is in the field "answer", or, beside mapped distractors, in another one.
+    is_mapped = found.right == "answer" or reading.columns.maps("distractors")
+    return texts if is_mapped else _without_answer(texts)
 
 
 def _shuffle_key(row: Row, question: str) -> str:
@@ -239,8 +262,8 @@ def _in_the_question(row: Row, question: str, gold: fields.Gold) -> _Found | Non
 
 
 def _yes_or_no(row: Row, gold: fields.Gold, reading: Reading) -> _Found | None:
-    mapped = reading.columns is not None and reading.columns.maps("answer")
-    texts_and_field = yes_no.texts_of(row, ("answer",) if mapped else gold.names)
+    mapped = _maps_answer(reading)
+    texts_and_field = yes_no.texts_of(row, ("answer",) if mapped else gold.names, only=mapped)
     if texts_and_field is None:
         return None
     texts, name = texts_and_field

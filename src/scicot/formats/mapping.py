@@ -17,13 +17,14 @@ from typing import Any
 from scicot.errors import UsageError
 from scicot.formats import choice_columns, choices, fields
 from scicot.formats.gold import is_blank
-from scicot.formats.names import plain_name
+from scicot.formats.names import IDS, RIGHT, plain_name
 from scicot.formats.reading import Positions
 from scicot.row_fields import Row, RowProblem
 
 ROLES = ("question", "choices", "distractors", "answer", "context", "id", "rationale", "prediction")
 _PART = re.compile(rf"\s*({'|'.join(ROLES)})\s*=")
 _SEVERAL = ("choices", "distractors", "context")
+_REQUIRED = ("question", "choices", "distractors")  # a row without these fields is invalid
 _ABSENT = object()
 _EXAMPLE = "question=FIELD,choices=FIELD+FIELD,answer=FIELD"
 _SHOWN = 6  # columns listed in a message
@@ -107,9 +108,39 @@ class Columns:
             if _at(row, name) is _ABSENT
         ]
 
+    def lacks_question(self, row: Row) -> bool:
+        """Return True if the row lacks a field that is mapped to the question or its choices."""
+        required = self.only(*_REQUIRED)
+        return required is not None and bool(required.missing(row))
+
+    def optional_fields(self, row: Row) -> dict[str, bool]:
+        """Map each field or range of fields in --columns, except those of the question and its
+        choices, to True if the row has it."""
+        names = tuple(row)
+        found: dict[str, bool] = {}
+        for role, value in self.roles.items():
+            if role in _REQUIRED:
+                continue
+            several = role in _SEVERAL
+            for part in map(str.strip, value.split("+") if several else [value]):
+                fields_of_part = _fields(names, part, allow_several=several)
+                found[part] = value in row or all(
+                    _at(row, name) is not _ABSENT for name in fields_of_part
+                )
+        return found
+
+    def renames(self, row: Row) -> bool:
+        """Return True if the row has a mapped field that is not called like a role."""
+        return any(
+            name not in ROLES and _at(row, name) is not _ABSENT
+            for role, value in self.roles.items()
+            for name in _fields(tuple(row), value, allow_several=role in _SEVERAL)
+        )
+
     def applied(self, row: Row) -> Row:
-        """Return the row with each mapped field renamed to its role, such as "question". An
-        unmapped field that already has the name of a mapped role is renamed to "original.NAME".
+        """Return the row with each mapped field renamed to its role, such as "question". A mapped
+        field is the only source of its role: an unmapped field that already has the name of a
+        mapped role is renamed to "original.NAME", even if the row lacks the mapped field.
 
         Raises RowProblem if a field for the question or for its choices is missing.
         """
@@ -119,20 +150,36 @@ class Columns:
             names = _fields(tuple(row), value, allow_several=role in _SEVERAL)
             found = {name: _at(row, name) for name in names}
             absent = [name for name in names if found[name] is _ABSENT]
-            if absent and role in ("question", "choices", "distractors"):
+            if absent and role in _REQUIRED:
                 raise RowProblem(missing_message(absent, row))
             used |= {name for name in names if name in row}
             present = {name: cell for name, cell in found.items() if cell is not _ABSENT}
             if present:
                 mapped[role] = _value(role, present)
+        roles = set(self.roles)
+        if "distractors" in mapped:
+            mapped |= self._with_distractors(mapped, row)
+            roles |= {*mapped, *map(plain_name, choice_columns.wrong_columns(tuple(row)))}
+            roles |= set(RIGHT) if "answer" in self.roles else set()
+        if "id" in roles and is_blank(mapped.get("id")):
+            roles |= set(IDS)
         rest = {
-            f"original.{name}" if name in mapped else name: cell
+            f"original.{name}" if plain_name(name) in roles or name in roles else name: cell
             for name, cell in row.items()
             if name not in used
         }
-        if "distractors" in mapped:
-            mapped |= _with_distractors(mapped)
         return {**mapped, **rest}
+
+    def _with_distractors(self, mapped: Row, row: Row) -> Row:
+        """Remove the distractors from `mapped`, and the right answer if it is a string. Return them
+        under names that choice_columns.py recognises ("distractor1", "correct_answer")."""
+        if "answer" in self.roles and "answer" not in mapped:
+            raise RowProblem(missing_message([self.roles["answer"]], row))
+        texts = mapped.pop("distractors")
+        wrong = {f"distractor{number}": text for number, text in enumerate(texts, start=1)}
+        if isinstance(mapped.get("answer"), str):
+            wrong["correct_answer"] = mapped.pop("answer")
+        return wrong
 
 
 def missing_message(absent: Sequence[str], row: Row) -> str:
@@ -176,15 +223,6 @@ def _labels(names: tuple[str, ...]) -> list[str]:
     if family and family.columns == names:
         return list(family.labels)
     return [row["label"] for row in fields.lettered(names)]
-
-
-def _with_distractors(mapped: Row) -> Row:
-    """Remove the distractors from `mapped`, and the right answer if it is a string. Return them
-    under names that choice_columns.py recognises ("distractor1", "correct_answer")."""
-    wrong = {f"distractor{n}": text for n, text in enumerate(mapped.pop("distractors"), start=1)}
-    if isinstance(mapped.get("answer"), str):
-        wrong["correct_answer"] = mapped.pop("answer")
-    return wrong
 
 
 @lru_cache(maxsize=1024)  # cached because nearly all rows of a file have the same fields

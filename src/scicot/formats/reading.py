@@ -24,6 +24,33 @@ class UncertainIndex(RowProblem):
     """Raised for a numeric gold answer that may count from 0 or from 1."""
 
 
+class MissingField(RowProblem):
+    """Raised for a row that lacks a field of --columns, if no other row of the file is known to
+    have it."""
+
+
+@dataclass(slots=True)
+class MappedFields:
+    """The fields of --columns that were found in the rows of a file so far.
+
+    `found` are the names of the fields that at least one row has. `own_rows` is True if a row in
+    scicot's own schema has such a field under another name, so that --columns applies to all such
+    rows. `used` is True if --columns was applied to a row, `unused` if a row was read without it.
+    `unused_own` is True if such a row has the question and choices that --columns names, so that
+    only a later row can show whether the option applies.
+    `ignored` are the fields whose mapping was ignored, since no row was known to have them. `final`
+    is True if nothing more can be found: the whole file was read, or it can be read only once.
+    """
+
+    found: set[str] = field(default_factory=set)
+    own_rows: bool = False
+    used: bool = False
+    unused: bool = False
+    unused_own: bool = False
+    ignored: set[str] = field(default_factory=set)
+    final: bool = False
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts of the gold answers in one field of a file. They show whether its numbers are indices
@@ -87,6 +114,10 @@ class FieldMapping(Protocol):
     def positions(self, row: Row) -> Positions: ...
     def maps(self, role: str) -> bool: ...
     def missing(self, row: Row) -> list[str]: ...
+    def lacks_question(self, row: Row) -> bool: ...
+    def optional_fields(self, row: Row) -> dict[str, bool]: ...
+    def renames(self, row: Row) -> bool: ...
+    def only(self, *roles: str) -> FieldMapping | None: ...
     def applied(self, row: Row) -> Row: ...
 
 
@@ -98,6 +129,7 @@ class Reading:
     strict: the row is from a file. --answer-index, the layout or the rows of the file must then
         show whether an index in a table, or one in a string, counts from 0 or from 1. Without
         `strict`, the rules for single rows apply (docs/rows.md).
+    fields: the fields of --columns that the rows of the file have. None for single rows.
     in_columns: the user mapped the choices to several columns, so numbers are read as in a table.
     positions: the cells of these columns.
     ordered: accept only layouts that define the order of choices.
@@ -111,6 +143,7 @@ class Reading:
     columns: FieldMapping | None = None
     answer_index: Base | None = None
     strict: bool = False
+    fields: MappedFields | None = None
     in_columns: bool = False
     positions: Positions = ()
     ordered: bool = False

@@ -32,7 +32,8 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     if row.get("image"):
         raise fields.NotText("the question is about an image")
     row = dict(row)
-    if is_blank(row.get("context")):
+    mapped = reading.columns is not None and reading.columns.maps("context")
+    if is_blank(row.get("context")) and not mapped:
         row["context"] = row.pop("hint") or ""
     given_meta = row.pop("meta", None) or {}
     if not isinstance(given_meta, Mapping):

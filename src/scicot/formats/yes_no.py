@@ -21,10 +21,13 @@ _PAIRS = (
 _DECISION = "finaldecision"
 
 
-def texts_of(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[tuple[str, ...], str] | None:
+def texts_of(
+    row: Mapping[str, Any], names: tuple[str, ...], *, only: bool = False
+) -> tuple[tuple[str, ...], str] | None:
     """Return (texts of the choices, name of the answer's field), or None if the row is not a yes/no
-    question. `names` are the names of the gold fields, in the form that `plain_name` returns."""
-    for name in gold_fields(row, (*names, *FURTHER_ANSWERS)):
+    question. `names` are the names of the gold fields, in the form that `plain_name` returns. If
+    `only` is True, no other field is read as the gold answer."""
+    for name in gold_fields(row, names if only else (*names, *FURTHER_ANSWERS)):
         value = row[name]
         if plain_name(name) == _DECISION and isinstance(value, str):
             return ("yes", "no", "maybe"), name
@@ -35,7 +38,9 @@ def texts_of(row: Mapping[str, Any], names: tuple[str, ...]) -> tuple[tuple[str,
             for pair in _PAIRS:
                 if text in pair:
                     return pair, name
-    superglue = fields.named(row, ("label",)) if fields.named(row, ("passage",)) else []
+    if only:
+        return None
+    superglue = fields.named(row, ("label",)) if fields.named(row, ("passage",)) else ()
     for name in superglue:
         if row[name] in (0, 1, "0", "1") or is_hidden(row[name]):
             return _PAIRS[0], name

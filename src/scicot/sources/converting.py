@@ -9,12 +9,12 @@ from scicot.config import ReadingSettings
 from scicot.errors import InvalidRow, ScicotError
 from scicot.formats import (
     Columns,
+    MappedFields,
+    MissingField,
     Reading,
     Tally,
     UncertainIndex,
-    check_columns,
     is_scicot_row,
-    is_unmapped_scicot_row,
     recognised,
     to_question_row,
 )
@@ -33,20 +33,19 @@ class Converter:
     reading settings.
 
     A numeric gold answer may count the choices from 0 or from 1. If a row does not show which, the
-    whole source is read once to find out.
+    whole source is read once to find out. The same is done if a row lacks a field of --columns.
     """
 
     def __init__(self, source: Source, convert: Convert, settings: ReadingSettings) -> None:
         self._source = source
         self._convert = convert
         self._settings = settings
-        self._reading = Reading(Columns.parse(settings.columns), settings.answer_index, strict=True)
+        self._fields = MappedFields()
+        self._reading = Reading(
+            Columns.parse(settings.columns), settings.answer_index, strict=True, fields=self._fields
+        )
         self._layouts: dict[tuple[str, ...], str] = {}  # field names -> line of `recognised`
         self._likely_answers: dict[str, None] = {}
-        self._columns_checked = (
-            False  # whether the first row was checked for the fields of --columns
-        )
-        self._columns_used = self._reading.columns is None
 
     @property
     def recognised(self) -> list[str]:
@@ -68,7 +67,7 @@ class Converter:
     def unused_columns(self) -> str:
         """A sentence for a warning if no row so far had all fields named by --columns, else "".
         This is not an error, because rows in scicot's own schema need no --columns."""
-        if self._columns_used:
+        if self._fields.used or not self._fields.unused:
             return ""
         return (
             f"--columns {self._reading.columns}: no row has all of these fields; all are read"
@@ -87,23 +86,29 @@ class Converter:
         cannot be read.
 
         Raises ScicotError if the gold answer is a number and the source does not show whether it
-        counts from 0 or from 1. The user can give this with --answer-index. The error is not a
-        RowProblem, because --skip-invalid must not skip such rows.
+        counts from 0 or from 1 (the user can give this with --answer-index), or if no row has a
+        field of --columns. The error is not a RowProblem, because --skip-invalid must not skip such
+        rows.
         """
-        columns = self._reading.columns
-        if columns is not None and not self._columns_checked and self._convert is to_question_row:
-            self._columns_checked = True
-            check_columns(row, columns)
-        if columns is not None and not self._columns_used:
-            self._columns_used = not is_unmapped_scicot_row(row, columns)
-        try:
-            converted = self._convert(row, self._reading)
-        except UncertainIndex as problem:
-            converted = self._convert_with_evidence(where, row, problem)
+        converted = self._converted(where, row)
         is_new = converted is not row and tuple(row) not in self._layouts
         if is_new and len(self._layouts) < _MAX_LAYOUTS:
             self._layouts[tuple(row)] = self._recognised(row)
         return converted
+
+    def _converted(self, where: str, row: Row) -> Row:
+        try:
+            return self._convert(row, self._reading)
+        except UncertainIndex as problem:
+            return self._convert_with_evidence(where, row, problem)
+        except MissingField as problem:
+            if self._fields.final:
+                raise ScicotError(f"{where}: {problem}") from None
+        if is_rereadable(self._source):
+            for _ in self._conversions(self._reading):
+                pass  # each conversion adds the fields of its row to self._fields
+        self._fields.final = True
+        return self._converted(where, row)
 
     def _convert_with_evidence(self, where: str, row: Row, problem: UncertainIndex) -> Row:
         if self._reading.tallies is None:
@@ -121,13 +126,18 @@ class Converter:
         tally: dict[str, Tally] = {}
         if not is_rereadable(self._source):
             return tally
-        reading = replace(self._reading, tally=tally)
+        fields = self._fields if self._fields.final else None
+        for _ in self._conversions(replace(self._reading, tally=tally, fields=fields)):
+            pass
+        return tally
+
+    def _conversions(self, reading: Reading) -> Iterator[Row]:
+        """Yield the converted rows of the whole source, without those that cannot be read."""
         for row in self._rows():
             try:
-                self._convert(row, reading)
+                yield self._convert(row, reading)
             except RowProblem:
                 continue
-        return tally
 
     def _rows(self) -> Iterator[Row]:
         rows = located_rows(self._source, None, self._settings)
@@ -145,7 +155,8 @@ class Converter:
         if self._convert is not to_question_row or is_scicot_row(row):
             return ""
         found = recognised(row, self._reading)
-        likely = None if found.answer else likely_gold(row)
+        mapped = self._reading.columns is not None and self._reading.columns.maps("answer")
+        likely = None if found.answer or mapped else likely_gold(row)
         if likely is None:
             return found.line()
         self._likely_answers[likely] = None

@@ -20,11 +20,12 @@ from scicot.sources.entries import NOT_UTF8, Entry
 
 
 def objects(
-    first_line: bytes, head: list[bytes], lines: Iterator[bytes], name: str
+    first_line: bytes, head: list[bytes], lines: Iterator[bytes], name: str, notes: list[str]
 ) -> Iterator[Entry]:
     """Read a file that begins with a JSON object. It is either JSON lines, or one document on one
     or more lines. `head` holds the lines read so far, `first_line` is the last of them, stripped,
-    and `lines` yields the following ones."""
+    and `lines` yields the following ones. Sentences about fields that were left out are appended to
+    `notes`."""
     try:
         value = decode(first_line.decode())
     except json.JSONDecodeError as error:
@@ -32,12 +33,13 @@ def objects(
             error.pos < len(first_line.decode()) - 1
         ):  # invalid JSON, not merely an incomplete object
             return json_lines(chain(head, lines), name)
-        return _document_or_lines(head, lines, name)
+        return _document_or_lines(head, lines, name, notes)
     except ValueError:
         return json_lines(chain(head, lines), name)
     if is_keyed(value):
         return chain(_by_key(value, name), _surplus(lines, name, after=len(head)))
-    inner = nested.rows_in(value, name)
+    new_notes: list[str] = []
+    inner = nested.rows_in(value, name, new_notes)
     if inner is None:
         return json_lines(chain(head, lines), name)
     count = len(head)
@@ -45,6 +47,7 @@ def objects(
     # one object per line, so JSON lines, whatever the first one contains
     if following.lstrip().startswith(b"{"):
         return json_lines(chain(head, lines), name)
+    notes += new_notes
     return chain(inner, _surplus(chain(head[count:], lines), name, after=count))
 
 
@@ -55,7 +58,9 @@ def _read_on(head: list[bytes], lines: Iterator[bytes]) -> Iterator[bytes]:
         yield line
 
 
-def _document_or_lines(head: list[bytes], lines: Iterator[bytes], name: str) -> Iterator[Entry]:
+def _document_or_lines(
+    head: list[bytes], lines: Iterator[bytes], name: str, notes: list[str]
+) -> Iterator[Entry]:
     """Read a file whose first line is an incomplete JSON object. The file is either one document on
     several lines, or JSON lines with a broken first line. `head` holds the lines read so far, up to
     this first line, and `lines` yields the following ones."""
@@ -66,7 +71,7 @@ def _document_or_lines(head: list[bytes], lines: Iterator[bytes], name: str) -> 
             break
     if _starts_new_row(head[-1].strip(), first_line):
         return json_lines(chain(head, lines), name)
-    return _document(b"".join([*head, *lines]), name)
+    return _document(b"".join([*head, *lines]), name, notes)
 
 
 def _starts_new_row(line: bytes, first_line: bytes) -> bool:
@@ -82,13 +87,13 @@ def _starts_new_row(line: bytes, first_line: bytes) -> bool:
         return False
 
 
-def _document(data: bytes, name: str) -> Iterator[Entry]:
+def _document(data: bytes, name: str, notes: list[str]) -> Iterator[Entry]:
     value = _decoded(data, name)
     if isinstance(value, InvalidRow):
         yield value
     elif is_keyed(value):
         yield from _by_key(value, name)
-    elif (inner := nested.rows_in(value, name)) is not None:
+    elif (inner := nested.rows_in(value, name, notes)) is not None:
         yield from inner
     else:  # a single row on several lines
         yield f"{name}:1", value

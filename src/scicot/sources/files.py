@@ -54,7 +54,7 @@ def entries(
     if first_line.startswith(b"["):
         yield from documents.array(b"".join([*head, *lines]), name)
     elif first_line.startswith(b"{"):
-        yield from documents.objects(first_line, head, lines, name)
+        yield from documents.objects(first_line, head, lines, name, notes)
     elif delimiter := tables.named_delimiter(first_line):
         head[-1] = b"\n"  # an empty line, so that line numbers stay correct
         yield from tables.entries(chain(head, lines), delimiter, name, notes, mapped=mapped)

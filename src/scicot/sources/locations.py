@@ -14,7 +14,7 @@ from typing import IO, TypeGuard
 
 from scicot import standard_input
 from scicot.config import ReadingSettings
-from scicot.errors import InvalidRow, ScicotError
+from scicot.errors import InvalidRow, ScicotError, UsageError
 from scicot.formats.mapping import Columns
 from scicot.row_fields import Row
 from scicot.sources import binary, documents, files, hub, shards
@@ -57,6 +57,8 @@ class _LocatedRows(Iterator[tuple[str, Row]]):
 
 
 def _entries(source: str, tracker: StreamTracker, settings: ReadingSettings) -> Iterator[Entry]:
+    if not source.strip():  # Path("") is the current directory
+        raise UsageError("the name of a file to read is empty; is a variable not set?")
     if source.startswith(hub.PREFIX):
         paths = hub.files_of(source)
         if paths is None:

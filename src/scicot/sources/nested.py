@@ -18,6 +18,7 @@ from scicot.errors import ScicotError
 from scicot.formats.names import (
     ANSWERS,
     CHOICES,
+    CONTEXTS,
     FURTHER_ANSWERS,
     QUESTIONS,
     QUESTIONS_BESIDE_CHOICES,
@@ -27,22 +28,26 @@ from scicot.sources.binary import sample_of
 from scicot.sources.entries import Entry
 
 _QUESTION_NAMES = frozenset((*QUESTIONS, *QUESTIONS_BESIDE_CHOICES))
+_TEXTS = frozenset((*CONTEXTS, "text", "document", "dialogue", "transcript", "content"))
+_NAMES_SHOWN = 6
 _WRAPPER_FIELDS = {"row", "row_idx"}
 
 
-def rows_in(value: Any, name: str) -> Iterator[Entry] | None:
+def rows_in(value: Any, name: str, notes: list[str]) -> Iterator[Entry] | None:
     """Return the rows inside a JSON object, with their locations, which begin with `name`. Returns
-    None if `value` is no object, is a question row itself, or contains no rows.
+    None if `value` is no object, is itself a question or a prediction, or contains no rows.
 
     If there are several lists of rows, the one called "samples" is read. If none has this name,
-    ScicotError is raised, because different lists are never mixed implicitly.
+    ScicotError is raised, because different lists are never mixed implicitly. A sentence about the
+    fields beside the list is appended to `notes`. If one of them is a text to which the questions
+    belong, as in QuALITY, None is returned: such rows are refused, like those of RACE.
     """
     if not isinstance(value, Mapping):
         return None
     table = _columns(value)
     if table is not None:
         return iter([(f"{name}[{number}]", row) for number, row in enumerate(table)])
-    if _is_question(value):
+    if _is_question(value) or "prediction" in map(plain_name, value):
         return None
     found = dict(_row_lists(value))
     if not found:
@@ -53,13 +58,39 @@ def rows_in(value: Any, name: str) -> Iterator[Entry] | None:
             " each"
         )
     key = "samples" if "samples" in found else next(iter(found))
+    if _has_context(value) and not all(map(_has_context, found[key])):
+        return None
     is_log = "eval" in value and key == "samples"
+    if not is_log:
+        notes += _left_out(value, key, name)
     return iter(
         [
             (f"{name}[{key}][{number}]", sample_of(row) if is_log else _unwrapped(row))
             for number, row in enumerate(found[key])
         ]
     )
+
+
+def _has_context(row: Mapping[str, Any]) -> bool:
+    """Return True if an object has a text that questions can be about."""
+    return any(
+        isinstance(text, str | list) and bool(text) and plain_name(name) in _TEXTS
+        for name, text in row.items()
+    )
+
+
+def _left_out(value: Mapping[str, Any], key: str, name: str) -> list[str]:
+    """Return a list of one sentence that names the fields beside the list `key`, or of none."""
+    names = [field for field in value if field != key]
+    outer, dot, inner = key.partition(".")
+    if key not in value and dot:
+        beside = [f"{outer}.{field}" for field in value[outer] if field != inner]
+        names = [*beside, *(field for field in value if field != outer)]
+    if not names:
+        return []
+    shown = ", ".join(f'"{field[:40]}"' for field in names[:_NAMES_SHOWN])
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    return [f'{name}: the rows in "{key}" are read; {shown}{more} beside them left out']
 
 
 def _is_question(row: Mapping[str, Any]) -> bool:

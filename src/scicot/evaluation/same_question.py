@@ -1,0 +1,168 @@
+"""Compare the question in a row of answers with its counterpart in the question file.
+
+    {"id": "q1", "question": "Which conducts?", "choices": ["wood", "copper"], "prediction": "B"}
+    {"id": "q1", "choices": ["copper", "wood"], "prediction": "A"}        part of a question
+    {"id": "q1", "prediction": "B", "answer": "B"}                        only its gold answer
+
+A row of the last two kinds is compared in the parts that it has. Other tools also write fields such
+as "answers" or "response1", which may be choices or replies of a model. They are compared only if
+they have the texts of the choices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from msgspec import structs
+
+from scicot.formats import Reading, UncertainIndex, choice_columns, to_question_row
+from scicot.formats import cells as text_cells
+from scicot.formats import choices as choice_fields
+from scicot.formats.columns import cells
+from scicot.formats.fields import Gold, first_filled, named, read_gold
+from scicot.formats.gold import ChoiceRow
+from scicot.formats.names import ANSWERS, CHOICES, plain_name
+from scicot.formats.reading import Base
+from scicot.records import Question
+from scicot.row_fields import Row, RowProblem
+
+# A "prompt" or "query" may be what the model was sent, with instructions or examples.
+_QUESTIONS = ("question", "questionstem", "stem", "questiontext", "qtext")
+_COPA = ("cause", "effect")  # COPA's "question", from which the question's text is made
+# "correct" may also say whether the prediction is right.
+_GOLD = Gold(secondary=("correctanswer", "correctoption", "correctchoice", "goldanswer"))
+_PERHAPS_REPLIES = ("answers", "candidates", "choice", "possibleanswers")
+_CHOICE_PREFIXES = ("", "choice", "option", "opt", "op", "answeroption", "answerchoice")
+_BASES: tuple[Base, ...] = (0, 1)
+
+
+def question_in(row: Row, reading: Reading) -> Question | None:
+    """Return the question that a row contains; None if it contains no complete question."""
+    try:
+        return Question.from_row(to_question_row(row, replace(reading, columns=None)))
+    except RowProblem:
+        return None
+
+
+def check_same(row_question: Question, question: Question) -> None:
+    """Raise RowProblem if `row_question`, the question contained in a row, and `question`, its
+    counterpart in the question file, have different texts, choices or gold answers."""
+    _check_words(row_question.question, question)
+    _check_choices([choice.text for choice in row_question.choices], question)
+    if row_question.answer is None or question.answer is None:
+        return
+    if row_question.text_of(row_question.answer) != question.text_of(question.answer):
+        raise _other(question, f"gold answer ({row_question.answer!r})")
+
+
+def check_parts(row: Row, question: Question, reading: Reading) -> Question:
+    """Compare the parts of a question in an incomplete row with `question`, its counterpart in the
+    question file. Return `question` with the labels of the row's choices, if it has any.
+
+    Raises RowProblem if the question's text, the choices or the gold answer differ.
+    """
+    row = cells(row)
+    # The row may be incomplete only because its gold answer cannot be read.
+    unlabelled = {name: value for name, value in row.items() if plain_name(name) not in ANSWERS}
+    found = question_in(unlabelled, reading) if len(unlabelled) < len(row) else None
+    if found is not None:
+        check_same(found, question)
+    else:
+        _check_text(row, question)
+        found = _with_choices_of(row, question)
+    _check_gold(row, found, question, reading)
+    return found
+
+
+def _other(question: Question, part: str) -> RowProblem:
+    return RowProblem(f"{question.id!r} has other {part} than the question of this id")
+
+
+def _check_words(text: str, question: Question) -> None:
+    if text.split() != question.question.split():
+        raise _other(question, "words")
+
+
+def _check_choices(texts: Sequence[str], question: Question) -> None:
+    if list(texts) != [choice.text for choice in question.choices]:
+        raise _other(question, "choices")
+
+
+def _check_text(row: Row, question: Question) -> None:
+    text = row.get(first_filled(row, named(row, _QUESTIONS)) or "")
+    if not isinstance(text, str) or text.strip().casefold() in _COPA:
+        return
+    marked = text_cells.choices_in(text)
+    if marked is None or text.split() == question.question.split():
+        _check_words(text, question)
+    else:
+        _check_words(marked[0], question)
+        _check_choices(marked[2], question)
+
+
+def _with_choices_of(row: Row, question: Question) -> Question:
+    """Return `question` with the labels of the row's choices. Raises RowProblem if the texts of the
+    choices differ."""
+    texts = [choice.text for choice in question.choices]
+    found = question
+    for rows, certain in _choices_in(row):
+        row_texts = [str(choice["text"]) for choice in rows]
+        # Labels without texts, and scores in columns A to D, are no choices.
+        same = sorted(row_texts) == sorted(texts)
+        if not same and (not certain or row_texts == list(question.labels) or _numbers(row_texts)):
+            continue
+        _check_choices(row_texts, question)
+        labelled = [{"label": str(choice["label"]), "text": choice["text"]} for choice in rows]
+        complete = Question.from_row({"question": question.question, "choices": labelled})
+        found = structs.replace(question, choices=complete.choices, answer=None)
+    return found
+
+
+def _choices_in(row: Row) -> Iterator[tuple[list[ChoiceRow], bool]]:
+    """Yield (choices, True if they are certainly choices) for each field or group of columns that
+    may hold the choices of the question."""
+    for name in named(row, CHOICES):
+        try:
+            found = choice_fields.listed(row[name])
+        except RowProblem:
+            continue
+        if found is not None and len(found.choices) > 1:
+            yield found.choices, plain_name(name) not in _PERHAPS_REPLIES
+    for family in choice_columns.families(tuple(row)):
+        filled = choice_columns.filled(row, family)
+        if len(filled) > 1:
+            yield filled, family.prefix in _CHOICE_PREFIXES
+
+
+def _numbers(texts: Sequence[str]) -> bool:
+    try:
+        return bool([float(text) for text in texts])
+    except ValueError:
+        return False
+
+
+def _check_gold(row: Row, labelled: Question, question: Question, reading: Reading) -> None:
+    """Raise RowProblem if the row has another gold answer than `question`. `labelled` is the same
+    question with the labels of the row. A field that names no choice, such as a reply of a model,
+    is no gold answer."""
+    if question.answer is None:
+        return
+    rows: list[ChoiceRow] = [{"label": c.label, "text": c.text} for c in labelled.choices]
+    reading = replace(reading, columns=None, tally=None, recognised=None)
+    readings = [reading]
+    try:
+        read_gold(row, rows, _GOLD, reading)
+    except UncertainIndex:  # the gold answer differs if it does so counted from 0 and from 1
+        readings = [replace(reading, answer_index=base) for base in _BASES]
+    except RowProblem:
+        return
+    labels = []
+    for each in readings:
+        try:
+            labels.append(read_gold(row, rows, _GOLD, each)[0])
+        except RowProblem:
+            continue
+    texts = [labelled.text_of(label) for label in labels if label is not None]
+    if texts and question.text_of(question.answer) not in texts:
+        raise _other(question, f"gold answer ({labels[0]!r})")

@@ -1,0 +1,90 @@
+"""Apply the option --columns to the rows of a file.
+
+A mapped field is the only source of its role. With answer=gold, the second row has no answer:
+
+    {"question": "Which conducts?", "choices": ["wood", "copper"], "answer": "A", "gold": "B"}
+    {"question": "Which burns?", "choices": ["wood", "copper"], "answer": "B"}
+
+If no row has the field "gold", the option is wrong, and the file is refused. The option does not
+apply to files in scicot's own schema, which may be read together with the user's file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from scicot.formats import scicot_rows
+from scicot.formats.mapping import missing_message
+from scicot.formats.reading import FieldMapping, MappedFields, MissingField, Reading
+from scicot.row_fields import Row
+
+
+def is_scicot_row(row: Row) -> bool:
+    """Return True if the question and the choices of a row are in scicot's own schema."""
+    return isinstance(row.get("question"), str) and scicot_rows.matches(row)
+
+
+def mapped_row(row: Row, reading: Reading, *, optional: Collection[str] = ()) -> Row:
+    """Return the row with --columns applied, or `row` itself if the option does not apply to it.
+
+    The fields that the row has are added to `reading.fields`. The mappings of the roles in
+    `optional` are ignored if no row of the file has their fields. Raises MissingField if no row of
+    the file is known to have a field that another role needs. Raises RowProblem if a field of the
+    question or of its choices is missing.
+    """
+    columns: FieldMapping | None = reading.columns
+    if columns is None or _is_own(row, columns, reading.fields):
+        return row
+    if reading.fields is not None:
+        reading.fields.used = True
+        columns = _known_part(row, columns, reading.fields, optional)
+    return row if columns is None else columns.applied(row)
+
+
+def _is_own(row: Row, columns: FieldMapping, fields: MappedFields | None) -> bool:
+    """Return True if a row is in scicot's own schema, and neither this row nor another one of this
+    schema in the file has a field of --columns under a name that is not scicot's."""
+    if not is_scicot_row(row):
+        return False
+    if columns.lacks_question(row):
+        if fields is not None:
+            fields.unused = True
+        return True
+    renames = columns.renames(row)
+    if not renames and not columns.missing(row):
+        return False
+    if fields is None:
+        return not renames
+    if renames and not fields.own_rows:
+        fields.own_rows = True
+        if fields.unused_own:
+            raise MissingField("--columns: has fields that earlier rows of the stream lack")
+    if fields.own_rows:
+        return False
+    if not fields.final:
+        raise MissingField(missing_message(columns.missing(row), row))
+    fields.unused = fields.unused_own = True
+    return True
+
+
+def _known_part(
+    row: Row, columns: FieldMapping, fields: MappedFields, optional: Collection[str]
+) -> FieldMapping | None:
+    """Return the mapping without the roles that must be ignored, None if all must be."""
+    present = columns.optional_fields(row)
+    found = {name for name, is_present in present.items() if is_present}
+    fields.found |= found
+    if found & fields.ignored:
+        raise MissingField(
+            f'--columns: has a field "{min(found & fields.ignored)}", which earlier rows of the'
+            " stream lack"
+        )
+    unknown = [name for name in present if name not in fields.found]
+    if not unknown:
+        return columns
+    ignorable = {columns.roles[role] for role in optional if role in columns.roles}
+    needed = [name for name in unknown if name not in ignorable]
+    if needed or not fields.final:
+        raise MissingField(missing_message(needed or unknown, row))
+    fields.ignored |= set(unknown)
+    return columns.only(*(role for role in columns.roles if columns.roles[role] not in unknown))
