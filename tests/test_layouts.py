@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from conftest import REPOSITORY
 
-from scicot.formats import Columns, Reading, UncertainIndex, recognised, to_question_row
+from scicot.formats import Columns, Reading, Tally, UncertainIndex, recognised, to_question_row
 from scicot.formats.cells import value_of
 from scicot.formats.names import plain_name
 from scicot.records import Question
@@ -322,3 +322,59 @@ def test_a_reversed_range_of_columns_is_told() -> None:
     columns = Columns.parse("question=q,choices=B-A,answer=gold")
     with pytest.raises(RowProblem, match='no field "B-A"'):
         question(row, Reading(strict=True, columns=columns))
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "gold"),
+    [
+        (["(B)x", "(A)y"], "A", "y"),
+        (["A) x", "C) y", "D) z"], "C", "y"),
+        (["A) x", "C) y", "D) z"], "C) y", "y"),
+        (["A) x", "C) y", "D) z"], 1, "y"),
+        ("A. x; C. y; D. z", "C", "y"),
+        ("B) x\nA) y", "A", "y"),
+        ("a ) 38 , b ) 27 , d ) 5", "d", "5"),
+        (["E. coli", "B. cereus", "C. difficile"], "A", "E. coli"),
+        (["B. cereus", "E. coli", "S. aureus"], "B", "E. coli"),
+        (["(R)-butanol", "(S)-butanol"], "A", "(R)-butanol"),
+        (["(S) butanol", "(R) butanol"], "A", "(S) butanol"),
+        (["B. Russell", "A. Einstein"], "B. Russell", "B. Russell"),
+    ],
+)
+def test_letters_printed_in_the_choices_are_their_labels(
+    options: Any, answer: Any, gold: str
+) -> None:
+    read = question({"question": "Q", "options": options, "answer": answer})
+    assert read.answer is not None
+    assert read.text_of(read.answer) == gold
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"options": ["A) x", "C) y", "D) z"], "answer": "B"},
+        {"options": ["B) x", "A) y", "z"], "answer": "A"},
+        {"options": ["z", "B) x", "A) y"], "answer": "A"},
+        {"options": ["B. Russell", "A. Einstein"], "answer": "A"},
+        {"A": "B) x", "B": "A) y", "answer": "A"},
+    ],
+)
+def test_an_answer_that_contradicts_the_printed_letters_is_refused(row: Row) -> None:
+    with pytest.raises(RowProblem, match=r"other letters stand before|neither a label"):
+        question({"question": "Q", **row})
+
+
+def test_a_second_field_settles_an_answer_that_contradicts_the_printed_letters() -> None:
+    row = {"question": "Q", "options": ["B) x", "A) y", "z"], "answer": "A", "answer_index": 1}
+    assert question(row).answer == "B"
+
+
+def test_an_index_that_is_printed_before_another_choice_is_refused() -> None:
+    row = {"question": "Q", "options": ["1. x", "2. y"], "answer": 1}
+    for reading in (STRICT, Reading()):
+        with pytest.raises(UncertainIndex, match=r"stands before the text .* --answer-index 0"):
+            question(row, reading)
+    assert question(row, Reading(answer_index=1, strict=True)).answer == "A"
+    assert question({**row, "answer": 0}).answer == "A"
+    # another row of the file has an answer 0, so indices count from 0
+    assert question(row, Reading(strict=True, tallies={"answer": Tally(zeros=1)})).answer == "B"

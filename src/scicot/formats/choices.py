@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
 
-from scicot.formats import cells, fields
+from scicot.formats import cells, fields, printed
 from scicot.formats.gold import ChoiceRow, is_blank
 from scicot.formats.names import plain_name
 from scicot.row_fields import RowProblem
@@ -30,6 +30,8 @@ _TEXT_LISTS = ("text", "texts", "choices", "options", "value", "values")
 _LABEL_LISTS = ("label", "labels", "key", "keys")
 _LABEL = re.compile(r"[A-Za-z]|\d{1,2}")
 _MARKED = re.compile(r"\s*[(\[]?\s*([A-Za-z])\s*[).:\]]\s*(\S.*)", re.DOTALL)
+# a separator before a printed label, as in "a ) 38 , c ) 27"
+_BEFORE_MARK = re.compile(r"\s*[,;|\n]\s*(?=[(\[]?\s?[A-Za-z]\s?[).:\]])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,10 @@ def _of_cell(cell: str) -> Listed | None:
         except ValueError:
             pass
     parsed = cells.choices_of_cell(cell)
+    parts = _BEFORE_MARK.split(cell.strip())
+    # choices_of_cell finds no label after a missing one
+    if len(parts) > max(1, len(parsed[0]) if parsed else 0):
+        parsed = printed.labels_and_texts(parts) or parsed
     if parsed is not None:
         return Listed(fields.choice_rows(*parsed))
     texts = cells.separated(cell)
@@ -93,14 +99,16 @@ def _of_list(values: Sequence[Any]) -> Listed | None:
 
 def from_texts(texts: Sequence[str]) -> list[ChoiceRow]:
     """Make choices from a list of texts, and label them A, B, C and so on. If every text begins
-    with its label, as in "A)21", that label is used and removed from the text."""
+    with its label, as in "A)21", that label is used and removed from the text. The labels may be in
+    another order, or some may be missing (printed.py)."""
     # a quick check that fails for nearly all lists of texts without labels
     if texts[0][:3].lstrip(" ([")[:1] in ("A", "a"):
         found = [_MARKED.fullmatch(text) for text in texts]
         labels = [match[1] for match in found if match is not None]
         if len(labels) == len(texts) and "".join(labels).upper() == ascii_uppercase[: len(texts)]:
             return fields.choice_rows(labels, [match[2].strip() for match in found if match])
-    return fields.lettered(texts)
+    split = printed.labels_and_texts(texts)
+    return fields.lettered(texts) if split is None else fields.choice_rows(*split)
 
 
 def _of_object(value: Mapping[str, Any]) -> Listed | None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from scicot.formats.gold import ChoiceRow, Meaning, read_choice, without_fraction
+from scicot.formats import printed
+from scicot.formats.gold import ChoiceRow, Meaning, read_choice, shortened, without_fraction
 from scicot.formats.reading import Base, Reading, Tally
 
 _MOST_DIGITS = 4  # a longer number is no index, since there are at most 26 choices
@@ -42,17 +43,51 @@ def meaning_of(
         meaning = read_choice(value, choices)
         if meaning is not None and meaning.kind == "texts" and reading.tally is not None:
             _tally(reading, name).texts += 1
-        return meaning
+        return _checked_letter(meaning, choices)
     known_base = reading.answer_index if reading.answer_index is not None else base
     if known_base is not None:
         return _index(number, choices, known_base) or (
             read_choice(str(number), choices) if base is None else None
         )
     if not reading.strict:
-        return read_choice(value, choices)
+        return _checked_number(read_choice(value, choices), number, choices, Tally())
     if isinstance(value, int) and not loose:
         return _json_integer(number, choices, name, reading)
     return _of_table(value, number, choices, name, reading)
+
+
+def _checked_letter(meaning: Meaning | None, choices: Sequence[ChoiceRow]) -> Meaning | None:
+    """Return the meaning of a label. It is ambiguous if the letters printed in the texts of the
+    choices contradict their labels, as in the choices A "B) wood" and B "A) copper"."""
+    if meaning is None or meaning.kind != "labels" or meaning.ambiguity:
+        return meaning
+    candidates = printed.contradicting(meaning.labels[0], choices)
+    if not candidates:
+        return meaning
+    text = next(c["text"] for c in choices if str(c["label"]) == meaning.labels[0])
+    ambiguity = (
+        f"the label of choice {shortened(text)}, but other letters stand before the texts of the"
+        " choices; write the whole text of the choice as the answer"
+    )
+    return Meaning(candidates, ambiguity)
+
+
+def _checked_number(
+    meaning: Meaning | None, number: int, choices: Sequence[ChoiceRow], tally: Tally
+) -> Meaning | None:
+    """Return the meaning of an index from 0. It is ambiguous if this number is printed before
+    another choice, as 1 with the choices "1. wood" and "2. copper", unless the rows of the file
+    prove that indices count from 0."""
+    if meaning is None or not meaning.index or tally.base == 0:
+        return meaning
+    label = printed.label_of_number(number, choices)
+    if label is None or label in meaning.labels:
+        return meaning
+    reason = (
+        "an index from 0, but this number stands before the text of another choice; write the"
+        " whole text of the choice as the answer, or"
+    )
+    return Meaning((*meaning.labels, label), f"{reason} give {_OPTION}", index=True)
 
 
 def _number(value: Any) -> int | None:
@@ -81,7 +116,7 @@ def _json_integer(
     if reading.tally is not None:
         _count(_tally(reading, name), number, choices)
     if meaning is not None or not choices or number != len(choices):
-        return meaning
+        return _checked_number(meaning, number, choices, _tally_of(reading, name))
     # If indices count from 1, the number of choices is the last index.
     if reading.tallies is not None and _tally_of(reading, name).zeros:
         return None  # the file counts from 0, so this index is out of range
