@@ -378,3 +378,56 @@ def test_an_index_that_is_printed_before_another_choice_is_refused() -> None:
     assert question({**row, "answer": 0}).answer == "A"
     # another row of the file has an answer 0, so indices count from 0
     assert question(row, Reading(strict=True, tallies={"answer": Tally(zeros=1)})).answer == "B"
+
+
+@pytest.mark.parametrize(
+    ("choices", "problem"),
+    [
+        (["a", None, "c"], "choice 2 is null; it must be a string"),
+        ([None, "b", "c"], "choice 1 is null; it must be a string"),
+        ([True, False], "choice 1 is true; it must be a string"),
+        ({"label": ["A", None], "text": ["a", "b"]}, "the label of choice 2 is null"),
+        ({"label": [0, 1], "text": ["a", "b"]}, 'the labels in "choices" are 0 and 1'),
+        (
+            [{"label": "A", "text": "a"}, {"label": "B", "text": 5}],
+            "the text of choice 2 is 5; it must be a string",
+        ),
+        ([{"label": ["A"], "text": "a"}, "b"], 'the label of choice 1 is ["A"]'),
+    ],
+)
+def test_an_error_names_the_choice_that_is_no_text(choices: Any, problem: str) -> None:
+    with pytest.raises(RowProblem) as refused:
+        question({"question": "Q", "choices": choices, "answer": "A"})
+    assert problem in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["choices", "options"])
+def test_choices_that_are_numbers_are_read_as_their_texts(name: str) -> None:
+    read = question({"question": "Q", name: [10, 2.5, 30], "answer": "B"})
+    assert [choice.text for choice in read.choices] == ["10", "2.5", "30"]
+    assert question({"question": "Q", name: [10, 2.5, 30], "answer": 2.5}).answer == "B"
+    assert question({"question": "Q", name: [10, 20, 30], "answer": 20}).answer == "B"
+    with pytest.raises(UncertainIndex, match="can be the text of a choice or an index"):
+        question({"question": "Q", name: [1, 2, 3], "answer": 2})
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"choices": {"label": [1, 2], "text": ["a", "b"]}},
+        {"choices": [{"label": 1, "text": "a"}, {"label": 2, "text": "b"}]},
+        {"options": [{"id": 1, "text": "a"}, {"id": 2, "text": "b"}]},
+        {"options": {"label": [1, 2], "text": ["a", "b"]}},
+    ],
+)
+def test_labels_that_are_integers_are_read_as_strings(row: Row) -> None:
+    assert question({"question": "Q", **row, "answer": "2"}).text_of("2") == "b"
+    assert question({"question": "Q", **row, "answer": 2}).answer == "2"
+    # the label 1, or the index 1 of the label 2
+    with pytest.raises(UncertainIndex, match="can count from 0 or from 1"):
+        question({"question": "Q", **row, "answer": 1})
+
+
+def test_labels_that_are_integers_from_0_are_indices_too() -> None:
+    choices = [{"label": 0, "text": "a"}, {"label": 1, "text": "b"}]
+    assert question({"question": "Q", "choices": choices, "answer": 1}).answer == "1"

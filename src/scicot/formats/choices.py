@@ -127,9 +127,27 @@ def _of_object(value: Mapping[str, Any]) -> Listed | None:
     return None
 
 
+def gold_of(value: Any, gold: fields.Gold) -> fields.Gold:
+    """Return how gold answers are read beside the choices in the value of a field, whose labels may
+    be integers."""
+    if isinstance(value, list) and value and all(isinstance(entry, Mapping) for entry in value):
+        rows = [{plain_name(name): field for name, field in entry.items()} for entry in value]
+        name = _label_name(rows)
+        return fields.gold_of_labels([row[name] for row in rows], gold) if name else gold
+    if isinstance(value, Mapping):
+        names = {plain_name(name): field for name, field in value.items()}
+        labels = next((names[n] for n in _LABEL_LISTS if isinstance(names.get(n), list)), None)
+        return fields.gold_of_labels(labels, gold) if labels else gold
+    return gold
+
+
+def _label_name(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    return next((name for name in _LABELS if all(name in row for row in rows)), None)
+
+
 def _of_objects(values: Sequence[Mapping[str, Any]]) -> Listed | None:
     rows = [{plain_name(name): field for name, field in value.items()} for value in values]
-    label = next((name for name in _LABELS if all(name in row for row in rows)), None)
+    label = _label_name(rows)
     text = next((name for name in _TEXTS if name != label and all(name in r for r in rows)), None)
     mark = next((name for name in _MARKS if all(name in row for row in rows)), None)
     if text is None:

@@ -105,6 +105,27 @@ def has_question_text(row: Mapping[str, Any]) -> bool:
     return name is not None and isinstance(row[name], str)
 
 
+def is_text_or_number(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def gold_of_labels(labels: Sequence[Any], gold: Gold = GOLD) -> Gold:
+    """Return how gold answers are read beside choices with these labels. If the labels are
+    integers, other than 0, 1, 2 and so on, an integer as the answer may be a label or an index, so
+    it is read as in a table."""
+    integers = all(isinstance(label, int) for label in labels)
+    if not integers or list(labels) == list(range(len(labels))):
+        return gold
+    return replace(gold, loose=True)
+
+
+def gold_of_numbers(texts: Any, gold: Gold) -> Gold:
+    """Return how gold answers are read beside a list of choices. If the choices are numbers, a
+    number as the answer may be a choice or an index, so it is read as in a table."""
+    numbers = isinstance(texts, list) and not any(isinstance(text, str) for text in texts)
+    return replace(gold, loose=True) if numbers and all(map(is_text_or_number, texts)) else gold
+
+
 def choice_rows(labels: Sequence[str], texts: Sequence[Any]) -> list[ChoiceRow]:
     return [{"label": label, "text": text} for label, text in zip(labels, texts, strict=True)]
 

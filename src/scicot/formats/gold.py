@@ -75,12 +75,14 @@ class Meaning:
 
 
 def without_fraction(value: Any, choices: Sequence[ChoiceRow]) -> Any:
-    """Convert a float without a fraction, such as 1.0, to an integer, or to a string if it is the
-    text of a choice. Other values are returned unchanged. Pandas and Parquet turn an integer column
-    with missing values into floats."""
-    if not (isinstance(value, float) and value.is_integer()):
+    """Convert a float to a string if it is the text of a choice, or else to an integer if it has no
+    fraction, such as 1.0. Other values are returned unchanged. Pandas and Parquet turn an integer
+    column with missing values into floats."""
+    if not isinstance(value, float):
         return value
-    return str(value) if any(choice["text"] == str(value) for choice in choices) else int(value)
+    if any(choice["text"] == str(value) for choice in choices):
+        return str(value)
+    return int(value) if value.is_integer() else value
 
 
 def read_choice(value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:

@@ -163,7 +163,7 @@ def _text_or_index(
     if reading.tallies is not None and tally.all_texts:
         return text
     if reading.tallies is None or tally.texts:
-        return _ambiguous([text, *indices], "can be the text of a choice or an index")
+        return _ambiguous([text, *indices], "which can be the text of a choice or an index")
     return _choose_base(indices, tally)
 
 
