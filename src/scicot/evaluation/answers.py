@@ -188,7 +188,8 @@ class _RowConverter:
         question. Raises RowProblem if the row cannot be converted, and sources.NotAsked if there is
         a question file and the row's question is not in it."""
         if inspect_log.is_sample(row):
-            question = self._question_for(inspect_log.question_of(row), row)
+            in_log = inspect_log.question_of(row, needed=self._questions is None)
+            question = self._question_for(in_log, row)
             return {**question.to_row(), **inspect_log.answer_of(row, question)}
         if reading.columns is not None and self._questions is not None:
             row = reading.columns.applied(row)

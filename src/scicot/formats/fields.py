@@ -215,7 +215,7 @@ def read_gold(
             reading.recognised.answer, reading.recognised.kind = name, meanings[name].kind
         return label, name
     if unread_field:
-        raise unread(row, unread_field, len(choices))
+        raise unread(row, unread_field, choices)
     return None, None
 
 
