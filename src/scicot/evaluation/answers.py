@@ -229,9 +229,10 @@ class _RowConverter:
         else:
             raise RowProblem("has no id by which to find its question")
         if question is None:
-            raise sources.NotAsked(
-                str(identity) if row_question is None else row_question.question[:_TEXT_SHOWN]
-            )
+            shown = str(identity) if row_question is None else row_question.question[:_TEXT_SHOWN]
+            if identity is None:
+                raise sources.NotAsked(shown)
+            raise sources.NotAsked(str(identity), self._questions.first_id())
         if row_question is not None:
             _check_same(row_question, question)
         return question.without(PREDICTION_FIELDS)

@@ -42,6 +42,10 @@ class QuestionTable:
         and labels; None if there is none."""
         return self._first("content = ?", _content(question))
 
+    def first_id(self) -> str:
+        """Return the id of the first question; "" if there is none."""
+        return next((question.id for question in self), "")
+
     def _first(self, where: str, key: bytes) -> Question | None:
         query = f"select row from asked where {where} order by rowid"
         found = self._table.execute(query, (key,)).fetchone()
