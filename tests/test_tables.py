@@ -376,3 +376,21 @@ def test_a_long_cell_of_a_table_is_read(tmp_path: Path) -> None:
     with pytest.raises(InvalidRow, match="larger than field limit"):
         read(path)
     assert csv.field_size_limit() == limit
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (CSV.replace("\n", "\r"), "lines end with carriage returns only"),
+        ('{"question": "a"}\r{"question": "b"}\r', "lines end with carriage returns only"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 5\n", "git lfs pull"),
+        ("\n<!DOCTYPE html>\n<html><td>question</td></html>\n", "an HTML or XML page"),
+    ],
+)
+def test_the_error_names_the_kind_of_a_file_that_is_no_table(
+    tmp_path: Path, content: str, said: str
+) -> None:
+    path = tmp_path / "quiz.csv"
+    path.write_bytes(content.encode())
+    with pytest.raises(ScicotError, match=f"quiz.csv: .*{said}"):
+        read(path)
