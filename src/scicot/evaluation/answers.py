@@ -24,7 +24,7 @@ from scicot import sources
 from scicot.config import ReadingSettings
 from scicot.errors import ScicotError
 from scicot.evaluation import inspect_log, lm_eval
-from scicot.evaluation.question_table import QuestionTable
+from scicot.evaluation.question_table import QuestionTable, check_same_question, hash_of
 from scicot.formats import PLAIN, Columns, Reading, columns, gold, to_question_row
 from scicot.records import (
     PREDICTION_FIELDS,
@@ -94,19 +94,20 @@ class Answers:
             gold=_NEEDS_GOLD if self._questions is None else None,
             reporter=self._reporter,
         )
-        seen: set[str] = set()
+        seen: dict[str, int] = {}  # id -> hash of the question
         first_models: Mapping[str, Any] = {}
         skipped = 0
         for row in rows:
             first_models = first_models or row.models
             if _is_extra_reply(row, first_models, seen):
+                check_same_question(os.fspath(file), row.question, seen)
                 skipped += 1
             elif row.question.id in seen:
                 raise ScicotError(
                     f"{os.fspath(file)}: id {row.question.id!r} comes twice; one row a question"
                 )
             else:
-                seen.add(row.question.id)
+                seen[row.question.id] = hash_of(row.question)
                 yield row
         if skipped:
             count_text, filter_name = number_of(skipped, "row"), first_models.get(lm_eval.FILTER)
