@@ -339,6 +339,11 @@ def test_a_reversed_range_of_columns_is_told() -> None:
         (["(R)-butanol", "(S)-butanol"], "A", "(R)-butanol"),
         (["(S) butanol", "(R) butanol"], "A", "(S) butanol"),
         (["B. Russell", "A. Einstein"], "B. Russell", "B. Russell"),
+        (["(b) only", "(a) and (c)"], "A", "(b) only"),
+        (["(a) and (b)", "(b) and (c)", "(a) holds", "(c) holds"], "C", "(a) holds"),
+        (["(a) holds", "(b) holds", "(b) fails", "(a) fails"], "C", "(b) fails"),
+        (["[B] > [A]", "[A] > [B]"], "A", "[B] > [A]"),
+        (["(B)-5", "(A)-7"], "A", "-7"),
     ],
 )
 def test_letters_printed_in_the_choices_are_their_labels(

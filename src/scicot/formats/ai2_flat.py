@@ -44,7 +44,7 @@ def _check_list(name: str, value: Any) -> None:
     if not isinstance(value, list):
         raise RowProblem('"choices" must hold two lists of strings, "text" and "label"')
     for number, entry in enumerate(value, start=1):
-        if not fields.is_text_or_number(entry):
+        if not isinstance(entry, str) and not fields.is_text_or_number(entry):
             raise RowProblem(
                 f"the {name} of choice {number} is {as_json(entry)}; it must be a string"
             )

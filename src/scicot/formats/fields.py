@@ -122,8 +122,11 @@ def gold_of_labels(labels: Sequence[Any], gold: Gold = GOLD) -> Gold:
 def gold_of_numbers(texts: Any, gold: Gold) -> Gold:
     """Return how gold answers are read beside a list of choices. If the choices are numbers, a
     number as the answer may be a choice or an index, so it is read as in a table."""
-    numbers = isinstance(texts, list) and not any(isinstance(text, str) for text in texts)
-    return replace(gold, loose=True) if numbers and all(map(is_text_or_number, texts)) else gold
+    # the first text nearly always decides
+    if not isinstance(texts, list) or not texts or isinstance(texts[0], str):
+        return gold
+    numbers = all(is_text_or_number(text) and not isinstance(text, str) for text in texts)
+    return replace(gold, loose=True) if numbers else gold
 
 
 def choice_rows(labels: Sequence[str], texts: Sequence[Any]) -> list[ChoiceRow]:

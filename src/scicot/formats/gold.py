@@ -165,10 +165,13 @@ def labels_of_text(
     def normalised(text: str) -> str:
         return composed(text).rstrip(".").casefold() if folded else composed(text)
 
+    wanted = normalised(text)
     return tuple(
-        str(choice["label"])
-        for choice in choices
-        if isinstance(choice["text"], str) and normalised(choice["text"]) == normalised(text)
+        [
+            str(choice["label"])
+            for choice in choices
+            if isinstance(choice["text"], str) and normalised(choice["text"]) == wanted
+        ]
     )
 
 

@@ -19,7 +19,7 @@ def matches(row: Row) -> bool:
     return (
         isinstance(found, list)
         and bool(found)
-        and all(map(fields.is_text_or_number, found))
+        and all(isinstance(text, str) or fields.is_text_or_number(text) for text in found)
         and fields.has_question_text(row)
     )
 

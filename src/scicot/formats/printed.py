@@ -15,11 +15,17 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
 
-_LETTER = re.compile(r"\s*([(\[]?)\s*([A-Za-z])\s*([).:\]])(?!-|[A-Za-z]\.)\s*(\S.*)", re.DOTALL)
+# Not "(a) and (b)", "(a) only", "[A] > [B]" and "J.R. Smith".
+_LETTER = re.compile(
+    r"\s*([(\[]?)\s*([A-Za-z])\s*([).:\]])"
+    r"(?![A-Za-z]\.|\s*[<>=+*/^&,])(?!\s*(?:and|or|but|only|is|are|und|oder|nur|ist|sind)\b)"
+    r"\s*(\S.*)",
+    re.DOTALL | re.IGNORECASE,
+)
 _NUMBER = re.compile(r"\s*[(\[]?\s*(\d{1,2})(?:[)\]]|\.(?=\s))\s*\S", re.DOTALL)
 _BRACKETS = ")]"
-_ENDS = (".", ":", ")", "]")
-_START = 5  # characters in which the punctuation of a printed letter or number must stand
+# a quick check, which fails for nearly all texts
+_MAY_BE_PRINTED = re.compile(r"[\s(\[]*[A-Za-z]\s*[).:\]]").match
 # Letters up to J, the last one of sets with ten choices. Further letters, as in "(S) butanol", are
 # rarely labels.
 _LIKELY_LETTERS = 10
@@ -43,7 +49,7 @@ def labels_and_texts(texts: Sequence[str]) -> tuple[list[str], list[str]] | None
     Letters with a bracket are, up to J. Letters with a full stop or colon may be initials of names,
     so they must be at least three, and at most one letter may be missing among them.
     """
-    if not _may_be_printed(texts[0]):
+    if not _MAY_BE_PRINTED(texts[0]):
         return None
     found = [_letter(text) for text in texts]
     letters = [entry for entry in found if entry is not None]
@@ -67,17 +73,21 @@ def contradicting(label: str, choices: Sequence[Mapping[str, Any]]) -> tuple[str
     choice has this letter. Letters that are probably initials of names are ignored.
     """
     texts = [choice["text"] for choice in choices]
-    if not any(map(_may_be_printed, texts)):
+    for text in texts:
+        if isinstance(text, str) and _MAY_BE_PRINTED(text):
+            break
+    else:
         return ()
     found = [_letter(text) if isinstance(text, str) else None for text in texts]
     letters = [entry for entry in found if entry is not None]
     in_brackets = [entry for entry in letters if entry.in_bracket]
-    if len(in_brackets) > 1:
+    if len(in_brackets) > max(1, len(texts) // 2):
         letters = in_brackets
         likely = _are_among(letters, max(_LIKELY_LETTERS, len(texts) + 2))
     else:
         likely = len(letters) == len(texts) and _are_among(letters, len(texts) + 1)
-    if not likely:
+    # Letters that come twice are probably references to statements, such as "(b) is wrong".
+    if not likely or len({entry.letter for entry in letters}) < len(letters):
         return ()
     folded = label.strip().upper()
     by_label = [
@@ -119,8 +129,3 @@ def _letter(text: str) -> _Letter | None:
 def _are_among(letters: Sequence[_Letter], count: int) -> bool:
     """Return True if all letters are among the first `count` of the alphabet."""
     return all(entry.letter.upper() in ascii_uppercase[:count] for entry in letters)
-
-
-def _may_be_printed(text: Any) -> bool:
-    """Check quickly whether a text may begin with a printed letter. Nearly all texts do not."""
-    return isinstance(text, str) and any(end in text[:_START] for end in _ENDS)
