@@ -436,3 +436,11 @@ def test_labels_that_are_integers_are_read_as_strings(row: Row) -> None:
 def test_labels_that_are_integers_from_0_are_indices_too() -> None:
     choices = [{"label": 0, "text": "a"}, {"label": 1, "text": "b"}]
     assert question({"question": "Q", "choices": choices, "answer": 1}).answer == "1"
+
+
+def test_a_label_that_is_missing_among_lines_hides_no_choice() -> None:
+    read = question({"question": "Which?\nA. wood\nB. tin\nD. wax", "answer": "D"})
+    assert [(c.label, c.text) for c in read.choices] == [("A", "wood"), ("B", "tin"), ("D", "wax")]
+    text = "Which?\nA. wood\nB. tin\nD. is no label yet\nC. wax\nD. ash"
+    read = question({"question": text, "answer": "D"})
+    assert [choice.label for choice in read.choices] == list("ABCD")
