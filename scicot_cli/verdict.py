@@ -164,7 +164,8 @@ def _breakdown(systems: Sequence[System], path: str) -> Table:
             _with_interval(group.accuracy, group.interval) if group else ""
             for group in groups_of_value
         ]
-        table.add_row(_escaped(value), " / ".join(counts), *cells)
+        shown = _escaped(value) if value.strip() else "(empty)"
+        table.add_row(shown, " / ".join(counts), *cells)
     table.add_row("mean of groups", "", *(f"{100 * s.macro[path]:.1f} %" for s in systems))
     return table
 

@@ -502,3 +502,9 @@ def test_tables_of_questions_and_answers_in_another_encoding(tmp_path: Path, sci
     outcome = scicot("evaluate", table, lines, others, *options)
     assert outcome.code == 0, outcome.stderr
     assert [system["accuracy"] for system in json.loads(outcome.stdout)["systems"]] == [1.0] * 3
+
+
+def test_an_id_of_the_questions_is_shown_if_no_row_has_one(tmp_path: Path, asked: Path) -> None:
+    file = write_rows(tmp_path / "theirs.jsonl", [{"id": 1, "prediction": "A"}])
+    with pytest.raises(ScicotError, match=r"\(first: '1'; an id of the question file: 'q1'\)"):
+        judged(file, asked)

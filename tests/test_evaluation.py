@@ -228,6 +228,12 @@ def test_groups_are_in_natural_order_and_told_of_each_system(scicot: Any, tmp_pa
     assert "2 / 1" in shown
 
 
+def test_a_group_with_an_empty_name_is_shown_as_empty(scicot: Any, tmp_path: Path) -> None:
+    rows = [{**row, "meta": {"g": "x" * (n % 2)}} for n, row in enumerate(rows_of("AABB"))]
+    shown = scicot("evaluate", write_rows(tmp_path / "p.jsonl", rows), "--by", "meta.g").stdout
+    assert "(empty)" in shown
+
+
 def test_names_do_not_steer_the_terminal(scicot: Any, tmp_path: Path) -> None:
     rows = [
         {**row, "id": f"\x1b[2J{n}", "meta": {"g": "\x1b[31m"}}

@@ -18,6 +18,7 @@ from scicot.sources import questions
 
 # "C" is the label of one choice and the text of another.
 GASES = ["C", "NO2", "O2", "CO"]
+SEAGULL, NFD_SEAGULL = "M\u00f6we", "Mo\u0308we"
 METALS = ["zinc", "tin", "zinc"]
 
 
@@ -257,3 +258,27 @@ def test_a_number_as_the_answer_of_copa_is_refused(answer: float) -> None:
     row = {"premise": "It rained.", "question": "effect", "choice1": "a", "choice2": "b"}
     with pytest.raises(RowProblem, match="numbers its choices from 1"):
         to_question_row({**row, "answer": answer})
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"), [(SEAGULL, NFD_SEAGULL), (NFD_SEAGULL, SEAGULL), (NFD_SEAGULL, NFD_SEAGULL)]
+)
+def test_composed_and_decomposed_characters_are_equal(text: str, answer: str) -> None:
+    row = {"question": "Which flies?", "choices": ["stone", text], "answer": answer}
+    assert to_question_row(row)["answer"] == "B"
+
+
+@pytest.mark.parametrize(
+    ("texts", "answer", "problem"),
+    [
+        (["x", "y"], "\u0412", "looks like 'B', .*CYRILLIC CAPITAL LETTER VE"),
+        (["x", "y"], "\uff22", "looks like 'B', .*FULLWIDTH LATIN CAPITAL LETTER B"),
+        (["o\u00adx", "y"], "ox", "the choice has SOFT HYPHEN"),
+        (["x y", "y"], "x\u00a0y", "looks like 'x y', .*NO-BREAK SPACE"),
+    ],
+)
+def test_an_answer_with_other_characters_of_the_same_look_is_named(
+    texts: list[str], answer: str, problem: str
+) -> None:
+    with pytest.raises(RowProblem, match=problem):
+        to_question_row({"question": "Which?", "choices": texts, "answer": answer})

@@ -311,7 +311,9 @@ def test_fields_of_any_names_stay_one_short_line() -> None:
     assert 'rename the one that holds the answers to "answer", or add --columns' in unused_fields(
         ["note", "tags"]
     )
-    assert unused_fields(["rationale"]) == '(no field is unused); add a field named "answer"'
+    assert unused_fields(["rationale"]) == (
+        '(no field is left that could hold it); add a field named "answer"'
+    )
     message = unused_fields([f"line\nbreak {n} {'x' * 500}" for n in range(50)])
     assert "\n" not in message
     assert "and 38 more" in message

@@ -11,7 +11,7 @@ from conftest import Recorder, write_rows
 from scicot import ScicotError, evaluate
 
 
-def sample(number: int, answer: str, *, target: str = "B", epoch: int = 1, **more: Any) -> Any:
+def sample(number: int, answer: str, *, target: Any = "B", epoch: int = 1, **more: Any) -> Any:
     reply = f"Copper is a metal.\nANSWER: {answer}"
     return {
         "id": number,
@@ -82,3 +82,14 @@ def test_a_log_without_choices_asks_for_the_questions(write: Any) -> None:
     bare = [sample(1, "B", choices=None)]
     with pytest.raises(ScicotError, match="shows no question; name the file that does"):
         evaluate(write(archive(bare)), reporter=Recorder())
+
+
+def test_a_sample_with_several_right_answers_is_refused(write: Any) -> None:
+    with pytest.raises(ScicotError, match=r"\"target\" is \['A', 'B'\], several choices"):
+        evaluate(write(archive([sample(1, "B", target=["A", "B"])])), reporter=Recorder())
+
+
+def test_two_samples_with_the_ids_1_and_the_text_1_are_refused(write: Any) -> None:
+    two = [sample(1, "B"), sample(1, "A", target="A", id="1")]
+    with pytest.raises(ScicotError, match="two different questions have the id '1'"):
+        evaluate(write(document(two, 1)), reporter=Recorder())

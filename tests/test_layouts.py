@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from conftest import REPOSITORY
 
-from scicot.formats import Columns, Reading, UncertainIndex, recognised, to_question_row
+from scicot.formats import Columns, Reading, Tally, UncertainIndex, recognised, to_question_row
 from scicot.formats.cells import value_of
 from scicot.formats.names import plain_name
 from scicot.records import Question
@@ -376,3 +376,125 @@ def test_a_reversed_range_of_columns_is_told() -> None:
     columns = Columns.parse("question=q,choices=B-A,answer=gold")
     with pytest.raises(RowProblem, match='no field "B-A"'):
         question(row, Reading(strict=True, columns=columns))
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "gold"),
+    [
+        (["(B)x", "(A)y"], "A", "y"),
+        (["A) x", "C) y", "D) z"], "C", "y"),
+        (["A) x", "C) y", "D) z"], "C) y", "y"),
+        (["A) x", "C) y", "D) z"], 1, "y"),
+        ("A. x; C. y; D. z", "C", "y"),
+        ("B) x\nA) y", "A", "y"),
+        ("a ) 38 , b ) 27 , d ) 5", "d", "5"),
+        (["E. coli", "B. cereus", "C. difficile"], "A", "E. coli"),
+        (["B. cereus", "E. coli", "S. aureus"], "B", "E. coli"),
+        (["(R)-butanol", "(S)-butanol"], "A", "(R)-butanol"),
+        (["(S) butanol", "(R) butanol"], "A", "(S) butanol"),
+        (["B. Russell", "A. Einstein"], "B. Russell", "B. Russell"),
+        (["(b) only", "(a) and (c)"], "A", "(b) only"),
+        (["(a) and (b)", "(b) and (c)", "(a) holds", "(c) holds"], "C", "(a) holds"),
+        (["(a) holds", "(b) holds", "(b) fails", "(a) fails"], "C", "(b) fails"),
+        (["[B] > [A]", "[A] > [B]"], "A", "[B] > [A]"),
+        (["(B)-5", "(A)-7"], "A", "-7"),
+    ],
+)
+def test_letters_printed_in_the_choices_are_their_labels(
+    options: Any, answer: Any, gold: str
+) -> None:
+    read = question({"question": "Q", "options": options, "answer": answer})
+    assert read.answer is not None
+    assert read.text_of(read.answer) == gold
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"options": ["A) x", "C) y", "D) z"], "answer": "B"},
+        {"options": ["B) x", "A) y", "z"], "answer": "A"},
+        {"options": ["z", "B) x", "A) y"], "answer": "A"},
+        {"options": ["B. Russell", "A. Einstein"], "answer": "A"},
+        {"A": "B) x", "B": "A) y", "answer": "A"},
+    ],
+)
+def test_an_answer_that_contradicts_the_printed_letters_is_refused(row: Row) -> None:
+    with pytest.raises(RowProblem, match=r"other letters stand before|neither a label"):
+        question({"question": "Q", **row})
+
+
+def test_a_second_field_settles_an_answer_that_contradicts_the_printed_letters() -> None:
+    row = {"question": "Q", "options": ["B) x", "A) y", "z"], "answer": "A", "answer_index": 1}
+    assert question(row).answer == "B"
+
+
+def test_an_index_that_is_printed_before_another_choice_is_refused() -> None:
+    row = {"question": "Q", "options": ["1. x", "2. y"], "answer": 1}
+    for reading in (STRICT, Reading()):
+        with pytest.raises(UncertainIndex, match=r"stands before the text .* --answer-index 0"):
+            question(row, reading)
+    assert question(row, Reading(answer_index=1, strict=True)).answer == "A"
+    assert question({**row, "answer": 0}).answer == "A"
+    # another row of the file has an answer 0, so indices count from 0
+    assert question(row, Reading(strict=True, tallies={"answer": Tally(zeros=1)})).answer == "B"
+
+
+@pytest.mark.parametrize(
+    ("choices", "problem"),
+    [
+        (["a", None, "c"], "choice 2 is null; it must be a string"),
+        ([None, "b", "c"], "choice 1 is null; it must be a string"),
+        ([True, False], "choice 1 is true; it must be a string"),
+        ({"label": ["A", None], "text": ["a", "b"]}, "the label of choice 2 is null"),
+        ({"label": [0, 1], "text": ["a", "b"]}, 'the labels in "choices" are 0 and 1'),
+        (
+            [{"label": "A", "text": "a"}, {"label": "B", "text": 5}],
+            "the text of choice 2 is 5; it must be a string",
+        ),
+        ([{"label": ["A"], "text": "a"}, "b"], 'the label of choice 1 is ["A"]'),
+    ],
+)
+def test_an_error_names_the_choice_that_is_no_text(choices: Any, problem: str) -> None:
+    with pytest.raises(RowProblem) as refused:
+        question({"question": "Q", "choices": choices, "answer": "A"})
+    assert problem in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["choices", "options"])
+def test_choices_that_are_numbers_are_read_as_their_texts(name: str) -> None:
+    read = question({"question": "Q", name: [10, 2.5, 30], "answer": "B"})
+    assert [choice.text for choice in read.choices] == ["10", "2.5", "30"]
+    assert question({"question": "Q", name: [10, 2.5, 30], "answer": 2.5}).answer == "B"
+    assert question({"question": "Q", name: [10, 20, 30], "answer": 20}).answer == "B"
+    with pytest.raises(UncertainIndex, match="can be the text of a choice or an index"):
+        question({"question": "Q", name: [1, 2, 3], "answer": 2})
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"choices": {"label": [1, 2], "text": ["a", "b"]}},
+        {"choices": [{"label": 1, "text": "a"}, {"label": 2, "text": "b"}]},
+        {"options": [{"id": 1, "text": "a"}, {"id": 2, "text": "b"}]},
+        {"options": {"label": [1, 2], "text": ["a", "b"]}},
+    ],
+)
+def test_labels_that_are_integers_are_read_as_strings(row: Row) -> None:
+    assert question({"question": "Q", **row, "answer": "2"}).text_of("2") == "b"
+    assert question({"question": "Q", **row, "answer": 2}).answer == "2"
+    # the label 1, or the index 1 of the label 2
+    with pytest.raises(UncertainIndex, match="can count from 0 or from 1"):
+        question({"question": "Q", **row, "answer": 1})
+
+
+def test_labels_that_are_integers_from_0_are_indices_too() -> None:
+    choices = [{"label": 0, "text": "a"}, {"label": 1, "text": "b"}]
+    assert question({"question": "Q", "choices": choices, "answer": 1}).answer == "1"
+
+
+def test_a_label_that_is_missing_among_lines_hides_no_choice() -> None:
+    read = question({"question": "Which?\nA. wood\nB. tin\nD. wax", "answer": "D"})
+    assert [(c.label, c.text) for c in read.choices] == [("A", "wood"), ("B", "tin"), ("D", "wax")]
+    text = "Which?\nA. wood\nB. tin\nD. is no label yet\nC. wax\nD. ash"
+    read = question({"question": text, "answer": "D"})
+    assert [choice.label for choice in read.choices] == list("ABCD")

@@ -118,3 +118,10 @@ def test_names_of_the_files_beside_an_output() -> None:
         "x/rationales.rejected.jsonl"
     )
     assert beside(Path("out"), "state.json") == Path("out.state.json")
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="/proc is Linux's")
+def test_a_folder_in_which_no_file_can_be_created_is_named() -> None:
+    said = r"/proc/out\.jsonl: no file can be created there|/proc: no permission"
+    with pytest.raises(ScicotError, match=said), opened("/proc/out.jsonl"):
+        pass

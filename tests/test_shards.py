@@ -133,7 +133,9 @@ def test_shards_of_sampled_rationales(trained: Trained, tmp_path: Path) -> None:
     assert (tmp_path / "merged").read_bytes() == (tmp_path / "whole").read_bytes()
     lines = (tmp_path / "a").read_bytes().splitlines(keepends=True)
     (tmp_path / "a").write_bytes(b"".join(lines[:-1]))
-    with pytest.raises(ScicotError, match="1 question not in the parts, or not whole"):
+    with pytest.raises(
+        ScicotError, match=r"fewer than 4 rows, one for each sample, for 1 question"
+    ):
         merge(trained.rows, [tmp_path / "b", tmp_path / "a"], tmp_path / "again")
 
 
@@ -156,7 +158,7 @@ def test_what_merge_refuses(trained: Trained, tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
         assert not out.exists()
 
-    refused(r"11 questions not in the parts, or not whole \(q5, .*\.\.\.\)", first, third)
+    refused(r"no answer to 11 questions \(q5, .*\.\.\.\); was a part left out\?", first, third)
     refused(r"part-1\.jsonl:1: 'q0' has come before", first, second, third, first)
     fewer = write_rows(tmp_path / "fewer.jsonl", world_rows()[:-2])
     refused("2 rows of the parts answer no question", first, second, third, questions=fewer)

@@ -1,5 +1,6 @@
 """Files other than JSON lines: spreadsheets, Parquet, zstd, other encodings, folders of shards."""
 
+import csv
 import io
 import json
 import sys
@@ -65,6 +66,37 @@ def test_numbers_of_a_workbook_are_read_as_a_table_writes_them(tmp_path: Path) -
     path = workbook(tmp_path / "q.xlsx", Q=[HEADER, legs, ["How many eyes?", 2, 5, 8, 3]])
     assert [c.text for c in read(path)[0].choices] == ["4", "6", "2.5"]
     assert golds(path) == ["6", "8"], "3 is the number of choices, so they count from 1"
+
+
+def test_a_formula_without_a_stored_value_is_an_error_of_its_row(tmp_path: Path) -> None:
+    """openpyxl stores no values of formulas."""
+    rows: list[list[Any]] = [
+        HEADER,
+        ["Which?", "=1/0", "tin", "ash", "C"],
+        CELLS[0],
+        ["Why?", "a", "b", None, "A"],
+    ]
+    path = workbook(tmp_path / "q.xlsx", Q=rows)
+    with pytest.raises(InvalidRow, match=r"q.xlsx\[Q\]:2: the cell B2 holds a formula .* save it"):
+        read(path)
+    rest = list(questions(path, skip_invalid=True, reporter=Recorder()))
+    assert [len(question.choices) for question in rest] == [3, 2], "an empty cell is no choice"
+    header = workbook(tmp_path / "h.xlsx", Q=[[*HEADER[:3], '="C"', "answer"], *CELLS])
+    with pytest.raises(ScicotError, match=r"h.xlsx\[Q\]:1: the cell D1 holds a formula"):
+        read(header)
+
+
+def test_a_formula_whose_stored_value_is_empty_is_an_empty_cell(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "q.xlsx", Q=[HEADER, ["Which?", "ice", "tin", '=""', "A"]])
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    assert b'<c r="D2"><f>' in members[sheet]
+    members[sheet] = members[sheet].replace(b'<c r="D2"><f>', b'<c r="D2" t="str"><f>')
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    assert [choice.text for choice in read(path)[0].choices] == ["ice", "tin"]
 
 
 def test_a_broken_record_of_a_workbook_names_its_sheet_and_row(tmp_path: Path) -> None:
@@ -318,3 +350,34 @@ def test_files_of_a_data_set_on_the_hub(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(ScicotError, match="no file of the data set matches"):
         read("hf://owner/name/*.parquet")
     assert hub.files_of("hf://owner/name/config/test") is None
+
+
+def test_a_long_cell_of_a_table_is_read(tmp_path: Path) -> None:
+    """Python's own limit is 131,072 characters. It is that of the process, so it is kept."""
+    limit = csv.field_size_limit()
+    path = tmp_path / "q.csv"
+    path.write_text(f"{CSV}{'wire ' * 40_000}?,a,b,c,B\n")
+    assert len(read(path)[-1].question) > 200_000
+    assert csv.field_size_limit() == limit
+    path.write_text(f"{CSV}{'x' * 10_000_001}?,a,b,c,B\n")
+    with pytest.raises(InvalidRow, match="larger than field limit"):
+        read(path)
+    assert csv.field_size_limit() == limit
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (CSV.replace("\n", "\r"), "lines end with carriage returns only"),
+        ('{"question": "a"}\r{"question": "b"}\r', "lines end with carriage returns only"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 5\n", "git lfs pull"),
+        ("\n<!DOCTYPE html>\n<html><td>question</td></html>\n", "an HTML or XML page"),
+    ],
+)
+def test_the_error_names_the_kind_of_a_file_that_is_no_table(
+    tmp_path: Path, content: str, said: str
+) -> None:
+    path = tmp_path / "quiz.csv"
+    path.write_bytes(content.encode())
+    with pytest.raises(ScicotError, match=f"quiz.csv: .*{said}"):
+        read(path)

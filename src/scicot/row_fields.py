@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,6 +52,11 @@ def _string_value(row: Mapping[str, Any], name: str, *, blank: bool) -> str:
     if not blank and not value.strip():
         raise RowProblem(f'"{name}" is empty')
     return value
+
+
+def as_json(value: Any) -> str:
+    """Return a value as JSON for a message, shortened to 40 characters."""
+    return json.dumps(value, ensure_ascii=False, default=str)[:40]
 
 
 def checked_utf8(text: str, description: str) -> str:

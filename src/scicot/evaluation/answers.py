@@ -26,7 +26,7 @@ from scicot.config import ReadingSettings
 from scicot.errors import ScicotError
 from scicot.evaluation import inspect_log, lm_eval
 from scicot.evaluation.predicted_labels import PredictedLabels
-from scicot.evaluation.question_table import QuestionTable
+from scicot.evaluation.question_table import QuestionTable, check_same_question, hash_of
 from scicot.evaluation.same_question import check_parts, check_same, question_in
 from scicot.formats import PLAIN, Columns, Reading, columns, gold, mapped_row, to_question_row
 from scicot.records import (
@@ -98,19 +98,20 @@ class Answers:
             gold=_NEEDS_GOLD if self._questions is None else None,
             reporter=self._reporter,
         )
-        seen: set[str] = set()
+        seen: dict[str, int] = {}  # id -> hash of the question
         first_models: Mapping[str, Any] = {}
         skipped = 0
         for row in rows:
             first_models = first_models or row.models
             if _is_extra_reply(row, first_models, seen):
+                check_same_question(os.fspath(file), row.question, seen)
                 skipped += 1
             elif row.question.id in seen:
                 raise ScicotError(
                     f"{os.fspath(file)}: id {row.question.id!r} comes twice; one row a question"
                 )
             else:
-                seen.add(row.question.id)
+                seen[row.question.id] = hash_of(row.question)
                 yield row
         if skipped:
             count_text, filter_name = number_of(skipped, "row"), first_models.get(lm_eval.FILTER)
@@ -204,7 +205,8 @@ class _RowConverter:
         question. Raises RowProblem if the row cannot be converted, and sources.NotAsked if there is
         a question file and the row's question is not in it."""
         if inspect_log.is_sample(row):
-            question = self._question_for(inspect_log.question_of(row), row)
+            in_log = inspect_log.question_of(row, needed=self._questions is None)
+            question = self._question_for(in_log, row)
             return {**question.to_row(), **inspect_log.answer_of(row, question)}
         if lm_eval.is_sample(row):
             question = self._question_for(lm_eval.question_of(row), row["doc"])
@@ -247,9 +249,10 @@ class _RowConverter:
         else:
             raise RowProblem("has no id by which to find its question")
         if question is None:
-            raise sources.NotAsked(
-                str(identity) if row_question is None else row_question.question[:_TEXT_SHOWN]
-            )
+            shown = str(identity) if row_question is None else row_question.question[:_TEXT_SHOWN]
+            if identity is None:
+                raise sources.NotAsked(shown)
+            raise sources.NotAsked(str(identity), self._questions.first_id())
         if row_question is not None:
             check_same(row_question, question)
         return question.without(PREDICTION_FIELDS)

@@ -29,15 +29,18 @@ def is_sample(row: Row) -> bool:
     return "input" in row and "target" in row and ("scores" in row or "output" in row)
 
 
-def question_of(row: Row) -> Question | None:
+def question_of(row: Row, *, needed: bool = False) -> Question | None:
     """Return the question of a sample. None if the sample has no complete question, for example
-    because the task writes the choices only into its prompt."""
+    because the task writes the choices only into its prompt. With `needed`, raise RowProblem if the
+    sample has choices but cannot be read."""
     question_fields = {name: value for name, value in row.items() if name not in _LOG_FIELDS}
     if question_fields.get("choices") is None:  # the task writes the choices into its prompt
         question_fields.pop("choices", None)
     try:
         return Question.from_row(to_question_row(question_fields)).without(PREDICTION_FIELDS)
     except RowProblem:
+        if needed and "choices" in question_fields:
+            raise
         return None
 
 

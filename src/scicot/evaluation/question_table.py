@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from scicot import jsonl
 from scicot.errors import ScicotError
@@ -42,6 +42,10 @@ class QuestionTable:
         and labels; None if there is none."""
         return self._first("content = ?", _content(question))
 
+    def first_id(self) -> str:
+        """Return the id of the first question; "" if there is none."""
+        return next((question.id for question in self), "")
+
     def _first(self, where: str, key: bytes) -> Question | None:
         query = f"select row from asked where {where} order by rowid"
         found = self._table.execute(query, (key,)).fetchone()
@@ -50,6 +54,22 @@ class QuestionTable:
     def __iter__(self) -> Iterator[Question]:
         for (row,) in self._table.execute("select row from asked order by rowid"):
             yield Question.from_row(jsonl.decode(row))
+
+
+def check_same_question(file: str, question: Question, seen: Mapping[str, int]) -> None:
+    """Raise ScicotError if an earlier row has the id of `question`, but another question. `seen`
+    maps the ids of earlier rows to the hashes of their questions."""
+    if seen.get(question.id, hash_of(question)) != hash_of(question):
+        raise ScicotError(
+            f"{file}: two different questions have the id {question.id!r}; rename one"
+        )
+
+
+def hash_of(question: Question) -> int:
+    """Return a hash of a question's text, its choices in any order, and its right answer."""
+    texts = frozenset(choice.text for choice in question.choices)
+    right = None if question.answer is None else question.text_of(question.answer)
+    return hash((" ".join(question.question.split()), texts, right))
 
 
 def _facts(question: Question) -> tuple[object, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from scicot.formats import fields
 from scicot.formats.reading import PLAIN, Reading
-from scicot.row_fields import Row, RowProblem
+from scicot.row_fields import Row, RowProblem, as_json
 
 
 def matches(row: Row) -> bool:
@@ -25,13 +25,26 @@ def matches(row: Row) -> bool:
 
 def convert(row: Row, reading: Reading = PLAIN) -> Row:
     labels, texts = row["choices"]["label"], row["choices"]["text"]
-    if not _are_strings(labels) or not _are_strings(texts):
-        raise RowProblem('"choices" must hold two lists of strings, "text" and "label"')
+    for name, entries in (("label", labels), ("text", texts)):
+        _check_list(name, entries)
     if len(labels) != len(texts):
         raise RowProblem(f'"choices" has {len(texts)} texts and {len(labels)} labels')
+    if labels and all(isinstance(label, int) and label in (0, 1) for label in labels):
+        raise RowProblem(
+            'the labels in "choices" are 0 and 1; if they are labels, write them as strings, and if'
+            ' they mark the right choice, write its label into the field "answer"'
+        )
     row = fields.with_context(row, reading)
-    return fields.labelled(row, fields.choice_rows(labels, texts), reading=reading)
+    choices = fields.choice_rows([*map(str, labels)], [*map(str, texts)])
+    return fields.labelled(row, choices, reading=reading, gold=fields.gold_of_labels(labels))
 
 
-def _are_strings(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+def _check_list(name: str, value: Any) -> None:
+    """Raise RowProblem unless `value` is a list of strings and numbers. `name` is its key."""
+    if not isinstance(value, list):
+        raise RowProblem('"choices" must hold two lists of strings, "text" and "label"')
+    for number, entry in enumerate(value, start=1):
+        if not isinstance(entry, str) and not fields.is_text_or_number(entry):
+            raise RowProblem(
+                f"the {name} of choice {number} is {as_json(entry)}; it must be a string"
+            )

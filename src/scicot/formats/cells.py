@@ -172,7 +172,8 @@ def choices_in(text: str) -> Marked | None:
     its choices, and the labels and texts of the choices. Return None if `text` has no choices."""
     text = _without_end(text, _CUE)
     for pattern in (_INLINE, _AT_LINES, _INLINE_SMALL, _AT_LINES_SMALL, _NUMBERED_LINES):
-        found = _marked(text, pattern)
+        # Within a line, "(D)" after (A) and (B) may be part of a choice's text.
+        found = _marked(text, pattern, gaps=pattern in (_AT_LINES, _AT_LINES_SMALL))
         if found is not None:
             stem, labels, texts = found
             return _without_end(stem, _LEAD_IN).strip(), labels, _out_of_sentence(texts)
@@ -202,16 +203,17 @@ def choices_of_cell(cell: str) -> tuple[list[str], list[str]] | None:
     return (found[1], texts) if all(texts) else None
 
 
-def _marked(text: str, pattern: re.Pattern[str]) -> Marked | None:
+def _marked(text: str, pattern: re.Pattern[str], *, gaps: bool = False) -> Marked | None:
     """Split a text at the marks of its choices, (A), (B) and so on, and return (stem, labels,
     texts). The choices begin at the last "(A)" that has a "(B)" after it, because the stem may
-    contain an "(A)" too. None if there are no such marks."""
+    contain an "(A)" too. None if there are no such marks. With `gaps`, single labels after B may be
+    missing, as in A, B, D."""
     marks = list(pattern.finditer(text))
     later_labels: set[str] = set()  # labels of the marks after the current one
     for start in reversed(range(len(marks))):
         label = marks[start][1]
         if label in "Aa1" and _following(label) in later_labels:
-            run = _run(marks[start:])
+            run = _run(marks[start:], gaps=gaps)
             ends = [mark.start() for mark in run[1:]] + [len(text)]
             texts = [text[m.end() : end].strip() for m, end in zip(run, ends, strict=True)]
             return text[: run[0].start()].strip(), [mark[1] for mark in run], texts
@@ -219,12 +221,15 @@ def _marked(text: str, pattern: re.Pattern[str]) -> Marked | None:
     return None
 
 
-def _run(marks: Sequence[re.Match[str]]) -> list[re.Match[str]]:
-    """Return the first mark and the later marks that continue its sequence without a gap: (A), (B),
-    (C)."""
+def _run(marks: Sequence[re.Match[str]], *, gaps: bool) -> list[re.Match[str]]:
+    """Return the first mark and the later marks that continue its sequence: (A), (B), (C). With
+    `gaps`, one label may be missing between two marks if no later mark has it."""
     run: list[re.Match[str]] = []
-    for mark in marks:
-        if not run or mark[1] == _following(run[-1][1]):
+    last = {mark[1]: index for index, mark in enumerate(marks)}
+    for index, mark in enumerate(marks):
+        following = _following(run[-1][1]) if run else mark[1]
+        skipped = gaps and mark[1] == _following(following)
+        if mark[1] == following or (skipped and last.get(following, -1) < index):
             run.append(mark)
     return run
 

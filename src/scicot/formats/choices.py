@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
 
-from scicot.formats import cells, fields
+from scicot.formats import cells, fields, printed
 from scicot.formats.gold import ChoiceRow, is_blank
 from scicot.formats.names import plain_name
 from scicot.formats.reading import Positions
@@ -31,6 +31,8 @@ _TEXT_LISTS = ("text", "texts", "choices", "options", "value", "values")
 _LABEL_LISTS = ("label", "labels", "key", "keys")
 _LABEL = re.compile(r"[A-Za-z]|\d{1,2}")
 _MARKED = re.compile(r"\s*[(\[]?\s*([A-Za-z])\s*[).:\]]\s*(\S.*)", re.DOTALL)
+# a separator before a printed label, as in "a ) 38 , c ) 27"
+_BEFORE_MARK = re.compile(r"\s*[,;|\n]\s*(?=[(\[]?\s?[A-Za-z]\s?[).:\]])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,10 @@ def _of_cell(cell: str) -> Listed | None:
         except ValueError:
             pass
     parsed = cells.choices_of_cell(cell)
+    parts = _BEFORE_MARK.split(cell.strip())
+    # choices_of_cell finds no label after a missing one
+    if len(parts) > max(1, len(parsed[0]) if parsed else 0):
+        parsed = printed.labels_and_texts(parts) or parsed
     if parsed is not None:
         return Listed(fields.choice_rows(*parsed))
     texts = cells.separated(cell)
@@ -95,14 +101,16 @@ def _of_list(values: Sequence[Any]) -> Listed | None:
 
 def from_texts(texts: Sequence[str]) -> list[ChoiceRow]:
     """Make choices from a list of texts, and label them A, B, C and so on. If every text begins
-    with its label, as in "A)21", that label is used and removed from the text."""
+    with its label, as in "A)21", that label is used and removed from the text. The labels may be in
+    another order, or some may be missing (printed.py)."""
     # a quick check that fails for nearly all lists of texts without labels
     if texts[0][:3].lstrip(" ([")[:1] in ("A", "a"):
         found = [_MARKED.fullmatch(text) for text in texts]
         labels = [match[1] for match in found if match is not None]
         if len(labels) == len(texts) and "".join(labels).upper() == ascii_uppercase[: len(texts)]:
             return fields.choice_rows(labels, [match[2].strip() for match in found if match])
-    return fields.lettered(texts)
+    split = printed.labels_and_texts(texts)
+    return fields.lettered(texts) if split is None else fields.choice_rows(*split)
 
 
 def _of_object(value: Mapping[str, Any]) -> Listed | None:
@@ -122,9 +130,27 @@ def _of_object(value: Mapping[str, Any]) -> Listed | None:
     return None
 
 
+def gold_of(value: Any, gold: fields.Gold) -> fields.Gold:
+    """Return how gold answers are read beside the choices in the value of a field, whose labels may
+    be integers."""
+    if isinstance(value, list) and value and all(isinstance(entry, Mapping) for entry in value):
+        rows = [{plain_name(name): field for name, field in entry.items()} for entry in value]
+        name = _label_name(rows)
+        return fields.gold_of_labels([row[name] for row in rows], gold) if name else gold
+    if isinstance(value, Mapping):
+        names = {plain_name(name): field for name, field in value.items()}
+        labels = next((names[n] for n in _LABEL_LISTS if isinstance(names.get(n), list)), None)
+        return fields.gold_of_labels(labels, gold) if labels else gold
+    return gold
+
+
+def _label_name(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    return next((name for name in _LABELS if all(name in row for row in rows)), None)
+
+
 def _of_objects(values: Sequence[Mapping[str, Any]]) -> Listed | None:
     rows = [{plain_name(name): field for name, field in value.items()} for value in values]
-    label = next((name for name in _LABELS if all(name in row for row in rows)), None)
+    label = _label_name(rows)
     text = next((name for name in _TEXTS if name != label and all(name in r for r in rows)), None)
     mark = next((name for name in _MARKS if all(name in row for row in rows)), None)
     if text is None:

@@ -115,6 +115,30 @@ def has_question_text(row: Mapping[str, Any]) -> bool:
     return name is not None and isinstance(row[name], str)
 
 
+def is_text_or_number(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def gold_of_labels(labels: Sequence[Any], gold: Gold = GOLD) -> Gold:
+    """Return how gold answers are read beside choices with these labels. If the labels are
+    integers, other than 0, 1, 2 and so on, an integer as the answer may be a label or an index, so
+    it is read as in a table."""
+    integers = all(isinstance(label, int) for label in labels)
+    if not integers or list(labels) == list(range(len(labels))):
+        return gold
+    return replace(gold, loose=True)
+
+
+def gold_of_numbers(texts: Any, gold: Gold) -> Gold:
+    """Return how gold answers are read beside a list of choices. If the choices are numbers, a
+    number as the answer may be a choice or an index, so it is read as in a table."""
+    # the first text nearly always decides
+    if not isinstance(texts, list) or not texts or isinstance(texts[0], str):
+        return gold
+    numbers = all(is_text_or_number(text) and not isinstance(text, str) for text in texts)
+    return replace(gold, loose=True) if numbers else gold
+
+
 def choice_rows(labels: Sequence[str], texts: Sequence[Any]) -> list[ChoiceRow]:
     return [{"label": label, "text": text} for label, text in zip(labels, texts, strict=True)]
 
@@ -211,7 +235,7 @@ def read_gold(
             reading.recognised.answer, reading.recognised.kind = name, meanings[name].kind
         return label, name
     if unread_field:
-        raise unread(row, unread_field, len(gold.positions or choices), blank)
+        raise unread(row, unread_field, choices, len(gold.positions or choices), blank)
     return None, None
 
 

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from scicot.formats.look_alikes import composed, difference
 from scicot.formats.names import ANSWERS, plain_name
 from scicot.formats.reading import Base, Positions, UncertainIndex
 from scicot.row_fields import RowProblem
@@ -192,12 +193,15 @@ def labels_of_text(
     sets have the same text twice. `folded` ignores case and a final full stop."""
 
     def normalised(text: str) -> str:
-        return text.strip().rstrip(".").casefold() if folded else text.strip()
+        return composed(text).rstrip(".").casefold() if folded else composed(text)
 
+    wanted = normalised(text)
     return tuple(
-        str(choice["label"])
-        for choice in choices
-        if isinstance(choice["text"], str) and normalised(choice["text"]) == normalised(text)
+        [
+            str(choice["label"])
+            for choice in choices
+            if isinstance(choice["text"], str) and normalised(choice["text"]) == wanted
+        ]
     )
 
 
@@ -235,21 +239,34 @@ def is_hidden(value: Any) -> bool:
 
 
 def unread(
-    row: Mapping[str, Any], name: str, count: int, blank: Meaning | None = None
+    row: Mapping[str, Any],
+    name: str,
+    choices: Sequence[ChoiceRow],
+    count: int,
+    blank: Meaning | None = None,
 ) -> RowProblem:
     """Return the error for a row whose gold answer names no choice. `name` is the field of the gold
-    answer, `count` the number of choices. `blank` is given if it is the index of a blank cell."""
+    answer, and `count` the number of choices, including blank ones before the last. `blank` is
+    given if the answer is the index of a blank cell."""
     value = row[name]
     if blank is not None:
         return RowProblem(
             f'"{name}" is {shortened(value)}, an {blank.kind or "index"} that names a blank choice'
             " (blank cells are counted too); fill in this choice or correct the answer"
         )
+    if isinstance(value, list) and len(value) > 1:
+        return RowProblem(
+            f'"{name}" is {shortened(value)}, several choices; one right answer is read'
+        )
     parts = re.split(r"\s*(?:[,;&/|+]|\band\b|\bund\b)\s*", value) if isinstance(value, str) else []
     if len(parts) > 1 and all(re.fullmatch(r"[A-Za-z]|\d{1,2}", part) for part in parts):
         return RowProblem(
             f'"{name}" is {shortened(value)}, several choices; one right answer is read'
         )
+    texts = [str(choice[key]) for choice in choices for key in ("label", "text")]
+    look_alike = difference(value, texts) if isinstance(value, str) else ""
+    if look_alike:
+        return RowProblem(f'"{name}" is {shortened(value)}, {look_alike}')
     return RowProblem(
         f'"{name}" is {shortened(row[name])}, neither a label nor the text of a choice nor an'
         f" index (a JSON integer from 0 to {count - 1})"

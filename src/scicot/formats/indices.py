@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from scicot.formats import printed
 from scicot.formats.gold import (
     ChoiceRow,
     Meaning,
@@ -19,6 +20,7 @@ from scicot.formats.gold import (
     index_from,
     read_choice,
     read_text,
+    shortened,
     without_fraction,
 )
 from scicot.formats.reading import Base, Positions, Reading, Tally
@@ -53,7 +55,7 @@ def meaning_of(
         meaning = read_choice(value, choices)
         if meaning is not None and meaning.kind == "texts" and reading.tally is not None:
             _tally(reading, name).texts += 1
-        return meaning
+        return _checked_letter(meaning, choices)
     positions = positions or tuple(str(choice["label"]) for choice in choices)
     known_base = reading.answer_index if reading.answer_index is not None else base
     if known_base is not None:
@@ -65,10 +67,44 @@ def meaning_of(
         is_text = named is not None and named.kind == "texts"
         return named if index is None or is_text else index
     if not reading.strict:
-        return read_choice(value, choices, positions)
+        return _checked_number(read_choice(value, choices, positions), number, choices, Tally())
     if isinstance(value, int) and not loose:
         return _json_integer(number, choices, positions, name, reading)
     return _of_table(value, number, choices, positions, name, reading)
+
+
+def _checked_letter(meaning: Meaning | None, choices: Sequence[ChoiceRow]) -> Meaning | None:
+    """Return the meaning of a label. It is ambiguous if the letters printed in the texts of the
+    choices contradict their labels, as in the choices A "B) wood" and B "A) copper"."""
+    if meaning is None or meaning.kind != "labels" or meaning.ambiguity:
+        return meaning
+    candidates = printed.contradicting(meaning.labels[0], choices)
+    if not candidates:
+        return meaning
+    text = next(c["text"] for c in choices if str(c["label"]) == meaning.labels[0])
+    ambiguity = (
+        f"the label of choice {shortened(text)}, but other letters stand before the texts of the"
+        " choices; write the whole text of the choice as the answer"
+    )
+    return Meaning(candidates, ambiguity)
+
+
+def _checked_number(
+    meaning: Meaning | None, number: int, choices: Sequence[ChoiceRow], tally: Tally
+) -> Meaning | None:
+    """Return the meaning of an index from 0. It is ambiguous if this number is printed before
+    another choice, as 1 with the choices "1. wood" and "2. copper", unless the rows of the file
+    prove that indices count from 0."""
+    if meaning is None or not meaning.index or not meaning.labels or tally.base == 0:
+        return meaning
+    label = printed.label_of_number(number, choices)
+    if label is None or label in meaning.labels:
+        return meaning
+    reason = (
+        "an index from 0, but this number stands before the text of another choice; write the"
+        " whole text of the choice as the answer, or"
+    )
+    return Meaning((*meaning.labels, label), f"{reason} give {_OPTION}", index=True)
 
 
 def _number(value: Any) -> int | None:
@@ -95,7 +131,7 @@ def _json_integer(
         _count(_tally(reading, name), number, positions)
     named = meaning is not None and meaning.labels
     if named or not choices or number != extent(positions):
-        return meaning
+        return _checked_number(meaning, number, choices, _tally_of(reading, name))
     # If indices count from 1, the number of choices is the last index.
     if reading.tallies is not None and _tally_of(reading, name).zeros:
         return meaning  # the file counts from 0, so this index is out of range, or of a blank cell
@@ -161,7 +197,7 @@ def _text_or_index(
     if reading.tallies is not None and tally.all_texts:
         return text
     if reading.tallies is None or tally.texts:
-        return _ambiguous([text, *indices], "can be the text of a choice or an index")
+        return _ambiguous([text, *indices], "which can be the text of a choice or an index")
     return _choose_base(indices, tally)
 
 

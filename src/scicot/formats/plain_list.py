@@ -4,7 +4,7 @@
  "choices": ["texas", "thermal", "minnesota"], "answer": "minnesota"}
 
 The gold answer is the text of a choice (distilling-step-by-step), a letter, or an index from 0
-(MMLU).
+(MMLU). Numbers in the list are read as texts.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ def matches(row: Row) -> bool:
     return (
         isinstance(found, list)
         and bool(found)
-        and all(isinstance(text, str) for text in found)
+        and all(isinstance(text, str) or fields.is_text_or_number(text) for text in found)
         and fields.has_question_text(row)
     )
 
 
 def convert(row: Row, reading: Reading = PLAIN) -> Row:
     row = fields.with_context(row, reading)
-    gold = published.gold_of(tuple(row))
-    return fields.labelled(row, choices.from_texts(row["choices"]), reading=reading, gold=gold)
+    gold = fields.gold_of_numbers(row["choices"], published.gold_of(tuple(row)))
+    texts = [text if isinstance(text, str) else str(text) for text in row["choices"]]
+    return fields.labelled(row, choices.from_texts(texts), reading=reading, gold=gold)

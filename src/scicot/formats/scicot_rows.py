@@ -23,14 +23,15 @@ def _has_second_gold(names: tuple[str, ...]) -> bool:
 
 def matches(row: Row) -> bool:
     """Return True if the row has the layout of scicot's own rows: "choices" is a list, and not all
-    of its elements are strings. Invalid choices are reported later, by Question.from_row."""
+    of its elements are strings or numbers. Invalid choices are reported later, by
+    Question.from_row."""
     choices = row.get("choices")
     if not isinstance(choices, list):
         return False
     # the type of the first choice nearly always decides
-    if not choices or not isinstance(choices[0], str):
+    if not choices or isinstance(choices[0], dict):
         return True
-    return not all(isinstance(choice, str) for choice in choices)
+    return not all(fields.is_text_or_number(choice) for choice in choices)
 
 
 def convert(row: Row, reading: Reading = PLAIN) -> Row:
@@ -41,12 +42,21 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
                 if _has_second_gold(tuple(row)):
                     break
                 return row  # nothing to convert, as in nearly all rows of the largest files
-    return fields.labelled(row, choices, reading=reading) if all(map(_is_choice, choices)) else row
+    if not all(map(_is_choice, choices)):
+        return row
+    gold = fields.gold_of_labels([choice["label"] for choice in choices])
+    return fields.labelled(row, list(map(_with_text_label, choices)), reading=reading, gold=gold)
 
 
 def _is_choice(value: Any) -> bool:
     return (
         isinstance(value, MAPPING)
-        and isinstance(value.get("label"), str)
+        and fields.is_text_or_number(value.get("label"))
         and isinstance(value.get("text"), str)
     )
+
+
+def _with_text_label(choice: Row) -> Row:
+    """Return a choice with a label that is a string, also if it was a number."""
+    label = choice["label"]
+    return choice if isinstance(label, str) else {**choice, "label": str(label)}

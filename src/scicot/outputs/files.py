@@ -123,6 +123,9 @@ def locked(path: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
+        # filelock also waits, and gives up, where a file can never be created, as in /proc
+        if not os.path.lexists(lock.lock_file):
+            raise ScicotError(f"{path}: no file can be created there") from None
         raise ScicotError(
             f"{path}: another process is writing it; wait for it, or name another output"
         ) from None

@@ -90,6 +90,21 @@ def merge(
     return part_rows.rows
 
 
+class _Ids:
+    """Counts questions, and keeps the ids of the first ones for a message."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first: list[str] = []
+
+    def add(self, identity: str) -> None:
+        self.count += 1
+        self._first += [identity][: _IDS_SHOWN - len(self._first)]
+
+    def __str__(self) -> str:
+        return f"{number_of(self.count, 'question')} ({some_of(self._first)})"
+
+
 class _Parts:
     """An index of the rows in all parts: for each question, the file and the byte offset of its
     rows. It is a SQLite table on disk, because there may be millions of rows."""
@@ -138,22 +153,25 @@ class _Parts:
         order of the questions. Raises ScicotError at the end if a question has no or too few rows,
         or if rows of other questions are left."""
         query = "select file, start from rows where id = ? order by sample"
-        missing: list[str] = []
-        incomplete = written = 0
+        missing, incomplete = _Ids(), _Ids()
+        written = 0
         for question in questions:
             found = self._table.execute(query, (_key(question.id),)).fetchall()
-            if len(found) != self._rows_each:
-                incomplete += 1
-                missing += [question.id][: _IDS_SHOWN - len(missing)]
+            if not found:
+                missing.add(question.id)
+            elif len(found) != self._rows_each:
+                incomplete.add(question.id)
             for file_index, start in found:
                 line = self._line(file_index, start)
                 self._check_same(question, file_index, line)
                 yield line
                 written += 1
-        if incomplete:
+        if missing.count:
+            raise ScicotError(f"the parts have no answer to {missing}; was a part left out?")
+        if incomplete.count:
             raise ScicotError(
-                f"{number_of(incomplete, 'question')} not in the parts, or not whole"
-                f" ({some_of(missing)})"
+                f"the parts have fewer than {self._rows_each} rows, one for each sample, for"
+                f" {incomplete}"
             )
         if written < self.rows:
             raise ScicotError(

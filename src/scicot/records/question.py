@@ -11,7 +11,15 @@ from typing import Any
 from msgspec import Struct, field
 
 from scicot.records.fields import QUESTION_FIELDS, RATIONALE_FIELDS, STUDENT
-from scicot.row_fields import MAPPING, Row, RowProblem, checked_utf8, mapping_field, string_field
+from scicot.row_fields import (
+    MAPPING,
+    Row,
+    RowProblem,
+    as_json,
+    checked_utf8,
+    mapping_field,
+    string_field,
+)
 
 MIN_CHOICES = 2
 MAX_CHOICES = 26
@@ -143,11 +151,20 @@ def _choices(value: Any) -> tuple[Choice, ...]:
         raise RowProblem('"choices" must be a list of {"label": ..., "text": ...}')
     if not MIN_CHOICES <= len(value) <= MAX_CHOICES:
         raise RowProblem(f'"choices" has {len(value)}; {MIN_CHOICES} to {MAX_CHOICES} are read')
+    if not any(isinstance(choice, MAPPING) for choice in value):
+        _check_texts(value)
     choices = [_choice(choice, number) for number, choice in enumerate(value, start=1)]
     labels = [choice.label for choice in choices]
     if len(set(labels)) < len(labels):
         raise RowProblem(f"two choices have the same label: {labels}")
     return tuple(choices)
+
+
+def _check_texts(values: Sequence[Any]) -> None:
+    """Raise RowProblem if an element of a list of texts is no text."""
+    for number, value in enumerate(values, start=1):
+        if not isinstance(value, str):
+            raise RowProblem(f"choice {number} is {as_json(value)}; it must be a string")
 
 
 def _choice(value: Any, number: int) -> Choice:
@@ -165,7 +182,10 @@ def _choice(value: Any, number: int) -> Choice:
     label, text = value.get("label"), value.get("text")
     for name, text_value in (("label", label), ("text", text)):
         if not isinstance(text_value, str) or not text_value.strip():
-            raise RowProblem(f'choice {number} has no "{name}"')
+            if text_value is None or isinstance(text_value, str):
+                raise RowProblem(f'choice {number} has no "{name}"')
+            shown = as_json(text_value)
+            raise RowProblem(f"the {name} of choice {number} is {shown}; it must be a string")
         if not text_value.isascii():
             checked_utf8(text_value, f"choice {number}")
     if len(value) == 2:

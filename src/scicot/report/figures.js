@@ -75,7 +75,7 @@ function showGroups() {
     const values = [...new Set(systems.flatMap(s => s.groups[path].map(g => g.value)))], most = Math.ceil(LINES / systems.length);
     const rows = values.slice(0, most).map(value => {
       const points = systems.map((s, n) => ({n, group: s.groups[path].find(g => g.value === value)})).filter(({group}) => group);
-      return {name: value, count: ` (${Math.max(...points.map(({group}) => group.questions))})`, points: points.map(({n, group}) => ({
+      return {name: value.trim() ? value : "(empty)", count: ` (${Math.max(...points.map(({group}) => group.questions))})`, points: points.map(({n, group}) => ({
         value: group.accuracy, interval: group.interval, colour: n,
         title: `${visible(systems[n].name)}, ${visible(value)}: ${percent(group.accuracy)} of ${group.questions}`}))};
     });

@@ -19,6 +19,7 @@ from scicot.formats import columns
 from scicot.formats.mapping import unknown_header
 from scicot.sources import tables
 from scicot.sources.entries import Entry
+from scicot.sources.formulas import Formulas
 from scicot.text import error_line
 
 _PARQUET, _ZIP = b"PAR1", b"PK\x03\x04"
@@ -138,10 +139,11 @@ def _workbook(
         # some programs write wrong dimensions, and rows outside them would be skipped
         sheet.reset_dimensions()
         rows = enumerate(_rows_of(sheet, name), start=1)
-        header, widest = _header(rows, f"{name}[{sheet.title}]", mapped)
+        formulas = Formulas(stream, sheet.title)
+        header, widest = _header(rows, f"{name}[{sheet.title}]", mapped, formulas)
         if header is not None:
             tables_found += 1
-            yield from _sheet(rows, header, f"{name}[{sheet.title}]", notes, mapped)
+            yield from _sheet(rows, header, f"{name}[{sheet.title}]", notes, mapped, formulas)
         elif widest:
             if len(widest[0]) > 2 and not header_message:
                 header_message = f"{name}[{sheet.title}]: {unknown_header(*widest)}"
@@ -178,7 +180,10 @@ def _rows_of(sheet: Any, name: str) -> Iterator[tuple[Any, ...]]:
 
 
 def _header(
-    rows: Iterator[tuple[int, tuple[Any, ...]]], name: str, mapped: tuple[str, ...]
+    rows: Iterator[tuple[int, tuple[Any, ...]]],
+    name: str,
+    mapped: tuple[str, ...],
+    formulas: Formulas,
 ) -> tuple[list[str] | None, list[list[str]]]:
     """Find the row with the column names among the first _HEADER_ROWS rows of a sheet.
 
@@ -190,6 +195,10 @@ def _header(
     for number, row in rows:
         names = [_cell(value).strip() for value in row]
         if columns.is_header(names, mapped):
+            with _damage_as_error(name):
+                problem = formulas.problem(number, row)
+            if problem:
+                raise ScicotError(f"{name}:{number}: {problem}")
             return tables.header_of(names, f"{name}:{number}"), []
         examined.append(names)
         if number >= _HEADER_ROWS:
@@ -207,9 +216,15 @@ def _sheet(
     name: str,
     notes: list[str],
     mapped: tuple[str, ...],
+    formulas: Formulas,
 ) -> Iterator[Entry]:
     sparse = tables.SparseRecords(notes, mapped)
     for number, row in rows:
+        with _damage_as_error(name):
+            problem = formulas.problem(number, row, header)
+        if problem:
+            yield InvalidRow(f"{name}:{number}", problem)
+            continue
         cells = [_cell(value) for value in row]
         if any(cell.strip() for cell in cells):
             cells += [""] * (len(header) - len(cells))

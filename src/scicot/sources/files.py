@@ -23,6 +23,12 @@ from scicot.sources.stream_tracker import GZIP, ZSTD
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _HEAD = 65536
+_KIND_BYTES = 100
+_MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<table", b"<head", b"<body", b"<meta")
+_CR_ONLY = (
+    "lines end with carriage returns only, as on old Macs; convert them by `tr '\\r' '\\n'`, or"
+    " save the file with other line ends"
+)
 _PREAMBLE = 10  # lines that may precede the header of a table
 
 
@@ -53,6 +59,8 @@ def entries(
     first_line = head[-1].removeprefix(BOM).strip()
     if first_line.startswith(b"["):
         yield from documents.array(b"".join([*head, *lines]), name)
+    elif first_line.startswith(b"{") and b"}\r{" in first_line:
+        raise ScicotError(f"{name}: {_CR_ONLY}")
     elif first_line.startswith(b"{"):
         yield from documents.objects(first_line, head, lines, name, notes)
     elif delimiter := tables.named_delimiter(first_line):
@@ -62,6 +70,20 @@ def entries(
         yield from tables.entries(chain(head, lines), delimiter, name, notes, mapped=mapped)
     else:
         yield from _unrecognised(first_line, head, lines, name, mapped, notes)
+
+
+def _other_kind(first_line: bytes) -> str:
+    """Return an error message for a file that is neither JSON nor a table, but of a known kind. The
+    kind is recognised by the first line that is not blank. Return "" if it is unknown."""
+    start = first_line[:_KIND_BYTES].lower()
+    if start.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer instead of the file; get the file by `git lfs pull`"
+    if start.startswith(_MARKUP):
+        return (
+            "an HTML or XML page; if it is an error page, download the file again, and if it is a"
+            " table, save it as CSV or XLSX"
+        )
+    return _CR_ONLY if b"\r" in first_line else ""
 
 
 def _lines(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
@@ -163,6 +185,9 @@ def _unrecognised(
             notes.append(f"{name}: has no header; read as {', '.join(names)} (MMLU's layout)")
             yield from tables.entries(chain(head, lines), ",", name, notes, names)
             return
+        kind = _other_kind(first_line)
+        if kind:
+            raise ScicotError(f"{name}: {kind}") from None
         search_end = first_number + _PREAMBLE
         head += islice(lines, max(0, search_end - len(head)))
         for index in range(first_number, min(search_end, len(head))):

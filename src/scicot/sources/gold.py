@@ -102,7 +102,7 @@ def unused_fields(names: Iterable[str]) -> str:
     answers."""
     unused = [name for name in names if name not in _USED]
     if not unused:
-        return '(no field is unused); add a field named "answer"'
+        return '(no field is left that could hold it); add a field named "answer"'
     likely = _likely_gold(unused)
     rename = (
         'rename the one that holds the answers to "answer", or add --columns answer=FIELD'

@@ -40,6 +40,7 @@ class Counts:
     duplicates: int = 0  # rows with two choices of the same text
     not_asked: int = 0  # rows for which NotAsked was raised
     first_not_asked: str = ""  # id of the first such row, or the beginning of its question
+    asked_id: str = ""  # id of a question that was asked
     first_invalid: str = ""  # error message of the first such row
     first_duplicates: str = ""  # location of the first such row
     repaired: int = 0  # rows with a rationale in which a lone surrogate was replaced
@@ -50,7 +51,12 @@ class Counts:
 class NotAsked(RowProblem):
     """Raised if an evaluation must skip a row, because the file given by --questions does not have
     the row's question, or because an earlier row answered this question. Such rows are counted, not
-    reported as errors."""
+    reported as errors. `asked_id` is the id of a question in that file, if the row was looked up by
+    its id."""
+
+    def __init__(self, row: str, asked_id: str = "") -> None:
+        super().__init__(row)
+        self.asked_id = asked_id
 
 
 class Rows(Generic[T]):
@@ -259,6 +265,7 @@ class Rows(Generic[T]):
         except NotAsked as error:
             counts.not_asked += 1
             counts.first_not_asked = counts.first_not_asked or str(error)
+            counts.asked_id = counts.asked_id or error.asked_id
             return ()
         except RowProblem as problem:
             raise InvalidRow(where, str(problem)) from None
@@ -311,9 +318,13 @@ class Rows(Generic[T]):
 
 
 def _not_asked_count(counts: Counts) -> str:
+    # If no row has the id of a question, the ids may be written otherwise, as "1" and "001".
+    asked = ""
+    if counts.asked_id and not counts.rows:
+        asked = f"; an id of the question file: {counts.asked_id!r}"
     return (
         f"{number_of(counts.not_asked, 'row')} of no question that was asked, or of one again"
-        f" (first: {counts.first_not_asked!r})"
+        f" (first: {counts.first_not_asked!r}{asked})"
     )
 
 

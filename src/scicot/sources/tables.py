@@ -24,6 +24,7 @@ from scicot.sources.entries import BOM, NOT_UTF8, Entry
 _DELIMITERS = ",;\t"
 _MAX_RECORDS = 3  # records examined in a file without a header, on at most _MAX_LINES lines
 _MAX_LINES = 100
+_MAX_CELL = 10_000_000  # maximum length of a cell, in characters
 _MAX_NAME = 60  # maximum length of a column's name, in characters
 
 
@@ -83,7 +84,7 @@ def headerless(head: list[bytes], lines: Iterator[bytes]) -> list[str] | None:
             yield line.decode(errors="surrogateescape")
 
     try:
-        records = list(islice(filter(any, csv.reader(examined_lines(), strict=True)), _MAX_RECORDS))
+        records = list(islice(filter(any, _Records(examined_lines())), _MAX_RECORDS))
     except csv.Error:
         return None
     widths = {len(record) for record in records}
@@ -114,7 +115,7 @@ def entries(
     # Invalid UTF-8 is decoded to lone surrogates, so that the error can name the record and the
     # next one can be read.
     text = (line.removeprefix(BOM).decode(errors="surrogateescape") for line in lines)
-    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    reader = _Records(text, delimiter)
     while True:
         # line at which the record begins, since cells may contain line breaks
         where = f"{name}:{reader.line_num + 1}"
@@ -131,6 +132,28 @@ def entries(
             header = header_of(cells, where)
         elif not sparse.left_out(header, cells, where):
             yield record_of(header, cells, where)
+
+
+class _Records(Iterator[list[str]]):
+    """The records of a table, with cells of up to _MAX_CELL characters.
+
+    The limit of the module `csv` is that of the whole process and usually 131,072, so it is only
+    raised while a record is read.
+    """
+
+    def __init__(self, lines: Iterable[str], delimiter: str = ",") -> None:
+        self._reader = csv.reader(lines, delimiter=delimiter, strict=True)
+
+    @property
+    def line_num(self) -> int:
+        return self._reader.line_num
+
+    def __next__(self) -> list[str]:
+        limit = csv.field_size_limit(_MAX_CELL)
+        try:
+            return next(self._reader)
+        finally:
+            csv.field_size_limit(limit)
 
 
 class SparseRecords:

@@ -1,0 +1,131 @@
+"""Find the letters and numbers that are printed in front of the texts of choices.
+
+["(B)wood", "(A)copper"]   ["A) wood", "C) copper", "D) glass"]   ["1. wood", "2. copper"]
+
+In a file from which choices were removed, or in which they were shuffled, the letters are not A, B,
+C and so on. A gold answer "C" then means the choice with the letter C, not the third one. But many
+texts only look so: "E. coli" and "B. cereus" are names, and "(R)-butanol" is a chemical.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import Any
+
+# Not "(a) and (b)", "(a) only", "[A] > [B]" and "J.R. Smith".
+_LETTER = re.compile(
+    r"\s*([(\[]?)\s*([A-Za-z])\s*([).:\]])"
+    r"(?![A-Za-z]\.|\s*[<>=+*/^&,])(?!\s*(?:and|or|but|only|is|are|und|oder|nur|ist|sind)\b)"
+    r"\s*(\S.*)",
+    re.DOTALL | re.IGNORECASE,
+)
+_NUMBER = re.compile(r"\s*[(\[]?\s*(\d{1,2})(?:[)\]]|\.(?=\s))\s*\S", re.DOTALL)
+_BRACKETS = ")]"
+# a quick check, which fails for nearly all texts
+_MAY_BE_PRINTED = re.compile(r"[\s(\[]*[A-Za-z]\s*[).:\]]").match
+# Letters up to J, the last one of sets with ten choices. Further letters, as in "(S) butanol", are
+# rarely labels.
+_LIKELY_LETTERS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    letter: str
+    form: str  # its brackets or punctuation, and whether it is a capital
+    text: str  # the text after the letter
+
+    @property
+    def in_bracket(self) -> bool:
+        return self.form[0] in _BRACKETS
+
+
+def labels_and_texts(texts: Sequence[str]) -> tuple[list[str], list[str]] | None:
+    """Split texts that all begin with a printed label, such as "C) copper", into labels and texts.
+
+    Return None unless the labels are different letters in the same form, and likely to be labels.
+    Letters with a bracket are, up to J. Letters with a full stop or colon may be initials of names,
+    so they must be at least three, and at most one letter may be missing among them.
+    """
+    if not _MAY_BE_PRINTED(texts[0]):
+        return None
+    found = [_letter(text) for text in texts]
+    letters = [entry for entry in found if entry is not None]
+    distinct = {entry.letter for entry in letters}
+    if not len(texts) == len(letters) == len(distinct) or len({e.form for e in letters}) > 1:
+        return None
+    if letters[0].in_bracket:
+        likely = _are_among(letters, max(_LIKELY_LETTERS, len(texts) + 2))
+    else:
+        likely = len(texts) > 2 and _are_among(letters, len(texts) + 1)
+    if not likely:
+        return None
+    return [entry.letter for entry in letters], [entry.text.strip() for entry in letters]
+
+
+def contradicting(label: str, choices: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the labels of the choices that `label` may refer to, if the letters printed in the
+    texts contradict the labels of the choices. Return () if they do not.
+
+    They contradict them if the choice with this label has another letter in its text, or if another
+    choice has this letter. Letters that are probably initials of names are ignored.
+    """
+    texts = [choice["text"] for choice in choices]
+    for text in texts:
+        if isinstance(text, str) and _MAY_BE_PRINTED(text):
+            break
+    else:
+        return ()
+    found = [_letter(text) if isinstance(text, str) else None for text in texts]
+    letters = [entry for entry in found if entry is not None]
+    in_brackets = [entry for entry in letters if entry.in_bracket]
+    if len(in_brackets) > max(1, len(texts) // 2):
+        letters = in_brackets
+        likely = _are_among(letters, max(_LIKELY_LETTERS, len(texts) + 2))
+    else:
+        likely = len(letters) == len(texts) and _are_among(letters, len(texts) + 1)
+    # Letters that come twice are probably references to statements, such as "(b) is wrong".
+    if not likely or len({entry.letter for entry in letters}) < len(letters):
+        return ()
+    folded = label.strip().upper()
+    by_label = [
+        entry
+        for choice, entry in zip(choices, found, strict=True)
+        if str(choice["label"]) == label and entry in letters
+    ]
+    if any(entry and entry.letter.upper() == folded for entry in by_label):
+        return ()
+    by_letter = [
+        str(choice["label"])
+        for choice, entry in zip(choices, found, strict=True)
+        if entry is not None and entry in letters and entry.letter.upper() == folded
+    ]
+    return tuple(dict.fromkeys((label, *by_letter))) if by_label or by_letter else ()
+
+
+def label_of_number(number: int, choices: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return the label of the choice whose text begins with this number, as in "2. copper". Return
+    None unless the texts of all choices begin with different numbers."""
+    labels: dict[int, str] = {}
+    for choice in choices:
+        text = choice["text"]
+        match = _NUMBER.match(text) if isinstance(text, str) else None
+        if match is None:
+            return None
+        labels[int(match[1])] = str(choice["label"])
+    return labels.get(number) if len(labels) == len(choices) else None
+
+
+def _letter(text: str) -> _Letter | None:
+    match = _LETTER.fullmatch(text)
+    if match is None:
+        return None
+    case = "A" if match[2].isupper() else "a"
+    return _Letter(match[2], f"{match[3]}{match[1]}{case}", match[4])
+
+
+def _are_among(letters: Sequence[_Letter], count: int) -> bool:
+    """Return True if all letters are among the first `count` of the alphabet."""
+    return all(entry.letter.upper() in ascii_uppercase[:count] for entry in letters)
