@@ -51,8 +51,8 @@ complete -o default -F _scicot_completion scicot
 
 
 def _typer_completion() -> Any:
-    """Import the module typer.completion, register its classes for the shells, and return it. It is
-    imported only where it is needed, so that commands start fast."""
+    """Import and return the module typer.completion, with its classes for the shells registered."""
+    # Imported here and not at the top of the file, so that commands start fast.
     module = importlib.import_module("typer.completion")
     module.completion_init()  # registers Typer's classes for the shells
     return module
@@ -95,8 +95,8 @@ def install(shell: str) -> Path:
 
 
 def _shell_of(option: str, value: str) -> str:
-    """Return `value` if it is the name of a supported shell. If `value` is RUNNING, return the name
-    of the running shell. Raises UsageError, whose message names `option`, for any other shell."""
+    """Return the name of the shell that `value` selects: the running shell if `value` is RUNNING,
+    else `value` itself. Raises UsageError about `option` if that shell is not supported."""
     if value == RUNNING:
         value = _typer_completion()._get_shell_name() or ""
         if value not in SHELLS:
@@ -147,8 +147,8 @@ SHOW = _option(OPTIONS[1], _show, "Print the completion script instead of instal
 
 
 def with_shell(arguments: list[str]) -> list[str]:
-    """Return a copy of `arguments` in which each of OPTIONS without a value gets the value
-    RUNNING."""
+    """Return a copy of `arguments` with =RUNNING added to each option of OPTIONS that has no
+    value."""
     return [
         f"{word}={RUNNING}"
         if word in OPTIONS and (not following or following.startswith("-"))
@@ -172,14 +172,15 @@ devices = _starting_with(("auto", "cpu", "cuda"))
 
 
 def training_precisions(incomplete: str) -> list[str]:
-    """Return the values of --precision in the training commands that begin with `incomplete`."""
+    """Complete --precision of the training commands: return its values that begin with
+    `incomplete`."""
     from scicot.config import Precision
 
     return _starting_with(get_args(Precision))(incomplete)
 
 
 def predicting_precisions(incomplete: str) -> list[str]:
-    """Return the values of --precision in predict that begin with `incomplete`."""
+    """Complete --precision of predict: return its values that begin with `incomplete`."""
     from scicot.config import EnginePrecision
 
     return _starting_with(get_args(EnginePrecision))(incomplete)

@@ -222,7 +222,7 @@ def visible_lines(lines: list[str]) -> str:
 
 def visible(text: str) -> str:
     """Replace control characters, and characters that change the text direction, by visible symbols
-    such as <U+202E>, so that text from a file cannot control the terminal."""
+    such as <U+202E>. Text from a file can then not control the terminal."""
     return _CONTROL.sub(_named, text)
 
 

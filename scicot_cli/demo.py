@@ -72,12 +72,9 @@ def demo(
 
 @contextmanager
 def _interrupts_left_to_children() -> Iterator[None]:
-    """Ignore Ctrl-C in this process during the block.
-
-    The terminal also sends Ctrl-C to the script and its commands, which save their work, clear
-    their progress bars and report the interruption. This process has to wait for them and print
-    nothing meanwhile.
-    """
+    """Ignore Ctrl-C in this process, but not in its child processes, inside the `with` block."""
+    # The terminal also sends Ctrl-C to the child processes. They save their work and report the
+    # interruption, and this process waits for them.
     # A handler instead of SIG_IGN, which the child processes would inherit.
     previous = signal.signal(signal.SIGINT, lambda *_: None)
     try:

@@ -189,11 +189,11 @@ def evaluate(
 
 
 def _with_gate(named: dict[str, list[Source]], file: str) -> tuple[dict[str, list[Source]], str]:
-    """Return the files of all systems by name, and the name of the system that contains `file`.
+    """Add the file of --fail-if-worse-than as a new system, unless a system already contains it.
 
-    `file` is the value of --fail-if-worse-than: FILE or NAME=FILE. If no system in `named` contains
-    this file, the file becomes a new system. Raises UsageError if the first system contains the
-    file, or if the name of the new system is already used.
+    `named` maps the name of each system to its files, and `file` is FILE or NAME=FILE. Returns the
+    mapping with the new system, and the name of the system that contains the file. Raises
+    UsageError if this is the first system, or if another system has the name of the new system.
     """
     from scicot.evaluation import name_files
 

@@ -16,8 +16,11 @@ _MANY, _JUDGED = 0.2, 10
 
 
 def summary_lines(summary: GenerateSummary, output: str) -> list[str]:
-    """Return the lines to print after a run: the rows kept and rejected, the tokens, the cost in
-    dollars, and the share of the kept rationales that name the right choice and no other."""
+    """Return the lines to print after a run.
+
+    They show the rows kept and rejected, the tokens and the cost in dollars. If any kept rationale
+    names the right choice and no other, they also show the share of such rationales.
+    """
     reasons = ", ".join(f"{count} {reason}" for reason, count in summary.rejected.most_common())
     done = f", {summary.already_done} done before" if summary.already_done else ""
     tokens = ", ".join(f"{count:,} {name}" for name, count in summary.tokens.items())
@@ -42,8 +45,8 @@ def summary_lines(summary: GenerateSummary, output: str) -> list[str]:
 
 
 def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
-    """Return a hint that names options to reduce rejections, as a list of one line. The list is
-    empty unless many replies of this run were rejected for a reason that an option can prevent."""
+    """Return a hint that names options to reduce rejections, as a list of one line. Return an empty
+    list if few replies of this run were rejected, or if no option would help."""
     rejected = summary.rejected
     replies = summary.kept + rejected.total()
     often = {reason for reason, count in rejected.items() if count >= _MANY * replies}

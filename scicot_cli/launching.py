@@ -24,15 +24,17 @@ _LAUNCHER = "SCICOT_LAUNCHER"  # process id of the launcher; its processes end w
 
 
 def launch(count: int, arguments: Sequence[str], device: str) -> int:
-    """Run `scicot` with these arguments in `count` processes, and wait for them. SIGINT and SIGTERM
+    """Run `scicot` with `arguments` in `count` processes, and wait for them. SIGINT and SIGTERM
     are forwarded to all processes. `device` is the value of --device.
 
-    Returns 0 if all processes succeed. Otherwise returns the exit code of the lowest rank that
-    failed without being killed by a signal. If every failed rank was killed by a signal, returns
-    128 plus the number of the lowest rank's signal.
+    Returns one exit code for all processes:
+    - 0 if no process failed.
+    - If processes failed with exit codes: the exit code of the lowest rank among these processes.
+    - If all failed processes were killed by signals: 128 plus the signal number of the lowest rank
+      among these processes.
 
     Raises UsageError if there are fewer GPUs than processes. Raises KeyboardInterrupt if this
-    process received SIGINT or SIGTERM and a rank was killed by a signal.
+    process received SIGINT or SIGTERM and one of the `count` processes was killed by a signal.
     """
     _check_gpus(count, device)
     port = _free_port()
@@ -77,8 +79,8 @@ def _check_gpus(count: int, device: str) -> None:
 
 
 def watch_launcher() -> None:
-    """If a launcher started this process, start a thread that ends this process when the launcher
-    ends. The process then ends without cleaning up."""
+    """If a launcher started this process, start a thread that ends this process, without clean-up,
+    when the launcher ends."""
     launcher = int(os.environ.get(_LAUNCHER, "0"))
     if launcher:
         threading.Thread(target=_watch, args=(launcher,), daemon=True).start()

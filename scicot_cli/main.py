@@ -28,9 +28,9 @@ def main() -> None:
 
 
 def _exit_without_destructors(code: int) -> None:
-    """Exit with this code without running the destructors of C++ libraries. If a command runs in
-    several processes, a process that fails or is stopped may leave the process group of
-    torch.distributed open. Destroying the threads of that group would abort the process."""
+    """Exit with exit code `code`, without running the destructors of C++ libraries."""
+    # A process that fails or is stopped may leave the process group of torch.distributed open. The
+    # destructors of the group's threads would then abort the process.
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

@@ -46,8 +46,10 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
 
 
 def _as_option(parameter: Any, value: settings_file.Value) -> Any:
-    """Convert `value`, which was read from a settings file, to the type that the parser expects for
-    `parameter`: a list for a repeatable option, a bool for a flag, else text."""
+    """Convert a value of a settings file to the type that the parser expects for `parameter`.
+
+    This is a list for a repeatable option, the unchanged `value` for a flag, and else text.
+    """
     if parameter.nargs == -1 or getattr(parameter, "multiple", False):
         return value if isinstance(value, list) else [value]
     if isinstance(value, list):  # for options that take a list such as "1,2" as one value

@@ -33,12 +33,11 @@ def progress_bar() -> Progress:
 
 
 class _BarConsole(Console):
-    """A console that is two columns narrower than the terminal. This leaves room for the "^C" that
-    the terminal prints after the progress bar on Ctrl-C.
+    """A console that is two columns narrower than the terminal, which leaves room for the "^C" that
+    the terminal prints on Ctrl-C."""
 
-    Without this room, "^C" would wrap to a new line. rich clears only as many lines as the bar has,
-    so it would then leave the bar on the screen.
-    """
+    # Without this room "^C" would begin a new line. rich would then clear that line instead of the
+    # line of the bar, and the bar would stay on the screen.
 
     @property
     def size(self) -> ConsoleDimensions:

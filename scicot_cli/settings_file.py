@@ -56,8 +56,9 @@ def _loaded(text: str, subject: str) -> Any:
 
 
 def _check_keys(root: Any, subject: str) -> None:
-    """Raise UsageError if the mapping `root` (a node of PyYAML, or None) has a key twice, because
-    YAML would take the last value without a word."""
+    """Raise UsageError if the mapping `root` (a node of PyYAML, or None) has a key twice. The error
+    message begins with `subject`."""
+    # PyYAML would silently take the last value of the key.
     keys = [key for key, _ in root.value] if type(root).__name__ == "MappingNode" else []
     seen = set()
     for key in keys:

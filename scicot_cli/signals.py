@@ -5,11 +5,13 @@
 - While a command runs, a signal raises an exception, so that files and locks are closed.
 - After a command, a signal ends the process at once, with the command's own exit code.
 
-A command may also import modules while it runs. During such an import a signal raises no exception,
-because C++ code that imports a module (such as the set-up of torch.distributed) may then abort the
-process. Instead, the signal ends the process at once if the command has not opened an output yet
-and runs in a single process. Otherwise the exception is raised after the import. Several processes
-that train together have to stop together, so none of them ends during an import.
+A command may also import modules while it runs. A signal raises no exception during such an import,
+because an exception in C++ code that imports a module may abort the process. There are two cases:
+
+- If the command runs in a single process and has not opened an output yet, the signal ends the
+  process at once.
+- Otherwise the exception is raised after the import, so that outputs are closed and parallel
+  processes stop together.
 
 This module is imported first, and imports next to nothing itself.
 """
@@ -55,9 +57,8 @@ def command_begins() -> None:
 
 
 def command_ends() -> None:
-    """Restore the handlers that end the process at once. A signal that arrived during an import is
-    dropped if its exception was not raised yet, so that the process exits with the command's exit
-    code."""
+    """Make signals end the process at once from now on. If a signal's exception is still to be
+    raised after an import, drop it."""
     if getattr(signal.getsignal(signal.SIGALRM), "__module__", "") == __name__:
         signal.setitimer(signal.ITIMER_REAL, 0)  # the timer of `_ask`, not one of a calling program
     _exchange(_ask, _end)
@@ -91,6 +92,8 @@ def _ask(number: int, frame: FrameType | None) -> None:
     # these modules were loaded after the command began
     from scicot.stop_request import Interrupted, stop
 
+    # During an import an exception may abort the process, for example in the set-up of
+    # torch.distributed, where C++ code imports a module.
     if not _importing(frame):
         stop.request(Interrupted() if number == signal.SIGINT else Terminated())
     elif not stop.open_outputs and os.environ.get("WORLD_SIZE", "1") == "1":
@@ -123,8 +126,8 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def _unraisable(ignored: Any) -> None:
-    """Report an exception that Python cannot raise, for example in a destructor, unless it is the
-    exception of a signal."""
+    """Report an exception that Python cannot raise, for example one in a destructor. Exceptions of
+    signals are not reported."""
     # `stop_request.stop` has stored the exception of a signal, and raises it later.
     if not isinstance(ignored.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(ignored)

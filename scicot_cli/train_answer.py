@@ -172,11 +172,11 @@ def train_answer(
 
 
 def _method_without_rationale(ctx: typer.Context, method: Method) -> Method:
-    """Return the method to train if --no-rationale is given.
+    """Return "direct" for --no-rationale, or `method` (the value of --method) if --method takes
+    precedence.
 
-    The result is `method` if --method is on the command line and --no-rationale is in the --config
-    file. Otherwise it is "direct". Raises UsageError if both options are on the command line, or
-    both are in the file.
+    --method takes precedence if it is on the command line and --no-rationale is in the --config
+    file. Raises UsageError if both options are on the command line, or both are in the file.
     """
     sources = [ctx.get_parameter_source(name) for name in ("method", "no_rationale")]
     of_method, of_flag = (source.name if source else "DEFAULT" for source in sources)

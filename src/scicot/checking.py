@@ -28,16 +28,18 @@ class Check:
     """The result of checking a file of questions.
 
     `problems` are sentences about what must be fixed, and `notes` are facts that need no action.
-    `choices` counts questions by their number of choices, and `gold` counts them by the label of
-    the gold answer. `repeated` counts rows with the id and content of an earlier row. `same_text`
-    counts rows that have a new id, but the question text of an earlier row. `equal_choices` counts
-    questions in which two choices have the same text. `images` counts questions about an image,
-    which are skipped. `overlap` counts the questions that are also in another file.
+    `choices` counts questions by their number of choices, and `gold` counts questions by the label
+    of the gold answer. `repeated` counts rows with the id and content of an earlier row.
+    `same_text` counts rows with the question text of an earlier row, but with a new id.
+    `equal_choices` counts questions in which two choices have the same text. `images` counts
+    questions about an image, which are skipped. `overlap` counts the questions that are also in
+    another file.
 
-    `long` counts questions that are too long: longer than the student's limit in tokens or, without
-    a student, longer than 2,000 characters with context and choices. `longest` is the length of the
-    longest question, in the unit `unit`. `characters` counts questions with characters that the
-    student's tokenizer lacks, by the kind of problem that they cause (models/characters.py).
+    Lengths include the context and the choices. They are in tokens if a student is given, else in
+    characters; `unit` names the unit. `longest` is the length of the longest question. `long`
+    counts the questions that are longer than the student's limit or, without a student, than 2,000
+    characters. `characters` counts questions with characters that the student's tokenizer lacks, by
+    the kind of problem that these characters cause (models/characters.py).
     """
 
     file: str

@@ -133,10 +133,9 @@ class _Runner:
         """Divide the pending requests into batches and write a plan for each, as far as the budget
         allows. Return True if any plan was written.
 
-        If this run has no reply yet, the first request is sent by an ordinary API call, without a
-        batch: an error that affects all requests then shows up at once. Raises ScicotError if
-        rationales are made from thinking, but the reply to this request contains no thinking.
-        Raises StoppedEarly if the budget does not cover a single request.
+        If this run has no reply yet, first send a single request by an ordinary API call. Raises
+        ScicotError if rationales are made from thinking, but the reply to this request contains
+        no thinking. Raises StoppedEarly if the budget does not cover any request.
         """
         with closing(self._pending()) as pending:
             return await self._plan_of(pending)
@@ -264,10 +263,8 @@ class _Runner:
         return seen
 
     async def _record(self, row_request: RowRequest, outcome: Reply | Unanswered) -> None:
-        """Write the row of one result. No row is written if an earlier run wrote one, or if the
-        request has to be sent again. If it is unclear whether the question caused an error, no row
-        is written for now: `_record_unclear` decides about such errors once the whole batch has
-        been read."""
+        """Write the row of one result, unless an earlier run wrote it or the request must be sent
+        again. If the result is an error of unclear cause, store it for `_record_unclear`."""
         key = row_request.row.sample, row_request.row.saw_answer
         attempt = self._job.ledger.attempts(row_request.row.question).get(key)
         if attempt is not None and not attempt.retry:
@@ -292,8 +289,8 @@ class _Runner:
             self._unclear.append((row_request, TeacherError(str(error), certain=False)))
 
     async def _record_unclear(self, plan: Plan) -> None:
-        """Find out whether the errors of unclear cause were caused by their questions. If so, write
-        their `error` rows. If not, or if this cannot be found out, stop the run."""
+        """Decide about the stored errors of unclear cause. If the questions caused them, write
+        `error` rows. Otherwise, or if the cause stays unclear, stop the run."""
         if self._answered:  # the server works, so the questions caused the errors
             for row_request, error in self._unclear:
                 self._job.reject_failed(row_request, error)

@@ -40,8 +40,9 @@ class Sender:
     async def sent(self, plan: Plan) -> Plan | None:
         """Send a plan's batch unless it was sent before, and return the plan with the batch's id.
 
-        With --cancel-batches, nothing is sent. If the batch was sent before, cancel it on the
-        server and return its plan. Otherwise delete the plan and return None.
+        With --cancel-batches, nothing is sent. A batch that was sent before is cancelled on the
+        server, and its plan is returned. The plan of a batch that was never sent is deleted, and
+        None is returned.
         """
         if plan.id is None and plan.began is not None:
             found = await self._found(plan)
@@ -101,11 +102,8 @@ class Sender:
 
     async def _found(self, plan: Plan) -> str | None:
         """Search the server for the batch of a plan whose sending was interrupted. Return the
-        batch's id, or None if the batch was not sent.
-
-        A new batch may be missing from the server's list for a short time, so the list is fetched
-        again until LISTED seconds have passed since the sending began.
-        """
+        batch's id, or None if the batch was not sent."""
+        # The server may list a new batch with a delay of up to LISTED seconds.
         known_ids = {known_plan.id for known_plan in Plan.all_in(self._folder)}
         intervals = poll_intervals()
         while True:
@@ -170,7 +168,7 @@ class Sender:
 
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Await `call()` and return its result. While the server is busy, call again with growing
-        delays. Raises StoppedEarly once refused calls and delays have taken --max-wait."""
+        delays. Raises StoppedEarly if refused calls and delays would exceed --max-wait."""
         return await self._patience().call(call)
 
     async def sleep(self, seconds: float) -> None:
@@ -189,8 +187,8 @@ def _began_at(plan: Plan) -> datetime:
 
 
 def poll_intervals() -> Iterator[float]:
-    """Yield the seconds to wait before each further poll of a batch: 1 s at first, then 1.5 times
-    as long each time, up to 60 s."""
+    """Yield the seconds to wait before each poll of a batch. The waits grow from 1 s to 60 s, by a
+    factor of 1.5 each."""
     seconds, longest = POLL_SECONDS
     while True:
         yield seconds

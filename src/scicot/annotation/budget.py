@@ -94,9 +94,11 @@ class Budget:
         return 0.0 if self.price is None else self.price.saved(usage)
 
     def worst(self, request: Request, *, batched: bool = False) -> float:
-        """Return the worst-case cost of a request in dollars: one input token per byte of the
-        prompt, at the higher price of cache writes, and as many output tokens as the request
-        allows. Return 0 if the price is unknown."""
+        """Return the worst-case cost of a request in dollars, or 0 if the price is unknown.
+
+        The input is counted as one token for each byte of the prompt, plus _OVERHEAD tokens, all at
+        the higher price of cache writes. The output is counted as `request.max_tokens` tokens.
+        """
         if self.price is None:
             return 0.0
         usage = {

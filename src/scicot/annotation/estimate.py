@@ -72,8 +72,8 @@ def estimate_cost(
 
     If the server can count tokens, it counts the input tokens of a sample of the requests. With
     --reveal-answer on-failure, a second request, which reveals the answer, is included only if the
-    reply to the first one has already been rejected. Raises ScicotError as `generate_rationales`
-    does.
+    reply to the first request has already been rejected. Raises ScicotError in the
+    same cases as `generate_rationales`.
     """
     settings, reporter = settings or GenerateSettings(), reporter or LogReporter()
     check_beside(Path(output))

@@ -46,9 +46,9 @@ class Failures:
         self._probing = asyncio.Lock()
 
     def answer(self, sent: float) -> None:
-        """Record that a request sent at time `sent` (time.monotonic) was answered. The server
-        works, so the errors that were held back before that time were caused by their questions,
-        and their rows are written."""
+        """Record that a request sent at time `sent` (time.monotonic) was answered. Write the
+        `error` rows of all errors held back before `sent`: since the server works, their questions
+        caused them."""
         self._in_a_row = 0
         held, self._held = self._held, [entry for entry in self._held if entry[0] > sent]
         for failed_at, row_request, error in held:

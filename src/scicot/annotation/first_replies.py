@@ -21,8 +21,8 @@ _REMEDIES = {
 
 
 def no_thinking(teacher: str) -> str:
-    """Return advice to the user, for an error message, about a teacher (KIND:NAME) whose replies
-    contain no thinking."""
+    """Return the part of an error message that says what to do if the replies of `teacher`
+    (KIND:NAME) contain no thinking."""
     remedy = _REMEDIES.get(teacher.partition(":")[0], "take a teacher that sends it")
     return f"{remedy}, or leave --rationale-source out"
 

@@ -38,10 +38,10 @@ class GenerateSummary:
 
     `kept`, `rejected` (by reason) and `tokens` (by kind, such as "input_tokens") count this run.
     `already_done` counts the requests that earlier runs finished. `errors` counts the requests that
-    got an error instead of a reply, over all runs. `all_kept` counts the kept rows of all runs;
-    `named` counts those of them whose rationale names the gold choice and no other. `cost` is the
-    cost of this run and `spent` that of all runs, in dollars. Both are None if the price is
-    unknown.
+    got an error instead of a reply, over all runs. `all_kept` counts the kept rows of all runs.
+    `named` counts the kept rows of all runs whose rationale names the gold choice and no other.
+    `cost` is the cost of this run in dollars, and `spent` is the cost of all runs. Both are None if
+    the price is unknown.
     """
 
     kept: int = 0

@@ -1,11 +1,13 @@
 """Limit the number of requests in flight, and lower the limit if too many of them time out.
 
 A server that gets more requests than it can process at once, such as a local one with a few slots,
-queues the rest. Then all answers are late, and those that take longer than --timeout are lost. A
+queues the rest. Then all answers are late, and answers that take longer than --timeout are lost. A
 lower request rate does not help, but fewer requests in flight do. So the limit is halved if more
-than a fifth of the requests time out. Then the limit recovers like TCP's congestion window: it is
-doubled as long as it stays below the value at which the timeouts occurred, and raised by one after
-that. Before each increase, as many answers must arrive as the current limit.
+than a fifth of the requests time out.
+
+Afterwards the limit grows again, as TCP's congestion window does: once as many answers have arrived
+as the current limit, it is raised. It is doubled if the doubled value is below the limit at which
+requests timed out. Otherwise it is raised by one.
 """
 
 from __future__ import annotations

@@ -47,8 +47,8 @@ class Entry:
 
 
 class Index:
-    """An index of the requests that are done: a table with an `Entry` for each of them, in an
-    SQLite file, or in memory if `path` is None."""
+    """An index of the requests that are done, with an `Entry` for each. `path` is its SQLite file.
+    If `path` is None, the index is a temporary database, which is deleted when it is closed."""
 
     def __init__(self, path: Path | None) -> None:
         # check_same_thread=False, because the garbage collector may close the connection in another

@@ -57,9 +57,10 @@ def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rat
     reason to reject the reply (None to keep it).
 
     The conclusion is always taken from the reply's text, even if the rationale is the reply's
-    thinking. The returned row also holds the raw reply and its thinking in three cases: if
-    `keep_replies` is set, if the rationale is the thinking, or if the rationale was shortened to
-    `max_rationale_tokens`.
+    thinking. The returned row also holds the raw reply and its thinking in three cases:
+    - `settings.keep_replies` is True.
+    - The rationale is the thinking.
+    - The rationale was shortened to `settings.max_rationale_tokens`.
     """
     parts, parsed = split_thinking(reply.text), read_reply(reply.text, row.question)
     from_thinking = settings.rationale_source == "thinking"
@@ -106,9 +107,9 @@ def _thinking_of(reply: Reply, in_text: str) -> str:
 
 
 def _read_thinking(thinking: str, row: Rationale, settings: GenerateSettings) -> ParsedReply:
-    """Parse thinking as a rationale. Long thinking is truncated first if --max-rationale-tokens
-    would shorten it anyway."""
-    # `read_thinking` reads no rationale from more than LONGEST characters.
+    """Parse thinking as a rationale."""
+    # `read_thinking` reads no rationale from more than LONGEST characters. Longer thinking is
+    # truncated first if the rationale will be shortened to fewer characters anyway.
     max_tokens = settings.max_rationale_tokens
     if max_tokens is not None and max_tokens * BYTES_A_TOKEN <= LONGEST:
         thinking = shorten(thinking, LONGEST)
@@ -144,8 +145,9 @@ def _is_blank(rationale: str) -> bool:
 
 
 def _loops(rationale: str) -> bool:
-    """Return True if a rationale repeats itself, as small models do: at least half of its
-    sentences, and no fewer than _MIN_REPEATS, repeat an earlier sentence."""
+    """Return True if at least half of a rationale's sentences, and at least _MIN_REPEATS sentences,
+    repeat an earlier sentence of the rationale."""
+    # Small models often repeat themselves.
     with_words = [sentence for sentence in _SENTENCE.findall(rationale) if _WORD.search(sentence)]
     sentences = {" ".join(sentence.split()).casefold() for sentence in with_words}
     repeated = len(with_words) - len(sentences)
@@ -157,8 +159,8 @@ def _refers_to_hint(row: Rationale) -> bool:
 
 
 def repeats(rationale: str, others: Iterable[str]) -> bool:
-    """Return True if a rationale is a near-duplicate of one of the `others`, that is, if the
-    ROUGE-L F1 of the two is at least NEAR_DUPLICATE."""
+    """Return True if a rationale is a near-duplicate of one of the rationales in `others`: their
+    ROUGE-L F1 is at least NEAR_DUPLICATE."""
     return any(rouge_l(rationale, other) >= NEAR_DUPLICATE for other in others)
 
 

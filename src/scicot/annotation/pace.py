@@ -2,14 +2,14 @@
 
 While few requests are refused, only --concurrency limits the rate. If more than a few percent are
 refused, the rate is set to a tenth below the server's current throughput. From there the rate grows
-as TCP's congestion window does in CUBIC (Ha, Rhee, Xu 2008): quickly back to that throughput,
-slowly for some seconds, then faster and faster. So it stays close to a limit that lasts, and soon
-exceeds a limit that has been lifted.
+as TCP's congestion window does in CUBIC (Ha, Rhee, Xu 2008). It grows quickly back to the
+throughput, then slowly for some seconds, and then faster and faster. So the rate stays close to a
+limit that lasts, and soon exceeds a limit that has been lifted.
 
-An overloaded server may refuse requests at random, however low the rate is; then a lower rate does
-not help. So each decrease is a trial (trial.py): if the share of refusals stays the same, the
-decrease is undone, and refusals up to that share do not lower the rate for the next _RETRIED
-seconds.
+An overloaded server may refuse a share of the requests at random, however low the rate is. A lower
+rate then does not help. So each decrease is a trial (trial.py). If the decrease does not reduce the
+share of refusals, the decrease is undone and the refusals count as random. For _RETRIED seconds
+after the start of the trial, the rate is lowered only if the share of refusals rises further.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ _HOLD_CHANCE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """A rate (in requests per second) at which the server refused requests, and the CUBIC curve
-    along which the rate grows back to it."""
+    """A limit of the server, and the CUBIC curve along which the request rate grows back to this
+    limit. `rate` is the limit in requests per second."""
 
     rate: float = math.inf
     since: float = -math.inf  # time when the rate was decreased
@@ -124,9 +124,9 @@ class Pace:
     def answered(
         self, allowances: tuple[Allowance, ...], tokens: int, sent_at: float | None = None
     ) -> None:
-        """Count an answer. `allowances` are the rate limits that the server reported with it,
-        `tokens` is the number of tokens of request and reply together, and `sent_at` is the time
-        when the request was sent."""
+        """Count an answer. `allowances` are the rate limits that the server reported with the
+        answer. `tokens` is the number of tokens of request and reply together. `sent_at` is the
+        time when the request was sent."""
         now = self._clock()
         self._in_a_row = 0
         self._weigh(now, sent_at, answered=True)
@@ -156,8 +156,8 @@ class Pace:
             self._slow_down(now)
 
     def _refusals_to_hold(self) -> int:
-        """Return the number of consecutive refusals at which the server's retry-after begins to
-        delay all requests. Before that, it delays only the refused request."""
+        """Return the number of consecutive refusals after which the server's retry-after delays all
+        requests, not only the refused one."""
         answers, refusals = self._weights
         earlier = max(0.0, refusals - self._in_a_row)  # without the current row of refusals
         share = max(self._random, earlier / max(1.0, earlier + answers))
@@ -168,8 +168,8 @@ class Pace:
         return max(_HOLD_AFTER, math.ceil(math.log(_HOLD_CHANCE) / math.log(share)))
 
     def _is_too_fast(self, now: float) -> bool:
-        """Return True if significantly more requests are refused than the server refuses at random.
-        The random refusals do not depend on the request rate."""
+        """Return True if significantly more requests are refused than the server refuses at random,
+        at any rate."""
         # The share of random refusals counts as 0 if it was measured long ago. Refusals then start
         # a trial, which measures the share again.
         random_share = self._random if now - self._last_trial < _RETRIED else 0.0

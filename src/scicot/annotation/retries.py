@@ -88,9 +88,12 @@ class Patience:
 async def finished_or_stopped(
     call: Awaitable[T], poll: Callable[[], None], on_stop: Callable[[], None]
 ) -> T:
-    """Await `call` and return its result. If `poll` raises an exception meanwhile, call `on_stop`,
-    and wait up to GRACE_SECONDS for the result. If it comes, return it; the next call of `poll`
-    stops the run. Otherwise cancel `call`, and raise the exception."""
+    """Await `call` and return its result. Call `poll` regularly meanwhile.
+
+    If `poll` raises an exception, call `on_stop` and wait for the result, for at most GRACE_SECONDS
+    more. Return the result if it arrives in this time. Otherwise cancel `call` and raise the
+    exception.
+    """
     task = asyncio.ensure_future(call)
     try:
         while not task.done():
@@ -117,9 +120,11 @@ async def sleep(seconds: float, poll: Callable[[], None]) -> None:
 
 
 def complete(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end and return its result. If an event loop is already running, as in
-    a notebook, the coroutine runs in another thread, and an interrupt in this thread cancels the
-    coroutine."""
+    """Run a coroutine to its end and return its result.
+
+    If an event loop is already running, as in a notebook, the coroutine runs in another thread. An
+    interrupt in the calling thread then cancels the coroutine.
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,9 +1,8 @@
 """Send requests concurrently, with retries, backoff and a time limit.
 
-A request occupies a slot from the moment it is taken from the iterator until its row is written,
-except while it waits for a retry: then its slot is free for another request. So a server that
-refuses some requests at random still gets as many as it can answer. in_flight.py limits the number
-of slots.
+A request occupies a slot until its row is written. While a request waits for a retry, its slot is
+free for another request. So a server that refuses some requests at random still gets as many
+requests as it can answer. in_flight.py limits the number of slots.
 """
 
 from __future__ import annotations

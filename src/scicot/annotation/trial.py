@@ -20,9 +20,9 @@ class Trial(Generic[Undone]):
     of the requests sent since time `starts_at`.
 
     `share_before` is the share of refusals that caused the decrease. `undone` is the state to
-    restore if the decrease did not help. The test compares two hypotheses: either the share is
-    still `share_before`, so refusals do not depend on the rate, or it fell to _FEWER times
-    `share_before`.
+    restore if the decrease did not help. The test compares two hypotheses:
+    - The share of refusals is still `share_before`, so refusals do not depend on the rate.
+    - The share of refusals fell to _FEWER times `share_before`.
     """
 
     starts_at: float
@@ -34,7 +34,7 @@ class Trial(Generic[Undone]):
 
     @property
     def share(self) -> float:
-        """The share (0 to 1) of the requests since the rate decrease that were refused."""
+        """The share (0 to 1) of refusals among the outcomes counted so far."""
         return self.refusals / max(1, self.answers + self.refusals)
 
     def helped(self, answered: bool) -> bool | None:

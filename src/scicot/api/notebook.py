@@ -33,8 +33,8 @@ class _Bar:
 
 
 def reporter_here(reporter: Reporter | None) -> Reporter:
-    """Return the given reporter. If it is None, return a NotebookReporter in a notebook, and a
-    LogReporter elsewhere."""
+    """Return `reporter`, or a default reporter if `reporter` is None. The default is a
+    NotebookReporter in a notebook, and a LogReporter elsewhere."""
     if reporter is not None:
         return reporter
     return NotebookReporter() if _in_notebook() else LogReporter()

@@ -1,8 +1,8 @@
 """Accept rows in memory instead of files: a list of dicts, a datasets.Dataset or a DataFrame.
 
-Such rows are written to a temporary file for the duration of a call. The functions of the API need
-a file, because they read it twice, compare digests of files when they resume, and pass file names
-to other processes.
+Such rows are written to a temporary file for the duration of a call, because the functions of the
+library need files. They read a file twice, compare digests of files when they resume, and pass file
+names to other processes.
 """
 
 from __future__ import annotations

@@ -142,13 +142,14 @@ def train_rationale(
     a Hub id, a directory or "scratch:SIZE". Returns the manifest (the content of the run's
     scicot.json).
 
-    `run` is the run directory. If it holds an unfinished run with the same settings and data, that
-    run is resumed. If that run is finished, it is left unchanged. With `force`, any run in the
-    directory is replaced. Raises ScicotError if the directory holds other files or, without
+    `run` is the run directory. It may already hold a run with the same settings and data. If this
+    run is unfinished, it is resumed; if it is finished, it is left unchanged. With `force`, any run
+    in the directory is replaced. Raises ScicotError if the directory holds other files or, without
     `force`, a different run.
 
-    With `reward` (a RewardSettings), rounds of sampling follow: the student is trained on those of
-    its own rationales that raise an answer student's probability of the gold choice.
+    With `reward` (a RewardSettings), rounds of sampling follow. In each round the student writes
+    rationales. It is then trained on the rationales that raise an answer student's probability of
+    the gold choice.
     """
     from scicot.training.job import train_rationale as train
 
@@ -271,11 +272,11 @@ def evaluate(
     """Compute metrics of predictions and compare systems, like `scicot evaluate`.
 
     `predictions` are the prediction rows of one system: a file, rows in memory or a result of
-    `predict`. For several systems, pass a list with one such entry for each system, or a mapping
-    from the names of the systems to their entries. In a mapping, a system may also have a list of
-    entries, one for each seed. The first system is compared with each of the others.
+    `predict`. To compare several systems, pass a list of such predictions, or a mapping from the
+    name of each system to its predictions. In a mapping, the predictions of a system may also be a
+    list, with one element for each seed. The first system is compared with each of the others.
 
-    `report` is an HTML file to write; an existing one is replaced only with `force`. Raises
+    `report` is an HTML file to write. An existing file is replaced only with `force`. Raises
     ScicotError if there is nothing to evaluate, or if systems disagree on the gold answer.
     """
     from scicot.evaluation import evaluate as judge

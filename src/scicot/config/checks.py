@@ -1,4 +1,5 @@
-"""Check the values of settings. Each settings dataclass calls these when it is created."""
+"""Functions that check the values of settings. A settings dataclass calls them when it is
+created."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _WIDTH_MULTIPLE = 8
 
 @dataclass(slots=True)
 class Completion:
-    """A text to generate for a source, and the tokens generated for it so far."""
+    """A text to be generated from a source (the input of the model), with its tokens so far."""
 
     source: int  # index of its source
     uniforms: Any  # uniform random numbers, one per token; None for greedy decoding
@@ -76,8 +76,8 @@ class BatchLimits:
         in the KV cache, 0 for encoder-decoders. `weights` is the model's number of weights, and
         `weight_bytes` their size in memory.
 
-        For a causal model on a CPU, the default of `tokens` is lowered, if needed, so that the KV
-        cache takes at most the largest of these sizes:
+        For a causal model on a CPU, the default of `tokens` is limited by the size of the KV cache.
+        The cache may take at most the largest of these sizes:
         - 256 MiB, or 128 MiB in fp32
         - 0.3 times `weight_bytes`, or 0.2 times in fp32
         - 1 GiB minus 4 bytes for each weight.
@@ -119,9 +119,11 @@ class BatchLimits:
 
 
 def pad_right(rows: Sequence[Ids], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Pad rows of token ids on the right with zeros, and copy them to a device. Returns the ids
-    (rows x width) and the number of tokens in each row (rows). On GPUs the width is a multiple of
-    8."""
+    """Pad rows of token ids on the right with zeros, and copy them to a device.
+
+    Returns two tensors: the padded ids of shape (len(rows), width), and the unpadded length of each
+    row, of shape (len(rows),). On GPUs `width` is a multiple of 8.
+    """
     lengths = torch.tensor([len(row) for row in rows])
     width = max(1, int(lengths.max()))  # a source of one token has an empty prefix
     if device.type != "cpu":
