@@ -58,14 +58,11 @@ _PAGEOUT = 21  # MADV_PAGEOUT of sys/mman.h
 
 def keep_freed_memory(smaller_than: int = LARGEST_BLOCK) -> None:
     """Make the C library keep freed blocks of fewer than `smaller_than` bytes for later
-    allocations.
-
-    By default glibc returns large blocks to the system as soon as they are freed, and the system
-    fills every new block with zeros. This makes inference on a CPU take up to 50 % longer. Does
-    nothing on systems without glibc.
-    """
+    allocations. Does nothing on systems without glibc."""
     import ctypes
 
+    # By default glibc returns large blocks to the system as soon as they are freed, and the system
+    # fills every new block with zeros. Inference on a CPU then takes up to 50 % longer.
     try:
         library = ctypes.CDLL("libc.so.6")
         library.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
@@ -75,8 +72,8 @@ def keep_freed_memory(smaller_than: int = LARGEST_BLOCK) -> None:
 
 
 def return_freed_memory() -> None:
-    """Return to the operating system the freed memory that the C library keeps for later
-    allocations. Does nothing on systems without glibc."""
+    """Make the C library release its unused memory to the operating system. Does nothing on systems
+    without glibc."""
     import ctypes
 
     with contextlib.suppress(OSError, AttributeError):
@@ -84,11 +81,11 @@ def return_freed_memory() -> None:
 
 
 def release_pages(tensors: Iterable[torch.Tensor]) -> None:
-    """Let the system reclaim the memory of CPU tensors that are still referenced, but not needed
-    for now. If the tensors are used again, weights mapped from a file are read from the disk again.
+    """Let the system reclaim the memory of CPU tensors that are not needed for now. The tensors
+    stay valid: the system reads their values from the disk when they are used again.
 
-    Memory that is not backed by a file is reclaimed only if there is swap space. Does nothing on
-    systems without MADV_PAGEOUT, which Linux has since 5.4.
+    Memory of tensors that are not mapped from a file is reclaimed only if there is swap space. Does
+    nothing on systems without MADV_PAGEOUT, which Linux has since 5.4.
     """
     import ctypes
     import mmap
@@ -147,8 +144,9 @@ LARGE = 10_000_000
 def training_precision(precision: str, device: torch.device, weights: int) -> torch.dtype:
     """Return the dtype of matrix products in training; the weights themselves are always fp32.
 
-    `precision` is "fp32", "bf16" or "auto". "auto" is bf16 if the device has bf16 instructions,
-    else fp32; on a CPU it is also fp32 if the student's number of `weights` is below LARGE.
+    `precision` is "fp32", "bf16" or "auto". `weights` is the student's number of weights. "auto" is
+    fp32 on a device without bf16 instructions, and on a CPU for students with fewer than LARGE
+    weights. In all other cases it is bf16.
     """
     import torch
 

@@ -58,8 +58,8 @@ _NO_ROOM_SAID = re.compile(
 
 
 def no_room(error: BaseException) -> str | None:
-    """Return a description of the cause if an error was caused by a full disk, a quota or a limit
-    on file sizes, else None. The chained exceptions (__cause__, __context__) are searched too."""
+    """Describe the full disk, quota or file-size limit that caused an error. Returns None if the
+    error has another cause. The chained exceptions (__cause__, __context__) are searched too."""
     cause: BaseException | None = error
     for _ in range(100):  # a chain of exceptions may be circular
         if cause is None:

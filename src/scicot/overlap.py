@@ -1,9 +1,11 @@
 """Detect test questions that a student was trained on.
 
-Two questions have the same text if they differ only in case, punctuation and white space. They are
-the same question if their context and choices (in any order) are equal too. Training on the same
-question reveals the answer. Training on a question with the same text but other choices reveals
-little. Such questions are made from a template, for example "Which of these floats on water?".
+Texts are compared without regard to case, punctuation and white space. Two questions are the same
+if they have the same text, the same context and, in any order, the same choices.
+
+Training on a test question reveals its answer. Training on a question with the same text but other
+choices reveals little. Questions that share only a text come from a template, for example "Which of
+these floats on water?".
 """
 
 from __future__ import annotations
@@ -56,8 +58,9 @@ class Overlap:
 
     @property
     def is_of_templates(self) -> bool:
-        """True if the two sets seem to share templates, but no questions: `same_question` is 0, and
-        each shared text belongs to several different questions of the first set."""
+        """True if the two sets seem to share templates, but no questions. In this case
+        `same_question` is 0, and each shared text belongs to several different questions of the
+        first set."""
         return not self.same_question and all(
             len(questions) > 1 for questions in self.by_text.values()
         )
@@ -99,8 +102,8 @@ class SeenQuestions:
             yield question
 
     def overlap_with(self, questions: Iterable[Question]) -> Overlap:
-        """Count how many of the questions are also in this set. The counts are added to those of
-        earlier calls in `self.overlap`, which is returned."""
+        """Count how many of `questions` are in this set. Adds the counts to `self.overlap`, and
+        returns `self.overlap`, which includes the counts of earlier calls."""
         for _ in self.watch(questions):
             pass
         return self.overlap

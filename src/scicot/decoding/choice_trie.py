@@ -16,22 +16,19 @@ from scicot.models.native.interface import PositionBias
 
 @dataclass(frozen=True)
 class ChoiceTrie:
-    """A batch of prefix tries, one row for each source. Each node of a row stands for a prefix of
-    the source's targets. Rows are padded to the length of the longest.
-
-    `rows` and `columns` have one element for each node whose logits are needed: the node's row, and
-    its position in that row. `parents` and `tokens` have one element for each token of the targets,
-    in the order of the targets: the node before the token, as an index into `rows` and `columns`,
-    and the token's id.
-    """
+    """The prefix tries of a batch of sources. Each row is the trie of one source. A node stands for
+    a prefix of one or several targets of the source. Rows are padded to the size of the largest
+    trie."""
 
     ids: Tensor  # rows x nodes: last token of each prefix
     depths: Tensor  # rows x nodes: distance of each node from the root
     visible: Tensor  # rows x nodes x nodes: attention mask; a node sees itself and its ancestors
-    rows: Tensor
-    columns: Tensor
-    parents: Tensor
-    tokens: Tensor
+    # one element for each node whose logits are needed
+    rows: Tensor  # the node's row
+    columns: Tensor  # the node's position in its row
+    # one element for each token of the targets, in the order of the targets
+    parents: Tensor  # the node before the token, as an index into `rows` and `columns`
+    tokens: Tensor  # the token's id
 
     @classmethod
     def of(

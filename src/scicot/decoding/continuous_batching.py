@@ -1,9 +1,9 @@
 """Continuous batching in slots of a fixed shape, for CUDA: when a text is finished, a waiting text
 takes its slot.
 
-Every step has the same shape, so that it can be replayed as a CUDA graph. A step also computes
-finished rows, which costs little on a GPU. Launching kernels one by one, and waiting for the host
-to read tokens and remove rows after each step, would cost more.
+The steps have few different shapes, so that each can be captured once and replayed as a CUDA graph.
+For this reason, a step also computes finished texts and empty slots. On a GPU this takes less time
+than launching kernels one by one, and removing finished texts after every step.
 """
 
 from __future__ import annotations
@@ -177,8 +177,8 @@ class ContinuousBatching:
 
 
 def _compacted(slots: Slots, slot_texts: list[Completion | None]) -> list[Completion | None]:
-    """Move the unfinished texts to the first slots, if this at least halves the number of slots to
-    compute. Returns the texts in the slots to compute, with None for an empty slot."""
+    """Move the unfinished texts to the first slots, if a step then computes at most half as many
+    slots as before. Returns the text in each slot to compute, None for an empty slot."""
     live = {slot: text for slot, text in enumerate(slot_texts) if text is not None}
     fewer = _size(len(live), _SLOTS)
     if 2 * fewer > len(slot_texts):
@@ -188,11 +188,12 @@ def _compacted(slots: Slots, slot_texts: list[Completion | None]) -> list[Comple
 
 
 def make_sampler(output: LMHead, sampling: Sampling | None) -> Sampler:
-    """Make the function that chooses the next token of each row in a step.
+    """Make a sampler, which chooses the next token of each row in a step.
 
-    `sampling` is (temperature, top_p). If it is None, all rows are decoded greedily. Otherwise the
-    second argument of the function has one number for each row: a uniform random number in [0, 1)
-    to sample the row's token, or -1 to decode the row greedily.
+    `sampling` is (temperature, top_p), or None to decode all rows greedily. The sampler's arguments
+    are hidden states (rows x size) and `uniforms` (rows). `uniforms` has a uniform random number in
+    [0, 1) for each row to sample, and -1 for each row to decode greedily. The sampler returns token
+    ids (rows).
     """
 
     def likeliest(states: Tensor, uniforms: Tensor) -> Tensor:  # noqa: ARG001

@@ -25,13 +25,12 @@ _TOLERANCE = 1e-3  # nats
 
 
 def converted(model: Any, tokenizer: Any, directory: Path) -> Path:
-    """Return the folder with a run's model in CTranslate2's format (fp32), and convert the model
-    first if the folder does not exist.
+    """Convert a run's model to CTranslate2's format (fp32), unless an earlier call has done so.
+    Returns the folder of the converted model.
 
-    `directory` is the run directory. The folder is RUN/ctranslate2/HASH, with the hash of the
-    weights. Raises ScicotError if the folder cannot be written, or if the model cannot be
-    converted. Also raises ScicotError if the scores of the converted model differ from those of the
-    original model.
+    `directory` is the run directory. The folder is ctranslate2/HASH in `directory`, where HASH is
+    the beginning of the hash of the weights. Raises ScicotError in three cases: the folder cannot
+    be written, the model cannot be converted, or the converted model gives other scores.
     """
     target = directory / FOLDER / weights_sha256(directory)[:12]
     if target.exists():

@@ -61,8 +61,8 @@ class DecodeBatch:
 
     def keep_ahead(self, added: int, accepted: int, token: int) -> None:
         """Keep the first `accepted` of the `added` tokens that `ahead` put into the KV cache, and
-        remove the rest (rejected draft tokens). `token`, which the model generated after the kept
-        ones, becomes the next decoder input."""
+        remove the rest (rejected draft tokens). `token` is the last generated token. It becomes
+        the next decoder input."""
         self._kv_cache.steps -= added - accepted
         self.tokens = torch.full_like(self.tokens, token)
 
@@ -101,8 +101,9 @@ class DecodeBatch:
 
 
 class JoinedBatches:
-    """The `DecoderCache` of several batches that the decoder computes as one. Attention is computed
-    in each batch, with its own KV cache, and the results are concatenated."""
+    """A `DecoderCache` that joins several batches, so that the decoder computes them together.
+    Attention is computed for each batch with the batch's own KV cache, and the results are
+    concatenated."""
 
     def __init__(self, batches: Sequence[DecodeBatch]) -> None:
         self._batches = batches

@@ -48,8 +48,8 @@ class EngineRequest:
     precision to `candidate_engines`, and the choice of device to `resolve_device`.
 
     `samples` is True if the engine has to sample texts, and `beams` is True if it has to do beam
-    search. A batch has at most `batch_size` sequences and `batch_tokens` padded tokens (None: the
-    engine's default).
+    search. A batch has at most `batch_size` sequences and `batch_tokens` padded tokens. If
+    `batch_tokens` is None, the engine's default applies.
     """
 
     engine: str = "auto"
@@ -113,8 +113,8 @@ def _obstacle(engine: str, config: Mapping[str, Any], device: str, request: Engi
 
 
 def _precisions(engine: str, device: str, weights: int, request: EngineRequest) -> list[str]:
-    """List the precisions in which an engine may be fastest for a student with this number of
-    `weights`. If the user requested a precision, only this one is listed."""
+    """List the precisions to try with an engine: the requested precision, or all that may be the
+    fastest. `weights` is the student's number of weights."""
     if request.precision != "auto":
         return [request.precision]
     if engine == "ctranslate2":

@@ -177,12 +177,12 @@ class _Causal:
     def _score_rest(
         self, part: Sequence[tuple[int, int, Ids]], scores: list[Scores], cache: Any, mask: Tensor
     ) -> None:
-        """Score all tokens of each target except the first, which `_prefix` scores, and append
-        their log p (nats) to `scores`.
+        """Score the second and all later tokens of each target, and append their log p (nats) to
+        `scores`.
 
         `part` lists the targets as (index of the source, index of the target among the targets of
-        this source, token ids). `cache` is the KV cache of the sources, which is changed, and
-        `mask` their attention mask.
+        this source, token ids). `cache` is the KV cache of the sources, and is changed. `mask` is
+        the attention mask of the sources.
         """
         device = mask.device
         rows = torch.tensor([row for row, _, _ in part], device=device)

@@ -2,12 +2,13 @@
 single forward pass.
 
 Rationales repeat words of the question and the choices. If the last tokens of a text also occur in
-its source, the tokens that follow them in the source become the draft. Draft tokens are kept only
-as far as greedy decoding would have generated them, so the text does not change (speculative
-decoding, Leviathan et al. 2023, arXiv 2211.17192, without a draft model).
+its source, the tokens that follow them in the source become the draft. A draft token is accepted if
+greedy decoding generates the same token; the rest of the draft is dropped. So the text is the same
+as without drafts. This is speculative decoding (Leviathan et al. 2023, arXiv 2211.17192), without a
+draft model.
 
-For a single text, a forward pass over a draft of 5 tokens takes about as long as two decoding
-steps, since most of the time is spent on loading the weights. If the whole draft is accepted, the
+For a single text, most of the time of a decoding step is spent on loading the weights. A forward
+pass over a draft of 5 tokens takes about as long as two steps. If the whole draft is accepted, the
 pass replaces six steps.
 """
 
@@ -32,9 +33,9 @@ class PromptLookup:
         self._drafted = self._accepted = 0
 
     def next(self, generated: Ids, max_length: int) -> Ids:
-        """Return a draft of at most `max_length` tokens to follow the tokens `generated` so far.
-        The draft is empty if the last two generated tokens do not occur together in the source, or
-        if too few of the tokens drafted so far were accepted."""
+        """Return a draft of at most `max_length` tokens to follow `generated`, the tokens of the
+        text so far. The draft is empty if the last two of these tokens do not occur in sequence in
+        the source. It is also empty if too few of the earlier draft tokens were accepted."""
         last = generated[-_MATCH:]
         poor = self._drafted >= _TRIED and self._accepted < _SHARE * self._drafted
         if len(last) < _MATCH or poor:

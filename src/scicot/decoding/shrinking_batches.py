@@ -1,8 +1,9 @@
 """Decoding in batches from which finished rows are removed, for CPUs and other devices without
 CUDA. Each worker thread has its own batches.
 
-On a CPU launching an operation is cheap, and the time of a step grows with the number of rows, so
-finished rows are removed.
+On a CPU, the time of a step grows with the number of rows, so removing finished rows saves time.
+Steps of a fixed shape, as in continuous_batching.py, would save little, because launching an
+operation is cheap there.
 """
 
 from __future__ import annotations
@@ -98,8 +99,8 @@ class ShrinkingBatches:
         prompts: Sequence[Prompt],
         max_tokens: int,
     ) -> Iterator[list[Completion]]:
-        """Remove groups of texts from the queue `waiting` and yield them, as long as the limits
-        allow them to be generated together with the texts in `batches`."""
+        """Remove groups of texts from the queue `waiting`, and yield each group as a new batch to
+        start. Stops if a further batch, together with `batches`, would exceed the limits."""
         limits = self._limits
         rows = sum(map(len, batches))
         tokens = sum(len(batch) * (batch.width + max_tokens) for batch in batches)

@@ -206,9 +206,9 @@ class Graphs:
             self._pool = torch.cuda.graph_pool_handle()
 
     def of(self, step: Callable[[], None]) -> Callable[[], None]:
-        """Return a function that runs `step`. On CUDA the returned function first calls `step`
-        itself a few times, to warm up, and later replays it as a graph. `step` must use the same
-        tensors at each call."""
+        """Return a function that does the same as `step`. On CUDA, its first few calls run `step`
+        as it is, to warm up. Later calls replay `step` as a graph. `step` must use the same tensors
+        at each call."""
         if self._stream is None:
             return step
         return _Replayed(step, self._stream, self._pool)

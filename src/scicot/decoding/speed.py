@@ -52,9 +52,9 @@ def fastest(
 
 
 def _rate(engine: Engine, shape: Mapping[str, Any], weights: int, *, writes: bool) -> float:
-    """Measure the tokens that an engine processes per second, for random sources. With `writes` it
-    generates texts, and the tokens read and generated are counted; otherwise it scores targets, and
-    the tokens read are counted."""
+    """Measure the tokens per second of an engine, for random sources. With `writes` the engine
+    generates texts, and the tokens of sources and texts are counted. Without `writes` the engine
+    scores targets, and the tokens of the sources are counted."""
     rng = np.random.default_rng(0)
     tokens = _SOURCE + (_GENERATED if writes else 0)
     count = int(min(64, max(4, _WORK / max(1, weights) / tokens)))

@@ -150,11 +150,11 @@ class TransformersEngine:
 
 
 class _Sampled:
-    """A logits processor that samples the next token of each row that has a seed. It sets the
-    logits of all other tokens in the row to -inf.
+    """A logits processor that samples the next token of each row that has a seed. In these rows it
+    sets the logits of the vocabulary to -inf, except that of the sampled token.
 
-    `draws` holds the seed of each row, None for a row decoded greedily. `begin` is the index in a
-    row at which generated tokens begin. `Stopped` is raised once `stopped` returns True.
+    `draws` holds the seed of each row, None for a row decoded greedily. `begin` is the index of the
+    first generated token in each row. `Stopped` is raised once `stopped()` returns True.
     """
 
     def __init__(

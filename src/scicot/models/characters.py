@@ -4,10 +4,10 @@ T5's vocabulary, for example, lacks { ^ ~ < and mathematical signs. Its tokenize
 them as the unknown token, so "x ≥ 3" and "x ≤ 3" become the same choice to the model, and decoding
 omits the unknown tokens.
 
-REPLACEMENTS lists spellings for such characters. Training replaces each listed character that the
-student's tokenizer lacks by the first spelling that the tokenizer has, and records the replacements
-in the run (scicot.json, "replacements"). Prediction makes the recorded replacements. In a run
-without such a record nothing is replaced.
+REPLACEMENTS lists spellings for such characters. If the student's tokenizer lacks a listed
+character, training replaces the character by the first spelling that the tokenizer can encode. The
+run records the replacements (scicot.json, "replacements"), and prediction makes the same
+replacements. If a run has no such record, nothing is replaced.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ _NAMED = 5  # maximum number of question ids, and of characters, listed in a mes
 
 class Alphabet:
     """The characters that a tokenizer lacks, and the replacements to make in a text before it is
-    encoded. `replacements` maps characters to their spellings; without it, texts are not
+    encoded. `replacements` maps characters to their spellings. If it is None, texts are not
     changed."""
 
     def __init__(self, tokenizer: Any, replacements: Mapping[str, str] | None = None) -> None:
@@ -207,8 +207,8 @@ def describe(counts: Counter[str]) -> dict[str, str]:
 
 
 def is_count(key: str) -> bool:
-    """Return True if this key of a counter filled by `encode_inputs` stands for a problem with
-    characters (LACKING, EQUAL, ...), and False if it is the name of a truncated part."""
+    """Return True if a key stands for a problem with characters (LACKING, EQUAL, ...), and False if
+    it names a truncated part. `key` is a key of the counter that `encode_inputs` fills."""
     return key.partition(" ")[0] in (LACKING, LACKING_TARGETS, REPLACED, EQUAL)
 
 

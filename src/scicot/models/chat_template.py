@@ -43,9 +43,9 @@ def encode_conversation(
     """Encode a conversation as token ids, up to the start of the model's reply.
 
     `system` is the text of the system turn, "" for none. If the template rejects a system turn,
-    this text is put at the beginning of the first turn instead. If the tokenizer has no template,
-    all texts are joined as paragraphs. `thinking` is as in `render_chat`. Raises ScicotError if the
-    template fails with and without a system turn.
+    `system` is put at the beginning of the first turn instead. If the tokenizer has no template,
+    `system` and the texts of the turns are joined as paragraphs. `thinking` is as in `render_chat`.
+    Raises ScicotError if the template fails with and without a system turn.
     """
     if not tokenizer.chat_template:
         text = "\n\n".join([system, *(turn["content"] for turn in turns), ""])
@@ -60,8 +60,8 @@ def encode_conversation(
 
 
 def end_of_turn(tokenizer: Any) -> int | None:
-    """Return the id of the special token that the chat template puts after a reply. If the template
-    puts none there, return the tokenizer's end token (None if it has none)."""
+    """Return the id of the special token that the chat template puts after a reply. If there is no
+    such token, return the id of the tokenizer's end token, or None if that is missing too."""
     turns = [{"role": "user", "content": MARK}, {"role": "assistant", "content": MARK}]
     _, _, suffix = render_chat(tokenizer, turns, begin=False).rpartition(MARK)
     special = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)

@@ -65,11 +65,9 @@ def load(
 
 
 def _without_copies(tokenizer: Any) -> Any:
-    """Free the copies of a tokenizer's vocabulary and merges, and return the tokenizer.
-
-    transformers 5 builds the tokenizer from these Python objects and keeps them, but never reads
-    them again. For Gemma's 262,144 tokens they take 150 MB.
-    """
+    """Free the Python copies of a tokenizer's vocabulary and merges, and return the tokenizer."""
+    # transformers 5 builds the tokenizer from these copies and never reads them again, but keeps
+    # them. For Gemma's 262,144 tokens they take 150 MB.
     for name in ("_vocab", "_merges"):
         if isinstance(getattr(tokenizer, name, None), dict | list):
             setattr(tokenizer, name, None)
@@ -120,7 +118,7 @@ def is_quantized(model: Any) -> bool:
 
 
 def local_directory(name: str, subject: str) -> Path:
-    """Return the local folder of the model `name`, a directory or a Hub id. The files of a Hub id
+    """Return the local folder of a model. `name` is its directory or Hub id. The files of a Hub id
     are downloaded, or found in the cache if the Hub cannot be reached.
 
     Raises ScicotError, with a message that begins with `subject`, if there is no such model.
@@ -201,9 +199,9 @@ def _unfit(config: Any) -> str:
 
 
 def _reason(error: Exception, name: str, *, local_only: bool) -> str:
-    """Return the reason why a model could not be loaded, with advice for the user, given the
-    exception from transformers or the Hub client. `local_only` is True if only local files were
-    tried, because the name is a directory or the Hub cannot be reached."""
+    """Return the reason why a model could not be loaded, with advice for the user. `error` is the
+    exception that was raised. `local_only` is True if only local files were tried, because `name`
+    is a directory or the Hub cannot be reached."""
     message = " ".join(str(error).split())
     if "trust_remote_code" in message:
         return (

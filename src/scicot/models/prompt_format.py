@@ -6,10 +6,10 @@
 
 A run records its prompt format (scicot.json) and is always used with it.
 
-For a causal model, prompt and target form one sequence, and this module defines the boundary. The
-prompt is encoded by itself, and a target is encoded as the continuation of the prompt's last line.
-The result equals that of encoding the whole text at once, unless a tokenizer merges characters
-across the boundary. Tokenizers that split texts at spaces and line breaks do not merge there.
+For a causal model, prompt and target form one sequence. The prompt is encoded by itself, and the
+target is encoded as the continuation of the prompt's last line. Encoding the whole text at once
+would give the same token ids, unless the tokenizer merges the end of the prompt with the beginning
+of the target. Tokenizers that split texts at spaces and line breaks never do this.
 """
 
 from __future__ import annotations
@@ -206,14 +206,13 @@ FORMATS: dict[str, type[Seq2Seq | Plain]] = {"seq2seq": Seq2Seq, "plain": Plain,
 def make_format(
     name: str, model: Any, tokenizer: Any, replacements: Mapping[str, str] | None = None
 ) -> PromptFormat:
-    """Make the prompt format called `name` for a model.
+    """Make the prompt format called `name` for a model. `replacements` maps characters to their
+    spellings (see characters.py).
 
-    "auto" stands for "seq2seq" for an encoder-decoder, "chat" for a causal chat model, and "plain"
-    for any other causal model. A causal model counts as a chat model if its tokenizer has a chat
-    template, and the token that ends a turn in this template is one of the model's end tokens.
-    (Base models often have a template too, but another end token.) `replacements` maps characters
-    to their spellings (see characters.py). Raises UsageError for a format that does not fit the
-    model's family.
+    The name "auto" selects "seq2seq" for an encoder-decoder, "chat" for a causal chat model, and
+    "plain" for any other causal model. A chat model is a model whose tokenizer has a chat template
+    that ends a turn with one of the model's end tokens. (Base models often have a template too, but
+    another end token.) Raises UsageError if the format does not fit the model's family.
     """
     ends = end_tokens(model.config) | end_tokens(model.generation_config)
     return format_of(name, model.config, ends, tokenizer, replacements)
@@ -226,8 +225,8 @@ def format_of(
     tokenizer: Any,
     replacements: Mapping[str, str] | None = None,
 ) -> PromptFormat:
-    """Make a prompt format as `make_format` does, without loading the model: from its config and
-    the ids of its end tokens."""
+    """Make a prompt format as `make_format` does, but without the model. `config` is the model's
+    config, and `ends` are the ids of its end tokens."""
     family = family_of(config)
     if name == "auto":
         name = family.formats[0]

@@ -70,9 +70,9 @@ def cut_rationales(texts: Sequence[str], form: PromptFormat, limit: int | None) 
 
 
 def describe_cuts(cuts: Counter[str], limit: int) -> dict[str, str]:
-    """Describe the counter that `encode_inputs` filled, in sentences. Returns one sentence for each
-    truncated part (a name of PARTS) and for each kind of character problem (see
-    characters.describe). `limit` is the maximum number of tokens of an input."""
+    """Describe in sentences what `encode_inputs` counted in `cuts`. Returns a dict with a sentence
+    for each key of `cuts` that is in PARTS, and with the sentences of `characters.describe`.
+    `limit` is the maximum number of tokens of an input."""
     sentences = {
         "context": f"lost the end of their context: they were longer than {limit} tokens",
         "rationale": f"lost the end of their rationale: they were longer than {limit} tokens",

@@ -66,22 +66,19 @@ def beside(path: Path, suffix: str) -> Path:
 
 
 def check_suffix(path: Path) -> None:
-    """Raise UsageError if the name of an output promises another format than JSON lines."""
+    """Raise UsageError if the name of an output has the suffix of a format other than JSON lines,
+    such as .csv."""
     if path.suffix.lower() in _OTHER_FORMATS:
         raise UsageError(f"-o {path}: rows are written as JSON lines; name a .jsonl file")
 
 
 def check_beside(path: Path) -> None:
-    """Check the files and folders that scicot keeps beside an output. Raises ScicotError if one of
-    them is a symbolic link, or is not of the right type: a file where a folder belongs, or the
-    reverse.
-
-    If several users can write to the folder, one of them could otherwise use a symbolic link to
-    make scicot read or overwrite a file of another user. The output itself may be a link, since the
-    user named it.
-    """
+    """Check the files and folders that scicot keeps beside the output `path`. Raises ScicotError if
+    one of them is a symbolic link, a file in place of a folder, or a folder in place of a file."""
     if os.fspath(path) == STDOUT:
         return
+    # Where several users can write to a folder, a symbolic link could make scicot read or overwrite
+    # a file of another user. The output itself may be a link, since the user named it.
     for suffixes, is_right_type, noun in (
         (_FILES, stat.S_ISREG, "file"),
         (_FOLDERS, stat.S_ISDIR, "folder"),

@@ -21,10 +21,10 @@ _WRITING = (Stage.RATIONALE, Stage.SHARED)
 def check_runs(
     answer_models: Sequence[Name], rationale_models: Sequence[Name], settings: PredictSettings
 ) -> tuple[list[Run], list[Run]]:
-    """Return the runs of `answer_models` and the runs of `rationale_models`, as two lists. If
-    `settings.with_folds`, the second list also contains the fold students of its runs. Raises
-    ScicotError if the runs cannot be used together, for example if an answer model reads rationales
-    and there is no rationale model."""
+    """Return two lists of runs: those of `answer_models` and those of `rationale_models`. If
+    `settings.with_folds`, the second list also contains the fold students of the rationale models.
+    Raises ScicotError if the runs cannot be used together, for example if an answer model reads
+    rationales and there is no rationale model."""
     if not answer_models and not rationale_models:
         raise UsageError("nothing to predict with; give --answer-model RUN")
     rationales = [check_run(name, "--rationale-model", *_WRITING) for name in rationale_models]
@@ -99,8 +99,9 @@ def fold_students(run: Run) -> list[Run]:
 def check_settings(
     answers: Sequence[Run], writers: Sequence[Run], source: str, settings: PredictSettings
 ) -> None:
-    """Raise ScicotError if an option has no effect, or cannot be used, with these runs. `writers`
-    are the runs that write rationales, and `source` is where the rationales come from."""
+    """Raise ScicotError if an option has no effect with these runs, or cannot be used with them.
+    `answers` are the runs that answer, and `writers` are those that write rationales. `source` is
+    where the rationales come from: a value of --rationale-from."""
     draws = settings.sampling is not None or settings.beams > 1
     mixes = any(FORMS[run.stage].reads_rationale for run in answers) and source != "none"
     without_effect = {

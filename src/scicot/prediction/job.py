@@ -51,15 +51,17 @@ def predict(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> PredictSummary:
-    """Answer every question of a file, and write one prediction row for each, in the order of the
-    file.
+    """Answer every question of a file, and write one prediction row for each question, in the order
+    of the file.
 
-    Each answer model that reads rationales reads those of all models in `rationale_model`.
-    `rationale_model` may be None if the answer models read no rationales, if the answer model
-    writes them itself (method "shared"), or if `settings.rationale_from` is not "student". The
-    probabilities of several answer models are averaged. Without an `answer_model` the output is
-    rationale rows. A repeated call resumes after the rows in `output`. Raises ScicotError for
-    errors that the user can fix, such as a run that was trained for another stage.
+    An answer model that reads rationales is given the rationales of all models in
+    `rationale_model`. `rationale_model` may be None in three cases: the answer models read no
+    rationales, the answer model writes rationales itself (method "shared"), or
+    `settings.rationale_from` is not "student". The probabilities of several answer models are
+    averaged. Without an `answer_model`, rationale rows are written instead of prediction rows.
+
+    A repeated call resumes after the rows in `output`. Raises ScicotError for errors that the user
+    can fix, such as a run that was trained for another stage.
     """
     settings = settings or PredictSettings()
     check_suffix(Path(output))  # before students are loaded
@@ -163,8 +165,8 @@ def _predict(
 
 
 def _engines_of(state: Row) -> dict[str, str]:
-    """Return the entry "engines", the engine of each run, from the content `state` of a state file.
-    Return {} if the entry is missing or malformed."""
+    """Return the engine of each run that a state file records. `state` is the content of the file.
+    Returns {} if the entry "engines" is missing or malformed."""
     engines = state.get("settings", {}).get("engines")
     good = isinstance(engines, dict) and all(isinstance(name, str) for name in engines.values())
     return engines if good else {}
@@ -254,9 +256,9 @@ def _question_pairs(
     """Return a pair for each of `questions`: the question itself, and the question whose rationales
     are used.
 
-    If `shift` is 0, both are the same question. Otherwise the second is `shift` places after the
-    first; counting continues at the start after the last question. `questions` must be the unique
-    questions of `rows`, in order.
+    The second question comes `shift` places after the first. After the last question, counting
+    continues at the beginning. If `shift` is 0, both are the same question. `questions` must be the
+    unique questions of `rows`, in order.
     """
     if not shift:
         return ((question, question) for question in questions)
@@ -268,8 +270,9 @@ def _question_pairs(
 
 
 def _rotation(total: int | None, settings: PredictSettings) -> int:
-    """Return the `shift` of `_question_pairs` for --rationale-from shuffled, from 1 to `total` - 1.
-    Raises UsageError if `total` is None (a pipe) or less than 2."""
+    """Return the `shift` of `_question_pairs` for --rationale-from shuffled: a number from 1 to
+    `total` - 1. Raises UsageError if `total` is less than 2, or None because the questions come
+    from a pipe."""
     if total is None:
         raise UsageError("--rationale-from shuffled: reads the questions twice; give a file")
     if total < 2:

@@ -63,8 +63,8 @@ def attended(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
 
 
 def attended_in_parts(q: Tensor, parts: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Tensor:
-    """Compute the result of `attended` for several parts, each a tuple (keys, values, bias), as if
-    they were concatenated."""
+    """Compute the same as `attended` for the concatenation of several parts. Each part is a tuple
+    (keys, values, bias)."""
     # Concatenating the parts would copy their keys and values.
     heads, count = q.shape[1:3]
     dtype = q.dtype if q.device.type == "cpu" else parts[0][0].dtype

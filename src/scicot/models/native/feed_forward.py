@@ -39,8 +39,9 @@ class FeedForward:
     is None, the layer is second(act(gate(norm(x)))). `post_norm`, if given, normalises the result.
 
     With `in_place`, weights that already have the dtype of the products are not copied. In fused
-    int8 layers, the weight of `norm` is then applied to the inputs before they are quantised.
-    Without `in_place`, it is multiplied into `gate` and `value`.
+    int8 layers, `in_place` also decides where the weight of `norm` is applied. With `in_place`, it
+    is applied to the inputs before they are quantised; otherwise it is multiplied into `gate` and
+    `value`.
     """
 
     gate: Tensor

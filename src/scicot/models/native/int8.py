@@ -35,19 +35,19 @@ def added(product: Tensor, rows: Tensor, columns: Tensor, to: Tensor) -> None:
 
 
 def gated_gelu_new(product: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-    """Dequantise an int32 product (rows x 2 size), compute gelu_new(gate) * value, and quantise the
-    result. The gate is the first half of the columns, the value the second half. `rows` and
-    `columns` are the scales of the product. Returns the int8 result (rows x size) and the scale of
-    each row."""
+    """Dequantise an int32 product (n x 2 size), compute gelu_new(gate) * value, and quantise the
+    result. The gate is the first half of the columns, the value the second half. `rows` (n) and
+    `columns` (2 size) are the scales of the product's rows and columns. Returns the int8 result
+    (n x size) and the scale of each of its rows (n)."""
     gate, value = _halves(product, rows, columns)
     return rounded(gelu(gate, approximate="tanh").mul_(value), None)
 
 
 def gated_silu(product: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-    """Dequantise an int32 product (rows x 2 size), compute silu(gate) * value, and quantise the
-    result. The gate is the first half of the columns, the value the second half. `rows` and
-    `columns` are the scales of the product. Returns the int8 result (rows x size) and the scale of
-    each row."""
+    """Dequantise an int32 product (n x 2 size), compute silu(gate) * value, and quantise the
+    result. The gate is the first half of the columns, the value the second half. `rows` (n) and
+    `columns` (2 size) are the scales of the product's rows and columns. Returns the int8 result
+    (n x size) and the scale of each of its rows (n)."""
     gate, value = _halves(product, rows, columns)
     return rounded(silu(gate).mul_(value), None)
 

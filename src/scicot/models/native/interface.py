@@ -27,7 +27,7 @@ class Prompt:
 
 
 class JointCache(Protocol):
-    """A KV cache of prefixes and generated tokens to which a causal model attends in one
+    """A KV cache for causal models, which attend to the prefix and the generated tokens in one
     softmax."""
 
     def joint_attention(

@@ -208,9 +208,9 @@ class Int8:
     """A linear layer with int8 matrix products (see int8.py), for `weight` (outputs x inputs). With
     `eps` it multiplies x / rms(x) instead of x.
 
-    Inputs are quantised per row, weights per output channel, both to the integers from -127 to 127.
-    If the CPU cannot accumulate int8 products in 32 bits (see `multiplies_int8`), weights are
-    quantised to the integers from -63 to 63 instead, which avoids overflow.
+    Inputs are quantised per row, to the integers from -127 to 127. Weights are quantised per output
+    channel, to the same range if the CPU accumulates int8 products in 32 bits (see
+    `multiplies_int8`). On other CPUs the range is -63 to 63, which avoids overflow.
     """
 
     def __init__(self, weight: Tensor, eps: float | None) -> None:
@@ -261,8 +261,8 @@ def _int8_kernels() -> Any:
 
 
 def pieces(x: Tensor, out: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield blocks of up to 512 rows of x, each with the block of the same rows of `out`. All axes
-    but the last are counted as rows. The blocks of `out` are views, so writing to them changes
-    `out`."""
+    """Split x and `out` into blocks of up to 512 rows, and yield pairs (block of x, block of
+    `out`). All axes but the last are flattened into rows. The blocks of `out` are views, so writing
+    to them changes `out`."""
     rows, to = x.reshape(-1, x.shape[-1]), out.view(-1, out.shape[-1])
     return zip(torch.split(rows, _ROWS), torch.split(to, _ROWS), strict=True)

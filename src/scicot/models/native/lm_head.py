@@ -32,10 +32,10 @@ class LMHead:
     """The LM head of a model: computes fp32 logits, or finds the likeliest token of each hidden
     state.
 
-    `weight` has the shape (vocabulary, size). `scale`, of shape (size,), is a factor for the hidden
-    states. It is multiplied into a copy of `weight`, which gives the same logits. If `scale` is
-    None, `weight` is used without a copy. `softcap` bounds the logits:
-    `softcap * tanh(logits / softcap)`.
+    `weight` has the shape (vocabulary, size). `scale`, of shape (size,), is multiplied into a copy
+    of `weight`: this gives the logits of hidden states multiplied by `scale`. If `scale` is None,
+    `weight` is used without a copy. `softcap` bounds the logits:
+    `softcap * tanh(logits / softcap)`. If `softcap` is None, they are not bounded.
 
     If `dtype` is fp32 or the dtype of `weight`, the likeliest token is found in one step. Otherwise
     products in `dtype` select a few candidates, and products in fp32 find the best of them.
@@ -64,9 +64,8 @@ class LMHead:
         self._releases = scale is None and not self._exact
 
     def _parts(self) -> list[Linear]:
-        """Return the layers by which `likeliest` finds tokens: each computes the logits of one part
-        of the vocabulary. They are made at the first call, because a student that only scores
-        choices never needs them."""
+        """Return the layers that compute the logits, one for each part of the vocabulary."""
+        # Made at the first call, because a student that only scores choices never needs them.
         with self._making:
             if not self._layers:
                 self._layers = [self._part(start, end) for start, end in self._spans]
@@ -126,12 +125,13 @@ class LMHead:
         return tokens_found.gather(1, exact.argmax(-1, keepdim=True))[:, 0]
 
     def _blocks(self, states: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """Yield the logits of hidden states, for one part of the vocabulary after the other.
+        """Compute the logits of hidden states, and yield them for one part of the vocabulary after
+        the other. Each part is divided into blocks of `_block` tokens.
 
-        Yields (start, logits, offsets): the id of the part's first token, logits of shape rows x
-        blocks x `_block`, where a block is `_block` tokens of the part, and the offset of each
-        block's first token within the part. If the size of a part is not a multiple of `_block`,
-        its last block overlaps the one before it.
+        Yields (start, logits, offsets) for each part. `start` is the id of the part's first token.
+        `logits` has the shape rows x blocks x `_block`. `offsets` (blocks) has the position of each
+        block's first token in the part. If the size of the part is not a multiple of `_block`, its
+        last two blocks overlap.
         """
         for (start, _), part in zip(self._spans, self._parts(), strict=True):
             logits = part(states)
