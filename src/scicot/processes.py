@@ -108,7 +108,7 @@ def gloo_group() -> Any:
 
 def on_rank_zero(work: Callable[[], Result]) -> Result:
     """Run work() on rank 0 only, and return its result on all ranks. If work() raises an exception,
-    the other ranks raise RankZeroFailed with the exit code of the error."""
+    rank 0 raises it, and the other ranks raise RankZeroFailed with its exit code."""
     if count() == 1:
         return work()
     import torch.distributed as dist
@@ -128,8 +128,8 @@ def on_rank_zero(work: Callable[[], Result]) -> Result:
 
 
 def rank_zero_first(work: Callable[[], Result]) -> Result:
-    """Run work() on rank 0 first, and then on the other ranks, which find in a cache what rank 0
-    has computed. Returns the result of work() on this rank."""
+    """Run work() on rank 0, and after that on the other ranks. Return its result on this rank."""
+    # The other ranks read from a cache what rank 0 has computed.
     if rank() == 0:
         result = work()
         wait()

@@ -39,8 +39,8 @@ class Reporter(Protocol):
         `Task` whose `advance` reports progress."""
 
     def stops_deferred(self) -> AbstractContextManager[None]:
-        """Return a context manager that defers requests to stop (signals). A deferred request is
-        raised as KeyboardInterrupt by the next call of `Task.advance`, at the end of a step."""
+        """Return a context manager that defers requests to stop (signals). The next call of
+        `Task.advance` raises a deferred request as KeyboardInterrupt."""
 
 
 class _SilentTask:
@@ -99,15 +99,15 @@ def number_of(count: int, noun: str, plural: str = "") -> str:
 
 
 def some_of(names: Sequence[str]) -> str:
-    """Join names for a message. Only the first five are listed, followed by "..." if there are
-    more, and long names are cut."""
+    """Join the first five names for a message. "..." stands for further names and for the end of a
+    long name."""
     shortened = [name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names]
     return ", ".join([*shortened[:_NAMED], *(["..."] if len(shortened) > _NAMED else [])])
 
 
 class Muted:
-    """A reporter for reading the same file a second time: shows progress, and suppresses notes and
-    warnings."""
+    """A reporter that shows progress, but suppresses notes and warnings. It is used when a file is
+    read a second time."""
 
     def __init__(self, reporter: Reporter) -> None:
         self.task = reporter.task

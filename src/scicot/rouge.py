@@ -10,8 +10,9 @@ LONGEST = 20_000  # maximum number of words of a text that are compared
 
 
 def rouge_l(candidate: str, reference: str) -> float:
-    """Compute ROUGE-L F1 of two texts, from 0 to 1 (Lin 2004). It is 2 L / (m + n), where the texts
-    have m and n words, and L is the length of the longest common subsequence of their words.
+    """Compute ROUGE-L F1 of two texts, from 0 to 1 (Lin 2004). The result is 2 L / (m + n). m and n
+    are the numbers of words of the texts. L is the length of the longest common subsequence of
+    these words.
 
     Words are those of Google's rouge_score without stemming: runs of a-z and 0-9 in lower case. If
     one of the texts has no words, the result is 0.0. Only the first 20,000 words of a text are

@@ -60,8 +60,9 @@ def as_json(value: Any) -> str:
 
 
 def checked_utf8(text: str, description: str) -> str:
-    """Return the text if it can be encoded as UTF-8, as tokenizers and servers need. If not, raise
-    RowProblem; `description` names the text in its message."""
+    """Return the text unchanged. Raises RowProblem if it cannot be encoded as UTF-8. `description`
+    names the text in the error message."""
+    # Tokenizers and servers need UTF-8.
     try:
         if not text.isascii():
             text.encode()

@@ -95,10 +95,10 @@ def dev_split(
     """Return the row indices of the dev split. It consists of whole groups, which together have
     about `fraction` of all rows. Raises ScicotError if there is only one group.
 
-    A group is selected by a hash of its content, independently of the other groups, so that another
-    file of the same questions is split in the same way. A group with more than the share `fraction`
-    of all question ids is not selected. If no group is selected, the smallest group is the dev
-    split. If all groups are selected, the largest one is left out.
+    A hash of a group's content decides if the group is selected. The other groups do not matter, so
+    another file with the same questions is split in the same way. A group with more than the share
+    `fraction` of all question ids is not selected. If no group is selected, the smallest group is
+    the dev split. If all groups are selected, the largest one is left out.
     """
     if len(groups) < 2:
         raise ScicotError(f"--dev-fraction: all rows are one group that may not be parted {_HINT}")

@@ -210,9 +210,9 @@ def answer_suffix(stage: Stage) -> str:
 
 
 def written_rationale(text: str, stage: Stage) -> str:
-    """Return the rationale in a student's output text. For a one-sequence student, this is the text
-    before the answer; the answer is ignored, since prediction scores every label instead. For other
-    stages it is the whole text."""
+    """Return the rationale in the `text` that a student of this stage wrote. For a one-sequence
+    student the rationale is the part before the answer, for other students the whole text."""
+    # The answer that a one-sequence student writes is not used: prediction scores every label.
     if stage is not Stage.ONE_SEQUENCE:
         return text
     rationale, mark, _ = f" {text} ".rpartition(_MARK)
@@ -226,9 +226,10 @@ def shortened(
     of an input. Returns the input and the names of the truncated parts.
 
     First the end of the context is cut, then the end of the rationale, then the beginning of the
-    question, because its end is the actual question. Cuts are at word boundaries if possible.
-    Choices are never cut: if they alone are too long, the result is longer than `limit`.
+    question. Cuts are at word boundaries if possible. Choices are never cut. If the choices alone
+    are too long, the result is longer than `limit`.
     """
+    # The beginning of a question is often a description; what is asked comes at the end.
     lost: list[str] = []
     for part in ("context", "rationale", "question"):
         full_text = getattr(text, part)
@@ -250,8 +251,8 @@ def shortened(
 
 
 def beginning(text: str, length: int) -> str:
-    """Return at most `length` characters from the start of a text. A word that would be cut in half
-    is omitted, unless it is the only one."""
+    """Return at most `length` characters from the start of a text. The cut is between two words if
+    possible, otherwise within a word."""
     shortened = text[:length]
     broken = length < len(text) and not text[length].isspace()
     return (
@@ -260,8 +261,8 @@ def beginning(text: str, length: int) -> str:
 
 
 def end(text: str, length: int) -> str:
-    """Return at most `length` characters from the end of a text. A word that would be cut in half
-    is omitted, unless it is the only one."""
+    """Return at most `length` characters from the end of a text. The cut is between two words if
+    possible, otherwise within a word."""
     return beginning(text[::-1], length)[::-1]
 
 

@@ -2,8 +2,8 @@
 
 Libraries may prompt the user on standard input, as transformers does before running a model's own
 code. In a pipeline such a library would read a row of data as the user's reply. So the command line
-first moves standard input to another descriptor, which libraries and child processes do not know,
-and opens /dev/null in its place.
+first moves standard input to another descriptor, and opens /dev/null in its place. Libraries and
+child processes do not know the other descriptor.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ CutCounts = Mapping[Path, tuple[Counter[str], int]]
 
 
 class LoadedStudents:
-    """The students of a prediction. Each run is loaded when its student is first needed, or by
+    """The students of a prediction. A student is loaded when it is first needed, or by
     `load_all`."""
 
     def __init__(self, runs: Sequence[Run], settings: PredictSettings) -> None:
@@ -40,8 +40,9 @@ class LoadedStudents:
 
     @property
     def window(self) -> int:
-        """The number of sequences in a window, a group of questions that are predicted together. If
-        students write n rationales for each question, a question counts as n sequences."""
+        """The size of a window in sequences. A window is a group of questions that are predicted
+        together. If students write n rationales for each question, a question counts as n
+        sequences."""
         return self._settings.window or self._sizes[1]
 
     def engines(self) -> dict[str, str]:
@@ -51,9 +52,9 @@ class LoadedStudents:
         return {run.identity: str(self._engine(run)) for run in self._runs}
 
     def restore(self, engines: Mapping[str, str]) -> None:
-        """Use for each run the engine and precision that an earlier prediction recorded. `engines`
-        is the record, in the form that the method `engines` returns. The entry of a run is ignored
-        if the user requests another engine or precision."""
+        """Restore the engine and precision of each run from an earlier prediction. `engines` is the
+        dict that the method `engines` returned in that prediction. The entry of a run is ignored if
+        the user requests another engine or precision."""
         # A new measurement of speeds must not change the answers of a resumed output.
         for run in self._runs:
             spec, request = EngineSpec.parse(engines.get(run.identity, "")), self._request(run)
@@ -64,8 +65,8 @@ class LoadedStudents:
                 self._engines[run.directory] = candidates(run.directory, recorded)[0], {}
 
     def measured(self) -> Iterator[str]:
-        """Yield a sentence with the measured speeds for each run whose engine was chosen by its
-        speed."""
+        """Yield a sentence for each run whose engine was chosen by measurement. The sentence gives
+        the measured speeds of the engines."""
         for run, (spec, rates) in self._engines.items():
             if rates:
                 speeds = ", ".join(f"{name} {rate:,.0f}" for name, rate in rates.items())
@@ -77,8 +78,8 @@ class LoadedStudents:
             self.student(run)
 
     def student(self, run: Run) -> Student:
-        """Return the student of a run, which is loaded by the first call. Raises ScicotError if it
-        cannot be loaded."""
+        """Return the student of a run. The first call for a run loads the student. Raises
+        ScicotError if the student cannot be loaded."""
         if run.directory not in self._students:
             spec = self._engine(run)
             request = replace(self._request(run), engine=spec.engine, precision=spec.precision)
@@ -86,8 +87,9 @@ class LoadedStudents:
         return self._students[run.directory][1]
 
     def cuts(self) -> Iterator[str]:
-        """Yield a sentence for each kind of truncation that occurred in a student's inputs or
-        written rationales, and for each kind of problem with characters."""
+        """Yield a sentence for each kind of truncation that occurred, in the students' inputs or in
+        the rationales that they wrote. Also yield a sentence for each kind of problem with
+        characters."""
         for run, student in self._students.values():
             yield from describe_cuts(student.cuts, run.manifest.max_source_tokens).values()
             if student.cut_outputs:

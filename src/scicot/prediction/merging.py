@@ -46,10 +46,12 @@ def merge(
     """Write the rows of all `parts`, unchanged, to `output` in the order of the questions. Return
     the number of rows.
 
-    All `parts` together must contain exactly one prediction row for every question or, if they hold
-    rationales, exactly one rationale row for every sample of every question. Raises ScicotError and
-    writes nothing if a row is missing or superfluous, if a question differs from the one in
-    `questions`, if a part is unfinished, or if the parts were made with different settings.
+    If the parts hold predictions, they must together have exactly one row for every question. If
+    they hold rationales, they must have exactly one row for every sample of every question.
+
+    Raises ScicotError, and writes nothing, if a row is missing or superfluous, or if a question
+    differs from the one in `questions`. The same happens if a part is unfinished, or if the parts
+    were made with different settings.
     """
     reporter = reporter or LogReporter()
     if os.fspath(output) == STDOUT:
@@ -106,8 +108,8 @@ class _Ids:
 
 
 class _Parts:
-    """An index of the rows in all parts: for each question, the file and the byte offset of its
-    rows. It is a SQLite table on disk, because there may be millions of rows."""
+    """An index of the rows in all parts: for each row, its file and byte offset. The index is a
+    SQLite table on disk, because there may be millions of rows."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self.rows = 0
@@ -123,8 +125,8 @@ class _Parts:
         self._table.execute("begin")
 
     def read(self, task: Task) -> None:
-        """Index the rows of all parts. Raises ScicotError if a row comes twice, or if two rows were
-        made by different students or settings."""
+        """Index the rows of all parts. Raises ScicotError if two rows have the same question and
+        sample number, or were made by different students or settings."""
         first: tuple[str, Any] | None = None
         for file_index, file in enumerate(self._files):
             for location, start, row in _located(file):
@@ -149,9 +151,9 @@ class _Parts:
         self.rows += 1
 
     def in_order(self, questions: Iterable[Question]) -> Iterator[bytes]:
-        """Yield the lines that answer these questions, from all parts (outputs of shards), in the
-        order of the questions. Raises ScicotError at the end if a question has no or too few rows,
-        or if rows of other questions are left."""
+        """Yield the rows of these questions as lines, in the order of the questions. After the last
+        line, raises ScicotError if rows are missing for a question, or if the parts have rows of
+        other questions."""
         query = "select file, start from rows where id = ? order by sample"
         missing, incomplete = _Ids(), _Ids()
         written = 0

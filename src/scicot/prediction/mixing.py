@@ -23,16 +23,16 @@ def mix(
 ) -> Answer:
     """Combine several lists of probabilities of a question's choices into one answer.
 
-    `behind_rationales` has an entry for each rationale: the probabilities given that rationale.
-    They are averaged or, with `vote`, each entry votes for its likeliest choice and the shares of
-    the votes are used. If `confidence_power` is above 0, confident entries weigh more in the
-    average (see `answering.confidence_weights`).
+    `behind_rationales` has an entry for each rationale: the probabilities given that rationale. By
+    default the entries are averaged. If `confidence_power` is above 0, confident entries weigh more
+    in the average (see `answering.confidence_weights`). With `vote`, each entry instead has one
+    vote for its likeliest choice, and the combined probabilities are the shares of the votes.
 
-    `without` is empty, or has one entry: the probabilities without a rationale. If it has an entry,
-    the result is (1 - weight) x the combined probabilities + weight x this entry.
+    `without` is empty, or has one entry: the probabilities without a rationale. If there is such an
+    entry, the result is (1 - `weight`) x the combined probabilities + `weight` x this entry.
 
-    An entry is None if a score was not a number. If any entry of the two arguments is None, the
-    answer has no label.
+    An entry is None if a score was not a number. If any entry of `behind_rationales` or `without`
+    is None, the answer has no label.
     """
     usable = [probabilities for probabilities in behind_rationales if probabilities is not None]
     direct = [probabilities for probabilities in without if probabilities is not None]
@@ -50,7 +50,7 @@ def mix(
 
 
 def mean_or_none(opinions: Sequence[ChoiceProbabilities]) -> ChoiceProbabilities:
-    """Return the mean of several lists of probabilities of the same choices, or None if one of them
+    """Return the mean of several lists of probabilities of the same choices. Return None if a list
     is None."""
     usable = [probabilities for probabilities in opinions if probabilities is not None]
     return answering.averaged(usable) if len(usable) == len(opinions) else None

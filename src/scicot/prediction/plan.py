@@ -1,5 +1,5 @@
-"""Plan a prediction: select the runs that write rationales and the runs that answer, their decoding
-settings, and the provenance that is stored in the output."""
+"""Plan a prediction: which runs write rationales, which runs answer, and with which settings. The
+plan also makes the provenance that is stored in the output."""
 
 from __future__ import annotations
 
@@ -140,9 +140,9 @@ class Plan:
 
     @property
     def students(self) -> list[dict[str, Any]]:
-        """The stage, prompt format, settings, training data and metrics of each run (see
-        `Run.facts`), for the output's state file. "writes" is True for a run that writes
-        rationales, and "answers" for one that answers."""
+        """A description of each run for the output's state file: its name ("run") and its
+        `Run.facts`. "writes" is True if the run writes rationales, and "answers" is True if it
+        answers questions."""
         distinct = {run.identity: run for run in [*self.writers, *self.answers]}
         writing = {run.identity for run in self.writers}
         answering = {run.identity for run in self.answers}

@@ -24,7 +24,7 @@ QuestionPair = tuple[Question, Question]
 
 
 class Students:
-    """The students of a plan, each of which is loaded when it is first needed."""
+    """Predicts with the students of a plan. A student is loaded when it is first needed."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -41,8 +41,8 @@ class Students:
         return question.without((*RATIONALE_FIELDS, "fold"))
 
     def rows(self, pairs: Sequence[QuestionPair]) -> list[Prediction | Rationale]:
-        """Return the output rows of questions, `plan.rows_each` for each, in order. The second
-        question of a pair is the one whose rationales are used."""
+        """Return the output rows of several questions, in order: `plan.rows_each` rows for each
+        question. A pair is (question, question whose rationales are used)."""
         questions = [question for question, _ in pairs]
         rationales = self._rationales([source for _, source in pairs])
         if not self.plan.answers:

@@ -35,8 +35,9 @@ class _End:
 
 @dataclass(frozen=True)
 class _Failure:
-    """An error on one rank, sent to rank 0. For a ScicotError, `code` is its exit code. For any
-    other exception (a bug), `code` is 0 and `message` is the traceback."""
+    """Message to rank 0 about an error on one rank. For a ScicotError, `message` is its message
+    and `code` its exit code. For any other exception (a bug), `message` is the traceback and `code`
+    is 0."""
 
     message: str
     code: int = 0
@@ -166,8 +167,7 @@ class Team:
 
 
 def _tried(work: Callable[[], Any]) -> Any:
-    """Return the result of work() or, if it raises an error, a _Failure, which rank 0 can
-    report."""
+    """Return the result of work(). If work() raises an error, return a _Failure instead."""
     try:
         return work()
     except ScicotError as error:

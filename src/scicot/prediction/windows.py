@@ -1,9 +1,10 @@
 """Split the questions into windows, and select the windows of a shard. The questions of a window
 are predicted together.
 
-Windows are counted from the start of the input, including questions that are done already. A
-resumed run and every shard therefore form the same windows as one uninterrupted run, so that the
-scores are equal to the last digit.
+The windows are formed from all questions of the input, including those that are done already. A
+resumed command therefore has the same windows as an uninterrupted one. The windows of a shard are
+also windows of the whole input. Because the windows are the same, the scores are equal to the last
+digit.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ def windows(
 ) -> Iterator[list[Item]]:
     """Yield the items in windows: lists of `size` items. The last window may be shorter.
 
-    `idle(seconds)` waits for the next item, and returns True if none arrives in this time. With
-    `idle`, a window also ends when PATIENCE_SECONDS have passed since its first item and no further
-    item is waiting. If `items` raises a ScicotError, the items before the error are yielded first.
+    `idle(seconds)` waits up to `seconds` for the next item, and returns True if none arrives. With
+    `idle`, a shorter window is yielded if PATIENCE_SECONDS have passed since the first item of the
+    window and no further item is waiting. If `items` raises a ScicotError, the items before the
+    error are yielded first.
     """
     stream = iter(items)
     problem: ScicotError | None = None
@@ -74,8 +76,8 @@ def chunks(parts: Iterable[Item], count: int) -> Iterator[list[Item]]:
 
 
 def of_shard(parts: Iterable[Item], shard: Shard | None) -> Iterator[Item]:
-    """Return an iterator over the parts of a shard: every shard.count-th part, beginning with
-    number shard.number, counted from 1. Without a shard, return all parts."""
+    """Iterate over the parts that belong to a shard. For shard number 2 of 3, these are the parts
+    2, 5, 8, ..., counted from 1. If `shard` is None, iterate over all parts."""
     return iter(parts) if shard is None else islice(parts, shard.number - 1, None, shard.count)
 
 

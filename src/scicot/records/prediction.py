@@ -17,8 +17,7 @@ _MAX_PROBABILITY = 1 + 1e-6  # a probability of 1, rounded to fp32
 
 
 class Prediction(Struct, frozen=True):
-    """An answer to a question: `prediction` is a label, or None if there is no answer (never a
-    guess).
+    """An answer to a question. `prediction` is a label, or None if there is no answer.
 
     `rationales` are the texts that the student read. `scores` are the probabilities of the labels,
     which sum to 1, and `confidence` is the highest of them. `abstained` is True if no answer was

@@ -27,8 +27,8 @@ MAX_CHOICES = 26
 
 # The records are msgspec structs, which are created seven times as fast as frozen dataclasses.
 class Choice(Struct, frozen=True, eq=False):
-    """A choice of a question. `extra` holds the other fields of the choice in its row; they do not
-    matter when choices are compared."""
+    """A choice of a question. `extra` holds the fields that the row has for this choice besides
+    label and text. Two choices are equal if their labels and texts are equal."""
 
     label: str
     text: str
@@ -137,8 +137,8 @@ def _known_fields(further: tuple[str, ...]) -> frozenset[str]:
 
 
 def content_id(question: str, context: str, choices: Sequence[Choice]) -> str:
-    """Return an id for a question that has none: a digest of its text, context and choices, so that
-    it is the same in every run."""
+    """Return an id for a question that has none. The id is a digest of the question's text, context
+    and choices, so equal questions always get the same id."""
     content = [question, context, [[choice.label, choice.text] for choice in choices]]
     canonical = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]

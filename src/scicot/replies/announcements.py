@@ -127,8 +127,7 @@ class Sentence(NamedTuple):
     """A sentence or a line, without surrounding white space.
 
     `listed` is True for an item of a list of options. `announces` is True if the sentence states an
-    answer, or says that one follows. `asks` is True for a question, either the teacher's own or the
-    original one repeated.
+    answer, or says that an answer follows. `asks` is True if the sentence is a question.
     """
 
     start: int
@@ -175,8 +174,8 @@ def sentences(mentions: Mentions) -> list[Sentence]:
 
 def _closing(mentions: Mentions, start: int, end: int, claims: list[Claim]) -> list[Claim]:
     """Return the claim of the last sentence, text[start:end], if it ends with a choice and its
-    label, as in "... so it is copper (option B).". Return [] for any other sentence, and for one
-    that has `claims` already, denies something, or names several labels."""
+    label, as in "... so it is copper (option B).". The result is [] for any other sentence. It
+    is also [] if the sentence has `claims` already, denies something, or names several labels."""
     found = mentions.text_with_label(start, end)
     if claims or found is None or _SPEAKS_AGAINST.search(mentions.text, start, end):
         return []
@@ -298,8 +297,10 @@ def _after_cues(
 
 
 class _Occurrences:
-    """The positions at which a pattern matches in a sentence. They are found once, and then used
-    for every cue of the sentence. A cue is a word or mark that may introduce a choice."""
+    """The positions at which a pattern matches in a sentence."""
+
+    # The positions are found once and then used for every cue of the sentence. A cue is a word or
+    # mark that may introduce a choice.
 
     def __init__(
         self,
@@ -324,7 +325,7 @@ class _Occurrences:
 
 
 def _stands_for_is(text: str, cue: re.Match[str], text_before: str, mention: Mention) -> bool:
-    """Return True if `cue`, the word or mark before a choice, means "is". Every cue except a colon
-    means "is". A colon means "is" if the word "is" precedes it ("it is: (B) full"), or if the
-    choice after it ends the clause. In "Why: (A) uses slang" it does not mean "is"."""
+    """Return True if `cue`, the word or mark before a choice, stands for "is"."""
+    # Only a colon may have another meaning, as in "Why: (A) uses slang". It stands for "is" if the
+    # word "is" precedes it ("it is: (B) full"), or if the choice after it ends the clause.
     return cue[0] != ":" or bool(_IS.search(text_before) or BOUNDARY.match(text, mention.end))

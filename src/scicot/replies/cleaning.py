@@ -125,7 +125,8 @@ def _cut_verdict(
 ) -> None:
     """Shorten the verdict in `texts` to its reasons, or to "" if it gives none. The verdict is the
     sentence that states the answer without announcing it, such as a closing "Therefore, paper is
-    the most flexible". It may stay whole, for example if too little text would be left."""
+    the most flexible". In some cases the verdict is not changed, for example if too little other
+    text would be left."""
     sentence, label = conclusion.sentence, conclusion.label
     if sentence is None or label is None:
         return

@@ -73,8 +73,9 @@ def conclusion_of(mentions: Mentions, reply_sentences: Sequence[Sentence]) -> Co
 
     1. The first candidate that names exactly one choice by its label counts, as in "(B) gum is
        stickier than (A) gold". Labels after "than" are ignored.
-    2. If there is none, the first candidate counts that begins with the text of a choice ("Copper,
-       not wood.") or names exactly one choice by its text ("Yes, the sentence is a run-on").
+    2. If no candidate does, the texts of the choices are searched for. A candidate counts if it
+       begins with the text of a choice ("Copper, not wood."). It also counts if it names exactly
+       one choice by its text ("Yes, the sentence is a run-on").
 
     A candidate with a word such as "not" counts only if it begins with the text of a choice.
     """

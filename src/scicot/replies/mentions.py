@@ -4,9 +4,10 @@
            |------|  |----|             Mention ("A",), marked; Mention ("B",), by its text
 
 Words are compared without case, punctuation and leading articles, so the choice "a service" is
-found in "Service.". Choices that have the same words are told apart by their exact spelling. The
-time is linear in the length of the text: every pattern is anchored or bounded in length, and every
-list of choices ("A, B or C") is read once.
+found in "Service.". Choices that have the same words are told apart by their exact spelling.
+
+The time is linear in the length of the text. The reason is that every pattern is anchored or
+bounded in length, and that every list of choices ("A, B or C") is read once.
 """
 
 from __future__ import annotations
@@ -45,9 +46,8 @@ _SOME_LABEL = re.compile(r"[A-Za-z0-9]\s{0,2}[)\]]")
 
 class Mention(NamedTuple):
     """A part of a text, text[start:end], that names choices. `labels` are the labels of these
-    choices: several if the part is ambiguous or is a list of choices. `marked` is True if a choice
-    is named by a label in a form that only labels have, such as "(B)", and not by a bare label
-    ("B") or by its text."""
+    choices: several if the part is ambiguous or is a list of choices. `marked` is True if the part
+    has a label in a form that only labels have, such as "(B)". A bare "B" is not marked."""
 
     start: int
     end: int
@@ -153,8 +153,8 @@ class Mentions:
         return self.item_of(match) if match else None
 
     def item_of(self, opening: re.Match[str]) -> Mention:
-        """Return the mention of a label that opens a line, given its match. If the text of the
-        label's choice follows, the mention includes it."""
+        """Return the mention of the label that opens a line. `opening` is the match of this label.
+        If the text of the label's choice follows, the mention includes that text."""
         label = self._label(opening["label"])
         stop, labels = self._text_at(opening.end())
         end = stop if label in labels else opening.end()
@@ -279,9 +279,9 @@ class Mentions:
         return Mention(mention.start, stop, named, mention.marked)
 
     def _joined_from(self, start: int, end: int) -> tuple[tuple[str, ...], int]:
-        """Return (labels, end): the labels of the choices that continue a list at the position
-        `start`, as in ", (b) drawer or (e) dresser", and the end of the list. Return ((), start) if
-        the list does not continue there."""
+        """Read the rest of a list of choices, such as ", (b) drawer or (e) dresser", from `start`.
+        Return (labels of these choices, end of the list), or ((), start) if the list does not
+        continue at `start`."""
         # The result for each position in a list is cached, since several announcements may precede
         # the same list.
         # (end of an item, labels that the next item names)
@@ -307,9 +307,9 @@ class Mentions:
         return item if item and BOUNDARY.match(self.text, item.end, end) else None
 
     def _text_at(self, start: int, limit: int | None = None) -> tuple[int, tuple[str, ...]]:
-        """Return (end, labels): the end of the longest choice text that begins at `start` and ends
-        at `limit` or before, and the labels of the choices that have this text. If there is none,
-        return (start, ())."""
+        """Find the longest choice text that begins at `start` and ends at `limit` or before. Return
+        (its end, labels of the choices with this text), or (start, ()) if there is no such
+        text."""
         end, found = self._words.longest_from(start, limit)
         if not found:
             return end, ()

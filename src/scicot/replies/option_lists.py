@@ -37,8 +37,9 @@ def listed_items(mentions: Mentions) -> set[int]:
     """Return the start positions of the lines that are items of a list of options.
 
     Successive lines that begin with different labels, such as "(B) spoon" and "(C) cork", are items
-    of a list. There is one exception: the first line is the answer, and no item, if it holds only a
-    choice ("(B) spoon") and the second line holds more ("(A) is wood, which insulates").
+    of a list. There is one exception. If the first line holds only a choice ("(B) spoon") and the
+    second line holds more ("(A) is wood, which insulates"), the first line is not an item, but the
+    answer.
     """
     listed = _spaced_items(mentions)
     previous: tuple[Mention, bool] | None = None
@@ -57,10 +58,11 @@ def listed_items(mentions: Mentions) -> set[int]:
 
 
 def _spaced_items(mentions: Mentions) -> set[int]:
-    """Return the start positions of the items of lists that may have other lines between their
-    items. The first item must have the question's first label, the second item the second label,
-    and so on. Unless the line before the first item introduces the list, each item must hold
-    nothing but its label and text."""
+    """Return the start positions of the items of lists that may have other lines between the items.
+    The items must have the question's labels in order: the first item the first label, and so
+    on."""
+    # If the line before the first item does not introduce the list, every item must hold nothing
+    # but its label and text.
     items: list[Mention] = []
     lists: list[list[Mention]] = []
     leading = led = False

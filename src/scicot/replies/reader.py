@@ -77,8 +77,8 @@ _READINGS = 6
 
 @dataclass(frozen=True, slots=True)
 class ParsedReply:
-    """A parsed reply: `rationale` is the explanation without the sentences that announce the
-    answer, and `conclusion` is the label of the choice that the reply gives as the answer, or None.
+    """A parsed reply. `rationale` is the explanation without the sentences that announce the
+    answer. `conclusion` is the label of the choice that the reply gives as the answer, or None.
 
     `announced` is False if no sentence announces an answer. The conclusion, if any, then comes from
     the opening or closing sentence, and cannot be relied on if the reply was cut off.
@@ -143,8 +143,8 @@ def read_thinking(text: str, question: Question) -> ParsedReply:
 
 def shortened(parsed: ParsedReply, max_tokens: int, question: Question) -> ParsedReply:
     """Return the parsed reply with its rationale truncated to at most `max_tokens` tokens, each
-    counted as 4 bytes. The rationale is cut at the end of a sentence or, if even the first sentence
-    is too long, at the end of a word. `leaks` and `still_concludes` are set anew."""
+    counted as 4 bytes. The rationale is cut at the end of a sentence. If even the first sentence is
+    too long, it is cut at the end of a word. `leaks` and `still_concludes` are set anew."""
     for _ in range(_READINGS):
         text = shorten_to_tokens(parsed.rationale, max_tokens)
         if text == parsed.rationale:
@@ -161,8 +161,8 @@ def shortened(parsed: ParsedReply, max_tokens: int, question: Question) -> Parse
 
 
 def _settled(first: _Reading, question: Question) -> ParsedReply:
-    """Parse the rationale of `first` again until it no longer changes, and return it with the
-    conclusion of `first`."""
+    """Return a reply with the conclusion of `first`, and with its rationale parsed again until the
+    rationale no longer changes."""
     last, settled = first, False
     for _ in range(_READINGS):
         reparsed = _read_once(last.rationale, question)

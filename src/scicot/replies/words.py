@@ -163,10 +163,10 @@ class TextWords:
     def _longest_of(
         self, choices: Sequence[ChoiceWords], first: int, limit: float
     ) -> tuple[int, list[ChoiceWords]]:
-        """Find the longest of the `choices` that stands in the text at word number `first`, and
-        ends at position `limit` or before. Return its end in the text and all choices with the same
-        words, or (0, []) if no choice is found. The first word of the choices is not compared: the
-        caller has done this."""
+        """Find the longest of the `choices` that begins at word number `first` of the text and ends
+        at position `limit` or before. Return (its end, all choices with the same words), or (0, [])
+        if no choice is found."""
+        # The first words are not compared, because the caller has compared them.
         size = -1
         found: list[ChoiceWords] = []
         for choice in choices:

@@ -52,8 +52,8 @@ def write_report(
 
     `verdict` is the result of `evaluate`. `predictions` and the keyword arguments, except `force`,
     are those that were given to `evaluate`. The predictions are read a second time, so they must be
-    files. Of a system with several seeds, only the first file is shown. Raises ScicotError if a
-    file cannot be read twice, or if `output` exists and `force` is False.
+    files. If a system has several seeds, only its first file is shown. Raises ScicotError if
+    a file cannot be read twice, or if `output` exists and `force` is False.
     """
     reporter = reporter or LogReporter()
     target = Path(output)
@@ -181,9 +181,9 @@ def _add(
 
 
 def _reply_of(row: Prediction) -> dict[str, Any]:
-    """Return what the page shows of a teacher's reply: its text ("reply"), the reason for which it
-    was rejected ("reason") and its tokens and dollars ("usage"), as far as the row has them. The
-    result is {} for rows that are not from a teacher."""
+    """Return the fields of a teacher's reply that the page shows, or {} if the row is not from a
+    teacher. "reply" is the text, "reason" tells why the reply was rejected, and "usage" has its
+    tokens and dollars. Fields that the row lacks are left out."""
     if "teacher" not in row.models:
         return {}
     fields: dict[str, Any] = {}

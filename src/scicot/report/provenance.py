@@ -39,8 +39,8 @@ def provenance_of(files: Sequence[sources.Source], source: str | None) -> Row:
     """Return how the files of one system were made, in the form shown at the top of this module.
     `source` is where the rationales come from, such as "student" or "input".
 
-    If a file has no readable state file, for example because another tool wrote it, only its name
-    and size are known.
+    Files that other tools wrote have no state file. For a file without a readable state file, only
+    the name and size are returned.
     """
     states = [_state_of(Path(file)) for file in files]
     students = [s for s in states[0].get("students", ()) if _is_student(s)]

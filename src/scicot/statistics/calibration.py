@@ -16,13 +16,12 @@ LEAST = 2.0**-52  # lower bound of probabilities, since -log(0) is infinite
 
 @dataclass(frozen=True)
 class Reliability:
-    """A reliability diagram: questions sorted by confidence, in bins of about equal size. Each list
-    has one entry for each bin.
+    """A reliability diagram: questions sorted by confidence, in bins of about equal size. Each
+    attribute is a list with one entry for each bin.
 
-    `confidence` and `accuracy` are means over a bin, and `questions` is the number of questions in
-    it. Even if the confidences were perfectly calibrated, `confidence` and `accuracy` would differ
-    by chance: `noise` is the standard deviation of their difference, and `gap` is its mean absolute
-    value.
+    `confidence` and `accuracy` are the means over the bin. `questions` is the number of questions
+    in the bin. Even with perfect calibration, `confidence` and `accuracy` differ by chance. `noise`
+    is the standard deviation of this chance difference, and `gap` is its mean absolute value.
     """
 
     confidence: list[float]
@@ -107,8 +106,8 @@ def negative_log_likelihood(of_gold: Floats) -> float:
 
 @dataclass(frozen=True)
 class RiskCoverage:
-    """A risk-coverage curve. If the system answers only the share `coverage[i]` of the questions,
-    those with the highest confidence, its error rate on them is `risk[i]`."""
+    """A risk-coverage curve. `risk[i]` is the error rate on the most confident answers, whose share
+    of all answers is `coverage[i]`."""
 
     coverage: Floats
     risk: Floats

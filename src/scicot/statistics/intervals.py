@@ -37,8 +37,8 @@ def wilson_interval(successes: int, trials: int, level: float = 0.95) -> Interva
 
 @dataclass(frozen=True)
 class Resampled:
-    """The result of a bootstrap: the confidence interval of an estimate, and the two-sided p-value
-    of the null hypothesis that its true value is 0."""
+    """The confidence interval and the p-value of an estimate (see `bootstrap`). The p-value is
+    two-sided, for the null hypothesis that the true value is 0."""
 
     interval: Interval
     p_value: float
@@ -63,12 +63,9 @@ def bootstrap(
     two systems. clusters: shape (n,), the cluster number of each question, from 0; with one
     question per cluster this is the ordinary bootstrap.
 
-    With few clusters or seeds, the percentile interval is too narrow. The distances of both its
-    ends from the estimate are therefore multiplied by a factor, the product of two ratios. The
-    first is the standard error from `_moments` divided by the standard deviation of the resamples.
-    The second is the quantile of Student's t divided by the quantile of the normal distribution. A
-    factor below 1 is replaced by 1. The degrees of freedom follow Satterthwaite (1946). The p-value
-    is that of a t test of the estimate with the standard error from `_moments`.
+    With few clusters or seeds, the percentile interval is too narrow. The interval is therefore
+    widened by a factor. The p-value is that of a t test with the standard error from `_moments`.
+    Its degrees of freedom follow Satterthwaite (1946).
     """
     means = _means(np.vstack(systems), clusters, resamples=resamples, seed=seed)
     random = np.random.default_rng([seed, 1])
@@ -85,6 +82,9 @@ def bootstrap(
     if variance == 0:  # all values are equal
         by_chance = 2 * 0.5 ** len(np.unique(clusters)) if estimate else 1.0
         return Resampled((estimate, estimate), min(1.0, by_chance))
+    # The distances of both ends from the estimate are multiplied by `stretch`: the ratio of the
+    # standard errors (`spread`), times the ratio of the quantiles of Student's t and the normal
+    # distribution.
     normal = NormalDist().inv_cdf((1 + level) / 2)
     spread = math.sqrt(variance / total.var()) if total.var() else 1.0
     stretch = max(1.0, spread * student_quantile((1 + level) / 2, freedom) / normal)

@@ -8,8 +8,9 @@ from statistics import NormalDist
 
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:
-    """Return the two-sided p-value of McNemar's exact test for two systems. The arguments are the
-    numbers of questions that only the first, and only the second, system got right.
+    """Return the two-sided p-value of McNemar's exact test for two systems. `only_first` is the
+    number of questions that the first system got right and the second got wrong. `only_second` is
+    the number of questions that the second system got right and the first got wrong.
 
     Under the null hypothesis each such question is equally likely to favour either system.
     (Dietterich 1998 recommends the test for two classifiers on one test set.)

@@ -18,9 +18,9 @@ def student_tail(value: float, freedom: float) -> float:
 
 @lru_cache(maxsize=256)
 def student_quantile(share: float, freedom: float) -> float:
-    """Return the quantile of Student's t distribution with `freedom` degrees of freedom: the value
-    that is exceeded with probability 1 - `share` (`share` from 0.5 to 1). It is found by
-    bisection."""
+    """Return the quantile of Student's t distribution with `freedom` degrees of freedom. The
+    quantile is exceeded with probability 1 - `share`. `share` must be at least 0.5 and below 1."""
+    # The quantile is found by bisection.
     low, high = 0.0, 1.0
     while student_tail(high, freedom) > 1 - share:
         low, high = high, 2 * high

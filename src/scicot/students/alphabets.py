@@ -81,15 +81,15 @@ class StudentAlphabet:
 
     @property
     def described(self) -> list[str]:
-        """Sentences that count the questions with characters that the tokenizer lacks: one sentence
-        for characters that are not replaced, and one for characters that are replaced. A sentence
-        is left out if its count is 0."""
+        """Up to two sentences about the questions with characters that the tokenizer lacks. One
+        sentence counts the questions whose characters are not replaced, the other those whose
+        characters are replaced. A sentence is left out if its count is 0."""
         descriptions = characters.describe(self.counts)
         return [sentence for kind, sentence in descriptions.items() if kind != characters.EQUAL]
 
     @property
     def problems(self) -> list[str]:
-        """A sentence that counts the questions in which two choices have the same tokens, so that a
-        student cannot tell them apart. Empty if there are none."""
+        """A list with one sentence: the number of questions in which two choices have the same
+        tokens. A student cannot tell such choices apart. The list is empty if the number is 0."""
         descriptions = characters.describe(self.counts)
         return [descriptions[characters.EQUAL]] if characters.EQUAL in descriptions else []

@@ -72,8 +72,8 @@ def choice_scores(
     of the choice | question, rationale). If a rationale is None, the scores are those without a
     rationale.
 
-    `normalisation` "auto" stands for "none" if `scoring` is "label", and for "token" if it is
-    "text", since longer texts would otherwise score lower (see `Student.score`).
+    `normalisation` "auto" stands for "none" if `scoring` is "label". It stands for "token" if
+    `scoring` is "text", since longer texts would otherwise score lower (see `Student.score`).
     """
     if normalisation == "auto":
         normalisation = "token" if scoring == "text" else "none"

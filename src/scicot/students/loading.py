@@ -31,8 +31,8 @@ def load_student(
     replacements: Mapping[str, str] | None = None,
 ) -> Student:
     """Load the student of a run directory for prediction. If the engine or the precision in
-    `request` is "auto", `choose_engine` makes the choice. It only chooses engines that support
-    sampling. `replacements` maps characters that the tokenizer lacks to other spellings
+    `request` is "auto", `choose_engine` chooses among the engines that support sampling.
+    `replacements` maps characters that the tokenizer lacks to other spellings
     (models/characters.py).
 
     Raises ScicotError if the files cannot be read, or if no engine supports the request.
@@ -49,11 +49,12 @@ def load_student(
 def choose_engine(
     directory: str | os.PathLike[str], request: EngineRequest, *, writes: bool
 ) -> tuple[EngineSpec, Rates]:
-    """Choose the engine for a run directory. If several are possible, the fastest one is chosen by
-    measuring their speeds: at writing texts if `writes`, otherwise at scoring them.
+    """Choose the engine for a run directory. If several engines are possible, their speeds are
+    measured, and the fastest is chosen. If `writes` is True, the speed of writing texts is
+    measured, otherwise the speed of scoring texts.
 
-    Returns the engine and the measured speeds, {} if there was only one candidate. Raises
-    ScicotError if no engine supports the request.
+    Returns (engine, measured speeds). If only one engine is possible, no speed is measured, and the
+    speeds are {}. Raises ScicotError if no engine supports the request.
     """
     folder = Path(directory)
     engines = candidates(directory, request)

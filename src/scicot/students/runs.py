@@ -92,8 +92,8 @@ class Manifest:
 
     @property
     def mix_direct(self) -> float | None:
-        """The weight, fitted on dev, of the answer without a rationale when it is averaged with the
-        answer that uses a rationale. It is None if no weight was fitted."""
+        """The weight of the answer without a rationale in the average with the answer that uses a
+        rationale. The weight was fitted on dev. It is None if no weight was fitted."""
         fitted = self.metrics.get("dev_mix_direct")
         return None if fitted is None else float(fitted)
 

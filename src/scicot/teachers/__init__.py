@@ -45,9 +45,9 @@ def load_teacher(
 ) -> Teacher:
     """Make the teacher that `spec` names as KIND:NAME, such as "anthropic:claude-haiku-4-5".
 
-    `timeout` is the time limit of a request in seconds. `sampling` holds temperature and top_p,
-    where they are given. With `only_counts` the teacher only has to count tokens, so it needs no
-    API key. Raises ScicotError if the kind does not exist or does not support an argument.
+    `timeout` is the time limit of a request in seconds. `sampling` may have the keys
+    "temperature" and "top_p". With `only_counts` the teacher only has to count tokens, so it needs
+    no API key. Raises ScicotError if the kind does not exist or does not support an argument.
     """
     kind, _, name = spec.partition(":")
     if name and kind == "anthropic":

@@ -39,16 +39,14 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The reply of a teacher. `thinking` is the reasoning of a reasoning model, if its server
-    returns it separately from the text; `text` may contain more reasoning in <think> tags.
-    `stop_reason` is "end_turn", "max_tokens", "refusal" or another value that the server sent.
-    `usage` maps kinds of tokens to their counts, and `allowances` are the rate limits that the
-    server reported.
+    """The reply of a teacher. `thinking` is the reasoning that the server returned separately from
+    `text`. `text` may contain more reasoning in <think> tags. `stop_reason` is "end_turn",
+    "max_tokens", "refusal" or another value that the server sent. `usage` maps kinds of tokens to
+    their counts. `allowances` are the rate limits that the server reported. `saw_answer` is True
+    for a recorded reply to a prompt that contained the gold answer.
 
-    The fields are sanitised here for all teachers: lone surrogates in text become U+FFFD, and
-    implausible token counts are removed from `usage`. `misstated` holds the names of the counts
-    that were removed. `saw_answer` is True for a recorded reply to a prompt that contained the gold
-    answer.
+    The constructor sanitises the fields: lone surrogates in strings become U+FFFD, and implausible
+    token counts are removed from `usage`. `misstated` holds the kinds whose counts were removed.
     """
 
     text: str
@@ -121,10 +119,12 @@ class TeacherError(Exception):
 class Teacher(Protocol):
     """The protocol that every teacher implements.
 
-    A teacher may also have these attributes: `in_flight`, the number of requests that it can take
-    at a time, which overrides --concurrency; `count_tokens(request)`, which returns the number of
-    input tokens of a request; `batches()`, which returns a client of its batch API (batches.py);
-    and `identity`, a fingerprint that distinguishes teachers of the same name.
+    A teacher may also have these attributes:
+
+    in_flight: the number of requests that the teacher can take at a time. Overrides --concurrency.
+    count_tokens(request): returns the number of input tokens of a request.
+    batches(): returns a client of the teacher's batch API (batches.py).
+    identity: a fingerprint that distinguishes teachers of the same name.
     """
 
     @property

@@ -20,7 +20,7 @@ class Batch:
     """The state of a batch, as reported by the server.
 
     ended: the server is done with the batch. Its results can be downloaded unless it is `archived`.
-    counts: the number of requests by outcome, empty if it is not known yet.
+    counts: the number of requests for each outcome. Empty if the numbers are not known yet.
     archived: there are no results to download, because the server has deleted them or the batch
         ended without any.
     name: the name given at creation, if the API stores one.
@@ -82,5 +82,5 @@ class Batches(Protocol):
 
     def results(self, identity: str) -> AsyncGenerator[tuple[str | None, Reply | Unanswered], None]:
         """Yield (custom_id, outcome) for each request of a batch that has ended. The custom_id is
-        None for a result that has none. A caller that stops before the end must close the generator
-        (`aclosing`)."""
+        None if the server sent no valid one. A caller that stops before the end must close the
+        generator (`aclosing`)."""
