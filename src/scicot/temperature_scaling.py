@@ -2,8 +2,8 @@
 
     p(choice) = softmax(score / T),   T fitted on questions not used for training
 
-Dividing by T does not change the ranking of the choices for one rationale. It may change the answer
-if the probabilities with several rationales are averaged.
+With a single rationale, dividing by T does not change the ranking of the choices. If probabilities
+are averaged over several rationales, T may change the answer.
 """
 
 from __future__ import annotations

@@ -36,8 +36,8 @@ def _repaired(halves: re.Match[str]) -> str:
 
 
 def one_line(text: str, max_length: int | None = None) -> str:
-    """Return the text on one line, in which each run of white space is a single space and lone
-    surrogates are replaced. The line is cut to `max_length` characters, if this is given."""
+    """Return the text on one line: each run of white space becomes a single space, and lone
+    surrogates are replaced. If `max_length` is given, the line is cut to that many characters."""
     if max_length is not None:
         text = text[: 4 * max_length]
     return " ".join(whole_characters(text).split())[:max_length]

@@ -7,9 +7,9 @@ first line below is from a file of requests, the second one from a file of answe
     {"custom_id": "a1b2-0", "response": {"status_code": 200, "body": {...}}, "error": null}
 
 A batch may have at most 50,000 requests and 200 MB (https://platform.openai.com/docs/guides/batch).
-Before a batch is sent, its plan is stored on disk (annotation/batch_plans.py). The metadata of the
-batch contain the name of the plan. This name identifies the batch if the response with the batch's
-id is lost.
+Before a batch is sent, its plan is stored on disk (annotation/batch_plans.py), and the name of the
+plan is put into the metadata of the batch. If the response with the id of the batch is lost, the
+batch is found by this name.
 """
 
 from __future__ import annotations
@@ -195,9 +195,9 @@ def _batch(fields: Any) -> Batch:
 
 
 def _failure(identity: str, batch: Mapping[str, Any]) -> ScicotError:
-    """Return the error to raise for a batch that the server rejected as a whole. It is StoppedEarly
-    if the same batch may be accepted later (a limit on queued requests), else ScicotError. Nothing
-    is billed for such a batch."""
+    """Return the error to raise for a batch that the server rejected as a whole. The error is
+    StoppedEarly if the server may accept the same batch later (for example, when fewer requests are
+    queued), else ScicotError."""
     errors = batch.get("errors")
     data = errors.get("data") if isinstance(errors, dict) else None
     first = data[0] if isinstance(data, list) and data and isinstance(data[0], dict) else {}

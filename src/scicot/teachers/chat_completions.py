@@ -45,9 +45,9 @@ _REFUSED = (400, 422, 500)
 
 
 class ChatTeacher:
-    """A teacher that sends requests to one model through the Chat Completions API. `timeout` is in
-    seconds per request. `sampling` holds temperature and top_p, where they are given. With
-    `only_counts` no request will be sent, so no API key is needed."""
+    """A teacher that sends requests to one model through the Chat Completions API. `timeout` is the
+    time limit of each request in seconds. `sampling` holds the temperature and top_p, if given.
+    With `only_counts` no request will be sent, so no API key is needed."""
 
     def __init__(
         self,
@@ -116,9 +116,9 @@ class ChatTeacher:
         return reply_of(answer, headers)
 
     def _adapts(self, error: openai.APIStatusError, sent: Mapping[str, Any]) -> bool:
-        """Change the format of all later requests if the error says that the server does not
-        support the format of `sent`: use the other parameter for the token limit, or no system
-        message. Return True if the request should be sent again in the new format."""
+        """Change the format of later requests if `error` says that the server does not support the
+        format of `sent`. The format is the name of the token limit, and the use of a system
+        message. Return True if the request should be sent again."""
         if error.status_code not in _REFUSED:
             return False
         message = _message(error)
@@ -168,9 +168,9 @@ def _message(error: openai.APIStatusError) -> str:
 
 
 def _messages(prompt: Prompt, system: bool) -> list[dict[str, str]]:
-    """Return the messages of a conversation, with the few-shot examples as earlier turns. If the
-    server supports no system message (`system` is False), the instructions precede the first
-    question."""
+    """Return the messages of a conversation, with the few-shot examples as earlier turns. The
+    instructions are a system message or, if `system` is False, the beginning of the first user
+    message."""
     turns: list[dict[str, str]] = []
     for question, answer in prompt.examples:
         turns.append({"role": "user", "content": question})

@@ -34,9 +34,9 @@ def decoded(body: bytes) -> Any:
 
 
 def reply_of(answer: Any, headers: Mapping[str, str] | None = None) -> Reply:
-    """Return the reply in a decoded chat completion. If the completion contains an error instead,
-    as OpenRouter sends it, raises the exception for that error (error_table.py). If it contains
-    neither, raises TeacherBusy."""
+    """Return the reply in `answer`, a decoded chat completion. If `answer` contains an error
+    instead, as sent by OpenRouter, the exception for this error is raised (see error_table.py). If
+    `answer` contains neither a reply nor an error, TeacherBusy is raised."""
     choices = answer.get("choices") if isinstance(answer, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
     if isinstance(choice, dict) and isinstance(choice.get("error"), dict):
@@ -59,8 +59,8 @@ def reply_of(answer: Any, headers: Mapping[str, str] | None = None) -> Reply:
 
 
 def _parts(content: Any) -> tuple[str, str]:
-    """Return (text, thinking) of a message's content, which is a string or, from Mistral, a list of
-    parts."""
+    """Return (text, thinking) of the content of a message. The content is a string or, from
+    Mistral, a list of parts."""
     if isinstance(content, str):
         return content, ""
     text, thinking = [], []

@@ -78,8 +78,8 @@ def unanswered(error: Exception) -> Exception:
 
 
 def raise_error_in(body: bytes, headers: Mapping[str, str]) -> None:
-    """Raise the error in the body of a response with status 200, as llama.cpp and some proxies send
-    it. Do nothing if the body contains no error."""
+    """Raise the exception for an error in the body of a response with status 200. llama.cpp and
+    some proxies send such responses. Do nothing if the body contains no error."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

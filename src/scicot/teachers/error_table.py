@@ -10,7 +10,7 @@
     classify(529, {"error": {"message": "Overloaded"}})
         -> TeacherBusy              retry later
 
-A question may be rejected with the reason `error` only because of a TeacherError.
+Of these exceptions, only TeacherError may lead to a rejected row (with the reason `error`).
 
 Status codes do not suffice to tell these cases apart. Anthropic reports its spend limit and an
 exhausted credit as 400. LiteLLM reports an exceeded budget as 400 or 429. llama.cpp reports a
@@ -141,8 +141,8 @@ _STATUSES = {
 
 
 def classify_typed(error: Mapping[str, Any], otherwise: int) -> Exception:
-    """Return the exception to raise for an error object that came without an HTTP status. The
-    status is derived from the object's "type" or, if the type is unknown, is `otherwise`."""
+    """Return the exception to raise for an `error` object without an HTTP status. The status is
+    inferred from the object's "type". If the type is unknown, `otherwise` is the status."""
     status = _STATUSES.get(str(error.get("type")), otherwise)
     return classify(status, {"error": error})
 
@@ -221,7 +221,7 @@ def _is_string_or_bool(value: Any) -> bool:
 
 
 def _status(code: Any) -> int | None:
-    """Return the HTTP status in the "code" field of an error: 400 for both 400 and "400". Return
-    None if `code` is not a number from 400 to 599."""
+    """Convert `code`, the "code" field of an error, to an HTTP status. `code` may be a number or a
+    string such as "400". Return None if the number is not from 400 to 599."""
     text = str(code) if isinstance(code, int | str) else ""
     return int(text) if re.fullmatch(r"[45]\d\d", text) else None

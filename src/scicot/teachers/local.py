@@ -39,13 +39,15 @@ class _Pending:
 
 
 class LocalTeacher:
-    """A teacher that runs a model of the transformers library. Without sampling parameters, the
-    first reply to a question is decoded greedily, and further ones are sampled. With sampling
-    parameters, all replies are sampled, or all are decoded greedily if the temperature is 0."""
+    """A teacher that runs a model of the transformers library. If `sampling` is empty, the first
+    reply to each question is decoded greedily, and the other replies are sampled. If the
+    temperature in `sampling` is 0, all replies are decoded greedily. With any other `sampling`, all
+    replies are sampled."""
 
     def __init__(self, model: str, *, sampling: Mapping[str, float], device: str) -> None:
         directory = Path(model)
         self.name = f"hf:{directory.resolve().name if directory.is_dir() else model}"
+        # distinguishes models in directories of the same name
         self.identity = _identity(directory) if directory.is_dir() else None
         self._sampling = dict(sampling)
         self._device = resolve_device(device)
@@ -125,8 +127,8 @@ class LocalTeacher:
             await asyncio.sleep(0)
 
     def _next_batch(self) -> list[_Pending]:
-        """Remove a batch from the waiting requests and return it. It contains the request that has
-        waited longest, and others with similar prompt lengths and the same decoding (sampled or
+        """Remove the next batch from the waiting requests, and return the batch. It holds the
+        oldest request, and others with similar prompt lengths and the same decoding (sampled or
         greedy)."""
         oldest = self._waiting[0]
         same_sampling = [
@@ -204,9 +206,8 @@ class LocalTeacher:
 
 
 def _identity(directory: Path) -> str:
-    """Return a fingerprint that distinguishes models in directories of the same name: 16 hex digits
-    of a SHA-256 over the contents of the JSON files and over the names and sizes of all other
-    files."""
+    """Return a fingerprint of a model directory: 16 hex digits of a SHA-256. The fingerprint covers
+    the contents of the JSON files, and the names and sizes of all other files."""
     hashed = hashlib.sha256()
     for file in sorted(directory.iterdir()):
         if file.suffix == ".json":

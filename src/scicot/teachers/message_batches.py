@@ -24,7 +24,7 @@ _SLOW = 600.0  # timeout in seconds for a call that transfers a whole batch
 
 class MessageBatches:
     """A client for the batches of one teacher (see `batches.Batches`). The API does not store batch
-    names. If the id of a batch was lost, the custom_ids in its results show which batch it is."""
+    names. A batch whose id was lost is recognised by the custom_ids in its results."""
 
     api = "the Message Batches API"
     most_requests = 100_000
@@ -61,8 +61,8 @@ class MessageBatches:
         return _batch(sent)
 
     async def state(self, identity: str) -> Batch:
-        """Fetch the state of a batch by its id. Raises BatchNotFound if the server does not find
-        it."""
+        """Fetch the state of a batch by its id. Raises BatchNotFound if the server has no batch
+        with this id."""
         try:
             found = await self._api.retrieve(identity)
         except TROUBLE as error:
@@ -103,8 +103,8 @@ class MessageBatches:
         self, identity: str
     ) -> AsyncGenerator[tuple[str | None, Reply | Unanswered], None]:
         """Yield (custom_id, outcome) for each request of a batch that has ended. The custom_id is
-        None for a result that has none. A caller that stops before the end must close the generator
-        (`aclosing`)."""
+        None if the server sent no valid custom_id. A caller that stops before the end must close
+        the generator (`aclosing`)."""
         async with aclosing(self._lines(identity)) as lines:
             async for line in lines:
                 name = getattr(line, "custom_id", None)

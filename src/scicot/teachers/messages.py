@@ -34,10 +34,10 @@ _FOR_THE_REPLY = 1024  # tokens that such a budget leaves to the reply
 
 
 class MessagesTeacher:
-    """A teacher that sends requests to one model through the Messages API. `timeout` is in seconds
-    per request. `sampling` holds temperature and top_p, where they are given; only servers other
-    than Anthropic's support them. With `only_counts` no reply will be requested, so no API key is
-    needed."""
+    """A teacher that sends requests to one model through the Messages API. `timeout` is the time
+    limit of each request in seconds. `sampling` holds the temperature and top_p, if given.
+    Anthropic's own API does not support these parameters. With `only_counts` no reply will be
+    requested, so no API key is needed."""
 
     def __init__(
         self,
@@ -148,10 +148,11 @@ class MessagesTeacher:
 
     async def count_tokens(self, request: Request) -> int | None:
         """Return the number of input tokens of a request, as counted by the server. Return None if
-        there is neither an API key nor a base URL, or if the server gives no valid count.
+        the server sends an error or an invalid count. With neither an API key nor a base URL,
+        nothing is sent, and the result is None.
 
-        If the server responds with status 401, 402 or 403 (credentials or billing), the exception
-        of `outcome_of` is raised. After any other error, None is returned.
+        For an error with status 401, 402 or 403 (credentials or billing), the exception of
+        `outcome_of` is raised instead.
         """
         if not self._counts:
             return None
@@ -216,8 +217,9 @@ def _message(error: anthropic.BadRequestError) -> str:
 def _turns(prompt: Prompt, caching: bool) -> list[dict[str, Any]]:
     """Return the messages of a conversation, with the few-shot examples as earlier turns.
 
-    With `caching`, the last example is marked as the end of the prefix that all requests share, so
-    that the server can cache it (https://docs.claude.com/en/docs/build-with-claude/prompt-caching).
+    With `caching`, the last example is marked as the end of the prefix that all requests share. The
+    server can then cache this prefix
+    (https://docs.claude.com/en/docs/build-with-claude/prompt-caching).
     """
     turns: list[dict[str, Any]] = []
     for question, answer in prompt.examples:

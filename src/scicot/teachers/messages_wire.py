@@ -26,7 +26,8 @@ TROUBLE = (anthropic.AnthropicError, *UNREADABLE)
 
 
 def reply_of(message: Any, headers: Mapping[str, str] | None = None) -> Reply:
-    """Return the reply in a message of the SDK. Raises TeacherBusy if it contains none."""
+    """Return the reply in `message`, an object of the SDK. Raises TeacherBusy if `message` is not a
+    message of the Messages API."""
     if not isinstance(message, Message) or not isinstance(message.content, list):
         raise TeacherBusy("the server's answer is no message of the Messages API")
     text = "".join(_texts(message.content, "text"))
@@ -38,8 +39,8 @@ def reply_of(message: Any, headers: Mapping[str, str] | None = None) -> Reply:
 
 
 def _texts(blocks: list[Any], name: str) -> list[str]:
-    """Return the values of the field `name` in the content blocks. Blocks in which it is missing,
-    empty or not a string are left out."""
+    """Return the values of the field `name` in the content blocks, without missing, empty and
+    non-string values."""
     texts = [getattr(block, name, None) for block in blocks]
     return [text for text in texts if isinstance(text, str) and text]
 
@@ -55,8 +56,8 @@ def outcome_of(error: Exception) -> Exception:
 
 
 def fields_of(model: Any) -> dict[str, Any]:
-    """Return the fields of an SDK object by name, {} for any other object. Pydantic's model_dump is
-    not used, because it fails on unexpected values."""
+    """Return the fields of an SDK object by name, or {} for any other object."""
     if not isinstance(model, BaseModel):
         return {}
+    # Pydantic's model_dump is not used, because it fails on unexpected values.
     return {**model.__dict__, **(model.__pydantic_extra__ or {})}

@@ -21,7 +21,8 @@ class Price:
     output: float
 
     def of(self, usage: Mapping[str, float], *, batched: bool = False) -> float:
-        """Return the price in dollars of the tokens in `usage`. `batched`: a batch API was used."""
+        """Return the price in dollars of the tokens in `usage`. With `batched`, the price is that
+        of a batch API."""
         read = (
             usage.get("input_tokens", 0)
             + _CACHE_WRITE * usage.get("cache_creation_input_tokens", 0)
@@ -47,8 +48,8 @@ PRICES = {
 
 
 def price_of(teacher: str) -> Price | None:
-    """Return the price of a teacher (KIND:NAME), None if it is unknown. A dated version, such as
-    claude-haiku-4-5-20251001, has the price of its model."""
+    """Return the price of a teacher (KIND:NAME), or None if the price is unknown. A dated version,
+    such as claude-haiku-4-5-20251001, has the price of its model."""
     kind, _, model = teacher.partition(":")
     if kind != "anthropic":
         return None

@@ -13,9 +13,9 @@ The thinking of a reasoning model may be in a separate field ("thinking", "reaso
 "reasoning") or in the reply as "<think>...</think>".
 
 If several rows have the same id, they are the samples of one question, in the order of their field
-"sample" or, without it, in file order. A reply without a "stop_reason" that ends in the middle of a
-sentence is treated as truncated. This does not apply to an output file of generate-rationales,
-which holds only complete replies.
+"sample" or, without it, in file order. A reply without a "stop_reason" is treated as truncated if
+it ends in the middle of a sentence. In an output file of generate-rationales, all replies without a
+"stop_reason" are treated as complete.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def _text(row: Mapping[str, Any]) -> str | None:
 
 
 def _was_kept(row: Mapping[str, Any]) -> bool:
-    """Return whether a row has the fields of an output file of generate-rationales, which holds
-    only complete replies."""
-    # Truncated replies are written to OUT.rejected.jsonl, with a "reason".
+    """Return True if a row is from an output file of generate-rationales, judging by its fields."""
+    # Such a file holds only complete replies. Truncated replies are written to
+    # OUT.rejected.jsonl, with a "reason".
     return "request" in row and "rationale" in row and "reason" not in row
 
 

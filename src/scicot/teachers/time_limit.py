@@ -1,5 +1,5 @@
-"""Wait for futures with a time limit. Time in which the event loop is blocked counts towards the
-limit only in small part."""
+"""Wait for futures with a time limit. Time in which the event loop is blocked counts only in
+part."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GRACE = 0.2  # seconds added to the limit, to read replies that have arrived wh
 
 async def done_within(futures: Collection[asyncio.Future[Any]], seconds: float) -> bool:
     """Wait until all futures are done or the time limit of `seconds` is reached. Return True if all
-    are done. No future is cancelled.
+    futures are done. No future is cancelled.
 
     Time is counted in slices of at most a second. A slice in which the event loop was blocked
     counts as at most 0.25 s, so the wait may take longer than `seconds`.
@@ -37,6 +37,5 @@ async def done_within(futures: Collection[asyncio.Future[Any]], seconds: float) 
 
 
 def too_late(seconds: float) -> TeacherBusy:
-    """Return the exception for a request without an answer within `seconds`, the value of
-    --timeout."""
+    """Return the exception for a request that got no answer within `seconds` (--timeout)."""
     return TeacherBusy(f"no answer within {seconds:g} s (--timeout)", timed_out=True)

@@ -1,9 +1,9 @@
-"""Fill in the settings that depend on the student, and choose the form of its answers (label or
-text) by a trial: a short training with each form, measured on dev.
+"""Fill in the settings that depend on the student, and choose the form of its answers: label or
+text. To choose, each form is tried in a short training and measured on dev.
 
-Which form a student learns better differs by data set: a pretrained student with 126 million
-weights answered 68.0 % of ScienceQA correctly by text and 52.6 % by label, but 44.8 % of OpenBookQA
-by text and 46.0 % by label.
+Which form a student learns better differs by data set. A pretrained student with 126 million
+weights answered 68.0 % of ScienceQA correctly by text, and 52.6 % by label. The same student
+answered 44.8 % of OpenBookQA correctly by text, and 46.0 % by label.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def fill(settings: TrainSettings, student: str, stage: Stage) -> TrainSettings:
 
 
 def _from_scratch(student: str) -> bool:
-    """Return whether `student` is the directory of a run that was trained from random weights
-    ("scratch:SIZE"), directly or through a chain of at most 100 earlier runs."""
+    """Return True if `student` is a run that began with random weights ("scratch:SIZE"). If the run
+    was trained from another run, that run is checked in turn, through up to 100 runs."""
     for _ in range(100):
         manifest = read_manifest(student)
         if manifest is None:

@@ -1,7 +1,7 @@
 """Save the weights that are best on dev during training, and restore them at the end.
 
-The dev measurements are rows of the Trainer's log, and each checkpoint of the Trainer contains the
-log. So a resumed run has the measurements up to its checkpoint, and none after it.
+The dev measurements are rows of the Trainer's log. Each checkpoint of the Trainer contains the log
+up to its step, so a resumed run has no later measurements.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ Row = dict[str, Any]
 
 class Selection:
     """The dev measurements of one training run, and the saved weights of the best measurement.
-    Training stops after `patience` dev measurements in a row without an improvement (None: it never
-    stops for this reason)."""
+    Training stops after `patience` measurements in a row without an improvement. If `patience` is
+    None, training never stops for this reason."""
 
     def __init__(self, dev: DevSet, run: Path, patience: int | None) -> None:
         self._dev = dev
@@ -31,9 +31,9 @@ class Selection:
         self._patience = patience
 
     def measure(self, model: Any, form: PromptFormat, log: Sequence[Row], step: int) -> Row:
-        """Measure the student on dev, on rank 0 only, and return the metrics on all ranks. The
-        weights are saved if the student is better than at all earlier steps in `log`, the Trainer's
-        log."""
+        """Measure the student on dev, on rank 0 only, and return the metrics on all ranks. If the
+        metrics are better than those of all earlier steps in the Trainer's `log`, the weights are
+        saved."""
         return processes.on_rank_zero(lambda: self._measured(model, form, log, step))
 
     def _measured(self, model: Any, form: PromptFormat, log: Sequence[Row], step: int) -> Row:
@@ -49,8 +49,8 @@ class Selection:
         return metrics
 
     def best(self, log: Iterable[Row]) -> Row | None:
-        """Return the row of a log with the best dev measurement, or the first of them on a tie.
-        Return None if no row has a dev measurement."""
+        """Return the row of `log` with the best dev measurement. On a tie, return the first of the
+        tied rows. Return None if no row has a dev measurement."""
         best: Row | None = None
         for row in log:
             if "dev_loss" in row and (best is None or self._dev.better(row, best)):
@@ -67,18 +67,18 @@ class Selection:
         return bool(since >= self._patience)
 
     def sweep(self, log: Sequence[Row]) -> None:
-        """Delete saved weights that are no longer the best. Call this only after a checkpoint is
-        complete: before that, training may have to resume from an older checkpoint, which needs the
-        weights that were best at its step."""
+        """Delete all saved weights except those of the best measurement in `log`. Call this only
+        after a new checkpoint is complete, because training that resumes from an older checkpoint
+        may need older weights."""
         best = self.best(log)
         for file in self._run.glob(f"{CHECKPOINTS}/best-*.pt"):
             if best is None or file != self._file(best["step"]):
                 file.unlink()
 
     def restore(self, model: Any, log: Sequence[Row], step: int) -> Row:
-        """Load the weights of the best dev measurement in `log` into the model. If this
-        measurement was made at `step`, the last step, the model already has these weights, and
-        nothing is loaded. Return the metrics of this measurement, and its step as "best_step".
+        """Load the weights of the best dev measurement in `log` into `model`. If the best
+        measurement was made at `step`, the last step, nothing is loaded, because `model` already
+        has these weights. Return the metrics of the best measurement, and its step as "best_step".
         Return {} if `log` has no dev measurement."""
         import torch
 
@@ -96,7 +96,8 @@ class Selection:
 
 
 def _trained_weights(model: Any) -> dict[str, Any]:
-    """Return the weights to save: all or, for a quantised model, only the trainable ones."""
+    """Return the weights to save: the trainable weights of a quantised model, or all weights of any
+    other model."""
     state: dict[str, Any] = model.state_dict()
     if not is_quantized(model):
         return state

@@ -1,5 +1,5 @@
-"""Give a student the budget that other runs used in total: as many training tokens and, if it
-starts from random weights, about as many weights."""
+"""Give a student the budget that other runs used in total: the same number of training tokens. A
+student with random weights also gets about the same number of weights."""
 
 from __future__ import annotations
 

@@ -70,8 +70,8 @@ class Reader:
             raise UsageError("--fold-by needs --dev-fraction or --folds")
 
     def read(self, files: Sequence[sources.Source]) -> list[Lesson]:
-        """Read all rows of the files that can be used to train this stage. Raises ScicotError if
-        there is no such row or, with --weights, if one of the files has none."""
+        """Read the rows of `files` on which this stage can be trained. Raises ScicotError if no
+        file has such a row or, with --weights, if one of the files has none."""
         weights = self._settings.weights
         if weights and len(weights) != len(files):
             raise UsageError(f"--weights: {len(weights)} numbers for {len(files)} files")
@@ -150,11 +150,11 @@ class Reader:
         dev: bool,
         votes: _Votes | None = None,
     ) -> list[Lesson]:
-        """Read from these files the rows that can be used to train this stage.
+        """Read the rows of `files` on which this stage can be trained.
 
         With `questions_only`, rationales are ignored and each question is read once. `votes`, if
-        given, records the conclusions of all rows, including rows that are left out. `dev` marks
-        messages as being about dev rows.
+        given, records the conclusions of all rows, including rows that are left out. With `dev`,
+        messages to the user say that the rows are dev rows.
         """
         options: Any = {
             "limit": self._options.get("limit"),
@@ -226,8 +226,7 @@ class Reader:
 
 
 class _Votes:
-    """Collects, for each question, the answers at the end of the teacher's replies
-    (--soft-labels)."""
+    """Collects the teacher's conclusions for each question (--soft-labels)."""
 
     def __init__(self) -> None:
         self._labels: dict[str, list[str]] = defaultdict(list)
@@ -241,8 +240,8 @@ class _Votes:
         return question
 
     def added_to(self, lessons: Sequence[Lesson], reporter: Reporter) -> list[Lesson]:
-        """Return the training rows with the votes for their questions added. Raises ScicotError if
-        no row has votes."""
+        """Return each training row with the votes for its question. Raises ScicotError if no row
+        has votes."""
         voted = [
             replace(lesson, votes=tuple(self._labels[lesson.question.id])) for lesson in lessons
         ]

@@ -29,7 +29,7 @@ _POINTS_AT_OTHERS = re.compile(r"\b(?:above|below)\b", re.I)
 @dataclass(frozen=True, slots=True)
 class Lesson:
     """A training row: a question with its rationale ("" for none). `file` is the index of the input
-    file that it was read from."""
+    file that contains the row."""
 
     question: Question
     rationale: str = ""
@@ -52,17 +52,17 @@ class Lesson:
         return self.question.answer is not None
 
     def with_voted_label(self, rng: random.Random, share: float) -> Lesson:
-        """With probability `share`, return a copy of the row, with a random element of `votes` as
-        its answer. Otherwise, or if `votes` is empty, return the row unchanged. A new random choice
-        in every epoch has the effect of training on a soft label."""
+        """With probability `share`, return a copy of the row whose answer is drawn at random from
+        `votes`. Otherwise, or if `votes` is empty, return the row unchanged. Drawing anew in every
+        epoch has the effect of training on a soft label."""
         if not self.votes or rng.random() >= share:
             return self
         return replace(self, question=structs.replace(self.question, answer=rng.choice(self.votes)))
 
     def shuffled(self, rng: random.Random) -> Lesson:
-        """Return the row with the texts of its choices randomly permuted. The labels stay in order,
-        and the gold answer becomes the new label of its text. A row that is `in_fixed_order` is
-        returned unchanged."""
+        """Return the row with the texts of its choices in random order. The labels keep their
+        order, and the answer becomes the new label of the gold text. If `in_fixed_order` is True,
+        return the row unchanged."""
         if self.in_fixed_order:
             return self
         choices = self.question.choices
@@ -110,8 +110,9 @@ def _naming(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """The input of a student (`source`) and the text that it is trained to write: `head`, `target`
-    and `tail`, joined by spaces. If that text is too long, only the end of `target` is cut."""
+    """The input of a student (`source`) and the text that the student is trained to write. This
+    text consists of `head`, `target` and `tail`, joined by spaces. If the text is too long, only
+    the end of `target` is cut."""
 
     source: Input
     target: str
@@ -157,9 +158,9 @@ def examples_of(
 
 
 def digest(lessons: Iterable[Lesson], stage: Stage, *, weighted: bool = False) -> str:
-    """Return the SHA-256, in hexadecimal, of a training set: of the inputs, targets and votes of
-    its rows. With `weighted`, the file number of each row is included, since it determines the
-    row's weight."""
+    """Return the SHA-256 of the inputs, targets and votes of a training set, in hexadecimal. With
+    `weighted`, the file index of each row is included, because the weight of a row depends on its
+    file."""
     seen = hashlib.sha256()
     for lesson in lessons:
         for example in examples_of(lesson, stage):

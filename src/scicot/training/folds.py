@@ -1,13 +1,13 @@
 """Train fold students, and write out-of-fold rationales with them.
 
 The training questions are split into K folds. For each fold, a fold student is trained like the
-main student, but without the questions of the fold. In stage 1, each fold student then writes
-rationales for the questions of its fold: the out-of-fold rationales (cross-fitting, as for the
-second-level data of stacking, Wolpert 1992).
+main student, but without the questions of the fold. In stage 1, each fold student then writes the
+out-of-fold rationales: those for the questions of its fold. This is cross-fitting, as for the
+second-level data of stacking (Wolpert 1992).
 
-In prediction, stage 2 reads rationales that stage 1 writes for new questions. Stage 2 is trained on
-out-of-fold rationales, because their quality is similar. The teacher's rationales are better.
-Rationales that stage 1 writes for its own training questions are better as well.
+In prediction, stage 2 reads rationales that stage 1 writes for new questions. Out-of-fold
+rationales are of similar quality, so stage 2 is trained on them. The teacher's rationales are
+better, and so are the rationales that stage 1 writes for its own training questions.
 
 The fold students of a stage-2 run write nothing. They score rationales of questions that they were
 not trained on (rewards/).
@@ -57,10 +57,10 @@ class Folds:
     without_rationale: set[int] = field(default_factory=set)
 
     def fold_specs(self, main: TrainingSpec) -> list[TrainingSpec]:
-        """Return the specs of the fold students, one for each fold. Each is the spec of the main
-        student, but without the training rows and dev rows of the fold. If the main student starts
-        from the weights of another run, each fold student starts from the weights of that run's
-        fold student."""
+        """Return the specs of the fold students, one for each fold. A fold student is specified
+        like the main student, but without the training rows and dev rows of the fold. If the main
+        student starts from the weights of another run, each fold student starts from the weights of
+        that run's fold student."""
         settings, start_run = main.settings, main.begin_from
         dev_lessons = set(map(id, main.dev))  # Reader.part may leave out some dev rows
 
@@ -201,9 +201,8 @@ def _samples(lessons: Sequence[Lesson]) -> Iterator[tuple[int, Lesson]]:
 
 
 def _checked(location: str, row: Row, expected: Sequence[tuple[int, Lesson]]) -> str:
-    """Return the rationale of a row that was read from `location`, FILE:LINE. `expected[LINE - 1]`
-    is the (sample number, training row) that this line must belong to. Raises ScicotError if the
-    row has another question id or sample number."""
+    """Return the rationale of `row`, which was read from `location` (FILE:LINE). Raises ScicotError
+    if `row` does not belong to `expected[LINE - 1]`, a (sample number, training row)."""
     number = int(location.rpartition(":")[2]) - 1
     if number < len(expected):
         sample, lesson = expected[number]

@@ -62,10 +62,9 @@ def push(run: Path, repo: str, reporter: Reporter) -> str:
     """Upload a run directory as one commit, without the files in IGNORED, and return the
     repository's URL.
 
-    A new repository is created as private. An existing repository keeps its visibility, and files
-    in it that this run does not have are not deleted. In the model card, the usage example is
-    changed to load the run from the repository. Raises ScicotError if the upload fails; the run
-    directory is then unchanged.
+    A new repository is created as private. An existing repository keeps its visibility and its
+    other files. In the model card, the usage example is changed to load the run from the
+    repository. Raises ScicotError if the upload fails; the run directory is then unchanged.
     """
     ending = f"; the run itself is whole in {run}, and the same command pushes it again"
     with reporter.task(f"pushing to {repo}"):
@@ -116,7 +115,7 @@ def _api(repo: str, ending: str = "") -> HfApi:
 
 
 def _message(error: Exception, token: str | bool | None = None) -> str:
-    """Return a one-line message for an error of the Hub client: the message that the Hub sent or,
-    if it sent none, that of the exception. The token is masked."""
+    """Return a one-line message for an error of the Hub client, with the token masked. The Hub's
+    own message is used or, if there is none, the exception's."""
     text = one_line(getattr(error, "server_message", None) or "") or error_line(error)
     return text.replace(token, "...") if isinstance(token, str) else text

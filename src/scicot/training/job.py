@@ -62,16 +62,17 @@ def train_rationale(
     `report_to` names trackers ("tensorboard", "wandb", "trackio"), and `push_to_hub` a model
     repository (OWNER/NAME).
 
-    With `settings.folds`, that many fold students are trained as well (RUN/folds/0, ...).
-    RUN/out_of_fold.jsonl then holds each row's question with a rationale by a fold student that was
-    not trained on the question. The option `fold_questions` names files of further questions, such
-    as questions that the teacher answered wrong; out_of_fold.jsonl holds these questions too. With
-    `settings.seeds` above 1 the runs are RUN/seed-0, ... and the returned manifest summarises them.
+    With `settings.folds`, that number of fold students is trained as well (RUN/folds/0, ...).
+    RUN/out_of_fold.jsonl then holds a rationale for each row, written by the fold student that was
+    not trained on the row's question. The option `fold_questions` names files of further questions,
+    such as questions that the teacher answered wrong. RUN/out_of_fold.jsonl then also holds
+    rationales for these questions. If `settings.seeds` is above 1, the runs are RUN/seed-0, ... and
+    the returned manifest summarises them.
 
     With `reward`, rounds of sampling follow (see the package rewards/). In each round, students
-    write several rationales for each question, and an answer student (of a run of train-answer
-    --folds) scores them. The students of the next round are also trained on the best of the
-    rationales that raise the probability of the gold choice. The metrics of each round are in
+    write several rationales for each question. An answer student, from a run of train-answer
+    --folds, scores these rationales. The students of the next round are also trained on the best of
+    the rationales that raise the probability of the gold choice. The metrics of each round are in
     RUN/rounds/ROUND/report.json.
     """
     return _train(
@@ -102,7 +103,7 @@ def estimate_rewards(
 ) -> RewardEstimate:
     """Estimate the work that `train_rationale` would do with `reward`, and its duration in seconds.
 
-    For this estimate, a student with its initial weights is timed on a few batches and samples.
+    To measure the time, a student with its initial weights is run on a few batches and samples.
     Nothing is written to `run`.
     """
     settings, reporter = settings or TrainSettings(), reporter or LogReporter()
@@ -128,14 +129,13 @@ def train_answer(
     reporter: Reporter | None = None,
     **options: Unpack[Options],
 ) -> Manifest:
-    """Train `student` to answer from question, choices and rationale (stage 2), or by a
-    single-stage method.
+    """Train `student` to answer questions given a rationale (stage 2), or by a single-stage method.
 
     `rationales` is one or several files of rationales, written by a teacher or by students.
-    `method` is one of METHODS. The method "direct" uses each question once, without a rationale,
-    and so also accepts plain questions. With `equal_to` (runs), the student is trained on as many
-    tokens as those runs together, and a scratch student has about as many weights as they have
-    together. The other arguments are those of `train_rationale`.
+    `method` is one of METHODS. The method "direct" uses each question once, without a rationale, so
+    it also accepts files of plain questions. `equal_to` names other runs. The student is then
+    trained on as many tokens as these runs together, and a scratch student has about as many
+    weights as they have together. The other arguments are those of `train_rationale`.
     """
     if method not in METHODS:
         raise UsageError(f"--method {method}: no such method; there is {', '.join(METHODS)}")
@@ -219,8 +219,8 @@ def _specified(
     reward: RewardSettings | None,
     reporter: Reporter,
 ) -> tuple[TrainingSpec, Folds | None]:
-    """Check the settings, read and split the rows, and return the training spec with the folds
-    (None without --folds). Raises ScicotError for invalid input."""
+    """Check the settings, read and split the rows, and return (training spec, folds). The folds are
+    None without --folds. Raises ScicotError for invalid input."""
     if reward is not None:
         settings = fold_settings(settings, reward)
     _check(settings, stage)

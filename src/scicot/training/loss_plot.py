@@ -59,7 +59,7 @@ Point = tuple[float, float]
 
 class _Axis(NamedTuple):
     """The range and the ticks of a plot axis. `ticks` holds the values to label. With `log`, the
-    axis is logarithmic and goes from 10^low to 10^high; `ticks` still holds plain values."""
+    axis is logarithmic, and `low` and `high`, but not `ticks`, are exponents of 10."""
 
     low: float
     high: float
@@ -126,15 +126,15 @@ def _points(log: Sequence[Mapping[str, Any]], name: str) -> list[Point]:
 
 
 def _linear_axis(maximum: float, spaces: int) -> _Axis:
-    """Make an axis from 0 to `maximum`. The distance between its ticks is a round number that fits
-    into `maximum` at most `spaces` times."""
+    """Make an axis from 0 to `maximum`, with ticks at the multiples of the result of
+    `_round_space`."""
     space = _round_space(maximum, spaces)
     return _Axis(0, maximum, [n * space for n in range(int(maximum / space + 1e-9) + 1)])
 
 
 def _round_space(maximum: float, spaces: int) -> float:
-    """Return the distance between ticks: the smallest of ..., 0.5, 1, 2, 5, 10, 20, ... that fits
-    into `maximum` at most `spaces` times."""
+    """Return the smallest of the round numbers ..., 0.5, 1, 2, 5, 10, 20, ... that is at least
+    `maximum` / `spaces`."""
     power = 10.0 ** math.floor(math.log10(maximum / spaces))
     return next(n * power for n in (1, 2, 5, 10) if n * power * spaces >= maximum * (1 - 1e-9))
 

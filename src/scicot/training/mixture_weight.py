@@ -1,10 +1,9 @@
-"""Fit the weight w that the answer without a rationale gets when it is averaged with the answer
-given a rationale.
+"""Fit the weight w for averaging two answers: one without a rationale, and one given a rationale.
 
     p(choice) = (1 - w) p(choice | question, rationale) + w p(choice | question)
 
-w maximises the likelihood of the gold choices on questions that were not used for training, with
-rationales like those in prediction.
+w maximises the likelihood of the gold choices on questions that were not used for training. Their
+rationales are like those in prediction.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ _LEAST = 1e-300  # lower bound of a probability, since log(0) is infinite
 def fit_mixture_weight(
     with_rationale: Sequence[float], without_rationale: Sequence[float]
 ) -> float:
-    """Return the w among 0, 1/20, ..., 1 with the highest likelihood of the gold choices; on a tie,
-    the smallest.
+    """Return the weight w, one of 0, 1/20, ..., 1, with the highest likelihood of the gold choices.
+    On a tie, return the smallest w.
 
-    Both arguments hold, for each question, the probability of its gold choice: `with_rationale`
-    given a rationale, `without_rationale` given none. The mixture of the two is (1 - w) x
-    with_rationale + w x without_rationale. Its log-likelihood is concave in w, so the result
+    Both arguments hold the probability of the gold choice of each question: `with_rationale` if the
+    student reads a rationale, `without_rationale` if it reads none. The mixture is (1 - w) x
+    `with_rationale` + w x `without_rationale`. Its log-likelihood is concave in w, so the result
     differs from the best w between 0 and 1 by at most 1/20.
     """
     weights = [step / _STEPS for step in range(_STEPS + 1)]

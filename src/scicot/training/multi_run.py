@@ -35,10 +35,10 @@ def train_all(
     """Train all students of one command that are not trained yet, and return the manifest of the
     main run.
 
-    With several seeds, this manifest summarises them. In stage 1, the fold students also write the
-    out-of-fold rationales, unless `out_of_fold` is False. Existing runs are checked before any
-    training. With `force`, all students are trained again, and the existing run is kept beside the
-    new one until the new one is finished.
+    With several seeds, the returned manifest summarises their runs. In stage 1, the fold students
+    also write the out-of-fold rationales, unless `out_of_fold` is False. Existing runs are checked
+    before any training. With `force`, all students are trained again. The existing run is kept
+    beside the new run until the new run is finished.
     """
     main_specs = _of_seeds(main)
     of_folds = {spec.run: folds.fold_specs(spec) if folds else [] for spec in main_specs}
@@ -81,9 +81,9 @@ def _begin(
     specs: Sequence[TrainingSpec],
     force: bool,
 ) -> Done:
-    """Return the manifests of the finished runs by directory. With `force`, return {}, since all
-    runs are trained again. Raises ScicotError if a directory holds something else than a run of the
-    same command. With `force`, any run will do, because it is replaced."""
+    """Return the manifests of the finished runs by directory. Raises ScicotError if a directory
+    holds anything but a run of the same command. With `force`, any run of scicot is accepted, and
+    {} is returned, because all students are trained again."""
     if not force:
         return _found(main, main_specs, specs)
     check_ours(main.run)
@@ -123,8 +123,8 @@ def _prepare_first(
 
 
 def _of_seeds(main: TrainingSpec) -> list[TrainingSpec]:
-    """Return the specs of the main students: for a single seed the spec of RUN itself, otherwise
-    one spec for each seed S, in RUN/seed-S."""
+    """Return the specs of the main students. A single student is trained in the directory of
+    `main`, the students of several seeds in its subdirectories seed-S."""
     first_seed, count = main.settings.seed, main.settings.seeds
     if count == 1:
         return [main]
@@ -137,8 +137,8 @@ def _of_seeds(main: TrainingSpec) -> list[TrainingSpec]:
 def _found(
     main: TrainingSpec, main_specs: Sequence[TrainingSpec], specs: Sequence[TrainingSpec]
 ) -> Done:
-    """Return the manifests of the finished runs by directory, and delete checkpoints that they left
-    behind. Raises ScicotError if a directory holds anything but a run with the same settings and
+    """Return the manifests of the finished runs by directory, and delete the checkpoints of these
+    runs. Raises ScicotError if a directory holds anything but a run with the same settings and
     data."""
     top = read_manifest(main.run)
     if top is not None and bool(top.seeds) != (len(main_specs) > 1):
@@ -247,8 +247,8 @@ def check_ours(run: Path) -> None:
 
 def set_aside(run: Path, reporter: Reporter) -> None:
     """With --force, move the existing run to the directory of `replaced_run`, where it stays until
-    the new run is finished. If an earlier --force was stopped after it moved the run, nothing is
-    moved, and the unfinished run in `run` is deleted."""
+    the new run is finished. If an earlier --force was stopped, the existing run is there already.
+    In this case, only the unfinished run in `run` is deleted."""
     replaced, existing = replaced_run(run), read_manifest(run)
     if replaced.exists() and (existing is None or not existing.finished):
         # left by an earlier --force that was stopped

@@ -93,7 +93,7 @@ def check_seeds(main: TrainingSpec, top: Manifest | None, names: Sequence[str]) 
 
 def check_rows(spec: TrainingSpec) -> None:
     """Raise ScicotError if no training row is left after the split into folds and dev. With
-    --weights, a row of every file must be left."""
+    --weights, also raise ScicotError if one of the files has no row left."""
     if not spec.lessons:
         raise ScicotError(
             f"{spec.run}: no row is left to train on after the split;"

@@ -84,8 +84,7 @@ def prepare(spec: TrainingSpec, reporter: Reporter) -> Prepared:
 
 
 def _prompt(spec: TrainingSpec, source: Input) -> str:
-    """Return an input as the text that a scratch student reads. Its tokenizer is trained on such
-    texts."""
+    """Return an input as the text that a scratch student reads."""
     return plain_prompt(source) if is_causal(spec.student) else str(source)
 
 

@@ -64,9 +64,9 @@ def parallel_students(
 def train(todo: Sequence[TrainingSpec], parallel: int, reporter: Reporter) -> dict[Path, Manifest]:
     """Train the students, `parallel` at a time, and return their manifests by run directory.
 
-    If the training of a student fails, no further student is started, and the error is raised when
-    the processes that still run have ended. If the user interrupts the command, SIGTERM is sent to
-    all processes, so that each saves a checkpoint and exits.
+    If the training of a student fails, no further student is started, and the running processes are
+    awaited before the error is raised. If the user interrupts the command, all processes get
+    SIGTERM, so that each saves a checkpoint and exits.
     """
     waiting, running = list(todo), dict[Path, _Student]()
     failed: ScicotError | None = None
@@ -102,8 +102,8 @@ def train(todo: Sequence[TrainingSpec], parallel: int, reporter: Reporter) -> di
 
 class _Student:
     """A worker process that trains one student. `slot`, from 0 to `parallel` - 1, selects the GPU
-    of the process. Messages from the process are put into the queue `messages` as (this _Student
-    object, message)."""
+    of the process. Each message from the process is put into the queue `messages`, as (this object,
+    message)."""
 
     def __init__(
         self,

@@ -52,9 +52,9 @@ def tokens_that_fit(model: Any, longest: tuple[int, int], settings: TrainSetting
 
     Batches of rows with the `longest` (input, target) lengths are passed forward and backward
     through the model, without changing its weights. The number of rows is doubled until memory runs
-    out or the batch would have more than _MOST tokens (on CUDA) or _ON_CPU tokens (elsewhere). On
-    CUDA, the result is reduced by a safety margin. Raises OutOfMemory if the first batch does not
-    fit.
+    out, or until the next batch would have too many tokens. The limit is _MOST tokens on CUDA and
+    _ON_CPU tokens elsewhere. On CUDA, the result is reduced by a safety margin. Raises OutOfMemory
+    if the first batch does not fit.
     """
     device = resolve_device(settings.device)
     model.to(device).train()

@@ -12,9 +12,9 @@ from scicot.models.families import family_of
 
 class Collator:
     """Collates one item of a schedule, a list of rows, into a batch of tensors (see
-    Family.collate). It adds "share", of shape (rows,): for each row, the weight that every one of
-    its target tokens has in the loss of the step. On CUDA, sequences are padded to a multiple of 8
-    tokens, for tensor cores."""
+    Family.collate). The batch also has the tensor "share", of shape (rows,): the weight that each
+    target token of a row has in the loss of the step. On CUDA, sequences are padded to a multiple
+    of 8 tokens, for tensor cores."""
 
     def __init__(self, model: Any, device: torch.device) -> None:
         self._family = family_of(model.config)

@@ -31,8 +31,8 @@ def uses_bf16(model: Any, settings: TrainSettings) -> bool:
 
 def attention(model: Any, settings: TrainSettings, device: torch.device) -> str:
     """Return the attention implementation in `settings`, with "auto" resolved. On a CPU, "auto" is
-    the implementation that is faster on CPUs for the model's family, as measured by `python -m
-    benchmarks.training attention`. On other devices, "auto" is "sdpa"."""
+    the faster implementation for the model's family, as measured by `python -m benchmarks.training
+    attention`. On other devices, "auto" is "sdpa"."""
     if settings.attention != "auto":
         return settings.attention
     return family_of(model.config).cpu_attention if device.type == "cpu" else "sdpa"

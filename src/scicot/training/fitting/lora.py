@@ -14,9 +14,9 @@ from scicot.training.scratch import PREFIX
 
 
 def check(settings: TrainSettings, student: str) -> None:
-    """Raise ScicotError if the package for the requested adapters or quantised weights is not
-    installed. Also raise it if quantised weights are requested for a student with random
-    weights."""
+    """Check the settings for adapters and quantised weights. Raises ScicotError if a package that
+    these settings need is not installed, or if they request quantised weights for a student with
+    random weights."""
     if settings.lora and importlib.util.find_spec("peft") is None:
         raise ScicotError("--lora: needs peft; pip install 'scicot[lora]'")
     if settings.quantization == "none":

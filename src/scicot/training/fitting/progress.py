@@ -26,8 +26,8 @@ Log = list[dict[str, Any]]
 
 class Progress(TrainerCallback):
     """Trainer callback that advances the progress bar, sets the Trainer's save and stop flags,
-    measures the student on dev, and writes the log. With several processes, only rank 0 writes, and
-    a request to stop on one rank stops all."""
+    measures the student on dev, and writes the log. With several processes, only rank 0 writes. A
+    request to stop on one rank stops all ranks."""
 
     def __init__(
         self,
@@ -109,8 +109,8 @@ class Progress(TrainerCallback):
         self._saved = time.monotonic()
 
     def _measure(self, step: int, control: Any) -> bool:
-        """Measure the student on dev and log the metrics. Return whether training should stop,
-        because `patience` measurements brought no improvement."""
+        """Measure the student on dev and log the metrics. Return True if training should stop,
+        because the last `patience` measurements brought no improvement."""
         if self._selection is None or self.trainer is None:
             return False
         log_due = control.should_log

@@ -89,9 +89,8 @@ def make_trainer(
     settings: TrainSettings,
     report_to: Sequence[str] = (),
 ) -> _Trainer:
-    """Return the Trainer that `fit` runs. Changes `model` in place: sets its attention
-    implementation and, if the settings request them, enables gradient checkpointing and adds
-    adapters."""
+    """Return the Trainer that `fit` runs. `model` is changed in place: its attention implementation
+    is set. If `settings` request them, gradient checkpointing is enabled and adapters are added."""
     set_seed(settings.seed + processes.rank())  # each process needs a different dropout mask
     device = resolve_device(settings.device)
     model.set_attn_implementation(attention(model, settings, device))
@@ -164,9 +163,9 @@ def _arguments(
 
 class _Trainer(Trainer):
     """A Trainer whose loss is the mean over all target tokens of an optimizer step, in all its
-    micro-batches and processes. For students with two tasks (multi-task and shared), it is the mean
-    over answer tokens plus rationale_loss_weight x the mean over rationale tokens (Hsieh et al.
-    2023, equation 4)."""
+    micro-batches and processes. For students with two tasks (multi-task and shared), the loss is
+    the mean over answer tokens. To this, rationale_loss_weight x the mean over rationale tokens is
+    added (Hsieh et al. 2023, equation 4)."""
 
     target_loss: TargetLoss
     # the loss is already normalised over the batches of a step, by their shares

@@ -35,7 +35,7 @@ class Layout:
 
     Either `rows` or `tokens` is the size of a step, and the other is None. `tokens` is the mean
     number of input and target tokens per step, without padding. The rows of a step are divided into
-    `groups` groups of similar lengths, and these are joined into `batches` batches.
+    `groups` groups of similar lengths. The groups are joined into `batches` batches.
     """
 
     rows: int | None
@@ -58,9 +58,9 @@ class Layout:
         smallest multiple of `accumulate` that is at least _GROUPS. Without `settings.accumulate`, a
         step has _GROUPS groups, and each group is a batch.
 
-        No step has more groups than rows. If necessary, the number of groups is reduced to the
-        number of rows in a step, or to `settings.accumulate` if that number is smaller. Each group
-        is then a batch.
+        No step has more groups than rows. If a step would have more, it gets `settings.accumulate`
+        groups instead. If `settings.accumulate` is not given, or is larger than the number of rows,
+        the step gets as many groups as rows. In both cases, each group is a batch.
         """
         rows, budget = settings.batch_rows, settings.batch_tokens
         batches = settings.accumulate or 1
@@ -73,9 +73,10 @@ class Layout:
 
     @classmethod
     def read(cls, checkpoints: Path) -> Layout | None:
-        """Read the layout that `write` stored in a run's checkpoint directory, or return None if
-        there is none. A resumed run uses it, so that its batches stay the same even on another
-        device. Raises ScicotError if the file is not readable."""
+        """Read the layout that `write` stored in `checkpoints`, the checkpoint directory of a run.
+        Return None if no layout is stored. A resumed run uses the stored layout, so that its
+        batches stay the same even on another device. Raises ScicotError if the file is not
+        readable."""
         file = checkpoints / FILE
         try:
             return cls(**json.loads(file.read_text("utf-8"))) if file.exists() else None
@@ -92,14 +93,15 @@ class Layout:
 def fewest_costs(
     groups: Any, device: str, ranks: int = 1, parts: int = 1, max_tokens: float = math.inf
 ) -> int:
-    """Return into how many batches to join the groups of each step, so that the estimated cost of
-    all steps is lowest. The cost is the padded tokens plus a fixed cost for each batch.
+    """Return the number of batches per step for which the estimated cost of all steps is lowest.
+    The groups of each step are joined into this number of batches. The cost is the padded tokens
+    plus a fixed cost for each batch.
 
     `groups` has shape (steps, groups per step, 2 or 3) and holds, for each group, the number of
     rows and their maximum lengths (see `measured`). `parts` is the number of tasks of the student,
     each of which has separate batches. Each of the `ranks` processes may compute at most
-    `max_tokens` padded tokens of a batch. If this limit cannot be met, the result is the number of
-    batches that makes the largest batch as small as possible.
+    `max_tokens` padded tokens of a batch. If no number of batches meets this limit, return the
+    number for which the largest batch is smallest.
     """
     device_type = resolve_device(device).type
     batch_cost = _BATCH_COSTS.get(device_type, _BATCH_COSTS_A_GPU)
@@ -128,9 +130,9 @@ def fewest_costs(
 
 
 def measured(batches: list[list[Any]], lengths: Any) -> Any:
-    """Return the array `groups` for `fewest_costs`: for each group of rows in each step, the number
-    of rows and their maximum lengths. `batches[step][group]` holds row indices. `lengths` has shape
-    (rows, 2) for input and target, or (rows, 1) for the sum of both."""
+    """Return the array `groups` for `fewest_costs`. It holds, for each group of rows in each step,
+    the number of rows and their maximum lengths. `batches[step][group]` holds row indices.
+    `lengths` has shape (rows, 2) for input and target, or (rows, 1) for the sum of both."""
     return np.array(
         [[(len(rows), *lengths[rows].max(axis=0)) for rows in step] for step in batches]
     )

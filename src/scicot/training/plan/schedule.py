@@ -54,10 +54,10 @@ class Schedule:
     rows are grouped by similar length, and the groups are in random order. A step consists of
     `layout.groups` groups, joined into micro-batches.
 
-    Item i is a micro-batch for process i % ranks: a list of rows {"input_ids": token ids, "labels":
-    token ids, "share": weight of each target token in the loss of the step}. With these shares the
-    loss of a step is the mean over its target tokens, for any number of micro-batches and
-    processes.
+    Item i is a micro-batch for process i % ranks. It is a list of dicts with "input_ids" and
+    "labels", which are token ids, and "share", the weight of each target token in the loss of the
+    step. With these shares, the loss of a step does not depend on how the step is divided into
+    micro-batches and processes.
     """
 
     def __init__(
@@ -86,8 +86,8 @@ class Schedule:
         self._make_layout(layout)
 
     def fit(self, tokens: int, batch: int) -> None:
-        """Recompute the schedule for steps of `tokens` tokens, with at most `batch` padded tokens
-        per batch on each process."""
+        """Recompute the schedule for steps of `tokens` tokens. If possible, each process computes
+        at most `batch` padded tokens of a batch."""
         self._settings = replace(self._settings, batch_size=f"{tokens}tokens")
         self._make_layout(None, most_tokens=batch)
 
@@ -155,8 +155,8 @@ class Schedule:
 
     @property
     def cuts(self) -> Counter[str]:
-        """The counts of truncated inputs, and of inputs and targets with characters that the
-        tokenizer lacks, by kind (see `encode_inputs`)."""
+        """The counts of problems in all examples: for inputs, the counts of `encode_inputs`, and
+        for targets, the number of targets with characters that the tokenizer lacks."""
         return self._tokens.cuts
 
     @property
@@ -224,8 +224,8 @@ class Schedule:
 
     def _batches(self, groups: Sequence[length_buckets.Indices]) -> list[length_buckets.Indices]:
         """Join the groups of a step into batches, separately for each task of the student. A batch
-        is an array of shape (examples, 2) with the index of a sampled row, and the index (0 or 1)
-        of one of the examples of that row."""
+        is an array of shape (examples, 2). The first column is the index of a sampled row, the
+        second column the index (0 or 1) of an example of that row."""
         size = self.layout.groups // self.layout.batches
         joined = [
             np.concatenate(groups[start : start + size]) for start in range(0, len(groups), size)

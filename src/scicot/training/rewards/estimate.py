@@ -26,8 +26,9 @@ _TIMED_QUESTIONS = 16  # questions explained and scored to measure the time
 
 @dataclass(frozen=True)
 class RewardEstimate:
-    """The work of all rounds of a training run with --reward, including finished rounds, and the
-    seconds that this work takes on this machine if students are trained one after another.
+    """The work of a training run with --reward, and its duration in seconds on this machine. All
+    rounds are counted, including finished rounds. The duration applies if students are trained one
+    after another.
 
     With --epochs instead of --max-steps, the rationales that a round adds to the training rows lead
     to more training steps. These additional steps are not counted.
@@ -52,8 +53,8 @@ class RewardEstimate:
 
 def estimate(rounds: Rounds, reporter: Reporter) -> RewardEstimate:
     """Estimate the work and the duration of all rounds. To measure the time, a student with its
-    initial weights is run on a few batches, and writes and scores a few rationales. Nothing is
-    written to disk but a temporary copy of these weights."""
+    initial weights is run on a few batches and writes a few rationales, which a judge scores. Only
+    a temporary copy of these weights is written to disk."""
     from scicot.training.fitting.eta import expected_seconds
 
     main, reward = rounds.main, rounds.reward
@@ -86,9 +87,9 @@ def estimate(rounds: Rounds, reporter: Reporter) -> RewardEstimate:
 
 
 def _measured(sampler: Sampler, prepared: Prepared) -> tuple[float, float]:
-    """Return (seconds to write a rationale of the teacher's mean length, seconds to score one),
-    measured on the first questions of `sampler` with the initial weights of the student in
-    `prepared`."""
+    """Return the seconds to write a rationale of the teacher's mean length, and the seconds to
+    score a rationale. The student in `prepared`, with its initial weights, writes rationales for
+    the first questions of `sampler`, and a judge scores them."""
     questions, settings = sampler.questions[:_TIMED_QUESTIONS], sampler.settings
     longest = settings.rationale_target_tokens
     mean_length = round(min(longest, fmean(prepared.schedule.lengths[:, 1].tolist())))

@@ -46,9 +46,9 @@ class Judges:
 
     @property
     def fold_by(self) -> str | None:
-        """The value of --fold-by in the training of the answer run: a field of the rows. Rows with
-        the same value of this field are in the same fold. None for the default grouping
-        (splits.py)."""
+        """The field of the rows by which the answer run was split into folds (--fold-by), or None
+        for the default grouping (splits.py). Rows with the same value of this field are in the same
+        fold."""
         field = self.run.manifest.settings.get("fold_by")
         return None if field is None else str(field)
 

@@ -15,9 +15,8 @@ from scicot.training.rewards.scoring import counted_reward
 
 @dataclass(frozen=True)
 class RoundReport:
-    """Metrics of the rationales that the students of one round wrote. (The students of round 0 were
-    trained on the teacher's rationales only.) Shares are from 0 to 1, rewards in nats. A value is
-    None if there are no rationales or questions to compute it from."""
+    """Metrics of the rationales that the students of one round wrote. Shares are from 0 to 1,
+    rewards in nats. A value is None if there are no rationales or questions to compute it from."""
 
     round: int
     questions: int
@@ -87,10 +86,10 @@ def report_of(
     """Summarise the scored `rows` of round `number`. Accuracies use the first sample of each
     question.
 
-    `cap` is the value of --leak-cap, and `confidence` that of --reward-confidence. The rewards
-    count as informative if the confidence that `_benefit` returns is at least `confidence`, or is
-    None because there are too few questions. If the rewards are not informative, or if this is the
-    `last` round, no rationale counts as kept.
+    `cap` is the value of --leak-cap, and `confidence` is the value of --reward-confidence. The
+    rewards count as informative if `_benefit` returns a confidence of at least `confidence`, or
+    None because there are too few questions. If the rewards are not informative, no rationale
+    counts as kept. The same holds for the `last` round.
     """
     first_samples = [row for row in rows if row["sample"] == 0]
     rewards = [row["reward"] for row in rows if row["reward"] is not None]
@@ -156,8 +155,7 @@ def _capped(row: Row, name: str, cap: float) -> float:
 
 def _leaks(row: Row, cap: float) -> bool:
     """Return True if a row's positive reward may come from a leaked answer: the rationale announces
-    the answer, or the leak is positive and the reward exceeds `cap` times the leak. The leak,
-    row["leak"], is the gain from the bare text of the gold choice."""
+    the answer, or the reward exceeds its cap (see counted_reward)."""
     if row["rejected"] == "leaks-answer":
         return True
     leak = row["leak"]

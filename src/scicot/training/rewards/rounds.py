@@ -1,6 +1,7 @@
-"""Train stage 1 in rounds on its own best samples: expert iteration, as in STaR (Zelikman et al.
-2022), with stage 2 as the judge. In a round, students write several rationales for each question.
-Answer students score the rationales, and the best are added to the training rows of the next round.
+"""Train stage 1 in rounds on its own best samples. This is expert iteration, as in STaR (Zelikman
+et al. 2022), with stage 2 as the judge. In a round, students write several rationales for each
+question. Answer students score the rationales, and the best are added to the training rows of the
+next round.
 
     OUT/rounds/0/student            stage 1 trained on the teacher's rationales, with fold students
     OUT/rounds/0/scored.jsonl       samples of these fold students, with rewards
@@ -65,9 +66,9 @@ def fold_settings(settings: TrainSettings, reward: RewardSettings) -> TrainSetti
 
 @dataclass(frozen=True)
 class RewardedFolds(Folds):
-    """The training rows of stage 1, followed by the rewarded rationales of the previous round.
-    Rewarded rationales have the file index 1 and all other training rows 0, so that they can be
-    weighted separately."""
+    """The folds of stage 1, with the rewarded rationales of the previous round as additional
+    training rows. Rewarded rationales have the file index 1 and all other training rows 0, so that
+    rewarded rationales can be weighted separately."""
 
     teachers: Folds | None = None  # the rows without rewarded rationales
 
@@ -104,9 +105,8 @@ class RewardedFolds(Folds):
         return self.teachers.write(main, fold_specs, reporter)
 
     def training_lessons(self) -> list[Lesson]:
-        """Return the rows on which the main student is trained: those of the training files and the
-        rewarded rationales. Dev rows are left out. So are the rows of --fold-questions, because
-        they have no rationale."""
+        """Return the rows on which the main student is trained, including rewarded rationales. Dev
+        rows and the rows of --fold-questions are left out."""
         return [
             lesson
             for index, lesson in enumerate(self.lessons)
@@ -115,7 +115,7 @@ class RewardedFolds(Folds):
 
 
 def weighted(spec: TrainingSpec) -> TrainingSpec:
-    """Return the spec. Its file weights are removed if no row is a rewarded rationale (file index
+    """Return the spec, without its file weights if no row is a rewarded rationale (file index
     1)."""
     if any(lesson.file for lesson in spec.lessons):
         return spec
@@ -273,9 +273,9 @@ class Rounds:
 
 
 def _compared_values(manifest: Manifest) -> dict[str, Any]:
-    """Return the values, by name, that determine a run with --reward. Two runs are the same if
-    these values are equal. The rows that rounds add are left out, because the other values
-    determine them."""
+    """Return the values, by name, by which runs with --reward are compared. Runs with equal values
+    are the same run. The rows that rounds add are left out, because the other values determine
+    them."""
     reward: Mapping[str, Any] = manifest.reward or {}
     reward_values = {f"reward {name}": value for name, value in reward.items() if name != "round"}
     values = run_directory.determining(manifest)

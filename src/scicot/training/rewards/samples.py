@@ -9,11 +9,11 @@ Each row is a rationale row with its reward:
      "answered": {"own": "B", "none": "A", "announced": "B", "shuffled": "A", "teacher": "B"}}
 
 `teacher` is the student that wrote the rationale, and `scorer` the answer student that scored it.
-`kept` says that the rationale was selected for training, `rejected` why it must not be selected,
-and `names` is the only choice that the rationale names (null: none or several). Rewards and `leak`
-are in nats. `answered` holds the scorer's answers given this rationale (own), no rationale (none),
-the text of the right choice (announced), another question's first sample (shuffled), and the
-rationale in the training rows (teacher).
+`kept` is true if the rationale was selected for training. `rejected` is the reason why the
+rationale must not be selected, or null. `names` is the only choice that the rationale names (null:
+none or several). Rewards and `leak` are in nats. `answered` holds the scorer's answers given this
+rationale (own), no rationale (none), the text of the right choice (announced), another question's
+first sample (shuffled), and the rationale in the training rows (teacher).
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ EARLIER = {"reward_above": "none"}
 
 @dataclass(frozen=True)
 class QuestionBatch:
-    """A batch of questions that share their two students: one writes the rationales, the other
-    scores them."""
+    """A batch of questions with the same two students: the writer of their rationales, and the
+    scorer of these rationales."""
 
     fold: int  # number of the fold student of stage 1, which writes
     judge: int  # number of the fold student of the answer run, which scores
@@ -59,8 +59,8 @@ class QuestionBatch:
 
 @dataclass(frozen=True)
 class Sampler:
-    """Samples rationales of the training questions and scores them. Neither the fold student that
-    writes the rationales of a question nor the one that scores them was trained on the question."""
+    """Samples rationales of the training questions and scores them. Two fold students work on each
+    question: the writer of the rationales and their scorer. Neither was trained on the question."""
 
     judges: Judges
     settings: TrainSettings
@@ -114,9 +114,10 @@ class Sampler:
     def write(
         self, folder: Path, writers: Sequence[Run], number: int, samples: int, reporter: Reporter
     ) -> list[Row]:
-        """Sample and score `samples` rationales of each question for round `number`, write them to
-        `folder`/scored.jsonl, and return all rows of this file. Rows that an interrupted run wrote
-        there are reused. `writers` are the fold students of stage 1, one for each fold."""
+        """Sample and score `samples` rationales of each question for round `number`. The rows are
+        written to `folder`/scored.jsonl, and all rows of this file are returned. Rows that an
+        interrupted run wrote there are reused. `writers` are the fold students of stage 1, one for
+        each fold."""
         batches = self.batches(samples)
         folder.mkdir(parents=True, exist_ok=True)
         limit = self.settings.rationale_target_tokens

@@ -1,12 +1,12 @@
 """Compute the reward of rationales, and guard against rationales that only state the answer.
 
     reward = log p(gold | question, rationale) - log p(gold | question)
-    leak   = the same with the text of the gold choice as the rationale
+    leak   = log p(gold | question, text of the gold choice) - log p(gold | question)
 
 Both are in nats; p is the answer student's probability among the choices (as in Rainier, Liu et al.
 2022). A rationale that only names the right choice may have as high a reward as one that explains
 it. So rationales that announce an answer are rejected. If the leak is positive, rewards are also
-capped at a share of it, so that all rationales above the cap count the same.
+capped at --leak-cap times the leak, so that all rationales above the cap count the same.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ class ScoredRationale:
 class ScoredQuestion:
     """The scored samples of a question, and the answer student's outputs for comparison.
 
-    `none` is the output without a rationale. The other outputs are those with the text of the gold
-    choice as the rationale (`announced`), with a sample of another question (`shuffled`, None if
-    there is no other question), and with the best of the teacher's rationales (`teacher`, None if
-    none of them has a finite score).
+    The outputs differ in the rationale that the answer student read. For `none`, this was no
+    rationale, and for `announced` the text of the gold choice. For `shuffled`, it was a sample of
+    another question (None if there is no other question). For `teacher`, it was the best of the
+    teacher's rationales (None if none of them has a finite score).
     """
 
     question: Question
@@ -152,8 +152,8 @@ def _scored(
 
 
 def counted_reward(reward: float, leak: float | None, cap: float) -> float:
-    """Return the reward. If the leak (the reward of merely stating the answer) is positive, the
-    reward is capped at `cap` times the leak."""
+    """Return the reward, capped at `cap` times the leak if the leak is positive. The leak is the
+    reward of merely stating the answer."""
     return min(reward, cap * leak) if leak is not None and leak > 0 else reward
 
 
@@ -162,13 +162,13 @@ def best(
 ) -> list[int]:
     """Return the indices of the rationales to train on, the best first and at most `keep`.
 
-    A sample qualifies if it has a positive reward, is not rejected, and no earlier sample has the
-    same text. `at_least` is the reward of the teacher's rationale. If it is given, a sample with a
-    lower reward does not qualify. Both rewards are capped for this comparison (see counted_reward).
+    A sample qualifies if its reward is positive, it is not rejected, and no earlier sample has the
+    same text. If `at_least`, the reward of the teacher's rationale, is given, a sample with a lower
+    reward does not qualify. Both rewards are capped for this comparison (see counted_reward).
 
-    Samples are ordered by their capped rewards. On a tie, those that name exactly one choice
-    come last, because an answer student could copy that choice. On a further tie, earlier samples
-    come first.
+    Samples are ordered by their capped rewards. On a tie, samples that name exactly one choice come
+    last, because an answer student could copy that choice. On a further tie, earlier samples come
+    first.
     """
     candidates = []
     texts = [sample.rationale for sample in samples]
