@@ -16,8 +16,8 @@ def main() -> None:
     signals.end_at_once()
     from scicot import standard_input
 
+    _fill_closed()  # first, or the reserved standard input would become a closed descriptor 1 or 2
     standard_input.reserve()
-    _fill_closed()
     from scicot_cli.app import run
 
     code = run()
@@ -41,7 +41,11 @@ def _exit_without_destructors(code: int) -> None:
 def _fill_closed() -> None:
     """Open /dev/null in place of a closed stdout or stderr. Otherwise the next file that is opened
     would get the same descriptor, and libraries would write their output to that file."""
-    if sys.stdout is None:
-        os.open(os.devnull, os.O_WRONLY)
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        if stream is None:
+            null = os.open(os.devnull, os.O_WRONLY)
+            if null != number:  # standard input is closed too
+                os.dup2(null, number)
+                os.close(null)
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115

@@ -121,6 +121,8 @@ class SeenQuestions:
                     self.whole_keys.add(row["question"])
                 except KeyError as missing:
                     raise ScicotError(f"{location}: has no {missing}") from None
+                except TypeError:
+                    raise ScicotError(f'{location}: "text" or "question" is no hash') from None
 
 
 def write_seen(run: Path, train: Iterable[Question], dev: Iterable[Question]) -> None:

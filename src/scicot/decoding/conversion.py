@@ -66,6 +66,8 @@ def _try(model: Any, tokenizer: Any, folder: Path, directory: Path) -> None:
     try:
         convert(model, tokenizer, folder)
     except (ValueError, RuntimeError, OSError) as error:
+        if no_room(error):
+            raise
         raise ScicotError(
             f"--engine ctranslate2: cannot convert {directory} ({error}); take --engine torch"
         ) from None

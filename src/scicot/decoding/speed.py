@@ -18,6 +18,7 @@ import numpy as np
 from scicot import jsonl
 from scicot.decoding.engine import Decoding, Engine
 from scicot.decoding.engine_spec import EngineSpec
+from scicot.devices import cores
 
 _WORK = 3e11  # weights x tokens in one measurement, so that it takes about a second
 _SOURCE, _GENERATED = 64, 24  # tokens read and generated in a measurement
@@ -77,12 +78,13 @@ def _rate(engine: Engine, shape: Mapping[str, Any], weights: int, *, writes: boo
 
 def _key(shape: Mapping[str, Any], *, writes: bool) -> str:
     """Return the key under which a measurement is cached. It names the task (generating or
-    scoring), the shape of the model, the processor and the versions of packages."""
+    scoring), the shape of the model, the processor, the number of cores that may be used, and the
+    versions of packages."""
     fields = {name: value for name, value in shape.items() if name not in _NO_SHAPE}
     packages = [f"{name} {_version(name)}" for name in ("torch", "numba", "ctranslate2")]
     shape_hash = hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:12]
     task = "writes" if writes else "scores"
-    parts = [task, str(shape["model_type"]), shape_hash, _processor()]
+    parts = [task, str(shape["model_type"]), shape_hash, _processor(), f"{cores()} cores"]
     return " / ".join([*parts, *packages, str(_FORMAT)])
 
 

@@ -57,5 +57,5 @@ def label_of(row: Mapping[str, Any], name: str, texts: tuple[str, ...]) -> str |
         return None
     text = value.strip().casefold()
     if text not in texts:
-        raise unread(row, name, fields.lettered(texts))
+        raise unread(row, name, fields.lettered(texts), len(texts))
     return "ABC"[texts.index(text)]

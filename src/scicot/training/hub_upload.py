@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,9 +83,12 @@ def push(run: Path, repo: str, reporter: Reporter) -> str:
                 commit_message=f"A run of scicot {__version__}",
                 ignore_patterns=list(IGNORED),
             )
-        except Exception as error:  # noqa: BLE001 (errors of HTTP, of the disk, or of the card)
+        except BaseException as error:  # errors of HTTP, of the disk or of the card, and Ctrl-C
             if card_text is not None:
-                jsonl.write_text(card, card_text)
+                with contextlib.suppress(OSError):  # a full disk must not hide the first error
+                    jsonl.write_text(card, card_text)
+            if not isinstance(error, Exception):
+                raise
             problem = _message(error, api.token)
             raise ScicotError(f"--push-to-hub {repo}: {problem}{ending}") from None
     return str(url)

@@ -158,7 +158,12 @@ class _Student:
     def _listen(self, messages: queue.Queue[tuple[_Student, dict[str, Any]]]) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            messages.put((self, json.loads(line)))
+            try:
+                message = json.loads(line)
+            except ValueError:  # of a library that writes to the descriptor itself
+                sys.stderr.buffer.write(line)
+            else:
+                messages.put((self, message))
         messages.put((self, {"ended": self._process.wait()}))
 
 

@@ -36,8 +36,7 @@ class AnswerOutput:
 @dataclass(frozen=True)
 class ScoredRationale:
     """A sampled rationale with its reward. `output` is the answer student's output with this
-    rationale. `rejected` is one of the reasons in records.REASONS, or None. A `kept` rationale
-    becomes training data."""
+    rationale. `rejected` is one of the reasons in records.REASONS, or None."""
 
     rationale: str
     output: AnswerOutput
@@ -45,7 +44,6 @@ class ScoredRationale:
     leak: float | None  # gain from the text of the gold choice as the rationale, in nats
     rejected: str | None
     names: str | None  # the only choice that the rationale names; None if it names none or several
-    kept: bool = False
 
 
 @dataclass(frozen=True)
