@@ -129,8 +129,8 @@ def write_seen(run: Path, train: Iterable[Question], dev: Iterable[Question]) ->
     """Write a run's trained_on.jsonl. It lists two groups of questions: those in `train`, on which
     the student was trained, and those in `dev`, by which its checkpoint was selected.
 
-    Each question is one row: {"id": ..., "split": "train" or "dev", "text": KEY, "question": KEY},
-    with the keys of `text_key` and `whole_key`.
+    Each question is one row: {"id": ..., "split": "train" or "dev", "text": T, "question": W}. T is
+    the question's `text_key`, and W its `whole_key`.
     """
     with jsonl.replacing(run / FILE) as stream:
         for split, questions in (("train", train), ("dev", dev)):

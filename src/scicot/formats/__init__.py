@@ -81,7 +81,7 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
 
     Raises RowProblem for a row of no known format, NotText for a question about an image,
     UncertainIndex if the gold answer is a number that may count the choices from 0 or from 1, and
-    MissingField if no row of the file is known to have a field of --columns.
+    MissingField if --columns names a field that neither this row nor an earlier one has.
     """
     columns = reading.columns
     if columns is not None:

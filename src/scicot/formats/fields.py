@@ -52,7 +52,8 @@ class Gold:
     the values come from a table, where integers may count from 0 or from 1. `columns` is for
     answers that name a column: it maps column names, in the form that `plain_name` returns, to
     choice labels. For a column "opt01" it also maps "01". `single` is True if the value may be
-    wrapped in a list of one. `positions` are the cells of the choices, including the blank ones.
+    wrapped in a list of one. `positions` holds the labels of all choice cells in their order, with
+    None for a blank cell, because an index may count blank cells too.
     """
 
     names: tuple[str, ...] = ANSWERS
@@ -70,8 +71,8 @@ class Gold:
         return value
 
     def column(self, value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
-        """Return the choice whose column `value` names, such as "Option B". Return None if `value`
-        names no column, or is itself a label or the text of a choice."""
+        """If `value` is the name of a choice's column, such as "Option B", return this choice.
+        Return None if it is not, or if it is also a label or the text of a choice."""
         if not (self.columns and isinstance(value, str)) or read_choice(value, choices) is not None:
             return None
         label = self.columns.get(plain_name(value))

@@ -107,7 +107,8 @@ def _question(row: Row) -> str | None:
 
 def _sentences(row: Row, question: str) -> str | None:
     """Join SWAG's fields "sent1" and "sent2" to one context. Return None if they are not
-    both strings, if one of them is the field `question`, or if the row has a field "context"."""
+    both strings, if one of them holds the question (`question` is the name of its field), or if the
+    row has a field "context"."""
     names = fields.named(row, _SENTENCES)
     if len(names) < 2 or question in names or fields.named(row, ("context",)):
         return None

@@ -124,8 +124,8 @@ def _json_integer(
     name: str,
     reading: Reading,
 ) -> Meaning | None:
-    """Read an integer with `read_choice`. If it names no choice, but may be the last index counted
-    from 1, return the last choice with an `ambiguity`."""
+    """Read an integer with `read_choice`. If it names no choice, but would be the last choice
+    counted from 1, such as 4 of 4 choices, return the last choice with an `ambiguity`."""
     meaning = read_choice(number, choices, positions)
     if reading.tally is not None:
         _count(_tally(reading, name), number, positions)

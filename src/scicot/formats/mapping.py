@@ -130,7 +130,7 @@ class Columns:
         return found
 
     def renames(self, row: Row) -> bool:
-        """Return True if the row has a mapped field that is not called like a role."""
+        """Return True if the row has a mapped field whose name is not the name of a role."""
         return any(
             name not in ROLES and _at(row, name) is not _ABSENT
             for role, value in self.roles.items()

@@ -4,7 +4,8 @@
 
 In a file from which choices were removed, or in which they were shuffled, the letters are not A, B,
 C and so on. A gold answer "C" then means the choice with the letter C, not the third one. But many
-texts only look so: "E. coli" and "B. cereus" are names, and "(R)-butanol" is a chemical.
+texts only seem to begin with such a letter: "E. coli" and "B. cereus" are names, and "(R)-butanol"
+is a chemical.
 """
 
 from __future__ import annotations
@@ -66,11 +67,12 @@ def labels_and_texts(texts: Sequence[str]) -> tuple[list[str], list[str]] | None
 
 
 def contradicting(label: str, choices: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Return the labels of the choices that `label` may refer to, if the letters printed in the
-    texts contradict the labels of the choices. Return () if they do not.
+    """Return the labels of the choices that the answer `label` may refer to, if letters printed in
+    the texts contradict it. Return () if they do not.
 
-    They contradict them if the choice with this label has another letter in its text, or if another
-    choice has this letter. Letters that are probably initials of names are ignored.
+    They contradict it if the text of the choice with this label begins with another letter, or if
+    the text of another choice begins with the letter `label`. Letters that are probably initials of
+    names are ignored.
     """
     texts = [choice["text"] for choice in choices]
     for text in texts:

@@ -71,8 +71,9 @@ _LAYOUTS = (
 
 @lru_cache(maxsize=256)  # cached because nearly all rows of a file have the same fields
 def gold_of(names: tuple[str, ...]) -> Gold:
-    """Return the gold fields for rows with these field names: the fields that hold the gold answer
-    in every layout, and those that the matching published layouts define."""
+    """Return the fields that are read as the gold answer in rows with the fields `names`: those
+    that mean the gold answer in any row, and those that do so in the published layouts that `names`
+    match."""
     plain_names = frozenset(map(plain_name, names))
     found = [layout for layout in _LAYOUTS if _fits(layout, plain_names)]
     bases = {layout.gold: layout.base for layout in found if layout.base is not None}

@@ -87,8 +87,8 @@ class Team:
 
     def on_all_ranks(self, work: Callable[[], Result]) -> Result:
         """Run work() on this rank, and return its result. Call on all ranks. If work() fails on any
-        rank, only rank 0 raises the error. The other ranks must then call `serve`, which raises
-        RankZeroFailed."""
+        rank, this call raises the error on rank 0 only. The other ranks learn of it when they call
+        `serve` next, which raises RankZeroFailed."""
         if self._group is None:
             return work()
         result = _tried(work)

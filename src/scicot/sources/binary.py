@@ -167,8 +167,8 @@ def _damage_as_error(name: str) -> Iterator[None]:
 
 
 def _rows_of(sheet: Any, name: str) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a sheet as tuples of cell values. Raises ScicotError at a damaged row,
-    since a sheet is only decompressed while its rows are read."""
+    """Yield the rows of a sheet as tuples of cell values. A sheet is decompressed while its rows
+    are read, so damage is noticed only here: raises ScicotError at a damaged row."""
     with _damage_as_error(name):
         rows = sheet.iter_rows(values_only=True)
     while True:

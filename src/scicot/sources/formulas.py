@@ -12,8 +12,8 @@ from typing import IO, Any
 
 
 class Formulas:
-    """The formulas without a stored value in the sheet `title` of the workbook in `stream`. They
-    are looked for when the first empty cell is checked, because this reads the sheet again."""
+    """The formulas without a stored value in the sheet `title` of the workbook in `stream`. To find
+    them, the sheet is read a second time. This is put off until the first empty cell is checked."""
 
     def __init__(self, stream: IO[bytes], title: str) -> None:
         self._stream = stream

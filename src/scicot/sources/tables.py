@@ -109,7 +109,7 @@ def entries(
     gives them.
 
     `name` is the file's name in locations and errors. `mapped` are the column names given by
-    --columns. A sentence about records that were left out is appended to `notes`.
+    --columns. Headings, sums and empty numbered rows are left out (see SparseRecords).
     """
     sparse = SparseRecords(notes, mapped)
     # Invalid UTF-8 is decoded to lone surrogates, so that the error can name the record and the
@@ -137,8 +137,8 @@ def entries(
 class _Records(Iterator[list[str]]):
     """The records of a table, with cells of up to _MAX_CELL characters.
 
-    The limit of the module `csv` is that of the whole process and usually 131,072, so it is only
-    raised while a record is read.
+    The limit of the module `csv`, usually 131,072, applies to the whole process. So it is increased
+    only while a record is read, and then restored.
     """
 
     def __init__(self, lines: Iterable[str], delimiter: str = ",") -> None:

@@ -1,7 +1,7 @@
 """Save the weights that are best on dev during training, and restore them at the end.
 
 The dev measurements are rows of the Trainer's log. Each checkpoint of the Trainer contains the log
-up to its step, so a resumed run has no later measurements.
+up to its step, so a resumed run does not see what the stopped run measured after the checkpoint.
 """
 
 from __future__ import annotations

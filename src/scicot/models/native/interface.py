@@ -94,8 +94,8 @@ class NativeModel(Protocol):
     @property
     def encoder(self) -> Callable[[Tensor, Tensor], PrefixCache]:
         """The function that encodes prefixes. It takes token ids (rows x positions), right-padded
-        with any token. Its second argument is the number of tokens in each row (rows). It returns a
-        PrefixCache."""
+        with any token, and the number of tokens in each row, a tensor of shape (rows,). It returns
+        a PrefixCache."""
 
     def prompt(self, source: list[int]) -> Prompt:
         """Split the token ids of a source into its prefix and the decoder's first input."""

@@ -75,8 +75,8 @@ def pieces(batches: int, ranks: int) -> int:
 def turns_of(batches: Sequence[Any], ranks: int) -> list[list[Any]]:
     """Distribute the batches of one step among `ranks` processes.
 
-    Returns a list of turns. Entry r of a turn is computed by process r: a batch, or a piece of a
-    batch. A piece may be empty.
+    Returns a list of turns. A turn has one entry for each process: entry r is the batch, or the
+    piece of a batch, that process r computes. A piece may be empty.
     """
     count = pieces(len(batches), ranks)
     distributed = [batch[piece::count] for batch in batches for piece in range(count)]
