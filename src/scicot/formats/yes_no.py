@@ -24,9 +24,13 @@ _DECISION = "finaldecision"
 def texts_of(
     row: Mapping[str, Any], names: tuple[str, ...], *, only: bool = False
 ) -> tuple[tuple[str, ...], str] | None:
-    """Return (texts of the choices, name of the answer's field), or None if the row is not a yes/no
-    question. `names` are the names of the gold fields, in the form that `plain_name` returns. If
-    `only` is True, no other field is read as the gold answer."""
+    """Return (texts of the choices, name of the gold field), or None if the row is not a yes/no
+    question.
+
+    The gold field is the field with the gold answer. It is looked for under `names`, which have the
+    form that `plain_name` returns. Unless `only` is True, it is also looked for under other usual
+    names.
+    """
     for name in gold_fields(row, names if only else (*names, *FURTHER_ANSWERS)):
         value = row[name]
         if plain_name(name) == _DECISION and isinstance(value, str):
@@ -48,8 +52,11 @@ def texts_of(
 
 
 def label_of(row: Mapping[str, Any], name: str, texts: tuple[str, ...]) -> str | None:
-    """Return the label of the answer in the field `name`: A for yes, B for no, C for maybe. Return
-    None if the answer is hidden. Raises RowProblem if it is none of `texts`."""
+    """Return the label of the gold answer in the field `name`: A for yes, B for no, C for maybe.
+
+    Return None if the data set hides the gold answer. Raises RowProblem if the gold answer is not
+    among `texts`, the texts of the choices.
+    """
     value = row[name]
     if isinstance(value, bool) or value in (0, 1, "0", "1"):
         return "A" if value in (True, 1, "1") else "B"

@@ -5,11 +5,14 @@
     rationales("hf://OWNER/NAME/SPLIT", reporter=reporter)
 
 A source may be JSON lines, another JSON file, a table or a folder of these, in any format of
-scicot.formats. locations.py opens it, with shards.py for folders and patterns and hub.py for the
-Hub. files.py detects the kind of file; documents.py and nested.py read JSON, tables.py CSV, and
-binary.py Parquet, XLSX, logs of Inspect and zstd. converting.py converts rows to scicot's schema,
-and rows.py parses them. gold.py checks that there are gold answers if a command needs them.
-kinds.py returns the rows as questions, rationales or predictions.
+scicot.formats.
+
+- locations.py opens a source, with shards.py for folders and patterns, and hub.py for the Hub.
+- files.py detects the format of a text file.
+- documents.py and nested.py read JSON, tables.py reads CSV, and binary.py the binary formats.
+- converting.py converts rows to scicot's schema, and rows.py parses the converted rows.
+- gold.py checks that rows have gold answers, if a command needs them.
+- kinds.py returns the rows as questions, rationales or predictions.
 """
 
 from scicot.sources.gold import NeedsGold, unused_fields

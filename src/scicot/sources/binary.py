@@ -167,11 +167,11 @@ def _damage_as_error(name: str) -> Iterator[None]:
 
 
 def _rows_of(sheet: Any, name: str) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows of a sheet as tuples of cell values. A sheet is decompressed while its rows
-    are read, so damage is noticed only here: raises ScicotError at a damaged row."""
+    """Yield the rows of a sheet as tuples of cell values. Raises ScicotError at a damaged row."""
     with _damage_as_error(name):
         rows = sheet.iter_rows(values_only=True)
     while True:
+        # damage is noticed only here, since a sheet is decompressed while its rows are read
         with _damage_as_error(name):
             row = next(rows, None)
         if row is None:
@@ -185,11 +185,11 @@ def _header(
     mapped: tuple[str, ...],
     formulas: Formulas,
 ) -> tuple[list[str] | None, list[list[str]]]:
-    """Find the row with the column names among the first _HEADER_ROWS rows of a sheet.
+    """Return (column names, []) if one of the first _HEADER_ROWS rows of a sheet is a header.
+    Otherwise return (None, rows for the error message).
 
-    Return (column names, []) if there is one. If there is none, return (None, two rows for an error
-    message): the row with the most filled cells and the one after it. For an empty sheet return
-    (None, []).
+    The error message shows the row with the most filled cells and the row after it. For a sheet
+    whose first rows are all empty, return (None, []).
     """
     examined: list[list[str]] = []
     for number, row in rows:
@@ -273,6 +273,5 @@ def _inspect_log(stream: IO[bytes], name: str) -> Iterator[Entry]:
 
 
 def sample_of(sample: dict[str, Any]) -> dict[str, Any]:
-    """Return an Inspect sample with only the fields that scicot uses, without its events and
-    messages."""
+    """Return a copy of an Inspect sample that has only the fields in `_SAMPLE_FIELDS`."""
     return {name: sample[name] for name in _SAMPLE_FIELDS if name in sample}

@@ -29,11 +29,13 @@ Convert = Callable[[Row, Reading], Row]
 
 
 class Converter:
-    """Converts the rows of a source to scicot's schema with the function `convert` and the user's
-    reading settings.
+    """Converts the rows of one source to scicot's schema.
 
-    A numeric gold answer may count the choices from 0 or from 1. If a row does not show which, the
-    whole source is read once to find out. The same is done if a row lacks a field of --columns.
+    It calls `convert` for each row, with the reading settings that the user gave. It reads the
+    whole source once more in these cases:
+
+    - A row has a numeric gold answer, and does not show whether it counts from 0 or from 1.
+    - A row lacks a field of --columns.
     """
 
     def __init__(self, source: Source, convert: Convert, settings: ReadingSettings) -> None:
@@ -49,15 +51,17 @@ class Converter:
 
     @property
     def recognised(self) -> list[str]:
-        """Lines that say which fields were read as question, choices and answer: one line for each
-        layout (set of field names) of the rows so far. There is no line for layouts of scicot's own
-        rows, or for layouts after the first `_MAX_LAYOUTS`."""
+        """Lines that say which fields were read as question, choices and answer.
+
+        Each layout (set of field names) has a line, but equal lines are given once. Rows in
+        scicot's own schema have no line. Only the first `_MAX_LAYOUTS` layouts are described.
+        """
         return list(dict.fromkeys(filter(None, self._layouts.values())))
 
     @property
     def summary(self) -> list[str]:
-        """The first three lines of `recognised`. If there are more than three, a fourth line gives
-        the number of the others."""
+        """The first three lines of `recognised`. If `recognised` has more lines, a fourth line says
+        how many layouts are not shown."""
         lines = self.recognised
         least = "at least " if len(self._layouts) == _MAX_LAYOUTS else ""
         more = f"and {least}{len(lines) - _LAYOUTS_SHOWN} other layouts"
@@ -65,8 +69,8 @@ class Converter:
 
     @property
     def unused_columns(self) -> str:
-        """A sentence for a warning if no row so far had all fields named by --columns, else "".
-        This is not an error, because rows in scicot's own schema need no --columns."""
+        """A warning that no row so far had all fields named by --columns, else ""."""
+        # A warning, not an error, because rows in scicot's own schema need no --columns.
         if self._fields.used or not self._fields.unused:
             return ""
         return (
@@ -76,19 +80,22 @@ class Converter:
 
     @property
     def likely_answer(self) -> str | None:
-        """The name of an unused field that looks like the gold answer, or None. It is from the
-        first layout (set of field names) that has such a field and no recognised gold answer. Only
-        the first `_MAX_LAYOUTS` layouts are examined."""
+        """The name of an unused field that looks like the gold answer, or None.
+
+        Only rows without a recognised gold answer are examined, and only the first `_MAX_LAYOUTS`
+        layouts (sets of field names). The first field found is returned.
+        """
         return next(iter(self._likely_answers), None)
 
     def question_row(self, where: str, row: Row) -> Row:
-        """Convert a row, whose location is `where`, to scicot's schema. Raises RowProblem if it
-        cannot be read.
+        """Convert a row to scicot's schema. `where` is its location.
 
-        Raises ScicotError if the gold answer is a number and the source does not show whether it
-        counts from 0 or from 1 (the user can give this with --answer-index), or if no row has a
-        field of --columns. The error is not a RowProblem, because --skip-invalid must not skip such
-        rows.
+        Raises RowProblem if this row cannot be read. Raises ScicotError in two cases, in which
+        --skip-invalid must not skip the row:
+
+        - The gold answer is a number, and neither the source nor --answer-index shows whether it
+          counts from 0 or from 1.
+        - A field of --columns is in no row of the source, or, for a pipe, in no row so far.
         """
         converted = self._converted(where, row)
         is_new = converted is not row and tuple(row) not in self._layouts

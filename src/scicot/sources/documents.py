@@ -22,10 +22,13 @@ from scicot.sources.entries import NOT_UTF8, Entry
 def objects(
     first_line: bytes, head: list[bytes], lines: Iterator[bytes], name: str, notes: list[str]
 ) -> Iterator[Entry]:
-    """Read a file that begins with a JSON object. It is either JSON lines, or one document on one
-    or more lines. `head` holds the lines read so far, `first_line` is the last of them, stripped,
-    and `lines` yields the following ones. Sentences about fields that were left out are appended to
-    `notes`."""
+    """Read a file whose first line begins with "{": JSON lines, or a single JSON document on one or
+    more lines.
+
+    `head` holds the lines that have been read, and `lines` yields the rest. `first_line` is the
+    last line of `head` without surrounding white space. A sentence about the fields that were left
+    out is appended to `notes`.
+    """
     try:
         value = decode(first_line.decode())
     except json.JSONDecodeError as error:
@@ -52,7 +55,7 @@ def objects(
 
 
 def _read_on(head: list[bytes], lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the lines, and append each to `head`, so that the caller can read them again."""
+    """Yield each line of `lines` and append it to `head`."""
     for line in lines:
         head.append(line)
         yield line
@@ -61,9 +64,8 @@ def _read_on(head: list[bytes], lines: Iterator[bytes]) -> Iterator[bytes]:
 def _document_or_lines(
     head: list[bytes], lines: Iterator[bytes], name: str, notes: list[str]
 ) -> Iterator[Entry]:
-    """Read a file whose first line is an incomplete JSON object. The file is either one document on
-    several lines, or JSON lines with a broken first line. `head` holds the lines read so far, up to
-    this first line, and `lines` yields the following ones."""
+    """Read a file whose first line, the last of `head`, is an incomplete JSON object. The file is
+    either one document on several lines, or JSON lines with a broken first line."""
     first_line = head[-1].strip()
     for line in lines:
         head.append(line)
@@ -100,8 +102,8 @@ def _document(data: bytes, name: str, notes: list[str]) -> Iterator[Entry]:
 
 
 def array(data: bytes, name: str) -> Iterator[Entry]:
-    """Yield the rows of a JSON array, and an InvalidRow for each element that is no object. If all
-    elements are strings, a single InvalidRow is yielded for the whole array."""
+    """Yield the rows of a JSON array, and an InvalidRow for each element that is not an object. For
+    an array of strings, yield a single InvalidRow."""
     value = _decoded(data, name)
     if isinstance(value, InvalidRow):
         yield value
@@ -118,7 +120,7 @@ def array(data: bytes, name: str) -> Iterator[Entry]:
 
 
 def _decoded(data: bytes, name: str) -> Any:
-    """Parse a JSON document. If it is not JSON, an InvalidRow is returned, not raised."""
+    """Parse a JSON document. Return an InvalidRow (do not raise it) if the document is not JSON."""
     try:
         return decode(data.decode("utf-8-sig").rstrip())
     except UnicodeDecodeError as error:

@@ -1,8 +1,7 @@
-"""Detect the format of a file by its first bytes (JSON lines, other JSON or a table, plain or
-compressed) and read its rows.
+"""Read the rows of a text file: JSON lines, other JSON or a table, plain or compressed.
 
-JSON lines and tables are read line by line, so that the rows of a pipe are available before its
-end.
+The first bytes of a file show its format. JSON lines and tables are read line by line, so that the
+rows of a pipe are available before its end.
 """
 
 from __future__ import annotations
@@ -73,8 +72,8 @@ def entries(
 
 
 def _other_kind(first_line: bytes) -> str:
-    """Return an error message for a file that is neither JSON nor a table, but of a known kind. The
-    kind is recognised by the first line that is not blank. Return "" if it is unknown."""
+    """Return an error message for a Git LFS pointer, a web page or a file with Mac line ends; ""
+    for any other file."""
     start = first_line[:_KIND_BYTES].lower()
     if start.startswith(b"version https://git-lfs"):
         return "a Git LFS pointer instead of the file; get the file by `git lfs pull`"
@@ -87,8 +86,8 @@ def _other_kind(first_line: bytes) -> str:
 
 
 def _lines(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
-    """Yield the lines of a file, decompressed and in UTF-8. Raises ScicotError for a binary file,
-    which is recognised by its first line, and for damaged data."""
+    """Yield the lines of a file, decompressed and in UTF-8. Raises ScicotError if the file is
+    binary or damaged."""
     try:
         decompressed = _unzipped(stream, name)
         if encoding and _is_json(decompressed):
@@ -167,12 +166,15 @@ def _unrecognised(
     mapped: tuple[str, ...],
     notes: list[str],
 ) -> Iterator[Entry]:
-    """Read a file whose first line is neither a JSON object or array nor the header of a table.
+    """Read a file that begins neither with a JSON object or array nor with a known header.
 
-    `head` holds the lines read so far, `first_line` is the last of them, stripped, and `lines`
-    yields the following ones. The file is read as a table without a header (MMLU's layout), as a
-    table with other lines before its header, or else as JSON lines. Raises ScicotError if the first
-    line looks like a header with unknown column names.
+    It is read as a table in MMLU's layout, which has no header. If it has another layout, a known
+    header is looked for in the following lines. If there is none, the file is read as JSON lines.
+    Raises ScicotError if the first line looks like a header with unknown names, or shows another
+    kind of file (see `_other_kind`).
+
+    `head` holds the lines that have been read, and `lines` yields the rest. `first_line` is the
+    last line of `head` without surrounding white space.
     """
     first_number = len(head)
     try:

@@ -12,17 +12,18 @@ from typing import IO, Any
 
 
 class Formulas:
-    """The formulas without a stored value in the sheet `title` of the workbook in `stream`. To find
-    them, the sheet is read a second time. This is put off until the first empty cell is checked."""
+    """The formulas without a stored value in the sheet `title` of the workbook in `stream`."""
 
     def __init__(self, stream: IO[bytes], title: str) -> None:
         self._stream = stream
         self._title = title
 
     def problem(self, number: int, row: Sequence[Any], header: Sequence[str] = ()) -> str:
-        """Return the error message if a cell of a row, which has this number, is a formula without
-        a stored value. Return "" if none is. With `header`, the column names, cells in columns
-        without a name are not checked."""
+        """Return an error message if a cell in `row` is a formula without a stored value, else "".
+
+        `number` is the number of the row in the sheet, from 1. `header` holds the column names. If
+        it is given, cells in columns without a name are not checked.
+        """
         for index, value in enumerate(row):
             named = not header or (index < len(header) and header[index])
             if value is None and named and (number, index + 1) in self._without_value:
@@ -34,6 +35,7 @@ class Formulas:
                 )
         return ""
 
+    # cached, since it reads the sheet again, and only when the first empty cell is checked
     @cached_property
     def _without_value(self) -> frozenset[tuple[int, int]]:
         formulas = {place for place, kind, _ in self._cells(data_only=False) if kind == "f"}
@@ -47,8 +49,8 @@ class Formulas:
         )
 
     def _cells(self, *, data_only: bool) -> Iterator[tuple[tuple[int, int], str, Any]]:
-        """Yield (row and column, data type, value) of each cell of the sheet that is not blank.
-        With `data_only`, the value of a formula is its stored value."""
+        """Yield ((row, column), data type, value) of each cell of the sheet that is not blank. The
+        value of a formula is its stored value if `data_only` is True, else the formula itself."""
         import openpyxl
 
         book = openpyxl.load_workbook(self._stream, read_only=True, data_only=data_only)

@@ -1,8 +1,8 @@
 """Check that rows have gold answers, for commands that need them.
 
-If no row has a gold answer, an error is raised. Most likely the answers are then in a field with
-another name, so the message lists the unused fields. If only some rows lack a gold answer, they are
-counted for a warning.
+If no row has a gold answer, an error is raised. Its message lists the unused fields, since one of
+them probably holds the gold answers. If only some rows lack a gold answer, a warning gives their
+number.
 """
 
 from __future__ import annotations
@@ -56,9 +56,11 @@ class GoldTally:
         return self.rows - self.unlabelled
 
     def add(self, where: str, row: Row) -> None:
-        """Count a row, which is in scicot's schema and has the location `where`. Record the
-        location of the first row without a gold answer, and the names of the unused fields in the
-        first `_MAX_EXAMINED` such rows."""
+        """Count a row in scicot's schema. `where` is its location.
+
+        For rows without a gold answer, the location of the first row is recorded, and the names of
+        the unused fields in the first `_MAX_EXAMINED` rows.
+        """
         self.rows += 1
         if row.get("answer") is not None:
             return
@@ -68,9 +70,11 @@ class GoldTally:
             self.unused.update(dict.fromkeys(name for name in row if name not in _USED))
 
     def check(self, name: str, *, so_far: bool = False) -> None:
-        """Raise ScicotError if rows have been counted and none has a gold answer. `name` is the
-        name of the source in the message. With `so_far`, the message is about the first rows,
-        because more may follow."""
+        """Raise ScicotError if rows have been counted and none has a gold answer.
+
+        `name` is the name of the source. If `so_far` is True, the message says that only the first
+        rows have been read.
+        """
         if self.unlabelled and not self.labelled:
             rows = "no row has a"
             if so_far:
@@ -83,9 +87,11 @@ class GoldTally:
             )
 
     def warning(self, name: str, *, remaining: bool) -> str | None:
-        """Return a warning about the rows without a gold answer; None if all rows have one. `name`
-        is the name of the source. If `remaining` is True, the warning speaks of "remaining rows",
-        because the rows that an earlier run processed were skipped and not counted."""
+        """Return a warning about the rows without a gold answer, or None if all rows have one.
+
+        `name` is the name of the source. `remaining` must be True if the rows of an earlier run
+        were skipped; the warning then speaks of "remaining rows".
+        """
         if not self.unlabelled:
             return None
         rows = number_of(self.rows, "remaining row" if remaining else "row")
@@ -97,9 +103,11 @@ class GoldTally:
 
 
 def unused_fields(names: Iterable[str]) -> str:
-    """Return a clause for an error message about a missing gold answer. It lists the fields among
-    `names` that scicot does not use, and says how to name or map the field that holds the
-    answers."""
+    """Return a clause for an error message about a missing gold answer.
+
+    The clause lists those of `names` that scicot does not use. It says how to rename or map the
+    field that holds the gold answers.
+    """
     unused = [name for name in names if name not in _USED]
     if not unused:
         return '(no field is left that could hold it); add a field named "answer"'
@@ -116,8 +124,8 @@ def unused_fields(names: Iterable[str]) -> str:
 
 
 def likely_gold(names: Iterable[str]) -> str | None:
-    """Return the field name that looks most like that of a gold answer; None if none does. Names of
-    fields that scicot already uses are ignored."""
+    """Return from `names` the likeliest name of a gold field, or None. Names of fields that scicot
+    uses are ignored."""
     return _likely_gold([name for name in names if name not in _USED])
 
 

@@ -2,7 +2,8 @@
 
 hf://allenai/openbookqa/test                  hf://OWNER/NAME/SPLIT
 hf://allenai/ai2_arc/ARC-Easy/validation      hf://OWNER/NAME/CONFIG/SPLIT
-hf://OWNER/NAME/data/quiz.xlsx                one of its files, or several: hf://OWNER/NAME/data/*.zst
+hf://OWNER/NAME/data/quiz.xlsx                a file of the data set
+hf://OWNER/NAME/data/*.zst                    several files of the data set
 """
 
 from __future__ import annotations
@@ -45,9 +46,12 @@ def _parts(source: str) -> list[str]:
 
 
 def files_of(source: str) -> list[tuple[str, str]] | None:
-    """Download the files of a data set that `source` names by a path or a glob pattern, such as
-    hf://OWNER/NAME/data/*.zst. Return (local path, hf:// name) for each file; None if `source`
-    names a split. Raises ScicotError if no file can be loaded."""
+    """Download the files that `source` names, and return (local path, hf:// name) for each.
+
+    `source` is a path or a glob pattern in a data set, such as hf://OWNER/NAME/data/*.zst. Return
+    None if `source` names a split instead. Raises ScicotError if a file cannot be loaded, or if no
+    file matches the pattern.
+    """
     parts = _parts(source)
     repository, path = "/".join(parts[:2]), "/".join(parts[2:])
     if len(parts) < 3 or not all(parts) or not shards.names_files(path):
@@ -74,9 +78,11 @@ def files_of(source: str) -> list[tuple[str, str]] | None:
 
 
 def entries(source: str) -> Iterator[Entry]:
-    """Yield the rows of the split that `source` names, such as hf://OWNER/NAME/SPLIT, and an
-    InvalidRow for each row that JSON cannot represent. Raises ScicotError if the split cannot be
-    loaded."""
+    """Yield the rows of a split, and an InvalidRow for each row that JSON cannot represent.
+
+    `source` names the split, such as hf://OWNER/NAME/SPLIT. Raises ScicotError if the split cannot
+    be loaded.
+    """
     address = parse(source)
     if Path(address.repository).exists():
         # `datasets` would silently read the local folder instead.
@@ -134,9 +140,10 @@ def hub_answers(repository: str) -> bool:
 
 
 def _without_pictures(datasets: Any, table: Any) -> Any:
-    """Return the data set `table` with its image columns left undecoded, since decoding takes time
-    and needs another package. `datasets` is the imported module."""
+    """Return the data set `table` with its images left undecoded. `datasets` is the imported
+    module."""
     for name, feature in table.features.items():
         if isinstance(feature, datasets.Image):
+            # decoding takes time and needs another package
             table = table.cast_column(name, datasets.Image(decode=False))
     return table

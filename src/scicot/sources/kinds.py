@@ -54,11 +54,11 @@ def questions(
     check: Callable[[Question], None] | None = None,
     **options: Unpack[Options],
 ) -> Rows[Question]:
-    """Read the question in each row of a source. The rows may be questions, rationales or
-    predictions. Fields of a row that are not part of the question are kept in `Question.extra`.
+    """Read the question in each row of a source, whose rows may be questions, rationales or
+    predictions. Other fields of a row are kept in `Question.extra`.
 
-    `check` is called with each question. It raises RowProblem if the caller cannot use the
-    question; the row is then treated as invalid.
+    `check` is called with each question. It must raise RowProblem for a question that the caller
+    cannot use, and the row is then invalid.
     """
 
     def parse(row: Row) -> Sequence[Question]:
@@ -71,9 +71,11 @@ def questions(
 
 
 def rationales(source: Source, **options: Unpack[Options]) -> Rows[Rationale]:
-    """Read the rationales on which students are trained, from rationale rows or prediction rows. A
-    prediction row yields one record for each of its rationales; a prediction row without rationales
-    is invalid."""
+    """Read the rationales on which students are trained, from rationale rows or prediction rows.
+
+    A prediction row yields one record for each of its rationales. A prediction row without
+    rationales is invalid.
+    """
     return Rows(source, _rationales_of, **options)
 
 
@@ -92,11 +94,11 @@ def predictions(
 def unique(
     questions: Iterable[Question], reporter: Reporter | None, lost_noun: str | None = None
 ) -> Iterator[Question]:
-    """Yield each question only the first time that it occurs. At the end, a note reports the
-    number of repeated questions.
+    """Yield each question only the first time that it occurs.
 
-    `lost_noun` names other data that are lost with a repeated question, such as "further
-    rationale". If it is given, a warning about these data replaces the note.
+    At the end, the number of repeated questions is reported in a note. If `lost_noun` is given, a
+    warning is reported instead. `lost_noun` is a noun for what is lost with each repeated question,
+    such as "further rationale". Nothing is reported if `reporter` is None.
 
     Raises ScicotError if two different questions have the same id, because rows are joined by id.
     """
@@ -125,9 +127,11 @@ def unique(
 
 
 def count_unique(rows: Rows[Question], reporter: Reporter) -> int | None:
-    """Read and validate all rows, so that errors are found before any work is done, and return the
-    number of different questions. Returns None, without reading, if the source can be read only
-    once."""
+    """Validate all rows, and return the number of different questions.
+
+    This finds errors before any work is done. Returns None, and reads nothing, if the source can be
+    read only once.
+    """
     if not rows.rereadable:
         return None
     with reporter.task(f"checking {rows.source}") as task:
@@ -168,12 +172,8 @@ def _predictions_of(row: Row) -> Sequence[Prediction]:
 
 
 def _concluded(row: Row) -> Prediction:
-    """Convert a rationale row to a prediction of the teacher. The predicted label is the row's
-    conclusion, or None if the conclusion is no label of the question.
-
-    The row may be a rejected one. If it has no rationale, as after a refusal, the prediction has no
-    rationales either.
-    """
+    """Convert a rationale row, accepted or rejected, to a prediction of the teacher."""
+    # A rejected row may have no rationale, such as after a refusal.
     explained = not isinstance(row["rationale"], str) or bool(row["rationale"].strip())
     rationale = Rationale.from_row(row if explained else {**row, "rationale": "(none)"})
     question = rationale.question.without(PREDICTION_FIELDS)

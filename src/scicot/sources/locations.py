@@ -26,7 +26,7 @@ _PLAIN = ReadingSettings()
 
 
 def listed(sources: Source | Sequence[Source] | None) -> list[Source]:
-    """Convert `sources` to a list: [source] for a single source, [] for None."""
+    """Return `sources` as a list. A single source gives a list of one, and None gives []."""
     if sources is None:
         return []
     return [sources] if isinstance(sources, str | os.PathLike) else list(sources)
@@ -35,12 +35,12 @@ def listed(sources: Source | Sequence[Source] | None) -> list[Source]:
 def located_rows(
     source: Source, tracker: StreamTracker | None = None, settings: ReadingSettings = _PLAIN
 ) -> Iterator[tuple[str, Row]]:
-    """Yield (location, row) for each row of a source, without converting it. The location is
-    "FILE:LINE", or "FILE[17]" for a row of an array.
+    """Yield (location, row) for each row of a source, as it is in the source. A location is
+    "FILE:LINE", for example, or "FILE[17]" for a row of a JSON array.
 
-    The iterator raises InvalidRow for an invalid row, and can be continued with the next row. It
-    raises ScicotError if the source as a whole cannot be read. `tracker` records how far a file was
-    read, and can report whether the next row of a pipe is available.
+    The iterator raises InvalidRow for an invalid row; the next call continues with the next row. It
+    raises ScicotError if the source as a whole cannot be read. `tracker` records how far the source
+    has been read.
     """
     return _LocatedRows(_entries(os.fspath(source), tracker or StreamTracker(), settings))
 
@@ -119,8 +119,7 @@ def _stream_entries(
 
 
 def _is_regular(stream: IO[bytes]) -> TypeGuard[io.BufferedReader]:
-    """Return True if a stream reads from a regular file. Standard input does so too if a file is
-    redirected to it."""
+    """Return True if a stream reads from a regular file, as standard input does after "< FILE"."""
     try:
         return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
     except (OSError, AttributeError):  # in-memory streams, as tests use for stdin
@@ -162,9 +161,11 @@ def is_rereadable(source: Source) -> bool:
 
 
 def sha256_of(source: Source) -> str | None:
-    """Return the SHA-256 of a file's bytes (those of the compressed file, if it is compressed). For
-    a folder or pattern, return the SHA-256 of the list of its files' digests; for a stream or the
-    Hub, None."""
+    """Return the SHA-256 of a source, or None for a stream or a data set on the Hub.
+
+    For a file, it is the SHA-256 of the bytes on disk, without decompression. For a folder or a
+    pattern, it is the SHA-256 of the list of its files' digests.
+    """
     source = os.fspath(source)
     if source.startswith(hub.PREFIX) or not is_rereadable(source):
         return None

@@ -34,13 +34,18 @@ _WRAPPER_FIELDS = {"row", "row_idx"}
 
 
 def rows_in(value: Any, name: str, notes: list[str]) -> Iterator[Entry] | None:
-    """Return the rows inside a JSON object, with their locations, which begin with `name`. Returns
-    None if `value` is no object, is itself a question or a prediction, or contains no rows.
+    """Return the rows inside a JSON object, each with a location that begins with `name`.
 
-    If there are several lists of rows, the one called "samples" is read. If none has this name,
-    ScicotError is raised, because different lists are never mixed implicitly. A sentence about the
-    fields beside the list is appended to `notes`. If one of them is a text to which the questions
-    belong, as in QuALITY, None is returned: such rows are refused, like those of RACE.
+    Return None in these cases:
+
+    - `value` is no object, or contains no rows.
+    - `value` is itself a question or a prediction.
+    - The questions may be about a text beside the list of rows, as in QuALITY, and some rows have
+      no text of their own.
+
+    If there are several lists of rows, the list called "samples" is read. Raises ScicotError if no
+    list has this name. A sentence that names the other fields is appended to `notes`, except for a
+    log of Inspect.
     """
     if not isinstance(value, Mapping):
         return None
@@ -80,7 +85,7 @@ def _has_context(row: Mapping[str, Any]) -> bool:
 
 
 def _left_out(value: Mapping[str, Any], key: str, name: str) -> list[str]:
-    """Return a list of one sentence that names the fields beside the list `key`, or of none."""
+    """Return [note that names the fields beside the list `key`], or [] if there are none."""
     names = [field for field in value if field != key]
     outer, dot, inner = key.partition(".")
     if key not in value and dot:
@@ -94,8 +99,7 @@ def _left_out(value: Mapping[str, Any], key: str, name: str) -> list[str]:
 
 
 def _is_question(row: Mapping[str, Any]) -> bool:
-    """Return True if an object is a question, False if it is a choice or anything else. Questions
-    and choices may both have a "text", but only questions have choices or an answer."""
+    """Return True if an object is a question, False if it is anything else, such as a choice."""
     names = set(map(plain_name, row))
     if names & set(QUESTIONS):
         return True
@@ -105,8 +109,8 @@ def _is_question(row: Mapping[str, Any]) -> bool:
 
 
 def _row_lists(value: Mapping[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield (key, rows) for each list of question rows in an object, and ("KEY.INNER", rows) for
-    each list in an object inside it."""
+    """Yield (name, rows) for each list of question rows in an object or in its inner objects. The
+    name is "KEY", or "KEY.INNER" for a list in an inner object."""
     for key, inner in value.items():
         if isinstance(inner, list) and inner and all(isinstance(row, dict) for row in inner):
             if _is_question(_unwrapped(inner[0])):

@@ -1,7 +1,7 @@
-"""Skip the prefix of a JSON lines file that an earlier run has processed completely.
+"""Skip the beginning of a JSON lines file, if an earlier run has processed it.
 
-A job records the processed part of its input as a Prefix. A resumed job skips this part if its
-bytes still have the same digest. Hashing a row takes a hundredth of the time of parsing it.
+A run records the part of the file that it has processed as a Prefix. A resumed run skips this part
+if its digest has not changed. Hashing a row takes a hundredth of the time of parsing it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Prefix:
     rows: int  # number of records in them
 
     def begins(self, source: str) -> bool:
-        """Return True if the file `source` is JSON lines and begins with this prefix, that is, if
-        the digest of the file's first `bytes` bytes is `digest`."""
+        """Return True if the file `source` is JSON lines and its first `bytes` bytes have the
+        digest `digest`."""
         path = Path(source)
         if not path.is_file() or path.stat().st_size < self.bytes:
             return False
@@ -52,8 +52,11 @@ class Prefix:
 
 
 class CountingReader(io.RawIOBase):
-    """A wrapper of a file that is read line by line. It counts and hashes the bytes that have been
-    read. The bytes of the prefix `skipped` are counted and hashed too, but not returned."""
+    """Reads the lines of `stream`, and counts and hashes what has been read.
+
+    If the prefix `skipped` is given, its bytes are counted and hashed first, and reading begins
+    after it.
+    """
 
     def __init__(self, stream: IO[bytes], skipped: Prefix | None) -> None:
         self._stream: Any = stream
@@ -68,8 +71,8 @@ class CountingReader(io.RawIOBase):
             self._lines = skipped.lines
 
     def prefix(self, rows: int) -> Prefix:
-        """Return the part of the file that has been read so far. `rows` is the number of records
-        that were made from its lines."""
+        """Return the part of the file that has been read so far, including the skipped prefix.
+        `rows` is the number of records that were made from this part."""
         self._count()
         return Prefix(self._bytes, self._digest.hexdigest(), self._lines, rows)
 

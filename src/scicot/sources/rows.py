@@ -49,10 +49,12 @@ class Counts:
 
 
 class NotAsked(RowProblem):
-    """Raised if an evaluation must skip a row, because the file given by --questions does not have
-    the row's question, or because an earlier row answered this question. Such rows are counted, not
-    reported as errors. `asked_id` is the id of a question in that file, if the row was looked up by
-    its id."""
+    """Raised for a row that an evaluation must skip. Such rows are counted, not reported as errors.
+
+    The row's question is not in the file given by --questions, or an earlier row has answered it.
+    `asked_id` is an example of the ids in that file, or "" if the row has no id or its question is
+    in the file.
+    """
 
     def __init__(self, row: str, asked_id: str = "") -> None:
         super().__init__(row)
@@ -109,19 +111,20 @@ class Rows(Generic[T]):
 
     @property
     def recognised(self) -> list[str]:
-        """A line for each layout of rows so far, which says which fields were read as question,
-        choices and answer (see Converter.recognised)."""
+        """Lines that say which fields of the rows so far were read as question, choices and answer.
+        See Converter.recognised."""
         return self._converter.recognised
 
     @property
     def likely_answer(self) -> str | None:
-        """The name of an unused field that looks like the gold answer, or None (see
-        Converter.likely_answer)."""
+        """The name of an unused field that looks like the gold answer, or None. See
+        Converter.likely_answer."""
         return self._converter.likely_answer
 
     @property
     def unused_columns(self) -> str:
-        """A sentence for a warning if no row so far had all fields named by --columns, else ""."""
+        """A warning that no row so far had all fields named by --columns, or "". See
+        Converter.unused_columns."""
         return self._converter.unused_columns
 
     @property
@@ -140,9 +143,12 @@ class Rows(Generic[T]):
 
     def skip(self, prefix: Prefix) -> bool:
         """Make later iterations skip `prefix`, and return True. Return False, and skip nothing, in
-        any of these cases: the source no longer begins with the prefix; it can be read only once;
-        the reading settings are not the defaults; the prefix has at least as many records as the
-        limit."""
+        any of these cases:
+
+        - The source does not begin with `prefix`, or can be read only once.
+        - The reading settings are not the defaults.
+        - `prefix` has at least as many records as `limit`.
+        """
         cannot_skip = self._limit is not None and self._limit <= prefix.rows
         cannot_skip = cannot_skip or self._settings != ReadingSettings()
         if cannot_skip or not self.rereadable or not prefix.begins(self.source):
@@ -153,9 +159,12 @@ class Rows(Generic[T]):
     def prefix(self) -> Prefix | None:
         """Return the part of the source that has been read so far, so that a later run can skip it.
 
-        Return None if the rows are not `resumable`, if the source is not a single uncompressed
-        text file, if the reading settings are not the defaults, or while records that `look_ahead`
-        read are still buffered.
+        Return None in any of these cases:
+
+        - `resumable` is False, and no prefix is skipped.
+        - The source is not a single uncompressed text file.
+        - The reading settings are not the defaults.
+        - The iteration has not yet yielded all records that `look_ahead` read.
         """
         counter = self._tracker.counter
         skipped_rows = self.skipped.rows if self.skipped else 0
@@ -164,18 +173,18 @@ class Rows(Generic[T]):
         return counter.prefix(skipped_rows + self.counts.rows)
 
     def check(self) -> int:
-        """Read and validate the whole source, and return its number of records. Raises ValueError
+        """Read and validate the whole source, and return the number of records. Raises ValueError
         if the source can be read only once."""
         if not self.rereadable:
             raise ValueError(f"{display_name(self.source)} can be read only once")
         return sum(1 for _ in self)
 
     def look_ahead(self) -> None:
-        """Read the first rows, and raise ScicotError if none of them has a gold answer. Do nothing
-        if `gold` is None.
+        """Read rows until one has a gold answer, and raise ScicotError if none has. Do nothing if
+        `gold` is None.
 
-        Reading ends at the first row with a gold answer, after _WINDOW records or at a pause of the
-        stream. The records are buffered for the next iteration.
+        At most _WINDOW records are read, or fewer if a pipe pauses. The next iteration begins with
+        these records.
         """
         if self._gold is None:
             return
@@ -221,9 +230,8 @@ class Rows(Generic[T]):
             self._reporter.warn(message)
 
     def _check_gold(self, gold: GoldTally) -> None:
-        """Raise ScicotError if no row of the source has a gold answer. `gold` counts the rows read
-        so far. If none of these has a gold answer, the skipped rows at the beginning of the source
-        are examined too."""
+        """Raise ScicotError if `gold` has counted rows, but neither they nor the skipped rows have
+        a gold answer."""
         if self.skipped is not None and gold.unlabelled and not gold.labelled:
             prefix_rows = Rows(
                 self.source,

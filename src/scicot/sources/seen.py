@@ -9,12 +9,12 @@ _CACHE_KIB = 16_384
 
 
 class Seen:
-    """The ids recorded so far, each with its content. Only digests of the ids and the contents
-    are stored, in a temporary SQLite database, which is in memory while it is small."""
+    """The ids recorded so far, each with a digest of its content."""
 
     def __init__(self) -> None:
         # check_same_thread is off because the garbage collector may close the connection in another
         # thread.
+        # The name "" makes a temporary database, which SQLite keeps in memory while it is small.
         self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._table.execute("pragma journal_mode = off")
         self._table.execute(f"pragma cache_size = -{_CACHE_KIB}")
@@ -22,9 +22,11 @@ class Seen:
         self._table.execute("begin")
 
     def is_new(self, identity: str, content: str) -> bool:
-        """Record the id `identity` with its content. Return True if the id is new, False if it was
-        recorded before with the same content. Raises ValueError if it was recorded with other
-        content."""
+        """Record the id `identity` with `content`, and return True if the id is new.
+
+        Return False if the id was recorded before with the same content. Raises ValueError if it
+        was recorded with other content.
+        """
         row = digest(identity), digest(content)
         if self._table.execute("insert or ignore into seen values (?, ?)", row).rowcount:
             return True

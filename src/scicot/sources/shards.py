@@ -24,11 +24,11 @@ def is_pattern(source: str) -> bool:
 
 
 def files_of(source: str) -> list[str] | None:
-    """Return the files of a folder or a glob pattern, in natural order of their names. None if
-    `source` is neither.
+    """Return the files of a folder or a glob pattern, in natural order of their names. Return None
+    if `source` is neither.
 
-    Raises ScicotError if there is no file, or if a folder has files with different extensions or
-    of different splits, which are never mixed implicitly.
+    Raises ScicotError if there is no file, or if the files in a folder have different extensions or
+    belong to different splits.
     """
     if is_pattern(source):
         found = [
@@ -72,8 +72,8 @@ def names_files(path: str) -> bool:
 
 
 def _kind(name: str) -> str | None:
-    """Return the extension of a file with rows, ignoring the extension of a compression: ".csv" for
-    "a.csv.gz". Return None for any other file."""
+    """Return the extension of a file with rows, such as ".csv" for "a.csv" or "a.csv.gz". Return
+    None for any other file."""
     lower = name.lower()
     if lower.startswith(".") or lower in _METADATA_FILES:
         return None

@@ -18,8 +18,9 @@ class StreamTracker:
     """Tracks how far the stream of a source has been read, and whether a pipe has more data. Only
     reads from the stream that `watch` returns are tracked.
 
-    `skipped` is the prefix of the file to skip, because an earlier run processed it. With `hashed`,
-    the bytes of a plain file are counted and hashed.
+    `skipped` is the part of a file that an earlier run processed, and that is not read again. If
+    `hashed` is True or `skipped` is given, the bytes of an uncompressed file are counted and
+    hashed.
     """
 
     def __init__(self, skipped: Prefix | None = None, *, hashed: bool = False) -> None:
@@ -33,9 +34,11 @@ class StreamTracker:
         self._stream: io.BufferedReader | None = None
 
     def watch(self, stream: IO[bytes]) -> IO[bytes]:
-        """Return the stream to read from instead of `stream`. For a pipe, this is a stream that
-        `idle` can check. For a plain file whose bytes are to be hashed, it is `counter`. Any other
-        stream (a compressed file, a stream in memory) is returned unchanged."""
+        """Return the stream to read from instead of `stream`.
+
+        A pipe is replaced by a stream that `idle` can check. An uncompressed file is replaced by
+        `counter` if its bytes are to be hashed. Any other stream is returned unchanged.
+        """
         try:
             descriptor = stream.fileno()
             if stat.S_ISREG(os.fstat(descriptor).st_mode):

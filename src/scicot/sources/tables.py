@@ -4,9 +4,9 @@ id,question,A,B,answer
 q1,"Which conducts
 electricity?",wood,copper,B
 
-The delimiter is a comma, a semicolon or a tab. Each of the three is tried on the first line, and
-fits if it gives column names that scicot knows. If several fit, the one that gives the most columns
-is used. MMLU's files have no header; they are recognised by the last cell of each record, which is
+The delimiter is a comma, a semicolon or a tab. A delimiter fits if it splits the first line into
+column names that scicot knows. If several delimiters fit, the one with the most columns is used.
+MMLU's files have no header. They are recognised by the last cell of their first records, which is
 the letter of a choice.
 """
 
@@ -29,7 +29,7 @@ _MAX_NAME = 60  # maximum length of a column's name, in characters
 
 
 def delimiter_of(header: bytes, mapped: tuple[str, ...] = ()) -> str | None:
-    """Return the delimiter of a table's header line; None if it is not the header of a table of
+    """Return the delimiter of a header line, or None if the line is not the header of a table of
     questions or predictions. `mapped` are the column names given by --columns."""
     text = header.decode(errors="surrogateescape")
     found: dict[str, int] = {}
@@ -44,8 +44,9 @@ def delimiter_of(header: bytes, mapped: tuple[str, ...] = ()) -> str | None:
 
 
 def likely_header(*lines: bytes) -> tuple[list[str], list[str]] | None:
-    """Return (column names, cells of the first record) if the first of `lines` looks like the
-    header of a table. Return None if it looks like something else, such as running text."""
+    """Return (column names, cells of the first record) if the first of `lines` may be the header of
+    a table. Return None if this line has fewer than three cells, or a cell longer than
+    _MAX_NAME."""
     texts = [line.decode(errors="replace") for line in lines]
     found: tuple[list[str], list[str]] | None = None
     for delimiter in _DELIMITERS:
@@ -69,8 +70,8 @@ def named_delimiter(line: bytes) -> str | None:
 
 
 def headerless(head: list[bytes], lines: Iterator[bytes]) -> list[str] | None:
-    """Return the column names of a table without a header in MMLU's layout: question, choices,
-    letter of the answer. None if the file is no such table.
+    """Return the column names if the file is a table in MMLU's layout, else None. This layout has
+    no header; its columns are the question, the choices and the letter of the answer.
 
     The table begins at the last line of `head` and continues in `lines`. Lines taken from `lines`
     are appended to `head`.
@@ -157,8 +158,8 @@ class _Records(Iterator[list[str]]):
 
 
 class SparseRecords:
-    """Detects the records of a table that are not questions but headings, sums or empty numbered
-    rows. A sentence in `notes` reports their number."""
+    """Detects records of a table that are not questions, such as headings, sums and numbered rows
+    without content. Their number is reported by a sentence in `notes`."""
 
     def __init__(self, notes: list[str], mapped: Collection[str]) -> None:
         self._notes = notes
@@ -168,8 +169,8 @@ class SparseRecords:
         self._first = ""
 
     def left_out(self, header: Sequence[str], cells: Sequence[str], where: str) -> bool:
-        """Return True, and count the record, if it is not a question and must be left out. Return
-        False otherwise. `where` is the record's location."""
+        """Return True, and count the record, if it must be left out because it is not a question.
+        `where` is the record's location."""
         if len(cells) != len(header):
             return False
         filled = {name: cell for name, cell in zip(header, cells, strict=True) if cell.strip()}
@@ -200,8 +201,11 @@ def header_of(cells: Sequence[str], where: str) -> list[str]:
 
 
 def record_of(header: Sequence[str], cells: Sequence[str], where: str) -> Entry:
-    """Return (location, row) for the cells of a record. Return an InvalidRow if they are not UTF-8,
-    or not as many as in the header."""
+    """Return (location, row) for the cells of a record.
+
+    Return an InvalidRow if the cells are not UTF-8, or if their number differs from that of
+    `header`.
+    """
     if not _is_unicode(cells):
         return InvalidRow(where, NOT_UTF8)
     if len(cells) != len(header):
