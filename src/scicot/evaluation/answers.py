@@ -5,9 +5,12 @@
     Answers(reporter=reporter).of("samples_arc_easy.jsonl")    a log of lm-evaluation-harness
     Answers(reporter=reporter).of("2026-01-01_arc.eval")       a log of Inspect
 
-`questions` is a file of the questions that the tool had to answer (the "question file" in this
-module). If it is given, gold answers are taken from it, answers to other questions are left out,
-and questions without an answer count as not answered.
+The file `questions` is called the question file in this module. It contains the questions that the
+tool had to answer. With a question file:
+
+- gold answers are taken from the question file,
+- answers to questions that are not in it are left out,
+- questions in it without an answer count as not answered.
 """
 
 from __future__ import annotations
@@ -47,11 +50,12 @@ _TEXT_SHOWN = 60  # characters of a question that identify it in a message if it
 class Answers:
     """Reads files of answers and converts them to predictions.
 
-    `questions` is the question file; it is needed for files of answers that do not contain the
-    questions themselves. `per_character` is used for logs of lm-evaluation-harness (see
-    lm_eval.answer_of). `reading` describes the fields of the files. `limit` is the maximum number
-    of questions in the question file, or of rows in each file if there is no question file. With
-    `skip_invalid`, an invalid row is skipped with a warning. Otherwise, InvalidRow is raised.
+    `questions` is the question file. It is needed if the files of answers do not contain the
+    questions. `per_character` applies to logs of lm-evaluation-harness (see lm_eval.answer_of).
+    `reading` describes the fields of all these files. `limit` is the maximum number of questions
+    in the question file. Without a question file, it is the maximum number of rows in each file of
+    answers. With `skip_invalid`, an invalid row is skipped with a warning. Otherwise, InvalidRow is
+    raised.
     """
 
     def __init__(
@@ -85,9 +89,13 @@ class Answers:
                 self._questions = QuestionTable(counted(rows, task), os.fspath(questions))
 
     def of(self, file: sources.Source) -> Iterator[Prediction]:
-        """Yield a prediction for each question in `file`, then a prediction without an answer for
-        each question that only the question file has. Further replies to a question are skipped if
-        the format allows them (see _is_extra_reply); otherwise a repeated id raises ScicotError."""
+        """Yield a prediction for each question that `file` answers. Then yield a prediction without
+        an answer for each other question of the question file, if there is one.
+
+        In logs and in files of a teacher's samples, further replies to a question are skipped. In
+        other files, a repeated id raises ScicotError. Different questions with the same id always
+        raise ScicotError.
+        """
         labels = PredictedLabels()
         rows = sources.predictions(
             file,
@@ -148,8 +156,8 @@ class Answers:
 
 
 def _for_questions(settings: ReadingSettings) -> ReadingSettings:
-    """Return the reading settings for the question file: the user's settings, but --columns keeps
-    only the mappings of the id and the parts of a question."""
+    """Return a copy of `settings` for reading the question file: --columns is reduced to the fields
+    of a question, including its id."""
     selected = _only_roles(
         settings, "question", "choices", "distractors", "answer", "context", "id"
     )
@@ -157,8 +165,8 @@ def _for_questions(settings: ReadingSettings) -> ReadingSettings:
 
 
 def _for_answers(settings: ReadingSettings) -> ReadingSettings:
-    """Return the reading settings for files of answers that are joined to a question file: the
-    user's settings, but --columns keeps only the mappings of the id and the prediction."""
+    """Return a copy of `settings` for reading answers that are joined to a question file: --columns
+    is reduced to the id and the prediction."""
     return replace(settings, columns=_only_roles(settings, "id", "prediction"))
 
 
@@ -171,9 +179,9 @@ def _only_roles(settings: ReadingSettings, *roles: str) -> str:
 def _is_extra_reply(
     row: Prediction, first_models: Mapping[str, Any], seen: Collection[str]
 ) -> bool:
-    """Return True if a row must be left out, because another reply to its question is used.
+    """Return True if `row` is a further reply to a question, which must be skipped.
 
-    `first_models` is the `models` field of the file's first row. `seen` are the ids of the
+    `first_models` is the field `models` of the first row that has one. `seen` are the ids of the
     questions that earlier rows answered.
     """
     # An Inspect log with epochs and a file of a teacher's samples have several replies to a
@@ -188,9 +196,8 @@ def _is_extra_reply(
 
 
 class _RowConverter:
-    """Converts the rows of one file of answers to scicot's schema. It remembers which documents it
-    has converted, because several documents in a log of lm-evaluation-harness may have the same id.
-    Each pass over a file therefore needs a new instance."""
+    """Converts the rows of one file of answers to scicot's schema. Create a new instance for each
+    pass over a file."""
 
     def __init__(
         self, questions: QuestionTable | None, per_character: bool, labels: PredictedLabels
@@ -198,12 +205,16 @@ class _RowConverter:
         self._questions = questions
         self._labels = labels
         self._per_character = per_character
+        # Several documents in a log of lm-evaluation-harness may have the same id.
         self._doc_ids: defaultdict[tuple[str, str, str], list[Any]] = defaultdict(list)
 
     def convert(self, row: Row, reading: Reading = PLAIN) -> Row:
-        """Convert a row of any supported format to a row in scicot's schema that contains the
-        question. Raises RowProblem if the row cannot be converted, and sources.NotAsked if there is
-        a question file and the row's question is not in it."""
+        """Convert a row of any supported format to scicot's schema, including its question.
+
+        Raises RowProblem if the row cannot be converted. Raises sources.NotAsked if there is a
+        question file and the row must be skipped. Such a row answers a question that the question
+        file does not have, or is a repeated document of lm-evaluation-harness.
+        """
         if inspect_log.is_sample(row):
             in_log = inspect_log.question_of(row, needed=self._questions is None)
             question = self._question_for(in_log, row)
@@ -229,13 +240,14 @@ class _RowConverter:
         return {**stripped.to_row(), **_answer_of(row, question, labelled, read, complete=complete)}
 
     def _question_for(self, row_question: Question | None, row: Row) -> Question:
-        """Return the question that a row answers. With a question file, this is the question in
-        that file with the row's id or, if the row has no id, with the same text and choices.
-        Without a question file, it is `row_question`, the question contained in the row.
+        """Return the question that `row` answers.
 
-        Raises RowProblem if the row does not say which question it answers, or if `row_question`
-        differs from the question in the file. Raises NotAsked if the file does not have the
-        question.
+        `row_question` is the question contained in `row`, or None. Without a question file, this is
+        the result. Otherwise, the question is looked up in the question file by the id of `row`. If
+        `row` has no id, it is looked up by the text and choices of `row_question`.
+
+        Raises NotAsked if the question file does not have the question. Raises RowProblem if the
+        question cannot be determined, or if `row_question` differs from the question in the file.
         """
         if self._questions is None:
             if row_question is None:
@@ -258,12 +270,11 @@ class _RowConverter:
         return question.without(PREDICTION_FIELDS)
 
     def _with_unique_id(self, question: Question, row: Row) -> Question:
-        """Return `question` with an id that is unique in a log of lm-evaluation-harness. The second
-        document with the same id and text gets the id "ID#2", the third "ID#3", and so on. If there
-        is a question file, raises NotAsked for the second and later ones instead.
+        """Return `question`, with another id if earlier rows have the same id, question text and
+        answer filter. The second such row gets the id "ID#2", the third "ID#3", and so on.
 
-        Raises RowProblem if a row with the same "doc_id" and the same answer filter has been read
-        before.
+        If there is a question file, these rows raise NotAsked instead. Raises RowProblem if one of
+        the earlier rows also has the same "doc_id".
         """
         doc_ids = self._doc_ids[question.id, question.question, str(row.get("filter"))]
         if row.get("doc_id") in doc_ids:
@@ -284,12 +295,12 @@ def _answer_of(
     *,
     complete: bool,
 ) -> Row:
-    """Return the fields of a row that belong to its answer ("prediction", "scores", "rationales"
-    and others), with labels translated to those of `question`.
+    """Return the fields of `row` that describe its answer, such as "prediction" and "scores".
 
-    `labelled` is the same question with the labels that the row uses. `read` finds the label that a
-    prediction names (PredictedLabels.read). `complete` is True if the row contains the question.
-    Raises RowProblem if the row has neither a "prediction" nor a "conclusion".
+    `labelled` is `question` with the labels that `row` uses. The labels in the returned fields are
+    those of `question`. `read` returns the label of a prediction (see PredictedLabels.read).
+    `complete` is True if `row` contains the whole question. Raises RowProblem if `row` has neither
+    a "prediction" nor a "conclusion".
     """
     fields = {
         name: value for name, value in columns.cells(row).items() if name not in QUESTION_FIELDS

@@ -16,14 +16,13 @@ from scicot.statistics import Interval
 
 @dataclass(frozen=True)
 class Cheapest:
-    """The cheapest system whose accuracy is not significantly lower than that of the most accurate
-    system. `interval` is the confidence interval of `difference` at confidence `level`."""
+    """The cheapest system that is not significantly less accurate than the most accurate one."""
 
     name: str
     best: str  # the most accurate system; equal to `name` if no cheaper one is as good
     difference: float  # accuracy of the best minus that of the cheapest
-    interval: Interval
-    level: float
+    interval: Interval  # confidence interval of `difference`
+    level: float  # confidence level of `interval`
     cost_ratio: float | None  # its work divided by the best system's; None if unknown
     worse: list[str]  # cheaper systems that are significantly worse
     not_compared: list[str]  # systems of unknown cost, or with answers to other questions
@@ -60,13 +59,13 @@ def cheapest(
     settings: EvaluateSettings,
     reporter: Reporter,
 ) -> Cheapest | None:
-    """Find the cheapest system that is not significantly worse than the most accurate one.
+    """Find the cheapest system that is not significantly less accurate than the most accurate one.
 
-    First, systems that read given or shuffled rationales are excluded, and so are teachers that
-    were shown the gold answer. Then the most accurate remaining system is compared with every
-    cheaper remaining system, with Holm's correction over these comparisons. A comparison in
-    `comparisons` whose first system is the most accurate one is reused. Returns None if fewer than
-    two of the remaining systems have a known cost.
+    Three kinds of systems are excluded: those that read given rationales, those that read shuffled
+    rationales, and teachers that were shown the gold answer. The most accurate of the
+    remaining systems is compared with every cheaper one, with Holm's correction. `comparisons` are
+    the comparisons made so far, which are not computed again. Returns None if fewer than two of the
+    remaining systems have a known cost.
     """
     candidates = [system for system in systems if not system.oracle and not _is_shuffled(system)]
     with_cost = [system for system in candidates if system.cost is not None]
@@ -113,7 +112,6 @@ def _is_cheaper(system: SystemAnswers, best: SystemAnswers) -> bool:
 
 
 def _price(system: SystemAnswers) -> tuple[float, float, float]:
-    """Return a sort key (work, weights, -accuracy), by which the cheapest system comes first and a
-    system of unknown cost last."""
+    """Return the sort key (work, weights, -accuracy), with infinite work if the cost is unknown."""
     cost = system.cost or Cost(0, 0.0, float("inf"))
     return cost.work, cost.weights, -float(system.right.mean())

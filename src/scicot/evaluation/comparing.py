@@ -1,4 +1,4 @@
-"""Compare the accuracies of two systems on the questions that both answered."""
+"""Compare the accuracies of two systems on the questions that both have."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ MCNEMAR, T_TEST = "McNemar", "t-test"
 
 @dataclass(frozen=True)
 class Comparison:
-    """The result of comparing two systems, named `first` and `second`, on the questions that are in
-    the files of both. `interval` is the confidence interval of `difference` at confidence
-    `level`."""
+    """The result of comparing the systems `first` and `second` on the questions that both have."""
 
     first: str
     second: str
@@ -34,12 +32,12 @@ class Comparison:
     only_first: float
     only_second: float
     difference: float  # accuracy of the first minus that of the second
-    interval: Interval
+    interval: Interval  # confidence interval of `difference`
     test: str  # T_TEST if there are clusters or several seeds, else MCNEMAR
     p_value: float
     p_adjusted: float  # after Holm's correction over all comparisons but the primary one
     primary: bool  # specified in advance (--primary), so not corrected
-    level: float
+    level: float  # confidence level of `interval`
 
     @property
     def differs(self) -> bool:
@@ -49,8 +47,8 @@ class Comparison:
 
     @cached_property
     def needed(self) -> int | None:
-        """The number of questions that McNemar's test would need to detect a difference of this
-        size with a power of 0.8. None if the difference is 0, or if another test was used."""
+        """The number of questions that McNemar's test needs to detect `difference` with a power of
+        0.8. None if `difference` is 0 or `test` is not McNemar's."""
         if self.test != MCNEMAR:
             return None
         discordant = (self.only_first + self.only_second) / self.questions
@@ -95,8 +93,8 @@ class Comparison:
 def compare(
     first: SystemAnswers, second: SystemAnswers, settings: EvaluateSettings, reporter: Reporter
 ) -> Comparison:
-    """Compare the first system with the second on the questions that both have. Raises ScicotError
-    if there are none, or if the systems disagree on the gold answer of a question."""
+    """Compare two systems on the questions that both have. Raises ScicotError if they have no
+    question in common, or different gold answers to a question."""
     first_file, second_file = first.files[0], second.files[0]
     count, first_rows, second_rows = match_ids(
         first.ids, second.ids, first_file, second_file, reporter
@@ -134,8 +132,7 @@ def compare(
 
 
 def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """Return the comparisons in the same order, with `p_adjusted` set by Holm's correction. A
-    comparison that was planned in advance (`primary`) is left out of the correction, and is
-    returned unchanged."""
+    """Return `comparisons` in the same order, with `p_adjusted` set by Holm's correction. The
+    comparison that was planned in advance (`primary`) is not corrected."""
     adjusted = iter(holm([c.p_value for c in comparisons if not c.primary]))
     return [c if c.primary else replace(c, p_adjusted=next(adjusted)) for c in comparisons]

@@ -1,12 +1,12 @@
-"""Estimate the inference cost of a system's answers from the texts and the field `models` of its
-prediction rows.
+"""Estimate the inference cost of a system's answers. It is computed from the texts in the
+prediction rows and from their field `models`.
 
     {"models": {"answer": "answer@1f0c", "rationale": "rationale@77ab", "rationale_from": "student",
                 "weights": {"answer@1f0c": 560000, "rationale@77ab": 560000}}, ...}
 
 A transformer does about two operations per weight for each token that it reads or writes. Rows
-contain texts, not tokens, so words are counted instead. Systems with the same student have the
-same ratio of tokens to words, so the ratio cancels out when their costs are compared.
+contain texts, not tokens, so words are counted instead. Students with the same tokenizer have about
+the same ratio of tokens to words, so their costs can be compared.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def _weights_of(models: Mapping[str, Any]) -> dict[str, int] | None:
 
 
 def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
-    """Yield (student name, number of words read and written) for each time that a student processes
-    the question of a row. Yields nothing if the row does not name an answer student."""
+    """Yield (student name, number of words read and written) for each pass of a student over the
+    question of `row`. Yields nothing if `row` does not name an answer student."""
     models, question = row.models, row.question
     if not isinstance(models.get("answer"), str):
         return
@@ -112,11 +112,11 @@ def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
 def _writing_passes(
     models: Mapping[str, Any], answer_students: list[str], question_words: int, texts: Sequence[str]
 ) -> Iterator[tuple[str, int]]:
-    """Yield (student name, number of words read and written) for each student that wrote rationales
-    of a question.
+    """Yield (student name, number of words read and written) for each student that wrote some of
+    the rationales `texts`.
 
-    `texts` are all rationales of the question. Each student wrote equally many of them, and read
-    `question_words` words.
+    All `texts` belong to one question. `question_words` is the number of words of its text, its
+    context and its choices.
     """
     rationale_models = models.get("rationale")
     if rationale_models is None and models.get("rationale_from") == "shuffled":
@@ -130,7 +130,7 @@ def _writing_passes(
         else [rationale_models]
     )
     per_writer = max(1, len(texts) // len(writers))
-    # `texts` begins with all rationales of the first writer.
+    # Each writer wrote equally many rationales; those of the first writer come first.
     for number, writer in enumerate(writers):
         written = texts[number * per_writer : (number + 1) * per_writer]
         yield str(writer), question_words + sum(map(_words, written))

@@ -30,9 +30,9 @@ def is_sample(row: Row) -> bool:
 
 
 def question_of(row: Row, *, needed: bool = False) -> Question | None:
-    """Return the question of a sample. None if the sample has no complete question, for example
-    because the task writes the choices only into its prompt. With `needed`, raise RowProblem if the
-    sample has choices but cannot be read."""
+    """Return the question of a sample, or None if the sample has no complete question. For example,
+    some tasks write the choices only into the prompt. If `needed` is True, a sample that has
+    choices but no complete question raises RowProblem instead."""
     question_fields = {name: value for name, value in row.items() if name not in _LOG_FIELDS}
     if question_fields.get("choices") is None:  # the task writes the choices into its prompt
         question_fields.pop("choices", None)
@@ -62,8 +62,8 @@ def answer_of(row: Row, question: Question) -> Row:
 
 
 def _scored_label(row: Row, question: Question) -> str | None:
-    """Return the label of the first answer that a scorer recorded. If a scorer recorded only that
-    the answer is correct, return the gold answer. Return None if there is neither."""
+    """Return the label that the first scorer with a result recorded. If this scorer recorded only
+    that the answer is correct, return the gold answer. Return None if no scorer has a result."""
     scores = row.get("scores")
     for score in scores.values() if isinstance(scores, Mapping) else ():
         if not isinstance(score, Mapping):

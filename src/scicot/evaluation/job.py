@@ -25,13 +25,12 @@ from scicot.row_fields import Row
 @dataclass(frozen=True)
 class Evaluation:
     """The result of `evaluate`: the metrics of every system, and the comparisons of the first
-    system with each of the others. `level` is the confidence level of all intervals; `cluster_by`
-    is the field whose values group questions into clusters, or None."""
+    system with each of the others."""
 
     systems: list[System]
     comparisons: list[Comparison]
-    level: float
-    cluster_by: str | None
+    level: float  # confidence level of all intervals
+    cluster_by: str | None  # field whose values group questions into clusters
     # Accuracy of each answer student by the source of the rationales that it read, for students
     # with predictions from several sources on the same questions:
     # {"answer@1f0c": {"student": 0.9, "shuffled": 0.4, "none": 0.3}}.
@@ -105,18 +104,25 @@ def evaluate(
     skip_invalid: bool = False,
     reporter: Reporter | None = None,
 ) -> Evaluation:
-    """Evaluate files of predictions. The rows of a file may be prediction rows, rationale rows (the
-    conclusion is the prediction), samples logged by lm-evaluation-harness or Inspect, or rows with
-    only an id and a prediction.
+    """Evaluate files of predictions: compute the metrics of each system, and compare the first
+    system with each of the others.
+
+    The rows of a file may be prediction rows, rationale rows, samples logged by
+    lm-evaluation-harness or Inspect, or rows with only an id and a prediction. The prediction of a
+    rationale row is its conclusion.
 
     `predictions` maps the name of each system to its file, or to several files if the system was
     trained with several seeds. It can also be a list of files, whose entries may have the form
-    NAME=FILE (see names.py). The first system is compared with each of the others.
+    NAME=FILE (see names.py).
 
-    `questions` is a file of the questions that were asked. If it is given, rows are joined to it by
-    id, gold answers come from it, and questions without a row count as not answered. `limit` is the
-    maximum number of questions or, without `questions`, of rows in each file. Raises ScicotError if
-    a file has nothing to evaluate or repeats an id, or if systems disagree on a gold answer.
+    `questions` is a file of the questions that were asked. If it is given, gold answers come from
+    this file, and its questions without a prediction count as not answered. Predictions for other
+    questions are left out. Predictions are joined to these questions by id or, if they have no id,
+    by the question's text and choices. `limit` is the maximum number of questions in `questions`.
+    Without `questions`, it is the maximum number of rows in each file of predictions.
+
+    Raises ScicotError if a file has nothing to evaluate or repeats an id, or if systems disagree on
+    a gold answer.
     """
     settings = settings or EvaluateSettings()
     reporter = reporter or LogReporter()
@@ -170,8 +176,8 @@ def systems_of(
     | Sequence[sources.Source]
     | sources.Source,
 ) -> dict[str, list[sources.Source]]:
-    """Return the files of each system by its name, from predictions in any form that `evaluate`
-    accepts. Raises ScicotError if there are none."""
+    """Return a dict from the name of each system to its files. `predictions` has any of the forms
+    that `evaluate` accepts. Raises ScicotError if `predictions` is empty."""
     if not predictions:
         raise ScicotError("no predictions to evaluate")
     if not isinstance(predictions, Mapping):
@@ -180,8 +186,7 @@ def systems_of(
 
 
 def _warn_about_rejected(file: sources.Source, reporter: Reporter) -> None:
-    """Warn if a file with a teacher's rejected replies is beside `file`, because `file` then
-    contains only the accepted replies. The warning names the file of rejected replies."""
+    """Warn if there is a file of rejected replies beside `file`, because `file` lacks these."""
     rejected = beside(Path(file), "rejected.jsonl")
     if rejected.exists():
         reporter.warn(

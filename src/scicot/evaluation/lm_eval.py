@@ -1,5 +1,5 @@
-"""Read sample logs of lm-evaluation-harness (`--log_samples`), which have one row for each document
-and answer filter.
+"""Read sample logs of lm-evaluation-harness (`--log_samples`). Such a log has one row, called a
+sample, for each pair of a document and an answer filter.
 
 {"doc_id": 0, "doc": {"id": "q1", "question": ..., "choices": ..., "answerKey": "B"}, "target": "1",
  "arguments": {"gen_args_0": {"arg_0": "Question: ...", "arg_1": " wood"}, ...},
@@ -33,11 +33,12 @@ def is_sample(row: Row) -> bool:
 
 
 def question_of(row: Row) -> Question | None:
-    """Return the question of a sample; None if the sample has none.
+    """Return the question of a sample, or None if no question can be read from the sample.
 
-    If the "doc" is a question with a gold answer, it is returned. Otherwise a question is made from
-    the logged requests: the prompt becomes its text, and the continuations become its choices. If
-    the log has no such requests, the "doc" is returned as a question without a gold answer.
+    The question is read from the field "doc". If "doc" is no question, or has no gold answer, the
+    question is made from the logged requests: the prompt becomes its text, and the continuations
+    become its choices. If that is impossible, the question in "doc" is returned without a gold
+    answer.
     """
     doc_question = None
     with contextlib.suppress(RowProblem):
@@ -65,10 +66,13 @@ def question_of(row: Row) -> Question | None:
 def answer_of(row: Row, question: Question, *, per_character: bool) -> Row:
     """Return the answer of a sample of lm-evaluation-harness as fields of a prediction row.
 
-    With `per_character`, each log-likelihood is divided by the number of characters of its choice,
-    as the harness does for the metric acc_norm. Without `per_character`, the log-likelihoods are
-    compared undivided, as for the metric acc. Raises RowProblem if the sample has no responses, or
-    log-likelihoods that do not match the choices.
+    If the sample has log-likelihoods, the prediction is the choice with the highest one. With
+    `per_character`, each log-likelihood is first divided by the number of characters of its choice,
+    as for the harness's metric acc_norm. Without `per_character`, the prediction is that of the
+    metric acc. If the sample has a text, the prediction is read from the text.
+
+    Raises RowProblem if the sample has no responses, or log-likelihoods that do not match the
+    choices.
     """
     responses = row["filtered_resps"]
     models = {FILTER: row.get("filter")}
@@ -116,8 +120,7 @@ def _log_likelihoods(row: Row, question: Question, *, per_character: bool) -> li
 
 
 def _check_target(row: Row, question: Question) -> None:
-    """Raise RowProblem if "target", the harness's index of the right choice, differs from the index
-    of the question's gold answer."""
+    """Raise RowProblem if the index "target" in `row` is not the index of the gold answer."""
     index, labels = _target_index(row), question.labels
     if question.answer is None or index is None or str(row.get("target")) in labels:
         return
@@ -135,8 +138,8 @@ def _target_index(row: Row) -> int | None:
 
 
 def _arguments(row: Row, name: str, index: int) -> list[str]:
-    """Return the argument `name` of each request that a sample logs, or [] if the arguments have an
-    unknown form. `index` is the index of the argument in a list of arguments."""
+    """Return one argument of each request in `row`: the value of the key `name` or, if the
+    arguments are a list, the element at `index`. Return [] if they have another form."""
     arguments = row.get("arguments")
     requests = list(arguments.values()) if isinstance(arguments, Mapping) else arguments
     try:
@@ -166,8 +169,9 @@ def _text(responses: Any) -> str:
 
 
 def label_in(text: str, question: Question) -> str | None:
-    """Return the label of the choice that a text such as "(b)", "B." or "Wood" (for a choice
-    "wood") names; None if it names none, or may name several."""
+    """Return the label of the choice that `text` names, or None if it does not name exactly one.
+    For example, "(b)" and "B." name the choice B, and "Wood" names the choice with the text "wood".
+    """
     choices: list[dict[str, Any]] = [{"label": c.label, "text": c.text} for c in question.choices]
     stripped = text.strip().strip("().").strip()
     meaning = gold.read_choice(stripped, choices)

@@ -96,10 +96,13 @@ class System:
 
     @property
     def favours(self) -> tuple[int, float, float] | None:
-        """The choice position that the system prefers, as (position, share of its answers that name
-        this position, share of the gold answers at this position). Positions count from 1. A
-        position is preferred if the first share exceeds the second significantly and by more than
-        0.1. None if there is no such position."""
+        """The choice position that the system prefers, or None if it prefers none. Positions count
+        from 1.
+
+        The tuple is (position, share of the answers that name it, share of the gold answers that
+        are at it). A position is preferred if the first share is significantly larger than the
+        second, and larger by more than 0.1.
+        """
         counts = np.array(self.confusion, float)[:, :-1]  # the last column: no answer
         total = counts.sum()
         if np.count_nonzero(counts.sum(axis=1)) < 2:
@@ -174,13 +177,12 @@ def resampled(
     clusters: Ints | None,
     settings: EvaluateSettings,
 ) -> Resampled:
-    """Compute the interval and the p-value of a weighted sum of the systems' accuracies, by
-    `statistics.bootstrap` over clusters and seeds. With `clusters` None, each question is a
-    cluster.
+    """Compute the confidence interval and the p-value of a weighted sum of accuracies.
 
-    If all resamples are equal, the bootstrap interval has zero width. It is then widened on both
-    sides by the upper bound of Wilson's interval for 0 successes in n trials, where n is the number
-    of clusters.
+    `systems` has an array of shape (seeds, n) for each system: 1 for a right answer and 0 for a
+    wrong one. `weights` has one number for each system. `statistics.bootstrap` resamples seeds and
+    clusters of questions. If `clusters` is None, each question is a cluster. An interval of zero
+    width is widened with Wilson's interval.
     """
     numbers = np.arange(systems[0].shape[1]) if clusters is None else clusters
     estimate = bootstrap(
@@ -194,6 +196,8 @@ def resampled(
     low, high = estimate.interval
     if low < high:
         return estimate
+    # All resamples are equal. Both sides are widened by the upper bound of Wilson's interval for 0
+    # successes in as many trials as there are clusters.
     margin = wilson_interval(0, len(np.unique(numbers)), settings.level)[1]
     lowest = sum(min(weight, 0.0) for weight in weights)
     highest = sum(max(weight, 0.0) for weight in weights)
@@ -222,7 +226,7 @@ def _groups(
 
 
 def _natural_sort_key(name: str) -> tuple[float, list[tuple[int, str]]]:
-    """Return a key that sorts numbers by value and before other names, and "a2" before "a10"."""
+    """Return a sort key for names: numbers come first, by value, and "a2" comes before "a10"."""
     number = float(name) if _NUMBER.fullmatch(name) else math.inf
     parts = re.split(rf"(\d{{1,{_MAX_DIGITS}}})", name)
     return number, [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
@@ -235,8 +239,7 @@ def renumbered(clusters: Ints | None, rows: Sequence[int] | Ints) -> Ints | None
 
 
 def _quartiles(lengths: Sequence[str]) -> list[str]:
-    """Return for each length (a number of words) the name of its quartile, such as "12-17
-    words"."""
+    """Return the name of the quartile of each length, such as "12-17 words"."""
     numbers = np.array(lengths, int)
     edges = np.unique(np.quantile(numbers, [0.25, 0.5, 0.75], method="lower"))
     quarter = np.searchsorted(edges, numbers, side="left")
@@ -248,9 +251,7 @@ def _quartiles(lengths: Sequence[str]) -> list[str]:
 
 
 def _calibration(answers: SystemAnswers, settings: EvaluateSettings) -> Calibration | None:
-    """Return the calibration metrics, None if no answer has a confidence. They are computed for
-    each seed and then averaged, so that overconfidence of one seed and underconfidence of another
-    do not cancel out."""
+    """Return the calibration metrics, or None if no answer has a confidence."""
     has_confidence = ~np.isnan(answers.confidence) & (answers.predicted >= 0)
     seeds = [
         _of_seed(answers, seed, has_answer, settings)
@@ -264,6 +265,8 @@ def _calibration(answers: SystemAnswers, settings: EvaluateSettings) -> Calibrat
         values = [getattr(c, name) for c in seeds if getattr(c, name) is not None]
         return float(np.mean(values)) if values else None
 
+    # Each metric is averaged over seeds. If the answers were pooled, the overconfidence of one seed
+    # and the underconfidence of another would cancel out.
     names = ("ece", "ece_by_chance", "brier", "nll", "aurc")
     risks = {share: float(np.mean([c.risk_at[share] for c in seeds])) for share in seeds[0].risk_at}
     means: dict[str, Any] = {name: mean(name) for name in names}

@@ -11,13 +11,14 @@ from scicot.sources import Source
 
 
 def name_files(files: Sequence[Source]) -> dict[str, list[Source]]:
-    """Group files by system, and return the files of each system by its name. Files given as
-    NAME=FILE with the same NAME are seeds of one system. Any other file is a system of its own,
-    named by its stem, or by its path if several files have the same stem.
+    """Return a dict from the name of each system to its files. Files given as NAME=FILE with the
+    same NAME belong to one system, one file for each seed.
 
-    An existing file whose path contains "=" is not taken as NAME=FILE. Raises ScicotError if a file
-    without a NAME would get the name of another system, or if a file is given twice
-    or has an empty name.
+    A file given without a NAME is a system of its own. Its name is its stem, or its path if several
+    files have the same stem. A path that contains "=" is not split if such a file exists.
+
+    Raises UsageError if two systems would have the same name, if a system has the same file twice,
+    or if a file has an empty path.
     """
     pairs = [_split_name(file) for file in files]
     stems = ["stdin" if file == "-" else Path(file).stem for _, file in pairs]

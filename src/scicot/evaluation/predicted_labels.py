@@ -19,19 +19,19 @@ _RUNS = (ascii_uppercase[:10], "123456789", "0123456789")
 
 
 class PredictedLabels:
-    """Reads the predictions of one file, and counts those that are indices. `kinds` are the forms
-    of these, such as "index from 0". `zeros` is the number of indices that are 0."""
+    """Reads the predictions of one file. `kinds` are the kinds of indices among them, such as
+    "index from 0". `zeros` is the number of predictions that are the index 0."""
 
     def __init__(self) -> None:
         self.kinds: set[str] = set()
         self.zeros = 0
 
     def read(self, value: Any, question: Question, reading: Reading) -> str | None:
-        """Return the label of the choice that a prediction names, or None if the prediction is
-        blank. `value` is the content of the field "prediction".
+        """Return the label of the choice that `value`, a field "prediction", names. Return None if
+        `value` is blank.
 
-        Raises UncertainIndex if `value` may be an index from 0 or from 1, and RowProblem if it
-        names no choice, or may name several.
+        Raises UncertainIndex if `value` may be an index from 0 or from 1. Raises RowProblem if
+        `value` does not name exactly one choice.
         """
         if gold.is_blank(value):
             return None
@@ -58,19 +58,19 @@ class PredictedLabels:
         return meaning.labels[0]
 
     def note(self) -> str:
-        """Return a sentence about how numbers were read, or "" if no prediction was an index."""
+        """Return a sentence that says how indices were read, or "" if no prediction was one."""
         bases = " and ".join(sorted(kind.removeprefix("index ") for kind in self.kinds))
         return f"numeric predictions are read as indices {bases}" if bases else ""
 
     @property
     def doubtful(self) -> bool:
-        """True if indices were read from 0, as integers in JSON are by default, and none is 0."""
+        """True if all indices were read as counting from 0 although none of them is 0."""
         return self.kinds == {"index from 0"} and not self.zeros
 
 
 def _loosely_named(value: Any, question: Question, reading: Reading, shown: str) -> str:
-    """Return the label that a text such as "Wood." names, which is no gold answer. Raises
-    RowProblem if there is none. `shown` is the beginning of its message."""
+    """Return the label that a text such as "Wood." names, or raise RowProblem if there is none. The
+    error message begins with `shown`."""
     label = lm_eval.label_in(value, question) if isinstance(value, str) else None
     if label is not None:
         return label
@@ -84,8 +84,8 @@ def _loosely_named(value: Any, question: Question, reading: Reading, shown: str)
 
 @lru_cache(maxsize=256)  # cached because most questions of a file have the same labels
 def _with_gaps(labels: tuple[str, ...]) -> Positions:
-    """Return the labels with None for each that is missing before the last one: A, None, C for the
-    labels A and C, since the cell of B was blank. Return () if no label is missing."""
+    """Return `labels` with None at each gap: A, None, C for the labels A and C. Return () if there
+    are no gaps."""
     joined = "".join(labels)
     if any(run.startswith(joined) for run in _RUNS):
         return ()

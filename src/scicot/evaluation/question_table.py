@@ -1,5 +1,5 @@
-"""A table of the questions that were asked. It finds the question that a row answers, by the
-question's id or its content."""
+"""A table of the questions that were asked. Questions are looked up by their id, or by their
+text and choices."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from scicot.records import Question
 
 
 class QuestionTable:
-    """A table of `questions` in a temporary SQLite database, which is in memory while it is small.
-    `file` names their file in errors. Raises ScicotError if two questions have the same id but
-    different choices or gold answers."""
+    """A table of `questions` in a temporary SQLite database. Error messages name `file`, the file
+    of the questions.
+
+    Raises ScicotError if two questions with the same id have different texts, contexts, choices or
+    gold answers.
+    """
 
     def __init__(self, questions: Iterable[Question], file: str) -> None:
+        # SQLite keeps a database without a name in memory while it is small.
         self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._table.execute("pragma journal_mode = off")
         self._table.execute("create table asked (id blob unique, content blob, row blob)")
@@ -38,8 +42,8 @@ class QuestionTable:
         return self._first("id = ?", _key(identity))
 
     def find_same(self, question: Question) -> Question | None:
-        """Return the first question with the same text and choices as `question`, whatever its id
-        and labels; None if there is none."""
+        """Return the first question in the table with the text and the choices of `question`, or
+        None if there is none. Ids, labels and contexts are not compared."""
         return self._first("content = ?", _content(question))
 
     def first_id(self) -> str:
@@ -57,8 +61,8 @@ class QuestionTable:
 
 
 def check_same_question(file: str, question: Question, seen: Mapping[str, int]) -> None:
-    """Raise ScicotError if an earlier row has the id of `question`, but another question. `seen`
-    maps the ids of earlier rows to the hashes of their questions."""
+    """Raise ScicotError if an earlier row had a different question with the id of `question`.
+    `seen` maps the ids of earlier questions to their hashes."""
     if seen.get(question.id, hash_of(question)) != hash_of(question):
         raise ScicotError(
             f"{file}: two different questions have the id {question.id!r}; rename one"

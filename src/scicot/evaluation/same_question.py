@@ -4,9 +4,8 @@
     {"id": "q1", "choices": ["copper", "wood"], "prediction": "A"}        part of a question
     {"id": "q1", "prediction": "B", "answer": "B"}                        only its gold answer
 
-A row of the last two kinds is compared in the parts that it has. Other tools also write fields such
-as "answers" or "response1", which may be choices or replies of a model. They are compared only if
-they have the texts of the choices.
+If a row has only a part of the question, only this part is compared. A field such as "answers" may
+hold the choices, or replies of a model. It is compared only if it has the texts of the choices.
 """
 
 from __future__ import annotations
@@ -46,8 +45,8 @@ def question_in(row: Row, reading: Reading) -> Question | None:
 
 
 def check_same(row_question: Question, question: Question) -> None:
-    """Raise RowProblem if `row_question`, the question contained in a row, and `question`, its
-    counterpart in the question file, have different texts, choices or gold answers."""
+    """Raise RowProblem if the texts, choices or gold answers of two questions differ.
+    `row_question` is contained in a row, and `question` is its counterpart in the question file."""
     _check_words(row_question.question, question)
     _check_choices([choice.text for choice in row_question.choices], question)
     if row_question.answer is None or question.answer is None:
@@ -57,10 +56,10 @@ def check_same(row_question: Question, question: Question) -> None:
 
 
 def check_parts(row: Row, question: Question, reading: Reading) -> Question:
-    """Compare the parts of a question in an incomplete row with `question`, its counterpart in the
-    question file. Return `question` with the labels of the row's choices, if it has any.
+    """Compare an incomplete question in `row` with `question`, its counterpart in the question
+    file. Return `question` with the labels that the choices have in `row`, if `row` has choices.
 
-    Raises RowProblem if the question's text, the choices or the gold answer differ.
+    Raises RowProblem if `row` has another question text, other choices or another gold answer.
     """
     row = cells(row)
     # The row may be incomplete only because its gold answer cannot be read.
@@ -102,8 +101,8 @@ def _check_text(row: Row, question: Question) -> None:
 
 
 def _with_choices_of(row: Row, question: Question) -> Question:
-    """Return `question` with the labels of the row's choices. Raises RowProblem if the texts of the
-    choices differ."""
+    """Return `question` with the labels that the choices have in `row`, if `row` has choices.
+    Raises RowProblem if the texts of the choices differ."""
     texts = [choice.text for choice in question.choices]
     found = question
     for rows, certain in _choices_in(row):
@@ -120,8 +119,8 @@ def _with_choices_of(row: Row, question: Question) -> Question:
 
 
 def _choices_in(row: Row) -> Iterator[tuple[list[ChoiceRow], bool]]:
-    """Yield (choices, True if they are certainly choices) for each field or group of columns that
-    may hold the choices of the question."""
+    """Yield (texts with labels, True if they are certainly choices) for each field or group of
+    columns in `row` that may hold choices."""
     for name in named(row, CHOICES):
         try:
             found = choice_fields.listed(row[name])
@@ -143,9 +142,8 @@ def _numbers(texts: Sequence[str]) -> bool:
 
 
 def _check_gold(row: Row, labelled: Question, question: Question, reading: Reading) -> None:
-    """Raise RowProblem if the row has another gold answer than `question`. `labelled` is the same
-    question with the labels of the row. A field that names no choice, such as a reply of a model,
-    is no gold answer."""
+    """Raise RowProblem if `row` and `question` have different gold answers. `labelled` is
+    `question` with the labels that `row` uses."""
     if question.answer is None:
         return
     rows: list[ChoiceRow] = [{"label": c.label, "text": c.text} for c in labelled.choices]
@@ -155,7 +153,7 @@ def _check_gold(row: Row, labelled: Question, question: Question, reading: Readi
         read_gold(row, rows, _GOLD, reading)
     except UncertainIndex:  # the gold answer differs if it does so counted from 0 and from 1
         readings = [replace(reading, answer_index=base) for base in _BASES]
-    except RowProblem:
+    except RowProblem:  # a field that names no choice is not a gold answer but, say, a reply
         return
     labels = []
     for each in readings:

@@ -54,10 +54,10 @@ class AnswerColumns:
 
     @classmethod
     def read(cls, file: Source, rows: Iterable[Prediction], paths: Sequence[str]) -> AnswerColumns:
-        """Return columns with the predictions of a file. Predictions for questions without a gold
-        answer are skipped. `paths` are the fields whose values are stored too, such as
-        "meta.subject". Raises ScicotError if a question lacks one of these fields, or if no row has
-        a gold answer."""
+        """Read the predictions `rows` of a file, except those for questions without a gold answer.
+        `paths` are additional fields of a question to store, such as "meta.subject". Raises
+        ScicotError if a question lacks one of these fields, or if no question has a gold answer.
+        """
         column = cls(os.fspath(file), fields={path: [] for path in paths})
         for row in rows:
             if row.question.answer is not None:
@@ -94,10 +94,9 @@ class AnswerColumns:
 
 
 def group_of(question: Question, path: str, file: str) -> str:
-    """Return the value of the field `path` in a question, as a string by which questions are
-    grouped. For the path CHOICES this is the question's number of choices, for LENGTH its number of
-    words. Raises ScicotError, whose message names `file`, if the question does not have the
-    field."""
+    """Return the value of the field `path` of a question, as a string. CHOICES and LENGTH are not
+    fields: they stand for the number of choices and the number of words of the question's text.
+    Raises ScicotError, which names `file`, if the question does not have the field."""
     if path == CHOICES:
         return str(len(question.choices))
     if path == LENGTH:
@@ -113,15 +112,18 @@ def group_of(question: Question, path: str, file: str) -> str:
 
 @dataclass(frozen=True)
 class SystemAnswers:
-    """The answers of one system to the n questions that all its files have. There is one file for
-    each seed. The columns are described in AnswerColumns. `right` (1 for a right answer, 0 for a
-    wrong one), `predicted`, `gold`, `confidence`, `gold_probability` and `squares` have the shape
-    (seeds, n), the other arrays (n,)."""
+    """The answers of one system to n questions. The system has one file for each seed, and the
+    questions are those that all its files have.
+
+    The arrays `right`, `predicted`, `gold`, `confidence`, `gold_probability` and `squares` have the
+    shape (seeds, n), all other arrays (n,). Fields without a comment are described in
+    AnswerColumns.
+    """
 
     name: str
     files: list[str]
     ids: list[str]
-    right: Floats
+    right: Floats  # 1 for a right answer, 0 for a wrong one
     predicted: npt.NDArray[np.int8]
     gold: npt.NDArray[np.int8]  # per seed, because files may have the choices in different orders
     question_hash: Ints
@@ -139,9 +141,8 @@ class SystemAnswers:
 
     @classmethod
     def of(cls, name: str, columns: Sequence[AnswerColumns], reporter: Reporter) -> SystemAnswers:
-        """Combine the files of one system, one for each seed, on the questions that all of them
-        have. Raises ScicotError if they have none in common, or if they disagree on a gold
-        answer."""
+        """Combine the files of one system, one for each seed. Only questions that all files have
+        are kept. Raises ScicotError if there are none, or if files disagree on a gold answer."""
         first = columns[0]
         indices = [np.arange(len(first.ids))]
         for other in columns[1:]:
@@ -194,11 +195,11 @@ def match_ids(
     reporter: Reporter,
     clause: str = "comparison leaves",
 ) -> tuple[int, Ints, Ints]:
-    """Match the question ids of two files.
+    """Find the question ids that two files have in common.
 
     Returns (number of common ids, their indices in `first_ids`, their indices in `second_ids`), in
-    the order of the first file. A warning lists the ids that only one file has. Its text ends in
-    "the {clause} them out", for example "the comparison leaves them out".
+    the order of `first_ids`. Warns if an id is in one file only. `clause` completes the warning
+    "the {clause} them out".
     """
     second_index = {identity: index for index, identity in enumerate(second_ids)}
     first_rows = [index for index, identity in enumerate(first_ids) if identity in second_index]
@@ -224,9 +225,9 @@ def check_same(
     second_rows: Ints,
     reporter: Reporter,
 ) -> None:
-    """Check that two files have the same questions for the same ids. Question `first_rows[i]` of
-    `first` is compared with question `second_rows[i]` of `second`, which has the same id. Raises
-    ScicotError if gold answers differ, and warns if texts or choices differ."""
+    """Check that two files have the same question for each common id. `first_rows[i]` and
+    `second_rows[i]` are the indices in `first` and `second` of the same id. Raises ScicotError if
+    gold answers differ, and warns if texts or choices differ."""
     first_file, second_file = (
         answers.file if isinstance(answers, AnswerColumns) else answers.files[0]
         for answers in (first, second)

@@ -76,12 +76,13 @@ _NAME_LENGTH = 40
 
 
 def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
-    """Convert a row to scicot's schema. Return a row that `Question.from_row` and the other record
-    classes can parse: a new row, or `row` itself if nothing has to be converted.
+    """Convert a row to scicot's schema, so that `Question.from_row` and the other record classes
+    can parse it. Return a new row, or `row` itself if nothing has to be converted.
 
-    Raises RowProblem for a row of no known format, NotText for a question about an image,
-    UncertainIndex if the gold answer is a number that may count the choices from 0 or from 1, and
-    MissingField if --columns names a field that neither this row nor an earlier one has.
+    Raises RowProblem if the row cannot be converted. Three causes have a subclass of RowProblem.
+    NotText is raised for a question about an image. UncertainIndex is raised if the gold answer is
+    a number that may count the choices from 0 or from 1. MissingField is raised if --columns names
+    a field that neither this row nor an earlier one has.
     """
     columns = reading.columns
     if columns is not None:

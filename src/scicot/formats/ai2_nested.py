@@ -5,8 +5,8 @@ that contains the choices.
  [{"text": "puppies learning", "label": "A"}, {"text": "plants sprouting", "label": "B"}]},
  "answerKey": "B"}
 
-QASC has additional fields next to the question (fact1, ...), CommonsenseQA has one inside it
-(question_concept).
+QASC has additional fields in the row, such as "fact1". CommonsenseQA has an additional field in the
+question object, "question_concept".
 """
 
 from __future__ import annotations

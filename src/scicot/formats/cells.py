@@ -167,9 +167,9 @@ Marked = tuple[str, list[str], list[str]]  # (stem, labels, texts)
 
 
 def choices_in(text: str) -> Marked | None:
-    """Split a question whose text contains the choices. The choices may be in the same line, as in
-    "stem (A) wood (B) copper", or one per line. Return (stem, labels, texts): the question without
-    its choices, and the labels and texts of the choices. Return None if `text` has no choices."""
+    """Split a question text that contains the choices. The choices may be in the same line, as in
+    "stem (A) wood (B) copper", or one per line. Return (question without choices, labels of the
+    choices, texts of the choices), or None if `text` has no choices."""
     text = _without_end(text, _CUE)
     for pattern in (_INLINE, _AT_LINES, _INLINE_SMALL, _AT_LINES_SMALL, _NUMBERED_LINES):
         # Within a line, "(D)" after (A) and (B) may be part of a choice's text.
@@ -204,12 +204,11 @@ def choices_of_cell(cell: str) -> tuple[list[str], list[str]] | None:
 
 
 def _marked(text: str, pattern: re.Pattern[str], *, gaps: bool = False) -> Marked | None:
-    """Split a text at the marks of its choices, (A), (B) and so on, and return (stem, labels,
-    texts). The choices begin at the last "(A)" that has a "(B)" after it, because the stem may
-    contain an "(A)" too. None if there are no such marks. With `gaps`, single labels after B may be
-    missing, as in A, B, D."""
+    """Split `text` at the marks of its choices, (A), (B) and so on. Return (stem, labels, texts),
+    or None if there are no such marks. With `gaps`, a label after B may be missing: A, B, D."""
     marks = list(pattern.finditer(text))
     later_labels: set[str] = set()  # labels of the marks after the current one
+    # The stem may contain an (A) too, so the choices begin at the last (A) that a (B) follows.
     for start in reversed(range(len(marks))):
         label = marks[start][1]
         if label in "Aa1" and _following(label) in later_labels:
@@ -222,12 +221,13 @@ def _marked(text: str, pattern: re.Pattern[str], *, gaps: bool = False) -> Marke
 
 
 def _run(marks: Sequence[re.Match[str]], *, gaps: bool) -> list[re.Match[str]]:
-    """Return the first mark and the later marks that continue its sequence: (A), (B), (C). With
-    `gaps`, one label may be missing between two marks if no later mark has it."""
+    """Return the marks of a sequence such as (A), (B), (C) that begins with the first mark. With
+    `gaps`, a label may be missing from the sequence."""
     run: list[re.Match[str]] = []
     last = {mark[1]: index for index, mark in enumerate(marks)}
     for index, mark in enumerate(marks):
         following = _following(run[-1][1]) if run else mark[1]
+        # A label is skipped only if no later mark has it.
         skipped = gaps and mark[1] == _following(following)
         if mark[1] == following or (skipped and last.get(following, -1) < index):
             run.append(mark)

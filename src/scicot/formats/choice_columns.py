@@ -1,8 +1,7 @@
-"""Read choices that have one column each: A to D, "Option A", opa, opt1, choice0, ending0, "Answer
-1".
+"""Read choices from columns of two kinds:
 
-Also read choices from columns of right and wrong answers, such as correct_answer and distractor1 or
-"Incorrect Answer 1".
+- one column for each label, named A to D, "Option A", opa, opt1, choice0, ending0 or "Answer 1",
+- columns of right and wrong answers, such as correct_answer and distractor1.
 """
 
 from __future__ import annotations
@@ -46,8 +45,8 @@ class Family:
 
     @cached_property
     def labels_by_name(self) -> dict[str, str]:
-        """The label of each column by the column's name, in the form that `plain_name` returns, and
-        by a number with a leading zero at the end of the name. It is empty without a prefix,
+        """The label of each column by its name in the form of `plain_name`. A number with a leading
+        zero, such as the "01" of "choice01", is an additional key. Empty if `prefix` is empty,
         because each name is then the label."""
         if not self.prefix:
             return {}
@@ -129,9 +128,9 @@ def wrong_columns(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def right_and_wrong(row: Mapping[str, Any], question: str) -> RightAndWrong | None:
-    """Return the choices of a row that has separate fields for right and wrong answers. Return None
-    for other rows. `question` is the question's text and context; its hash determines the order of
-    the choices."""
+    """Return the choices of `row`, or None if it does not have separate fields for right and wrong
+    answers. `question` is the question's text and context. A hash of `question` determines the
+    order of the choices."""
     wrong = wrong_columns(tuple(row))
     right = fields.first_filled(row, fields.named(row, RIGHT)) if wrong else None
     if right is None or not isinstance(row[right], str):
