@@ -428,6 +428,21 @@ def test_a_gold_number_of_a_table_differs_only_however_it_is_counted(tmp_path: P
             assert judged(file, asked)[0].systems[0].correct == 1
 
 
+def test_an_answer_without_an_id_is_joined_by_its_context_too(tmp_path: Path) -> None:
+    asked = {"question": "Is it true?", "choices": ["yes", "no"]}
+    questions = [
+        {"id": "1", **asked, "context": "It rains.", "answer": "A"},
+        {"id": "2", **asked, "context": "It snows.", "answer": "B"},
+    ]
+    file = write_rows(tmp_path / "q.jsonl", questions)
+    answers = [{**asked, "context": "It  snows.", "prediction": "no"}]
+    verdict, _ = judged(write_rows(tmp_path / "a.jsonl", answers), file)
+    assert (verdict.systems[0].answered, verdict.systems[0].correct) == (1, 1)
+    unclear = write_rows(tmp_path / "b.jsonl", [{**asked, "prediction": "no"}])
+    with pytest.raises(ScicotError, match="2 questions have its text and choices, but another"):
+        judged(unclear, file)
+
+
 def test_two_questions_of_the_same_id_and_answer_are_refused(tmp_path: Path) -> None:
     """For example in a set of yes/no questions."""
     first = ASKED[0]

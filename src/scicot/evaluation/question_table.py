@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from scicot import jsonl
 from scicot.errors import ScicotError
 from scicot.records import Question
+from scicot.row_fields import RowProblem
 
 
 class QuestionTable:
@@ -39,21 +40,32 @@ class QuestionTable:
                 )
 
     def get(self, identity: str) -> Question | None:
-        return self._first("id = ?", _key(identity))
+        query = "select row from asked where id = ?"
+        found = self._table.execute(query, (_key(identity),)).fetchone()
+        return None if found is None else Question.from_row(jsonl.decode(found[0]))
 
     def find_same(self, question: Question) -> Question | None:
         """Return the first question in the table with the text and the choices of `question`, or
-        None if there is none. Ids, labels and contexts are not compared."""
-        return self._first("content = ?", _content(question))
+        None if there is none. Ids and labels are not compared.
+
+        If several questions with different contexts have the same text and choices, return the one
+        with the context of `question`. Raises RowProblem if there is none.
+        """
+        query = "select row from asked where content = ? order by rowid"
+        rows = self._table.execute(query, (_content(question),)).fetchall()
+        found = [Question.from_row(jsonl.decode(row)) for (row,) in rows]
+        if len({_words(same.context) for same in found}) < 2:
+            return next(iter(found), None)
+        for same in found:
+            if _words(same.context) == _words(question.context):
+                return same
+        raise RowProblem(
+            f"has no id, and {len(found)} questions have its text and choices, but another context"
+        )
 
     def first_id(self) -> str:
         """Return the id of the first question; "" if there is none."""
         return next((question.id for question in self), "")
-
-    def _first(self, where: str, key: bytes) -> Question | None:
-        query = f"select row from asked where {where} order by rowid"
-        found = self._table.execute(query, (key,)).fetchone()
-        return None if found is None else Question.from_row(jsonl.decode(found[0]))
 
     def __iter__(self) -> Iterator[Question]:
         for (row,) in self._table.execute("select row from asked order by rowid"):
@@ -70,25 +82,30 @@ def check_same_question(file: str, question: Question, seen: Mapping[str, int]) 
 
 
 def hash_of(question: Question) -> int:
-    """Return a hash of a question's text, its choices in any order, and its right answer."""
+    """Return a hash of a question's text and context, its choices in any order, and its right
+    answer."""
     texts = frozenset(choice.text for choice in question.choices)
     right = None if question.answer is None else question.text_of(question.answer)
-    return hash((" ".join(question.question.split()), texts, right))
+    return hash((_words(question.question), _words(question.context), texts, right))
 
 
 def _facts(question: Question) -> tuple[object, ...]:
     """Return the fields in which questions with the same id have to agree."""
-    texts = [" ".join((text or "").split()) for text in (question.question, question.context)]
+    texts = _words(question.question), _words(question.context)
     return *texts, question.choices, question.answer
 
 
 def _content(question: Question) -> bytes:
     """Return a digest of the question's text and the choices' texts. The digest does not depend on
     the labels, nor on the amount of white space between the words of the question's text."""
-    texts = [" ".join(question.question.split()), *(choice.text for choice in question.choices)]
+    texts = [_words(question.question), *(choice.text for choice in question.choices)]
     return hashlib.blake2b(
         "\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=16
     ).digest()
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _key(identity: str) -> bytes:

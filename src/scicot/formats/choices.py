@@ -37,8 +37,11 @@ _BEFORE_MARK = re.compile(r"\s*[,;|\n]\s*(?=[(\[]?\s?[A-Za-z]\s?[).:\]])")
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The choices in a field. `right` holds the labels of the right choices if the field marks
-    them, else None. `positions` includes the blank choices."""
+    """The choices in a field.
+
+    right: the labels of the right choices; None if the field does not mark right choices.
+    positions: the label of each choice in order, None for a blank one. Empty if none is blank.
+    """
 
     choices: list[ChoiceRow]
     right: tuple[str, ...] | None = None
@@ -101,8 +104,7 @@ def _of_list(values: Sequence[Any]) -> Listed | None:
 
 def from_texts(texts: Sequence[str]) -> list[ChoiceRow]:
     """Make choices from a list of texts, and label them A, B, C and so on. If every text begins
-    with its label, as in "A)21", that label is used and removed from the text. The labels may be in
-    another order, or some may be missing (printed.py)."""
+    with a printed label, as in "A)21", the printed labels are used and removed from the texts."""
     # a quick check that fails for nearly all lists of texts without labels
     if texts[0][:3].lstrip(" ([")[:1] in ("A", "a"):
         found = [_MARKED.fullmatch(text) for text in texts]
@@ -131,8 +133,8 @@ def _of_object(value: Mapping[str, Any]) -> Listed | None:
 
 
 def gold_of(value: Any, gold: fields.Gold) -> fields.Gold:
-    """Return how gold answers are read beside the choices in the value of a field, whose labels may
-    be integers."""
+    """Return `gold`, adapted to the labels of the choices in `value` (see
+    `fields.gold_of_labels`)."""
     if isinstance(value, list) and value and all(isinstance(entry, Mapping) for entry in value):
         rows = [{plain_name(name): field for name, field in entry.items()} for entry in value]
         name = _label_name(rows)

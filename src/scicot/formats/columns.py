@@ -55,15 +55,13 @@ def is_sparse(
     `filled` maps column names to the cells that are not empty. `mapped` are the column names given
     by --columns.
 
-    A record is sparse in three cases:
-    - One cell is filled. It is not in a question column or a mapped column, and the table has at
-      least three columns.
-    - Two cells are filled. Neither is in a question column or a mapped column, and the table is
-      wide (_WIDE or more columns).
-    - One cell is filled. It is in a question column or a mapped column, the table is wide, and the
-      cell's text is short and has no question mark ("Part B").
-
-    Records of predictions are never sparse.
+    Records of predictions are never sparse. Any other record is sparse in three cases:
+    - The table has at least three columns, and only one cell is filled. This cell is neither in a
+      question column nor in a mapped column.
+    - The table has at least _WIDE columns, and only two cells are filled. Neither cell is in a
+      question column or in a mapped column.
+    - The table has at least _WIDE columns, and only one cell is filled. This cell is in a question
+      column or in a mapped column, and its text looks like a heading ("Part B").
     """
     if "prediction" in map(plain_name, header) or not filled:
         return False
@@ -73,14 +71,18 @@ def is_sparse(
     ]
     if question_cells:
         text = filled[question_cells[0]]
+        # A heading is short and has no question mark.
         heading = "?" not in text and len(text) <= _HEADING
         return len(filled) == 1 and len(header) >= _WIDE and heading
     return len(filled) == 1 < len(header) - 1 or (len(filled) == 2 and len(header) >= _WIDE)
 
 
 def cells(row: Row) -> Row:
-    """Return a row of a table with the cells of scicot's own fields parsed. Columns for the id and
-    the prediction, such as "Question ID" and "Prediction", are renamed to "id" and "prediction"."""
+    """Return a row of a table with the cells of scicot's own fields converted to values.
+
+    The column of the id, such as "Question ID", is renamed to "id". The column of the prediction,
+    such as "Prediction", is renamed to "prediction".
+    """
     return _typed(_renamed(row))
 
 

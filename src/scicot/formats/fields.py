@@ -47,13 +47,18 @@ class NotText(RowProblem):
 class Gold:
     """The fields of a row that may hold the gold answer, and how their values are written.
 
-    The fields in `names` are read before those in `secondary`. `bases` maps a field to the number,
-    0 or 1, from which its indices count, if the data set defines this number. `loose` is True if
-    the values come from a table, where integers may count from 0 or from 1. `columns` is for
-    answers that name a column: it maps column names, in the form that `plain_name` returns, to
-    choice labels. For a column "opt01" it also maps "01". `single` is True if the value may be
-    wrapped in a list of one. `positions` holds the labels of all choice cells in their order, with
-    None for a blank cell, because an index may count blank cells too.
+    Names of fields and of columns are in the form that `plain_name` returns.
+
+    names: the fields that are read first.
+    secondary: the fields that are read after those in `names`.
+    bases: maps a field to the number from which its indices count, 0 or 1. A field is missing if
+        the data set does not define this number.
+    loose: True if integers may count from 0 or from 1, as in tables.
+    columns: maps the name of each choice's column to the label of the choice, for gold answers that
+        name a column. A column "opt01" is also found under "01".
+    single: True if the gold answer may be wrapped in a list of one element.
+    positions: the label of each choice cell in order, None for a blank cell. Blank cells have
+        indices too. Empty if no cell can be blank.
     """
 
     names: tuple[str, ...] = ANSWERS
@@ -71,8 +76,10 @@ class Gold:
         return value
 
     def column(self, value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
-        """If `value` is the name of a choice's column, such as "Option B", return this choice.
-        Return None if it is not, or if it is also a label or the text of a choice."""
+        """Return the choice whose column is named `value`, such as "Option B".
+
+        Return None if there is no such column, or if `value` names a choice in another way.
+        """
         if not (self.columns and isinstance(value, str)) or read_choice(value, choices) is not None:
             return None
         label = self.columns.get(plain_name(value))
@@ -121,9 +128,9 @@ def is_text_or_number(value: Any) -> bool:
 
 
 def gold_of_labels(labels: Sequence[Any], gold: Gold = GOLD) -> Gold:
-    """Return how gold answers are read beside choices with these labels. If the labels are
-    integers, other than 0, 1, 2 and so on, an integer as the answer may be a label or an index, so
-    it is read as in a table."""
+    """Return `gold`, with `loose` set to True if the labels are integers. The labels 0, 1, 2 and so
+    on are an exception, because they are equal to the indices of the choices."""
+    # An integer as the gold answer may be a label or an index.
     integers = all(isinstance(label, int) for label in labels)
     if not integers or list(labels) == list(range(len(labels))):
         return gold
@@ -131,9 +138,9 @@ def gold_of_labels(labels: Sequence[Any], gold: Gold = GOLD) -> Gold:
 
 
 def gold_of_numbers(texts: Any, gold: Gold) -> Gold:
-    """Return how gold answers are read beside a list of choices. If the choices are numbers, a
-    number as the answer may be a choice or an index, so it is read as in a table."""
-    # the first text nearly always decides
+    """Return `gold`, with `loose` set to True if `texts` is a list of numbers."""
+    # A number as the gold answer may be the text of a choice or an index.
+    # The first text nearly always decides.
     if not isinstance(texts, list) or not texts or isinstance(texts[0], str):
         return gold
     numbers = all(is_text_or_number(text) and not isinstance(text, str) for text in texts)
@@ -160,8 +167,8 @@ def rebuilt(
     used: Collection[str | None] = (),
     reading: Reading = PLAIN,
 ) -> Row:
-    """Return the row in scicot's schema with these choices and this gold label. The fields in
-    `used`, which have been read already, are left out.
+    """Return the row in scicot's schema, with `choices` and with `answer` as its gold label. The
+    fields in `used` are left out.
 
     Raises RowProblem if no field holds the question's text.
     """
@@ -184,7 +191,7 @@ def labelled(
     used: Collection[str] = (),
 ) -> Row:
     """Return the row in scicot's schema, with `choices` and with the gold label that `read_gold`
-    finds. The fields in `used`, which have been read already, are left out."""
+    finds. The fields in `used` are left out."""
     if reading.columns is not None and reading.columns.maps("answer"):
         gold = replace(gold, names=("answer",), secondary=(), bases={})
     if reading.in_columns:
@@ -201,8 +208,8 @@ def read_gold(
 ) -> tuple[str | None, str | None]:
     """Return (gold label, name of its field), or (None, None) if the row has no gold answer.
 
-    Raises RowProblem if the gold fields contradict each other, if the answer is ambiguous, or if
-    the row has gold answers but none that names a choice.
+    Raises RowProblem if the gold fields contradict each other, or if the gold answer is ambiguous.
+    Also raises RowProblem if the row has gold answers, but none of them names a choice.
     """
     meanings: dict[str, Meaning] = {}
     unread_field, blank = "", None
@@ -241,10 +248,12 @@ def read_gold(
 
 
 def with_context(row: Row, reading: Reading = PLAIN, *, without: Collection[str] = ()) -> Row:
-    """Return the row with its context as one text in the field "context". If "context" is not a
-    text yet, it is filled from the first field of CONTEXTS that holds a text, such as "passage".
-    Fields in `without` are skipped. If --columns maps the context, no other field is read. If
-    nothing changes, return `row` itself."""
+    """Return the row with its context as a string in the field "context".
+
+    Return `row` itself if its "context" is a filled string, or if --columns maps the context.
+    Otherwise the context is taken from the first field of CONTEXTS, such as "passage", that holds
+    a text. The fields in `without` are skipped. Return `row` itself if no field holds a text.
+    """
     mapped = reading.columns is not None and reading.columns.maps("context")
     if mapped or (not is_blank(row.get("context")) and isinstance(row["context"], str)):
         if reading.recognised is not None:

@@ -6,9 +6,11 @@ The choices are read from the first of these places that has any:
 - fields of right and wrong answers (choice_columns.py)
 - the question's text (cells.py).
 
-If there are none, but the gold answer is yes or no, the choices are yes and no. The same applies to
-other pairs, such as true and false (yes_no.py). In these last two cases, a row with a list that may
-hold the choices is refused (unused_lists.py).
+If none of them has choices, but the gold answer is yes or no, the choices are yes and no. The same
+applies to other pairs, such as true and false (yes_no.py).
+
+A row whose choices come from the question's text or from such a pair is refused if it has a list
+that may hold the choices (unused_lists.py).
 """
 
 from __future__ import annotations
@@ -34,14 +36,17 @@ _FIRST_IS_RIGHT = "mc1targets"
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The choices of a row, and where they and the gold answer were found.
+    """The choices of a row, with the fields from which they were read.
 
-    `used` are the names of the fields from which the choices were read. `description` names these
-    fields in messages, such as "A-D". `shuffled` is True if the choices were shuffled.
-
-    If the gold answer was found along with the choices, `answer_field` is the name of its field,
-    `answer` the gold label (None if it is withheld), and `kind` the form of the answer, such as
-    "texts". If not, `answer_field` is "", and the gold answer has to be read with `gold`.
+    used: the names of these fields. Empty if the choices are in the question's text, or are a pair
+        such as yes and no.
+    description: the name of these fields in messages, such as "A-D".
+    gold: how to read the gold answer if `answer_field` is "".
+    answer: the gold label, None if it is withheld or has not been read.
+    answer_field: the field of the gold answer, "" if the gold answer has not been read.
+    kind: the form of the gold answer, such as "texts", "" if it has not been read.
+    shuffled: True if the choices were shuffled.
+    stem: the question's text without the choices, None if they were not read from this text.
     """
 
     choices: list[ChoiceRow]
@@ -52,7 +57,7 @@ class _Found:
     answer_field: str = ""
     kind: str = ""
     shuffled: bool = False
-    stem: str | None = None  # the question's text without its choices
+    stem: str | None = None
 
 
 class Unread(RowProblem):
@@ -92,8 +97,8 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
 
 
 def _question(row: Row) -> str | None:
-    """Return the name of the field that holds the question's text, None if there is none. If the
-    field holds chat messages, the text of the last message replaces them in `row`."""
+    """Return the name of the field that holds the question's text, None if there is none. If this
+    field of `row` holds chat messages, it is set to the text of the last message."""
     for name in fields.named(row, (*QUESTIONS, *QUESTIONS_BESIDE_CHOICES)):
         value = row[name]
         if isinstance(value, list):
@@ -106,9 +111,8 @@ def _question(row: Row) -> str | None:
 
 
 def _sentences(row: Row, question: str) -> str | None:
-    """Join SWAG's fields "sent1" and "sent2" to one context. Return None if they are not
-    both strings, if one of them holds the question (`question` is the name of its field), or if the
-    row has a field "context"."""
+    """Join SWAG's fields "sent1" and "sent2" to one context, or return None if the context is not
+    in these fields."""
     names = fields.named(row, _SENTENCES)
     if len(names) < 2 or question in names or fields.named(row, ("context",)):
         return None
@@ -167,8 +171,8 @@ def _maps_answer(reading: Reading) -> bool:
 
 
 def _without_answer(found: _Found) -> _Found:
-    """Return the choices without the gold answer found along with them, because --columns names the
-    only field of the gold answer."""
+    """Return a copy of `found` without the gold answer."""
+    # Called if --columns maps the answer: the mapped field is then the only source of it.
     return replace(found, answer=None, answer_field="", kind="")
 
 
@@ -180,8 +184,8 @@ def _check_agreement(
     reading: Reading,
     used: tuple[str, ...],
 ) -> None:
-    """Raise RowProblem if a gold field of the row names a different choice than `right`, the label
-    of the choice that is marked as right. The fields in `used` are not checked."""
+    """Raise RowProblem if a gold field of the row contradicts `right`, the label of the choice that
+    is marked as right. The fields in `used` are not checked."""
     other_fields = {name: value for name, value in row.items() if name not in used}
     try:
         label, name = fields.read_gold(

@@ -11,9 +11,10 @@ The same rules apply in every format, and to predictions too (`read_choice`):
    text of a choice (`_read_integer`).
 3. Any other string can be the text of a choice, a label in upper or lower case, or both
    ("B) copper").
-4. A string of digits that is none of these, and has no leading zero, is an index, if it is certain
-   whether indices count from 0 or from 1 (indices.py). Blank choices before the last one have
-   indices too.
+4. A string of digits that is neither a label nor the text of a choice is an index (indices.py). It
+   must not have a leading zero. It must be certain whether indices count from 0 or from 1.
+
+Blank choices before the last one have indices too.
 
 If a row has several gold fields (`gold_fields`), the answer is the choice that all of them allow.
 """
@@ -63,13 +64,13 @@ def _gold_fields(fields: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """The choices that a gold answer may refer to, given by their `labels`.
+    """The choices that a gold answer may refer to.
 
-    If the answer is clear, `ambiguity` is "", and `labels` has one element, or several if several
-    choices have the same text. If the answer is ambiguous, `ambiguity` says why, and `labels` holds
-    all candidates. `kind` is the form of the answer, such as "labels" or "texts", for messages.
-    `index` is True if the answer is, or may be, an index. `labels` is empty if it is an index whose
-    choice is a blank cell.
+    labels: the labels of these choices. There may be several if the gold answer is ambiguous, or if
+        several choices have the same text. Empty if the gold answer is the index of a blank cell.
+    ambiguity: the reason why the gold answer is ambiguous, "" if it is clear.
+    kind: the form of the gold answer, such as "labels" or "texts", for messages.
+    index: True if the gold answer is or may be an index.
     """
 
     labels: tuple[str, ...]
@@ -79,10 +80,12 @@ class Meaning:
 
 
 def without_fraction(value: Any, choices: Sequence[ChoiceRow]) -> Any:
-    """Convert a number without a fraction to an integer: 1.0 to 1, and the string "1.0" to "1". A
-    number that is exactly a label or the text of a choice is returned as a string, such as "4.25".
-    Other values are returned unchanged. Pandas and Parquet turn an integer column with missing
-    values into floats."""
+    """Remove the fraction ".0" from a number: return 1 for 1.0, and "1" for the string "1.0".
+
+    If a number is written exactly like a label or the text of a choice, return it as a string, such
+    as "4.25". Return other values unchanged.
+    """
+    # Pandas and Parquet turn an integer column with missing values into floats.
     text = str(value).strip() if isinstance(value, float | str) else ""
     if not isinstance(value, float) and not _WHOLE.fullmatch(text):
         return value
@@ -94,8 +97,8 @@ def without_fraction(value: Any, choices: Sequence[ChoiceRow]) -> Any:
 
 
 def index_from(number: int, positions: Sequence[str | None], base: Base) -> Meaning | None:
-    """Return the choice with the index `number`, counted from `base`. The result has no `labels` if
-    its cell is blank. Return None if there is no such cell."""
+    """Return the choice with the index `number`, counted from `base`. Return a Meaning without
+    labels if this index is that of a blank cell, and None if no cell has this index."""
     index = number - base
     if not 0 <= index < len(positions):
         return None
@@ -112,8 +115,8 @@ def extent(positions: Sequence[str | None]) -> int:
 def read_choice(
     value: Any, choices: Sequence[ChoiceRow], positions: Positions = ()
 ) -> Meaning | None:
-    """Return the choice that `value`, a gold answer or a prediction, names. Return all candidates
-    if `value` is ambiguous, and None if it names no choice."""
+    """Return the choice that `value` names. `value` is a gold answer or a prediction. Return all
+    candidates if `value` is ambiguous, and None if `value` names no choice."""
     labels = [str(choice["label"]) for choice in choices]
     if isinstance(value, int) and not isinstance(value, bool):
         return _read_integer(value, positions or labels, choices)
@@ -189,8 +192,8 @@ def _read_integer(
 def labels_of_text(
     text: str, choices: Sequence[ChoiceRow], *, folded: bool = False
 ) -> tuple[str, ...]:
-    """Return the labels of the choices that have this text. There may be several, since some data
-    sets have the same text twice. `folded` ignores case and a final full stop."""
+    """Return the labels of all choices whose text is `text`. If `folded` is True, ignore case and
+    final full stops."""
 
     def normalised(text: str) -> str:
         return composed(text).rstrip(".").casefold() if folded else composed(text)
@@ -206,9 +209,13 @@ def labels_of_text(
 
 
 def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str, str]:
-    """Return the label of a choice that all gold fields allow, and the name of the field that
-    allows the fewest choices. `meanings` maps each gold field to the choices that it allows. Raises
-    RowProblem if the fields allow no common choice, or if all fields are ambiguous."""
+    """Return the label of a choice that all gold fields allow, and the name of the gold field that
+    allows the fewest choices. `meanings` maps the name of each gold field to the choices that the
+    field allows.
+
+    Raises RowProblem if no choice is allowed by all gold fields, or if all gold fields are
+    ambiguous.
+    """
     name = min(meanings, key=lambda name: len(meanings[name].labels))
     allowed = {field: set(meaning.labels) for field, meaning in meanings.items()}
     common = set.intersection(*allowed.values())
@@ -233,8 +240,7 @@ def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str
 
 
 def is_hidden(value: Any) -> bool:
-    """Return True for -1, which replaces the gold answer in test sets that withhold it. It may be
-    the string "-1" or "-1.0"."""
+    """Return True for -1, "-1" and "-1.0", which stand for a withheld gold answer in test sets."""
     return not isinstance(value, bool) and value in _HIDDEN
 
 
@@ -245,9 +251,12 @@ def unread(
     count: int,
     blank: Meaning | None = None,
 ) -> RowProblem:
-    """Return the error for a row whose gold answer names no choice. `name` is the field of the gold
-    answer, and `count` the number of choices, including blank ones before the last. `blank` is
-    given if the answer is the index of a blank cell."""
+    """Return the error for a row whose gold answer names no choice.
+
+    name: the field of the gold answer.
+    count: the number of choices, including blank ones.
+    blank: the meaning of a gold answer that is the index of a blank cell. None for other answers.
+    """
     value = row[name]
     if blank is not None:
         return RowProblem(

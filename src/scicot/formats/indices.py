@@ -39,15 +39,18 @@ def meaning_of(
     loose: bool = False,
     positions: Positions = (),
 ) -> Meaning | None:
-    """Return the choice that `value`, of the gold field `name`, refers to. If `value` is ambiguous,
-    the result has an `ambiguity` and the labels of all candidates. If `value` refers to no choice,
-    return None. `positions` are the cells of the choices; if there are none, no cell is blank. If
-    `value` is the index of a blank cell, the result has no labels.
+    """Return the choice that `value` refers to, None if it refers to no choice. `value` is the gold
+    answer in the field `name`.
 
-    Indices count from `reading.answer_index` or, if that is None, from `base`, the number that the
-    data set defines. If both are None, a single row is read by `read_choice`. In a file
-    (`reading.strict`), a string of digits may count from 0 or from 1, and so may an integer with
-    `loose` (for values from a table). Other integers count from 0.
+    If `value` is ambiguous, the result has an `ambiguity` and the labels of all candidates. If
+    `value` is the index of a blank cell, the result has no labels. `positions` are the choice
+    cells, including blank ones (see `reading.Positions`).
+
+    Indices count from `reading.answer_index`. If that is None, they count from `base`, the number
+    that the data set defines. If both are None:
+    - In a single row (`reading.strict` is False), `read_choice` reads `value`.
+    - In a file, a string of digits may count from 0 or from 1. So may an integer if `loose` is
+      True. Other integers count from 0.
     """
     value = without_fraction(value, choices)
     number = _number(value)
@@ -74,8 +77,8 @@ def meaning_of(
 
 
 def _checked_letter(meaning: Meaning | None, choices: Sequence[ChoiceRow]) -> Meaning | None:
-    """Return the meaning of a label. It is ambiguous if the letters printed in the texts of the
-    choices contradict their labels, as in the choices A "B) wood" and B "A) copper"."""
+    """Return `meaning`, or an ambiguous one if letters printed in the choices contradict its label.
+    An example is the label A with the choices A "B) wood" and B "A) copper"."""
     if meaning is None or meaning.kind != "labels" or meaning.ambiguity:
         return meaning
     candidates = printed.contradicting(meaning.labels[0], choices)
@@ -92,9 +95,9 @@ def _checked_letter(meaning: Meaning | None, choices: Sequence[ChoiceRow]) -> Me
 def _checked_number(
     meaning: Meaning | None, number: int, choices: Sequence[ChoiceRow], tally: Tally
 ) -> Meaning | None:
-    """Return the meaning of an index from 0. It is ambiguous if this number is printed before
-    another choice, as 1 with the choices "1. wood" and "2. copper", unless the rows of the file
-    prove that indices count from 0."""
+    """Return `meaning`, or an ambiguous one if the index `number` is printed before another choice.
+    An example is the index 1 with the choices "1. wood" and "2. copper"."""
+    # If tally.base is 0, the rows of the file prove that indices count from 0.
     if meaning is None or not meaning.index or not meaning.labels or tally.base == 0:
         return meaning
     label = printed.label_of_number(number, choices)
@@ -108,8 +111,8 @@ def _checked_number(
 
 
 def _number(value: Any) -> int | None:
-    """Return the number that may be an index, or None. A string with a leading zero, such as "01",
-    is a label or a text, never an index."""
+    """Return `value` as an integer if it is an integer or a string of digits. Return None for other
+    values, and for a string that cannot be an index, such as "01"."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and _INDEX.fullmatch(value.strip()):
@@ -124,8 +127,8 @@ def _json_integer(
     name: str,
     reading: Reading,
 ) -> Meaning | None:
-    """Read an integer with `read_choice`. If it names no choice, but would be the last choice
-    counted from 1, such as 4 of 4 choices, return the last choice with an `ambiguity`."""
+    """Read an integer with `read_choice`. If no choice has this index, label or text, but the
+    integer equals the number of choices, return the last choice with an `ambiguity`."""
     meaning = read_choice(number, choices, positions)
     if reading.tally is not None:
         _count(_tally(reading, name), number, positions)
@@ -189,8 +192,12 @@ def _are_numbers(choices: Sequence[ChoiceRow]) -> bool:
 def _text_or_index(
     text: Meaning, indices: Sequence[Meaning], name: str, reading: Reading
 ) -> Meaning | None:
-    """Decide whether a number is the text of a choice (`text`) or an index from 0 or from 1
-    (`indices`). If the file's rows do not decide it, the result has an `ambiguity`."""
+    """Decide whether a number is the text of a choice or an index. If the file's rows do not decide
+    this, the result has an `ambiguity`.
+
+    `text` is the choice with this number as its text. `indices` are the choices with this number as
+    their index, counted from 0 and from 1.
+    """
     if all(set(meaning.labels) <= set(text.labels) for meaning in indices):
         return text
     tally = _tally_of(reading, name)
@@ -204,8 +211,8 @@ def _text_or_index(
 def _choose_base(candidates: Sequence[Meaning], tally: Tally) -> Meaning | None:
     """Return the choice that an index refers to, or None if `candidates` is empty.
 
-    `candidates` are the choices at this index, counted from 0 and from 1. If there are two, `tally`
-    selects one of them. If it cannot, the result has an `ambiguity`.
+    `candidates` are the choices at this index, counted from 0 and from 1. If there are two,
+    `tally.base` selects one of them. If `tally.base` is None, the result has an `ambiguity`.
     """
     if len(candidates) < 2:
         return next(iter(candidates), None)

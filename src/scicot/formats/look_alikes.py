@@ -26,7 +26,7 @@ def composed(text: str) -> str:
 
 def difference(text: str, candidates: Iterable[str]) -> str:
     """Return a clause for an error message if `text` looks like one of `candidates`, but has other
-    characters. Return "" if it looks like none."""
+    characters. Return "" otherwise."""
     look = _look(text)
     for candidate in candidates:
         if look and text != candidate and _look(candidate) == look:
@@ -44,8 +44,7 @@ def _name(character: str) -> str:
 
 
 def _look(text: str) -> str:
-    """Return a text in a form that is equal for texts that look the same. Invisible characters, and
-    differences between capitals and small letters, are left out."""
+    """Normalise a text, so that texts that look the same become equal."""
     plain = unicodedata.normalize("NFKC", text).translate(_LATIN)
     visible = "".join(c for c in plain if unicodedata.category(c) != "Cf")
     return " ".join(visible.casefold().split())

@@ -5,8 +5,10 @@ A mapped field is the only source of its role. With answer=gold, the second row 
     {"question": "Which conducts?", "choices": ["wood", "copper"], "answer": "A", "gold": "B"}
     {"question": "Which burns?", "choices": ["wood", "copper"], "answer": "B"}
 
-If no row has the field "gold", the option is wrong, and the file is refused. The option does not
-apply to files in scicot's own schema, which may be read together with the user's file.
+If no row has the field "gold", the option is wrong, and the file is refused.
+
+A command may read the user's file together with files in scicot's own schema. The option does not
+apply to the latter.
 """
 
 from __future__ import annotations
@@ -27,10 +29,12 @@ def is_scicot_row(row: Row) -> bool:
 def mapped_row(row: Row, reading: Reading, *, optional: Collection[str] = ()) -> Row:
     """Return the row with --columns applied, or `row` itself if the option does not apply to it.
 
-    The fields that the row has are added to `reading.fields`. The mappings of the roles in
-    `optional` are ignored if no row of the file has their fields. Raises MissingField if no row of
-    the file is known to have a field that another role needs. Raises RowProblem if a field of the
-    question or of its choices is missing.
+    The fields found in the row are added to `reading.fields`. If no row of the file has the fields
+    of a role in `optional`, the mapping of this role is ignored.
+
+    Raises RowProblem if the row lacks a field of the question or of its choices. Raises
+    MissingField if it lacks another mapped field that no row of the file is known to have, unless
+    the mapping of this field is ignored.
     """
     columns: FieldMapping | None = reading.columns
     if columns is None or _is_own(row, columns, reading.fields):
@@ -42,8 +46,7 @@ def mapped_row(row: Row, reading: Reading, *, optional: Collection[str] = ()) ->
 
 
 def _is_own(row: Row, columns: FieldMapping, fields: MappedFields | None) -> bool:
-    """Return True if a row is in scicot's own schema, and neither this row nor another one of this
-    schema in the file has a field of --columns under a name that is not scicot's."""
+    """Return True if a row is in scicot's own schema and --columns does not apply to it."""
     if not is_scicot_row(row):
         return False
     if columns.lacks_question(row):
@@ -70,7 +73,8 @@ def _is_own(row: Row, columns: FieldMapping, fields: MappedFields | None) -> boo
 def _known_part(
     row: Row, columns: FieldMapping, fields: MappedFields, optional: Collection[str]
 ) -> FieldMapping | None:
-    """Return the mapping without the roles that must be ignored, None if all must be."""
+    """Return `columns` without the roles whose fields no row of the file has. Return None if no
+    role is left."""
     present = columns.optional_fields(row)
     found = {name for name, is_present in present.items() if is_present}
     fields.found |= found

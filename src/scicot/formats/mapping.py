@@ -32,15 +32,15 @@ _SHOWN = 6  # columns listed in a message
 
 @dataclass(frozen=True)
 class Columns:
-    """The parsed value of --columns. For "choices=A+B+C+D", `roles` maps "choices" (a role, one of
-    ROLES) to "A+B+C+D"."""
+    """The parsed value of --columns. `roles` maps roles (see ROLES) to fields: for
+    "choices=A+B+C+D", it maps "choices" to "A+B+C+D"."""
 
     roles: Mapping[str, str]
 
     @classmethod
     def parse(cls, text: str) -> Columns | None:
-        """Parse the option's value. Return None for an empty one, and raise UsageError for an
-        invalid one."""
+        """Parse `text`, the value of --columns. Return None if `text` is blank. Raises UsageError
+        if `text` is invalid."""
         if not text.strip():
             return None
         starts = [match for match in _PART.finditer(text) if _is_start(text, match.start())]
@@ -72,8 +72,8 @@ class Columns:
         return value is not None and len(_fields(tuple(row), value, allow_several=True)) > 1
 
     def positions(self, row: Row) -> Positions:
-        """Return the labels of the columns to which the choices are mapped, None for each blank
-        cell of this row. Missing columns count as blank."""
+        """Return the label of each column to which the choices are mapped, in order. The entry of
+        a column is None if the row's cell is blank or missing."""
         mapped = _fields(tuple(row), self.roles["choices"], allow_several=True)
         names = tuple(dict.fromkeys(mapped))
         values = [_at(row, name) for name in names]
@@ -83,7 +83,7 @@ class Columns:
         )
 
     def only(self, *roles: str) -> Columns | None:
-        """Return a mapping of these roles only. Return None if none of them is mapped."""
+        """Return a copy with only the roles in `roles`. Return None if no role is left."""
         selected = {role: field for role, field in self.roles.items() if role in roles}
         return Columns(selected) if selected else None
 
@@ -114,8 +114,9 @@ class Columns:
         return required is not None and bool(required.missing(row))
 
     def optional_fields(self, row: Row) -> dict[str, bool]:
-        """Map each field or range of fields in --columns, except those of the question and its
-        choices, to True if the row has it."""
+        """Return a dict that maps fields of --columns to True if the row has them, else to False.
+        Its keys are names, dotted paths and ranges (A-D). The fields of the question and of its
+        choices are left out."""
         names = tuple(row)
         found: dict[str, bool] = {}
         for role, value in self.roles.items():
@@ -138,11 +139,13 @@ class Columns:
         )
 
     def applied(self, row: Row) -> Row:
-        """Return the row with each mapped field renamed to its role, such as "question". A mapped
-        field is the only source of its role: an unmapped field that already has the name of a
-        mapped role is renamed to "original.NAME", even if the row lacks the mapped field.
+        """Return the row with each mapped field renamed to its role, such as "question".
 
-        Raises RowProblem if a field for the question or for its choices is missing.
+        If an unmapped field NAME already has the name of a mapped role, it is renamed to
+        "original.NAME". This applies even if the row lacks the mapped field, because a mapped field
+        is the only source of its role.
+
+        Raises RowProblem if a field of the question or of its choices is missing.
         """
         mapped: dict[str, Any] = {}
         used: set[str] = set()
@@ -171,8 +174,8 @@ class Columns:
         return {**mapped, **rest}
 
     def _with_distractors(self, mapped: Row, row: Row) -> Row:
-        """Remove the distractors from `mapped`, and the right answer if it is a string. Return them
-        under names that choice_columns.py recognises ("distractor1", "correct_answer")."""
+        """Move the distractors, and a right answer that is a string, from `mapped` to a new dict.
+        Its keys are names that choice_columns.py recognises ("distractor1", "correct_answer")."""
         if "answer" in self.roles and "answer" not in mapped:
             raise RowProblem(missing_message([self.roles["answer"]], row))
         texts = mapped.pop("distractors")
@@ -217,8 +220,8 @@ def _choices_of(cells: Mapping[str, Any]) -> Any:
 
 
 def _labels(names: tuple[str, ...]) -> list[str]:
-    """Return the labels of choices in these columns. Consecutive names, such as A to D, give the
-    labels; otherwise they are A, B, C and so on."""
+    """Return the labels of the choices in these columns. They are taken from consecutive column
+    names, such as "opt1" and "opt2". For other names they are A, B, C and so on."""
     family = next(iter(choice_columns.families(names)), None)
     if family and family.columns == names:
         return list(family.labels)
@@ -227,8 +230,9 @@ def _labels(names: tuple[str, ...]) -> list[str]:
 
 @lru_cache(maxsize=1024)  # cached because nearly all rows of a file have the same fields
 def _fields(names: tuple[str, ...], value: str, *, allow_several: bool) -> tuple[str, ...]:
-    """Split `value`, the fields of a role in --columns ("A+B", "A-D"), into names of fields. It is
-    not split if it is one of `names` (the row's fields), or if `allow_several` is False."""
+    """Split `value`, the fields of a role in --columns ("A+B", "A-D"), into names of fields. Return
+    `value` unsplit if it is one of the row's field names (`names`), or if `allow_several` is
+    False."""
     if value in names or not allow_several:
         return (value,)
     found: list[str] = []
@@ -247,8 +251,8 @@ def _range(names: tuple[str, ...], first: str, last: str) -> list[str]:
 
 
 def _at(row: Row, path: str) -> Any:
-    """Return the value of the field with this name, or else the value at this dotted path. Return
-    _ABSENT if there is neither."""
+    """Return the value of the field `path`. If there is no such field, return the value at the
+    dotted path `path`. Return _ABSENT if there is no such value either."""
     if path in row:
         return row[path]
     value: Any = row
@@ -268,8 +272,8 @@ _COUNTED = re.compile(r"(.*?)[ _-]?(?:\d{1,2}|[A-Za-z])")
 
 
 def option_for(row: Row) -> str:
-    """Suggest a --columns option for a row of an unknown layout. It contains the row's field names
-    where they can be guessed, and "FIELD" elsewhere."""
+    """Suggest a --columns option for a row of an unknown layout. "FIELD" stands for each field that
+    cannot be guessed."""
     flat: dict[str, Any] = {}
     for name, value in row.items():
         nested = value.items() if isinstance(value, Mapping) else ()
@@ -289,8 +293,9 @@ def option_for(row: Row) -> str:
 
 
 def unknown_header(names: Sequence[str], cells: Sequence[str]) -> str:
-    """Return the error message for a table without a recognised question column. It suggests a
-    --columns option that is derived from the column names and the cells of the first record."""
+    """Return the error message for a table without a recognised question column. `names` are the
+    names of its columns, and `cells` the cells of its first record. The message suggests a
+    --columns option."""
     row = {name.strip(): cell for name, cell in zip(names, cells, strict=False) if name.strip()}
     columns = ", ".join(f'"{name}"' for name in list(row)[:_SHOWN])
     ellipsis = ", ..." if len(row) > _SHOWN else ""

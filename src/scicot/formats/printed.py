@@ -46,9 +46,8 @@ class _Letter:
 def labels_and_texts(texts: Sequence[str]) -> tuple[list[str], list[str]] | None:
     """Split texts that all begin with a printed label, such as "C) copper", into labels and texts.
 
-    Return None unless the labels are different letters in the same form, and likely to be labels.
-    Letters with a bracket are, up to J. Letters with a full stop or colon may be initials of names,
-    so they must be at least three, and at most one letter may be missing among them.
+    Return None if the texts do not begin with different letters in the same form, or if these
+    letters are probably not labels.
     """
     if not _MAY_BE_PRINTED(texts[0]):
         return None
@@ -57,6 +56,8 @@ def labels_and_texts(texts: Sequence[str]) -> tuple[list[str], list[str]] | None
     distinct = {entry.letter for entry in letters}
     if not len(texts) == len(letters) == len(distinct) or len({e.form for e in letters}) > 1:
         return None
+    # Letters with a full stop or colon may be initials of names, so the condition for them is
+    # stricter: at least three texts, and at most one missing letter.
     if letters[0].in_bracket:
         likely = _are_among(letters, max(_LIKELY_LETTERS, len(texts) + 2))
     else:
@@ -68,11 +69,11 @@ def labels_and_texts(texts: Sequence[str]) -> tuple[list[str], list[str]] | None
 
 def contradicting(label: str, choices: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """Return the labels of the choices that the answer `label` may refer to, if letters printed in
-    the texts contradict it. Return () if they do not.
+    the texts contradict `label`. Return () if no printed letter contradicts `label`.
 
-    They contradict it if the text of the choice with this label begins with another letter, or if
-    the text of another choice begins with the letter `label`. Letters that are probably initials of
-    names are ignored.
+    There is a contradiction in two cases: the text of the choice `label` begins with another
+    letter, or the text of another choice begins with the letter `label`. Letters that are probably
+    initials of names are ignored.
     """
     texts = [choice["text"] for choice in choices]
     for text in texts:
@@ -108,8 +109,8 @@ def contradicting(label: str, choices: Sequence[Mapping[str, Any]]) -> tuple[str
 
 
 def label_of_number(number: int, choices: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return the label of the choice whose text begins with this number, as in "2. copper". Return
-    None unless the texts of all choices begin with different numbers."""
+    """Return the label of the choice whose text begins with `number`, as in "2. copper". Return
+    None if there is no such choice, or if not all texts begin with different numbers."""
     labels: dict[int, str] = {}
     for choice in choices:
         text = choice["text"]

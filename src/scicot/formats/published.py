@@ -37,10 +37,13 @@ from scicot.formats.reading import Base
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """The field names of a published data set, in the form that `plain_name` returns. A row has
-    this layout if `gold`, the gold field, and all of `fields` are present. `base` is the number, 0
-    or 1, from which gold answers count. `base` is None if gold answers are not indices, or if the
-    data set does not define the number."""
+    """The field names that identify the rows of a published data set, in the form that `plain_name`
+    returns.
+
+    fields, gold: a row has this layout if it has all of `fields` and the gold field `gold`.
+    base: the number from which gold answers count, 0 or 1. None if gold answers are not indices, or
+        if the data set does not define this number.
+    """
 
     fields: frozenset[str]
     gold: str
@@ -71,9 +74,8 @@ _LAYOUTS = (
 
 @lru_cache(maxsize=256)  # cached because nearly all rows of a file have the same fields
 def gold_of(names: tuple[str, ...]) -> Gold:
-    """Return the fields that are read as the gold answer in rows with the fields `names`: those
-    that mean the gold answer in any row, and those that do so in the published layouts that `names`
-    match."""
+    """Return the gold fields of rows whose fields are `names`. They are the usual gold fields and
+    the gold field of each published layout that `names` match."""
     plain_names = frozenset(map(plain_name, names))
     found = [layout for layout in _LAYOUTS if _fits(layout, plain_names)]
     bases = {layout.gold: layout.base for layout in found if layout.base is not None}

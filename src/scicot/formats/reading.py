@@ -25,21 +25,24 @@ class UncertainIndex(RowProblem):
 
 
 class MissingField(RowProblem):
-    """Raised for a row that lacks a field of --columns, if no other row of the file is known to
-    have it."""
+    """Raised if a row lacks a field of --columns, and no other row of the file is known to have
+    this field. Also raised if a row of a stream has a field that earlier rows were read without."""
 
 
 @dataclass(slots=True)
 class MappedFields:
     """The fields of --columns that were found in the rows of a file so far.
 
-    `found` are the names of the fields that at least one row has. `own_rows` is True if a row in
-    scicot's own schema has such a field under another name, so that --columns applies to all such
-    rows. `used` is True if --columns was applied to a row, `unused` if a row was read without it.
-    `unused_own` is True if such a row has the question and choices that --columns names, so that
-    only a later row can show whether the option applies.
-    `ignored` are the fields whose mapping was ignored, since no row was known to have them. `final`
-    is True if nothing more can be found: the whole file was read, or it can be read only once.
+    found: the names of the fields that at least one row has, without those of the question and of
+        its choices.
+    own_rows: True if --columns applies to rows in scicot's own schema. The reason is that one of
+        these rows has a mapped field whose name is not scicot's.
+    used: True if --columns was applied to a row.
+    unused: True if a row in scicot's own schema was read without --columns.
+    unused_own: True if a row was read without --columns although it has the question and choices
+        that --columns names. `own_rows` can then no longer become True without an error.
+    ignored: the fields whose mapping was ignored, since no row was known to have them.
+    final: True if the whole file was read, or if it can be read only once.
     """
 
     found: set[str] = field(default_factory=set)
@@ -64,8 +67,8 @@ class Tally:
 
     @property
     def base(self) -> Base | None:
-        """The number from which indices in this field count, 0 or 1. None if the rows prove
-        neither, or both."""
+        """The number from which indices count, 0 or 1. None if the counts prove neither number, or
+        both."""
         if self.zeros:
             # Counted from 0, an answer of `short_lasts` is the index of a blank cell: an error in
             # this row, which does not refute the 0.
@@ -74,8 +77,7 @@ class Tally:
 
     @property
     def all_texts(self) -> bool:
-        """True if every numeric answer so far in this field can be read as the label or the text
-        of a choice, so none needs to be an index."""
+        """True if no gold answer was counted in `indices`."""
         return not self.indices
 
 
@@ -125,19 +127,21 @@ class FieldMapping(Protocol):
 class Reading:
     """Settings for converting rows to scicot's schema.
 
-    columns, answer_index: the values of the options of these names.
-    strict: the row is from a file. --answer-index, the layout or the rows of the file must then
-        show whether an index in a table, or one in a string, counts from 0 or from 1. Without
-        `strict`, the rules for single rows apply (docs/rows.md).
+    columns: the value of --columns.
+    answer_index: the value of --answer-index.
+    strict: True for rows of a file. An index in a table or in a string is then read only if it is
+        certain whether it counts from 0 or from 1. If False, the rules for single rows apply
+        (docs/rows.md).
     fields: the fields of --columns that the rows of the file have. None for single rows.
-    in_columns: the user mapped the choices to several columns, so numbers are read as in a table.
-    positions: the cells of these columns.
-    ordered: accept only layouts that define the order of choices.
-    tally: for a first pass over a file, a dict to which a Tally of each gold field is added. None
-        if nothing is to be counted.
-    tallies: the `tally` of such a first pass, which decides how indices are read. None if there
-        was no first pass.
-    recognised: filled with the names of the fields that were read, unless it is None.
+    in_columns: True if --columns maps the choices to several columns. Numbers are then read as in
+        a table.
+    positions: the choice cells of the row, if `in_columns` is True.
+    ordered: True to accept only layouts that define the order of choices.
+    tallies: the counts of a first pass over the file, by gold field. They decide how indices are
+        read. None if there was no first pass.
+    tally: a dict that is filled with the counts of each gold field, in a first pass over the file.
+        None in other passes.
+    recognised: an object that is filled with the names of the fields that were read, or None.
     """
 
     columns: FieldMapping | None = None

@@ -22,9 +22,9 @@ def _has_second_gold(names: tuple[str, ...]) -> bool:
 
 
 def matches(row: Row) -> bool:
-    """Return True if the row has the layout of scicot's own rows: "choices" is a list, and not all
-    of its elements are strings or numbers. Invalid choices are reported later, by
-    Question.from_row."""
+    """Return True if "choices" is a list in the layout of scicot's own rows. Such a list is empty,
+    or has an element that is neither a string nor a number."""
+    # Question.from_row reports invalid choices.
     choices = row.get("choices")
     if not isinstance(choices, list):
         return False
@@ -57,6 +57,6 @@ def _is_choice(value: Any) -> bool:
 
 
 def _with_text_label(choice: Row) -> Row:
-    """Return a choice with a label that is a string, also if it was a number."""
+    """Convert the label of a choice to a string."""
     label = choice["label"]
     return choice if isinstance(label, str) else {**choice, "label": str(label)}

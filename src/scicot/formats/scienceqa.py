@@ -23,8 +23,9 @@ _META = ("subject", "topic", "category", "skill", "grade", "split", "task")
 
 
 def matches(row: Row) -> bool:
-    """Return True if a row has the fields of ScienceQA, whose hint is read as the context. A field
-    "hint" alone is not enough: in other data sets it gives the answer away."""
+    """Return True if a row has the fields of ScienceQA."""
+    # The hint becomes the context. A "hint" alone is not enough to recognise ScienceQA: in other
+    # data sets the hint gives the answer away.
     return "hint" in row and ("image" in row or "lecture" in row) and plain_list.matches(row)
 
 

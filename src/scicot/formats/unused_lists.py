@@ -3,12 +3,12 @@
     {"question": "Consider (a) X and (b) Y. Which holds?", "opts_list": ["only a", "only b"], ...}
     {"question": "Is it?", "alternatives_x": ["Maybe", "Yes", "No"], "answer": "Yes"}
 
-If the choices would otherwise be taken from the question's text, or be yes and no, such rows are
-refused, because the gold answer would name another choice.
+Without this check, the choices would be taken from the question's text, or would be yes and no. The
+gold answer could then name the wrong choice, so such rows are refused.
 
-Public data sets have lists of other things beside such questions, for example StrategyQA ("facts",
-"decomposition"), PubMedQA ("MESHES"), FOLIO ("premises"), PrOntoQA ("chain_of_thought") and
-CommonsenseQA 2.0 ("validations").
+In public data sets, questions of these kinds also have lists of other things. Examples are
+StrategyQA ("facts", "decomposition"), PubMedQA ("MESHES"), FOLIO ("premises"), PrOntoQA
+("chain_of_thought") and CommonsenseQA 2.0 ("validations").
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ def refuse_unused_list(
 ) -> None:
     """Raise RowProblem if a field of the row may hold the choices.
 
-    `question` is the name of the question's field, `texts` are the choices that would be read, and
-    `gold_names` the names of the gold fields, in the form that `plain_name` returns.
+    question: the name of the question's field.
+    texts: the choices that are read if no field holds them.
+    gold_names: the names of the gold fields, in the form that `plain_name` returns.
     """
     gold = {_folded(row[name]) for name in gold_fields(row, gold_names)}
     known = set(map(_folded, texts))
@@ -76,8 +77,7 @@ def _is_other(name: str) -> bool:
 
 
 def _elements(value: Any) -> list[str]:
-    """Return the texts in a list of strings, a list of objects or an object of texts by label, or
-    in a cell of a table that holds one of these. Return [] for any other value."""
+    """Return the texts in a value that may hold choices. Return [] if it cannot hold choices."""
     if isinstance(value, str) and value.lstrip().startswith(("[", "{", "array(")):
         try:
             value = cells.value_of(value)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from scicot.errors import ScicotError
 from scicot.jsonl import decode
 from scicot.sources.documents import is_keyed
 
@@ -46,6 +47,8 @@ class Prefix:
             remaining = self.bytes
             while remaining:
                 block = stream.read(min(remaining, _BLOCK))
+                if not block:  # the file was cut off meanwhile
+                    return False
                 digest.update(block)
                 remaining -= len(block)
         return digest.hexdigest() == self.digest
@@ -66,6 +69,8 @@ class CountingReader(io.RawIOBase):
         if skipped is not None:
             while self._bytes < skipped.bytes:
                 block = stream.read(min(skipped.bytes - self._bytes, _BLOCK))
+                if not block:
+                    raise ScicotError("the input was cut off while it was read")
                 self._digest.update(block)
                 self._bytes += len(block)
             self._lines = skipped.lines

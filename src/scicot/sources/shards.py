@@ -90,6 +90,6 @@ def _split(name: str) -> str | None:
 def by_number(path: str) -> list[tuple[int, str]]:
     """Return a key by which paths are sorted naturally, so that shard-2 comes before shard-10."""
     return [
-        (int(part), "") if part.isdigit() and len(part) < 20 else (-1, part)
+        (int(part), "") if part.isdecimal() and len(part) < 20 else (-1, part)
         for part in re.split(r"(\d+)", path)
     ]
