@@ -315,6 +315,7 @@ def test_a_list_that_may_hold_the_choices_is_not_passed_over(row: Row) -> None:
         {**IN_TEXT, "tags": ["physics", "easy"], "choice_labels": ["a", "b"]},
         {**YES_NO, "said": ["yes", "no"], "votes_by_hand": ["yes", "yes", "unclear"]},
         {**YES_NO, "scores": {"A": 0.5, "B": 0.5}, "rationales": ["since", "so"]},
+        {**YES_NO, "ids": ["a1", "b2"], "languages": ["English", "German"], "hops": ["one", "two"]},
     ],
 )  # fmt: skip
 def test_lists_of_other_things_are_no_choices(row: Row) -> None:

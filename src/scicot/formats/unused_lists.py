@@ -8,7 +8,8 @@ gold answer could then name the wrong choice, so such rows are refused.
 
 In public data sets, questions of these kinds also have lists of other things. Examples are
 StrategyQA ("facts", "decomposition"), PubMedQA ("MESHES"), FOLIO ("premises"), PrOntoQA
-("chain_of_thought") and CommonsenseQA 2.0 ("validations").
+("chain_of_thought") and CommonsenseQA 2.0 ("validations"). So a list counts only if its name is
+like that of choices, or if it holds the gold answer.
 """
 
 from __future__ import annotations
@@ -18,21 +19,15 @@ from typing import Any
 
 from scicot.formats import cells, choices
 from scicot.formats.gold import gold_fields
-from scicot.formats.names import CONTEXTS, plain_name
+from scicot.formats.names import plain_name
 from scicot.records import PREDICTION_FIELDS, QUESTION_FIELDS, RATIONALE_FIELDS
 from scicot.row_fields import MAPPING, Row, RowProblem
 
 _OWN = frozenset((*QUESTION_FIELDS, *RATIONALE_FIELDS, *PREDICTION_FIELDS))
-# Parts of the names of fields that hold something else than choices.
-_OTHER = (
-    "fact", "decomposition", "evidence", "validation", "alias", "tag", "mesh", "label", "keyword",
-    "topic", "categor", "concept", "skill", "subject", "entit", "title", "url", "context",
-    "passage", "paragraph", "sentence", "support", "premise", "proof", "rule", "knowledge",
-    "source", "reference", "citation", "rationale", "explanation", "reason", "thought", "cot",
-    "chain", "step", "hint", "solution", "annotat", "message", "history", "example", "shot",
-    "image", "meta", "author", "note", "comment", "vote", "rating", "triple", "document", "ctx",
-)  # fmt: skip
-_CHOICES = ("opt", "choice", "alternativ", "candidate")  # these parts are stronger than _OTHER
+# Parts of the names of fields that hold choices.
+_CHOICES = ("opt", "choice", "alternativ", "candidate", "alts", "possible")
+# Parts of the names of fields with several people's answers, among which is the gold answer.
+_VOTES = ("validation", "vote", "annotat", "label")
 _MOST = 10  # elements of a list that may be choices
 _LONGEST = 100  # characters of such an element
 
@@ -49,7 +44,7 @@ def refuse_unused_list(
     gold = {_folded(row[name]) for name in gold_fields(row, gold_names)}
     known = set(map(_folded, texts))
     for name, value in row.items():
-        if name == question or name in _OWN or name.startswith("original.") or _is_other(name):
+        if name == question or name in _OWN or name.startswith("original."):
             continue
         elements = _elements(value)
         folded = set(map(_folded, elements))
@@ -61,19 +56,14 @@ def refuse_unused_list(
         ):
             continue
         short = len(elements) <= _MOST and all(len(element) <= _LONGEST for element in elements)
-        if short or folded & gold:
+        named_so = any(part in plain_name(name) for part in _CHOICES)
+        has_gold = folded & gold and not any(part in plain_name(name) for part in _VOTES)
+        if (short and named_so) or has_gold:
             raise RowProblem(
                 f'"{name[:40]}" may hold the choices, which would be {_shown(texts)} without it;'
                 f" add --columns choices={name[:40]}, or leave the field out if it holds"
                 " something else"
             )
-
-
-def _is_other(name: str) -> bool:
-    short = plain_name(name)
-    if any(part in short for part in _CHOICES):
-        return False
-    return short in CONTEXTS or any(part in short for part in _OTHER)
 
 
 def _elements(value: Any) -> list[str]:
