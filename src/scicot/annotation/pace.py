@@ -168,8 +168,8 @@ class Pace:
         return max(_HOLD_AFTER, math.ceil(math.log(_HOLD_CHANCE) / math.log(share)))
 
     def _is_too_fast(self, now: float) -> bool:
-        """Return True if significantly more requests are refused than the server refuses at random,
-        at any rate."""
+        """Return True if significantly more requests are refused than those that the server
+        refuses at random, whatever the request rate is."""
         # The share of random refusals counts as 0 if it was measured long ago. Refusals then start
         # a trial, which measures the share again.
         random_share = self._random if now - self._last_trial < _RETRIED else 0.0

@@ -9,7 +9,7 @@ draft model.
 
 For a single text, most of the time of a decoding step is spent on loading the weights. A forward
 pass over a draft of 5 tokens takes about as long as two steps. If the whole draft is accepted, the
-pass replaces six steps.
+pass gives six tokens, the draft and the token after it, and replaces six steps.
 """
 
 from __future__ import annotations

@@ -242,8 +242,8 @@ class _RowConverter:
     def _question_for(self, row_question: Question | None, row: Row) -> Question:
         """Return the question that `row` answers.
 
-        `row_question` is the question contained in `row`, or None. Without a question file, this is
-        the result. Otherwise, the question is looked up in the question file by the id of `row`. If
+        `row_question` is the question contained in `row`, or None. Without a question file, it is
+        returned. Otherwise, the question is looked up in the question file by the id of `row`. If
         `row` has no id, it is looked up by the text and choices of `row_question`.
 
         Raises NotAsked if the question file does not have the question. Raises RowProblem if the

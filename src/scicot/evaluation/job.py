@@ -116,10 +116,10 @@ def evaluate(
     NAME=FILE (see names.py).
 
     `questions` is a file of the questions that were asked. If it is given, gold answers come from
-    this file, and its questions without a prediction count as not answered. Predictions for other
-    questions are left out. Predictions are joined to these questions by id or, if they have no id,
-    by the question's text and choices. `limit` is the maximum number of questions in `questions`.
-    Without `questions`, it is the maximum number of rows in each file of predictions.
+    this file, and its questions without a prediction count as not answered. A prediction is joined to
+    a question of this file by id or, if it has no id, by the question's text and choices.
+    Predictions for other questions are left out. Only the first `limit` questions of the file are
+    used or, without `questions`, only the first `limit` rows of each file of predictions.
 
     Raises ScicotError if a file has nothing to evaluate or repeats an id, or if systems disagree on
     a gold answer.

@@ -45,11 +45,11 @@ class QuestionTable:
         return None if found is None else Question.from_row(jsonl.decode(found[0]))
 
     def find_same(self, question: Question) -> Question | None:
-        """Return the first question in the table with the text and the choices of `question`, or
-        None if there is none. Ids and labels are not compared.
+        """Return the question in the table with the text and the choices of `question`, or None if
+        there is none. Ids and labels are not compared.
 
-        If several questions with different contexts have the same text and choices, return the one
-        with the context of `question`. Raises RowProblem if there is none.
+        If several questions have this text and these choices, and their contexts differ, return the
+        one that also has the context of `question`. Raises RowProblem if none of them has it.
         """
         query = "select row from asked where content = ? order by rowid"
         rows = self._table.execute(query, (_content(question),)).fetchall()

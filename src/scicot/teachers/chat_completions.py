@@ -117,8 +117,8 @@ class ChatTeacher:
 
     def _adapts(self, error: openai.APIStatusError, sent: Mapping[str, Any]) -> bool:
         """Change the format of later requests if `error` says that the server does not support the
-        format of `sent`. The format is the name of the token limit, and the use of a system
-        message. Return True if the request should be sent again."""
+        format of the request `sent`. Two things can change: the name of the token limit, and
+        whether a system message is used. Return True if the request should be sent again."""
         if error.status_code not in _REFUSED:
             return False
         message = _message(error)

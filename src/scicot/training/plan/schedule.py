@@ -281,8 +281,9 @@ class Schedule:
         self, number: int, epoch: Epoch, examples: Sequence[tuple[int, int]]
     ) -> list[dict[str, Any]]:
         """Tokenise examples whose label or order of choices is drawn anew in each epoch. `number`
-        is the number of the epoch. Each entry of `examples` is a pair: an index into
-        `epoch.lessons`, and the index (0 or 1) of one of the examples of that row."""
+        is the number of the epoch. Each entry of `examples` names one example by two
+        numbers: the index of its lesson in `epoch.lessons`, and its own index (0 or 1) among the
+        examples of this lesson."""
         chosen = []
         for draw, part in examples:
             rng = random.Random(f"{self._settings.seed}/{number * len(self._lessons) + draw}")
