@@ -193,7 +193,8 @@ def _with_gate(named: dict[str, list[Source]], file: str) -> tuple[dict[str, lis
 
     `named` maps the name of each system to its files, and `file` is FILE or NAME=FILE. Returns the
     mapping with the new system, and the name of the system that contains the file. Raises
-    UsageError if this is the first system, or if another system has the name of the new system.
+    UsageError if the first system contains the file, because it cannot be compared with itself, or
+    if another system has the name of the new one.
     """
     from scicot.evaluation import name_files
 

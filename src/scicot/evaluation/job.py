@@ -116,8 +116,8 @@ def evaluate(
     NAME=FILE (see names.py).
 
     `questions` is a file of the questions that were asked. If it is given, gold answers come from
-    this file, and its questions without a prediction count as not answered. A prediction is joined to
-    a question of this file by id or, if it has no id, by the question's text and choices.
+    this file, and its questions without a prediction count as not answered. A prediction is
+    joined to a question of this file by id or, if it has no id, by the question's text and choices.
     Predictions for other questions are left out. Only the first `limit` questions of the file are
     used or, without `questions`, only the first `limit` rows of each file of predictions.
 

@@ -41,10 +41,10 @@ class _Found:
     used: the names of these fields. Empty if the choices are in the question's text, or are a pair
         such as yes and no.
     description: the name of these fields in messages, such as "A-D".
-    gold: how to read the gold answer if `answer_field` is "".
+    answer_field: the field of the gold answer, "" if the gold answer has not been read yet.
     answer: the gold label, None if it is withheld or has not been read.
-    answer_field: the field of the gold answer, "" if the gold answer has not been read.
     kind: the form of the gold answer, such as "texts", "" if it has not been read.
+    gold: how to read the gold answer if it has not been read.
     shuffled: True if the choices were shuffled.
     stem: the question's text without the choices, None if they were not read from this text.
     """

@@ -33,8 +33,8 @@ def mapped_row(row: Row, reading: Reading, *, optional: Collection[str] = ()) ->
     of a role in `optional`, the mapping of this role is ignored.
 
     Raises RowProblem if the row lacks a field of the question or of its choices. Raises
-    MissingField if it lacks another mapped field that no row of the file is known to have, unless
-    the mapping of this field is ignored.
+    MissingField if it lacks a field of another role, and no other row of the file is known to have
+    this field.
     """
     columns: FieldMapping | None = reading.columns
     if columns is None or _is_own(row, columns, reading.fields):

@@ -26,7 +26,8 @@ class UncertainIndex(RowProblem):
 
 class MissingField(RowProblem):
     """Raised if a row lacks a field of --columns, and no other row of the file is known to have
-    this field. Also raised if a row of a stream has a field that earlier rows were read without."""
+    this field. Also raised if such a field first appears in a later row of a stream, since the
+    earlier rows have been read without it."""
 
 
 @dataclass(slots=True)
@@ -35,14 +36,15 @@ class MappedFields:
 
     found: the names of the fields that at least one row has, without those of the question and of
         its choices.
-    own_rows: True if --columns applies to rows in scicot's own schema. The reason is that one of
-        these rows has a mapped field whose name is not scicot's.
+    own_rows: True if --columns is also applied to rows in scicot's own schema. This is so once one
+        of these rows has a mapped field that is not in the schema.
     used: True if --columns was applied to a row.
     unused: True if a row in scicot's own schema was read without --columns.
     unused_own: True if a row was read without --columns although it has the question and choices
-        that --columns names. `own_rows` can then no longer become True without an error.
-    ignored: the fields whose mapping was ignored, since no row was known to have them.
-    final: True if the whole file was read, or if it can be read only once.
+        that --columns names. If `own_rows` would become True later, an error is raised instead.
+    ignored: the fields whose mapping was ignored, because no row read so far had them.
+    final: True if `found` will not change any more: the whole file was read, or it can be read only
+        once.
     """
 
     found: set[str] = field(default_factory=set)

@@ -91,10 +91,9 @@ class ParsedReply:
     `too_long` is True if the reply without its thinking has more than LONGEST characters. Then only
     its beginning and end are searched for the conclusion, and `rationale` is empty.
 
-    `still_concludes` is the label of the choice that the rationale itself still gives as the
-    answer, or None. For example, the last sentence of the reasoning may name the right choice:
-    "Sunlight is a kind of renewable resource." Such a sentence announces nothing. It is therefore
-    kept, and is no leak.
+    `still_concludes` is the label of the choice to which the rationale still leads, or None. The
+    last sentence of the reasoning may name a choice: "Sunlight is a kind of renewable resource."
+    Such a sentence is a reason and no announcement, so it is kept and is no leak.
     """
 
     rationale: str
