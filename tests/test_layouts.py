@@ -148,6 +148,31 @@ def test_the_order_of_right_and_wrong_answers_is_by_chance_and_stays() -> None:
     assert recognised(row, STRICT).line().endswith("the same in each run")
 
 
+@pytest.mark.parametrize(
+    ("right", "wrong", "texts"),
+    [
+        ("B) c", ["A) a", "C) b", "D) d"], {"B) c", "A) a", "C) b", "D) d"}),
+        ("B) c", "A) a|C) b|D) d", {"B) c", "A) a", "C) b", "D) d"}),
+        ("C) c", ["A) a", "B) b"], {"C) c", "A) a", "B) b"}),
+        ("C) c", "A) a|B) b", {"C) c", "A) a", "B) b"}),
+        ("c", ["B) a", "A) b"], {"c", "B) a", "A) b"}),
+        ("c", ["A) a", "B) b"], {"c", "a", "b"}),
+    ],
+)
+def test_distractors_have_printed_letters_if_the_right_answer_has_one(
+    right: str, wrong: Any, texts: set[str]
+) -> None:
+    columns = Columns.parse("question=q,distractors=w,answer=r")
+    for row, reading in (
+        ({"question": "Q", "correct_answer": right, "incorrect_answers": wrong}, STRICT),
+        ({"q": "Q", "r": right, "w": wrong}, Reading(strict=True, columns=columns)),
+    ):
+        read = question(row, reading)
+        assert {choice.text for choice in read.choices} == texts
+        assert read.answer is not None
+        assert read.text_of(read.answer) == right
+
+
 def test_a_distractor_is_not_parted_at_its_marks() -> None:
     row = {"question": "Q", "correct_answer": "a; b", "distractor1": "c; d", "distractor2": "e|f"}
     assert {choice.text for choice in question(row).choices} == {"a; b", "c; d", "e|f"}
