@@ -20,7 +20,7 @@ from typing import Any, Literal
 from scicot.formats import cells, fields, printed
 from scicot.formats.gold import ChoiceRow, is_blank
 from scicot.formats.names import plain_name
-from scicot.formats.reading import Positions
+from scicot.formats.reading import Positions, Reading
 from scicot.row_fields import RowProblem
 
 _LABELS = ("label", "key", "letter", "id", "aid", "index", "name", "option", "choicelabel")
@@ -39,6 +39,10 @@ _BEFORE_MARK = re.compile(r"\s*[,;|\n]\s*(?=[(\[]?\s?[A-Za-z]\s?[).:\]])")
 # - "ordered": as labels if they are A, B, C and so on, else as part of the texts,
 # - "none": as part of the texts.
 Letters = Literal["any", "ordered", "none"]
+
+
+def letters_of(reading: Reading) -> Letters:
+    return "ordered" if reading.by_position else "any"
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ def meaning_of(
         meaning = read_choice(value, choices)
         if meaning is not None and meaning.kind == "texts" and reading.tally is not None:
             _tally(reading, name).texts += 1
-        return _checked_letter(meaning, choices)
+        return meaning if reading.by_position else _checked_letter(meaning, choices)
     positions = positions or tuple(str(choice["label"]) for choice in choices)
     known_base = reading.answer_index if reading.answer_index is not None else base
     if known_base is not None:
