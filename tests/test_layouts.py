@@ -463,6 +463,14 @@ def test_an_answer_that_contradicts_the_printed_letters_is_refused(row: Row) -> 
         question({"question": "Q", **row})
 
 
+def test_an_answer_that_contradicts_letters_printed_in_mapped_columns_is_refused() -> None:
+    columns = Columns.parse("question=q,choices=c1+c2+c3,answer=a")
+    row = {"q": "Q", "c1": "B) w", "c2": "A) x", "c3": "C) y", "a": "A"}
+    with pytest.raises(RowProblem, match="other letters stand before"):
+        question(row, Reading(strict=True, columns=columns))
+    assert question({**row, "a": "C"}, Reading(strict=True, columns=columns)).answer == "C"
+
+
 def test_initials_in_columns_are_no_labels() -> None:
     read = question({"question": "Q", "A": "B. Russell", "B": "A. Einstein", "answer": "A"})
     assert read.answer is not None
