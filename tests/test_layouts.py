@@ -471,6 +471,11 @@ def test_an_answer_that_contradicts_letters_printed_in_mapped_columns_is_refused
     assert question({**row, "a": "C"}, Reading(strict=True, columns=columns)).answer == "C"
 
 
+def test_a_choice_without_text_is_told_before_printed_letters() -> None:
+    with pytest.raises(RowProblem, match='choice 3 has no "text"'):
+        question({"question": "Q", "choices": ["A) wood", "C) x", ""], "answer": "C"})
+
+
 def test_initials_in_columns_are_no_labels() -> None:
     read = question({"question": "Q", "A": "B. Russell", "B": "A. Einstein", "answer": "A"})
     assert read.answer is not None

@@ -18,6 +18,7 @@ from scicot.formats.gold import (
     Meaning,
     extent,
     index_from,
+    is_blank,
     read_choice,
     read_text,
     shortened,
@@ -81,6 +82,8 @@ def _checked_letter(meaning: Meaning | None, choices: Sequence[ChoiceRow]) -> Me
     An example is the label A with the choices A "B) wood" and B "A) copper"."""
     if meaning is None or meaning.kind != "labels" or meaning.ambiguity:
         return meaning
+    if any(is_blank(choice["text"]) for choice in choices):
+        return meaning  # Question.from_row reports the choice without a text
     candidates = printed.contradicting(meaning.labels[0], choices)
     if not candidates:
         return meaning
