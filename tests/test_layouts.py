@@ -551,9 +551,31 @@ def test_labels_that_are_integers_from_0_are_indices_too() -> None:
     assert question({"question": "Q", "choices": choices, "answer": 1}).answer == "1"
 
 
-def test_a_label_that_is_missing_among_lines_hides_no_choice() -> None:
-    read = question({"question": "Which?\nA. wood\nB. tin\nD. wax", "answer": "D"})
-    assert [(c.label, c.text) for c in read.choices] == [("A", "wood"), ("B", "tin"), ("D", "wax")]
+@pytest.mark.parametrize(
+    "marks", [("A.", "B.", "D."), ("(A)", "(B)", "(D)"), ("(a)", "(b)", "(d)")]
+)
+def test_a_label_that_is_missing_among_lines_hides_no_choice(marks: tuple[str, ...]) -> None:
+    first, second, third = marks
+    text = f"Which?\n{first} wood\n{second} tin\n{third} wax"
+    read = question({"question": text, "answer": third})
+    assert [choice.text for choice in read.choices] == ["wood", "tin", "wax"]
+    assert read.answer == third.strip("(.)")
+
+
+@pytest.mark.parametrize(
+    ("text", "choices"),
+    [
+        ("Which? (A) wood (B) tin\n(D) wax", ["wood", "tin\n(D) wax"]),
+        ("Which?\n(A) wood\n(B) tin (C) wax\n(D) ash", ["wood", "tin", "wax", "ash"]),
+        ("A. wood\nB. tin\nD. wax\nWhich? (A) A only (B) B only", ["A only", "B only"]),
+    ],
+)
+def test_labels_in_brackets_within_a_line_are_read(text: str, choices: list[str]) -> None:
+    read = question({"question": text, "answer": "B"})
+    assert [choice.text for choice in read.choices] == choices
+
+
+def test_a_label_that_comes_later_is_not_missing() -> None:
     text = "Which?\nA. wood\nB. tin\nD. is no label yet\nC. wax\nD. ash"
     read = question({"question": text, "answer": "D"})
     assert [choice.label for choice in read.choices] == list("ABCD")
