@@ -30,7 +30,12 @@ _MARKS = ("correct", "iscorrect", "isanswer", "right", "isright")
 _TEXT_LISTS = ("text", "texts", "choices", "options", "value", "values")
 _LABEL_LISTS = ("label", "labels", "key", "keys")
 _LABEL = re.compile(r"[A-Za-z]|\d{1,2}")
-_MARKED = re.compile(r"\s*[(\[]?\s*([A-Za-z])\s*[).:\]]\s*(\S.*)", re.DOTALL)
+# Not "(A) → (B)" and "(A)-(B)", which are orders of statements.
+_MARKED = re.compile(
+    r"\s*[(\[]?\s*([A-Za-z])\s*[).:\]]"
+    r"(?!\s*(?:[→←↔⇒⇔>]|[-–—]+>?)\s*[(\[]?[A-Za-z][)\]])\s*(\S.*)",
+    re.DOTALL,
+)
 # a separator before a printed label, as in "a ) 38 , c ) 27"
 _BEFORE_MARK = re.compile(r"\s*[,;|\n]\s*(?=[(\[]?\s?[A-Za-z]\s?[).:\]])")
 
