@@ -461,6 +461,23 @@ def test_a_log_joins_other_systems_by_id(tmp_path: Path, asked: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("choices", "target", "correct"),
+    [
+        (["B) wood", "A) copper"], "0", 1),
+        (["B) wood", "A) copper"], "1", 0),
+        (["B. wood", "A. copper"], "0", 1),
+    ],
+)
+def test_the_target_of_a_log_settles_what_letters_in_the_choices_mean(
+    tmp_path: Path, choices: list[str], target: str, correct: int
+) -> None:
+    doc = {"id": "q1", "question": "Conducts?", "choices": choices, "answer": "A"}
+    log = [{**sample(0, [-1.0, -2.0]), "doc": doc, "target": target}]
+    verdict, _ = judged(write_rows(tmp_path / "samples.jsonl", log), None)
+    assert (verdict.systems[0].questions, verdict.systems[0].correct) == (1, correct)
+
+
+@pytest.mark.parametrize(
     ("change", "problem"),
     [
         ({"filtered_resps": []}, '"filtered_resps" is empty'),

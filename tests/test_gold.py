@@ -269,6 +269,18 @@ def test_composed_and_decomposed_characters_are_equal(text: str, answer: str) ->
 
 
 @pytest.mark.parametrize(
+    "row",
+    [
+        {"choices": ["wood", "copper"], "answer": "Copper"},
+        {"A": "", "B": "a", "C": "c", "answer": "A"},
+    ],
+)
+def test_other_capitals_are_no_other_characters(row: dict[str, Any]) -> None:
+    with pytest.raises(RowProblem, match="neither a label nor the text of a choice"):
+        to_question_row({"question": "Which?", **row})
+
+
+@pytest.mark.parametrize(
     ("texts", "answer", "problem"),
     [
         (["x", "y"], "\u0412", "looks like 'B', .*CYRILLIC CAPITAL LETTER VE"),

@@ -56,6 +56,18 @@ def test_a_log_is_judged(write: Any, content: bytes | str) -> None:
     assert (system.questions, system.answered, system.correct) == (3, 3, 2)
 
 
+@pytest.mark.parametrize(
+    "choices", [["A) wood", "C) copper", "D) tin"], ["B) wood", "A) copper"], ["x", "C) y", "A) z"]]
+)
+def test_choices_are_labelled_by_position_whatever_letters_are_printed(
+    write: Any, choices: list[str]
+) -> None:
+    (system,) = evaluate(
+        write(archive([sample(1, "B", choices=choices)])), reporter=Recorder()
+    ).systems
+    assert (system.questions, system.answered, system.correct) == (1, 1, 1)
+
+
 def test_a_reply_is_read_where_no_scorer_noted_an_answer(write: Any) -> None:
     bare = [sample(1, "B", scores={"match": {"value": 1}}), sample(2, "A", scores=None)]
     (system,) = evaluate(write(document(bare, 1)), reporter=Recorder()).systems

@@ -15,13 +15,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from scicot.evaluation.lm_eval import label_in
-from scicot.formats import to_question_row
+from scicot.formats import Reading, to_question_row
 from scicot.records import PREDICTION_FIELDS, Question
 from scicot.replies import read_reply
 from scicot.row_fields import Row, RowProblem
 
 # key in a prediction's `models` for the sample's epoch: the number of this reply to the question
 EPOCH = "inspect_epoch"
+# Inspect labels by position also if a text begins with a letter, as "C) copper" at position 2 does.
+_BY_POSITION = Reading(by_position=True)
 _LOG_FIELDS = ("epoch", "output", "scores", "error")
 
 
@@ -37,7 +39,9 @@ def question_of(row: Row, *, needed: bool = False) -> Question | None:
     if question_fields.get("choices") is None:  # the task writes the choices into its prompt
         question_fields.pop("choices", None)
     try:
-        return Question.from_row(to_question_row(question_fields)).without(PREDICTION_FIELDS)
+        return Question.from_row(to_question_row(question_fields, _BY_POSITION)).without(
+            PREDICTION_FIELDS
+        )
     except RowProblem:
         if needed and "choices" in question_fields:
             raise

@@ -25,6 +25,7 @@ from scicot.row_fields import Row, RowProblem
 _INDEX_DIGITS = 9  # digits of an index; Python refuses to convert very long numbers
 # The log-likelihoods follow the order in which the task lists the choices.
 _ORDERED = Reading(ordered=True)
+_BY_POSITION = Reading(ordered=True, by_position=True)
 FILTER = "lm_eval_filter"  # key in a prediction's `models`: the filter that found the answer
 
 
@@ -40,11 +41,7 @@ def question_of(row: Row) -> Question | None:
     become its choices. If that is impossible, the question in "doc" is returned without a gold
     answer.
     """
-    doc_question = None
-    with contextlib.suppress(RowProblem):
-        doc_question = Question.from_row(to_question_row(row["doc"], _ORDERED)).without(
-            PREDICTION_FIELDS
-        )
+    doc_question = _question_of_doc(row)
     if doc_question is not None and doc_question.answer is not None:
         return doc_question
     prompts, texts = _arguments(row, "arg_0", 0), _arguments(row, "arg_1", 1)
@@ -61,6 +58,32 @@ def question_of(row: Row) -> Question | None:
     else:
         question["answer"] = choices[index]["label"] if index < len(choices) else None
     return Question.from_row(question)
+
+
+def _question_of_doc(row: Row) -> Question | None:
+    """Return the question in the field "doc" of a sample, or None if "doc" is no question."""
+    doc_question = None
+    with contextlib.suppress(RowProblem):
+        doc_question = Question.from_row(to_question_row(row["doc"], _ORDERED)).without(
+            PREDICTION_FIELDS
+        )
+        if doc_question.answer is None or _is_target(row, doc_question):
+            return doc_question
+    if _target_index(row) is None:
+        return doc_question
+    # If letters are printed in the choices, tasks differ in whether an answer "A" is the printed A
+    # or the first choice. The logged index shows which.
+    with contextlib.suppress(RowProblem):
+        by_position = Question.from_row(to_question_row(row["doc"], _BY_POSITION))
+        if _is_target(row, by_position):
+            return by_position.without(PREDICTION_FIELDS)
+    return doc_question
+
+
+def _is_target(row: Row, question: Question) -> bool:
+    """Return True if the index "target" in `row` is that of the gold answer of `question`."""
+    index = _target_index(row)
+    return question.answer is not None and index == question.labels.index(question.answer)
 
 
 def answer_of(row: Row, question: Question, *, per_character: bool) -> Row:

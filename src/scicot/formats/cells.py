@@ -146,6 +146,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
 
 _INLINE = re.compile(r"(?<!\S)\(([A-Z]|[1-9])\)")
 _INLINE_SMALL = re.compile(r"(?<!\S)\(([a-z])\)")
+_IN_BRACKETS_AT_LINES = re.compile(r"^[ \t]*\(([A-Za-z])\)(?!\S)", re.MULTILINE)
 _AT_LINES = re.compile(r"^[ \t]*[(\[]?([A-Z])[ \t]?[).:\]][ \t]+", re.MULTILINE)
 _AT_LINES_SMALL = re.compile(r"^[ \t]*[(\[]?([a-z])[ \t]?[).:\]][ \t]+", re.MULTILINE)
 _NUMBERED_LINES = re.compile(r"^[ \t]*[(\[]?([1-9])[ \t]?[).:\]][ \t]+", re.MULTILINE)
@@ -175,6 +176,8 @@ def choices_in(text: str) -> Marked | None:
         # Within a line, "(D)" after (A) and (B) may be part of a choice's text.
         found = _marked(text, pattern, gaps=pattern in (_AT_LINES, _AT_LINES_SMALL))
         if found is not None:
+            if pattern in (_INLINE, _INLINE_SMALL):
+                found = _with_missing_labels(text, found)
             stem, labels, texts = found
             return _without_end(stem, _LEAD_IN).strip(), labels, _out_of_sentence(texts)
     bullets = _BULLETS.search(text)
@@ -183,6 +186,15 @@ def choices_in(text: str) -> Marked | None:
         if len(lines) <= len(ascii_uppercase):
             return text[: bullets.start()].strip(), list(ascii_uppercase[: len(lines)]), lines
     return None
+
+
+def _with_missing_labels(text: str, found: Marked) -> Marked:
+    """Return the choices of `text` if they begin the lines, and a label is missing among them.
+    Otherwise return `found`, the choices that were found without regard to lines."""
+    at_lines = _marked(text, _IN_BRACKETS_AT_LINES, gaps=True)
+    if at_lines is None or at_lines[0] != found[0] or len(at_lines[1]) <= len(found[1]):
+        return found
+    return at_lines
 
 
 def _without_end(text: str, pattern: re.Pattern[str]) -> str:

@@ -140,9 +140,9 @@ def right_and_wrong(row: Mapping[str, Any], question: str) -> RightAndWrong | No
         if is_blank(row[name]):
             continue
         # "distractor1" always holds a single text; "distractors" may hold a list.
-        found = None if name.strip()[-1:].isdigit() else choices.listed(row[name])
-        choice_texts = [choice["text"] for choice in found.choices] if found else [row[name]]
-        texts += [_number_as_text(text) for text in choice_texts]
+        single = name.strip()[-1:].isdigit()
+        found = [row[name]] if single else choices.distractors(row[name], row[right])
+        texts += [_number_as_text(text) for text in found]
     if len(texts) < 2 or not all(isinstance(text, str) for text in texts):
         return None
     listed = fields.lettered([text.strip() for text in texts])

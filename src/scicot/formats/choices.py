@@ -15,12 +15,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
-from typing import Any
+from typing import Any, Literal
 
 from scicot.formats import cells, fields, printed
 from scicot.formats.gold import ChoiceRow, is_blank
 from scicot.formats.names import plain_name
-from scicot.formats.reading import Positions
+from scicot.formats.reading import Positions, Reading
 from scicot.row_fields import RowProblem
 
 _LABELS = ("label", "key", "letter", "id", "aid", "index", "name", "option", "choicelabel")
@@ -30,9 +30,24 @@ _MARKS = ("correct", "iscorrect", "isanswer", "right", "isright")
 _TEXT_LISTS = ("text", "texts", "choices", "options", "value", "values")
 _LABEL_LISTS = ("label", "labels", "key", "keys")
 _LABEL = re.compile(r"[A-Za-z]|\d{1,2}")
-_MARKED = re.compile(r"\s*[(\[]?\s*([A-Za-z])\s*[).:\]]\s*(\S.*)", re.DOTALL)
+# Not "(A) → (B)" and "(A)-(B)", which are orders of statements.
+_MARKED = re.compile(
+    r"\s*[(\[]?\s*([A-Za-z])\s*[).:\]]"
+    r"(?!\s*(?:[→←↔⇒⇔>]|[-–—]+>?)\s*[(\[]?[A-Za-z][)\]])\s*(\S.*)",
+    re.DOTALL,
+)
 # a separator before a printed label, as in "a ) 38 , c ) 27"
 _BEFORE_MARK = re.compile(r"\s*[,;|\n]\s*(?=[(\[]?\s?[A-Za-z]\s?[).:\]])")
+
+# How letters printed before all texts of a list are read:
+# - "any": as labels, in any order,
+# - "ordered": as labels if they are A, B, C and so on, else as part of the texts,
+# - "none": as part of the texts.
+Letters = Literal["any", "ordered", "none"]
+
+
+def letters_of(reading: Reading) -> Letters:
+    return "ordered" if reading.by_position else "any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,35 +75,48 @@ def scored(value: Any) -> Listed | None:
     return _marked(fields.lettered(list(value)), [score == best for score in scores])
 
 
-def listed(value: Any) -> Listed | None:
+def listed(value: Any, letters: Letters = "any") -> Listed | None:
     """Read the choices in the value of a field. Return None if it contains no choices."""
     if isinstance(value, str):
-        return _of_cell(value)
+        return _of_cell(value, letters)
     if isinstance(value, list):
-        return _of_list(value)
+        return _of_list(value, letters)
     if isinstance(value, Mapping):
         return _of_object(value)
     return None
 
 
-def _of_cell(cell: str) -> Listed | None:
+def distractors(value: Any, right: Any) -> list[Any]:
+    """Return the wrong answers in the value of a field. `right` is the right answer.
+
+    Printed letters are removed only if they are A, B, C and so on, and `right` has none. Otherwise
+    the right answer would be the only one with a letter, or the only one without.
+    """
+    has_letter = isinstance(right, str) and _MARKED.fullmatch(right) is not None
+    found = listed(value, "none" if has_letter else "ordered")
+    return [value] if found is None else [choice["text"] for choice in found.choices]
+
+
+def _of_cell(cell: str, letters: Letters) -> Listed | None:
     if cell.lstrip().startswith(("[", "{", "array(")):
         try:
-            return listed(cells.value_of(cell))
+            return listed(cells.value_of(cell), letters)
         except ValueError:
             pass
+    texts = cells.separated(cell)
+    if letters == "none" and texts is not None:
+        return _of_list(texts, letters)
     parsed = cells.choices_of_cell(cell)
-    parts = _BEFORE_MARK.split(cell.strip())
+    parts = _BEFORE_MARK.split(cell.strip()) if letters == "any" else []
     # choices_of_cell finds no label after a missing one
     if len(parts) > max(1, len(parsed[0]) if parsed else 0):
         parsed = printed.labels_and_texts(parts) or parsed
     if parsed is not None:
         return Listed(fields.choice_rows(*parsed))
-    texts = cells.separated(cell)
-    return None if texts is None else _of_list(texts)
+    return None if texts is None else _of_list(texts, letters)
 
 
-def _of_list(values: Sequence[Any]) -> Listed | None:
+def _of_list(values: Sequence[Any], letters: Letters) -> Listed | None:
     values = _without_padding(values)
     if not values:
         return None
@@ -99,19 +127,20 @@ def _of_list(values: Sequence[Any]) -> Listed | None:
     texts = [_text(value) for value in values]
     if None in texts:
         return None
-    return Listed(from_texts([text or "" for text in texts]))
+    return Listed(from_texts([text or "" for text in texts], letters))
 
 
-def from_texts(texts: Sequence[str]) -> list[ChoiceRow]:
+def from_texts(texts: Sequence[str], letters: Letters = "any") -> list[ChoiceRow]:
     """Make choices from a list of texts, and label them A, B, C and so on. If every text begins
-    with a printed label, as in "A)21", the printed labels are used and removed from the texts."""
+    with a printed label, as in "A)21", the printed labels are used and removed from the texts,
+    unless `letters` excludes this."""
     # a quick check that fails for nearly all lists of texts without labels
-    if texts[0][:3].lstrip(" ([")[:1] in ("A", "a"):
+    if letters != "none" and texts[0][:3].lstrip(" ([")[:1] in ("A", "a"):
         found = [_MARKED.fullmatch(text) for text in texts]
         labels = [match[1] for match in found if match is not None]
         if len(labels) == len(texts) and "".join(labels).upper() == ascii_uppercase[: len(texts)]:
             return fields.choice_rows(labels, [match[2].strip() for match in found if match])
-    split = printed.labels_and_texts(texts)
+    split = printed.labels_and_texts(texts) if letters == "any" else None
     return fields.lettered(texts) if split is None else fields.choice_rows(*split)
 
 

@@ -139,8 +139,10 @@ def _in_one_field(row: Row, question: str, gold: fields.Gold, reading: Reading) 
     for name in fields.named(row, (*CHOICES, *_MARKED)):
         if name == question or is_blank(row[name]):
             continue
-        read_choices = choices.scored if plain_name(name) == _SCORES else choices.listed
-        found = read_choices(row[name])
+        if plain_name(name) == _SCORES:
+            found = choices.scored(row[name])
+        else:
+            found = choices.listed(row[name], choices.letters_of(reading))
         if found is None or len(found.choices) < 2:
             if plain_name(name) == "choices":
                 raise RowProblem(_no_choices(row[name]))

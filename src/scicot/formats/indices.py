@@ -18,6 +18,7 @@ from scicot.formats.gold import (
     Meaning,
     extent,
     index_from,
+    is_blank,
     read_choice,
     read_text,
     shortened,
@@ -58,7 +59,7 @@ def meaning_of(
         meaning = read_choice(value, choices)
         if meaning is not None and meaning.kind == "texts" and reading.tally is not None:
             _tally(reading, name).texts += 1
-        return _checked_letter(meaning, choices)
+        return meaning if reading.by_position else _checked_letter(meaning, choices)
     positions = positions or tuple(str(choice["label"]) for choice in choices)
     known_base = reading.answer_index if reading.answer_index is not None else base
     if known_base is not None:
@@ -81,6 +82,8 @@ def _checked_letter(meaning: Meaning | None, choices: Sequence[ChoiceRow]) -> Me
     An example is the label A with the choices A "B) wood" and B "A) copper"."""
     if meaning is None or meaning.kind != "labels" or meaning.ambiguity:
         return meaning
+    if any(is_blank(choice["text"]) for choice in choices):
+        return meaning  # Question.from_row reports the choice without a text
     candidates = printed.contradicting(meaning.labels[0], choices)
     if not candidates:
         return meaning

@@ -26,10 +26,11 @@ def composed(text: str) -> str:
 
 def difference(text: str, candidates: Iterable[str]) -> str:
     """Return a clause for an error message if `text` looks like one of `candidates`, but has other
-    characters. Return "" otherwise."""
+    characters. Return "" otherwise, also if only capitals differ, as these are easily seen."""
     look = _look(text)
     for candidate in candidates:
-        if look and text != candidate and _look(candidate) == look:
+        same = composed(text).casefold() == composed(candidate).casefold()
+        if look and not same and _look(candidate) == look:
             different = [c for c in text if c not in candidate and not c.isascii()]
             missing = [c for c in candidate if c not in text and not c.isascii()]
             names = ", ".join(dict.fromkeys(map(_name, (different or missing)[:3])))

@@ -158,7 +158,8 @@ class Columns:
             used |= {name for name in names if name in row}
             present = {name: cell for name, cell in found.items() if cell is not _ABSENT}
             if present:
-                mapped[role] = _value(role, present)
+                right = _at(row, self.roles.get("answer", ""))
+                mapped[role] = _value(role, present, right)
         roles = set(self.roles)
         if "distractors" in mapped:
             mapped |= self._with_distractors(mapped, row)
@@ -195,14 +196,15 @@ def _is_start(text: str, index: int) -> bool:
     return index == 0 or text[index - 1] == ","
 
 
-def _value(role: str, cells: Mapping[str, Any]) -> Any:
+def _value(role: str, cells: Mapping[str, Any], right: Any) -> Any:
+    """Return the value of a role whose fields have the values `cells`. `right` is the value of the
+    field that is mapped to the answer."""
     if role == "choices" and len(cells) > 1:
         return _choices_of(cells)
     if role == "distractors":
         texts: list[Any] = []
         for value in cells.values():
-            found = choices.listed(value) if len(cells) == 1 else None
-            texts += [c["text"] for c in found.choices] if found else [value]
+            texts += choices.distractors(value, right) if len(cells) == 1 else [value]
         return [text for text in texts if not is_blank(text)]
     if role == "context":
         texts_present = [str(value) for value in cells.values() if not is_blank(value)]

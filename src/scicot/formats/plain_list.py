@@ -28,4 +28,5 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     row = fields.with_context(row, reading)
     gold = fields.gold_of_numbers(row["choices"], published.gold_of(tuple(row)))
     texts = [text if isinstance(text, str) else str(text) for text in row["choices"]]
-    return fields.labelled(row, choices.from_texts(texts), reading=reading, gold=gold)
+    found = choices.from_texts(texts, choices.letters_of(reading))
+    return fields.labelled(row, found, reading=reading, gold=gold)

@@ -4,8 +4,9 @@
 
 In a file from which choices were removed, or in which they were shuffled, the letters are not A, B,
 C and so on. A gold answer "C" then means the choice with the letter C, not the third one. But many
-texts only seem to begin with such a letter: "E. coli" and "B. cereus" are names, and "(R)-butanol"
-is a chemical.
+texts only seem to begin with such a letter: "E. coli", "B. Russell" and "C: major" are names,
+"(R)-butanol" is a chemical, and "(B) → (A) → (C)" is an order of statements. So only letters with a
+closing bracket count here. (choices.py also reads "A. wood", if the letters are A, B, C in order.)
 """
 
 from __future__ import annotations
@@ -16,17 +17,22 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
 
-# Not "(a) and (b)", "(a) only", "[A] > [B]" and "J.R. Smith".
+# Not "(a) and (b)", "(a) only", "[A] > [B]", "(B) → (A)" and "(R)-butanol", but "(B) -5".
 _LETTER = re.compile(
-    r"\s*([(\[]?)\s*([A-Za-z])\s*([).:\]])"
-    r"(?![A-Za-z]\.|\s*[<>=+*/^&,])(?!\s*(?:and|or|but|only|is|are|und|oder|nur|ist|sind)\b)"
+    r"\s*([(\[]?)\s*([A-Za-z])\s*([)\]])"
+    r"(?!\s*[<>=+*/^&,;←→↔⇒⇔]|[-–—]|\s+[-–—](?!\d))"
+    r"(?!\s*(?:and|or|but|only|is|are|und|oder|nur|ist|sind)\b)"
     r"\s*(\S.*)",
     re.DOTALL | re.IGNORECASE,
 )
+# A further letter, as in "(b) false, (a) true" and "B) A) C)": the text is about statements with
+# these letters. In "f(x)" and "(x + y)" there is none.
+_FURTHER = re.compile(
+    r"(?<!\w)[(\[]\s?[A-Za-z]\s?[)\]]|\A[^(\[]*(?<!\w)[A-Za-z]\s?[)\]]", re.DOTALL
+)
 _NUMBER = re.compile(r"\s*[(\[]?\s*(\d{1,2})(?:[)\]]|\.(?=\s))\s*\S", re.DOTALL)
-_BRACKETS = ")]"
 # a quick check, which fails for nearly all texts
-_MAY_BE_PRINTED = re.compile(r"[\s(\[]*[A-Za-z]\s*[).:\]]").match
+_MAY_BE_PRINTED = re.compile(r"[\s(\[]*[A-Za-z]\s*[)\]]").match
 # Letters up to J, the last one of sets with ten choices. Further letters, as in "(S) butanol", are
 # rarely labels.
 _LIKELY_LETTERS = 10
@@ -35,12 +41,8 @@ _LIKELY_LETTERS = 10
 @dataclass(frozen=True, slots=True)
 class _Letter:
     letter: str
-    form: str  # its brackets or punctuation, and whether it is a capital
+    form: str  # its brackets, and whether it is a capital
     text: str  # the text after the letter
-
-    @property
-    def in_bracket(self) -> bool:
-        return self.form[0] in _BRACKETS
 
 
 def labels_and_texts(texts: Sequence[str]) -> tuple[list[str], list[str]] | None:
@@ -56,13 +58,7 @@ def labels_and_texts(texts: Sequence[str]) -> tuple[list[str], list[str]] | None
     distinct = {entry.letter for entry in letters}
     if not len(texts) == len(letters) == len(distinct) or len({e.form for e in letters}) > 1:
         return None
-    # Letters with a full stop or colon may be initials of names, so the condition for them is
-    # stricter: at least three texts, and at most one missing letter.
-    if letters[0].in_bracket:
-        likely = _are_among(letters, max(_LIKELY_LETTERS, len(texts) + 2))
-    else:
-        likely = len(texts) > 2 and _are_among(letters, len(texts) + 1)
-    if not likely:
+    if not _are_likely(letters, len(texts)):
         return None
     return [entry.letter for entry in letters], [entry.text.strip() for entry in letters]
 
@@ -72,8 +68,8 @@ def contradicting(label: str, choices: Sequence[Mapping[str, Any]]) -> tuple[str
     the texts contradict `label`. Return () if no printed letter contradicts `label`.
 
     There is a contradiction in two cases: the text of the choice `label` begins with another
-    letter, or the text of another choice begins with the letter `label`. Letters that are probably
-    initials of names are ignored.
+    letter, or the text of another choice begins with the letter `label`. More than half of the
+    texts must begin with a letter.
     """
     texts = [choice["text"] for choice in choices]
     for text in texts:
@@ -83,27 +79,26 @@ def contradicting(label: str, choices: Sequence[Mapping[str, Any]]) -> tuple[str
         return ()
     found = [_letter(text) if isinstance(text, str) else None for text in texts]
     letters = [entry for entry in found if entry is not None]
-    in_brackets = [entry for entry in letters if entry.in_bracket]
-    if len(in_brackets) > max(1, len(texts) // 2):
-        letters = in_brackets
-        likely = _are_among(letters, max(_LIKELY_LETTERS, len(texts) + 2))
-    else:
-        likely = len(letters) == len(texts) and _are_among(letters, len(texts) + 1)
     # Letters that come twice are probably references to statements, such as "(b) is wrong".
-    if not likely or len({entry.letter for entry in letters}) < len(letters):
+    distinct = {entry.letter for entry in letters}
+    if (
+        len(letters) <= max(1, len(texts) // 2)
+        or len(distinct) < len(letters)
+        or not _are_likely(letters, len(texts))
+    ):
         return ()
     folded = label.strip().upper()
     by_label = [
         entry
         for choice, entry in zip(choices, found, strict=True)
-        if str(choice["label"]) == label and entry in letters
+        if entry is not None and str(choice["label"]) == label
     ]
-    if any(entry and entry.letter.upper() == folded for entry in by_label):
+    if any(entry.letter.upper() == folded for entry in by_label):
         return ()
     by_letter = [
         str(choice["label"])
         for choice, entry in zip(choices, found, strict=True)
-        if entry is not None and entry in letters and entry.letter.upper() == folded
+        if entry is not None and entry.letter.upper() == folded
     ]
     return tuple(dict.fromkeys((label, *by_letter))) if by_label or by_letter else ()
 
@@ -123,12 +118,14 @@ def label_of_number(number: int, choices: Sequence[Mapping[str, Any]]) -> str | 
 
 def _letter(text: str) -> _Letter | None:
     match = _LETTER.fullmatch(text)
-    if match is None:
+    if match is None or _FURTHER.search(match[4]):
         return None
     case = "A" if match[2].isupper() else "a"
     return _Letter(match[2], f"{match[3]}{match[1]}{case}", match[4])
 
 
-def _are_among(letters: Sequence[_Letter], count: int) -> bool:
-    """Return True if all letters are among the first `count` of the alphabet."""
-    return all(entry.letter.upper() in ascii_uppercase[:count] for entry in letters)
+def _are_likely(letters: Sequence[_Letter], texts: int) -> bool:
+    """Return True if letters before some of `texts` texts are early enough in the alphabet to be
+    labels."""
+    likely = ascii_uppercase[: max(_LIKELY_LETTERS, texts + 2)]
+    return all(entry.letter.upper() in likely for entry in letters)

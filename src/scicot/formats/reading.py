@@ -139,6 +139,8 @@ class Reading:
         a table.
     positions: the choice cells of the row, if `in_columns` is True.
     ordered: True to accept only layouts that define the order of choices.
+    by_position: True if the answer labels the choices A, B, C by their order, whatever letters are
+        printed in their texts.
     tallies: the counts of a first pass over the file, by gold field. They decide how indices are
         read. None if there was no first pass.
     tally: a dict that is filled with the counts of each gold field, in a first pass over the file.
@@ -153,6 +155,7 @@ class Reading:
     in_columns: bool = False
     positions: Positions = ()
     ordered: bool = False
+    by_position: bool = False
     tallies: Mapping[str, Tally] | None = None
     tally: dict[str, Tally] | None = None
     recognised: Recognised | None = field(default=None, compare=False)

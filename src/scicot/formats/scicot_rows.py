@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from scicot.formats import fields
+from scicot.formats import fields, printed
 from scicot.formats.names import ANSWERS, plain_name
 from scicot.formats.reading import PLAIN, Reading
 from scicot.row_fields import MAPPING, Row
@@ -40,6 +40,9 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
         for choice in choices:
             if isinstance(choice, dict) and choice.get("label") == answer:
                 if _has_second_gold(tuple(row)):
+                    break
+                # With --columns, the labels are those of the columns, so they are less certain.
+                if reading.in_columns and printed.contradicting(answer, choices):
                     break
                 return row  # nothing to convert, as in nearly all rows of the largest files
     if not all(map(_is_choice, choices)):
