@@ -35,6 +35,8 @@ def run(out: Path, name: str, options: Options, folds: int) -> Path:
     earlier = json.loads(file.read_text()) if file.exists() else {}
     results: dict[str, Any] = {"set": name, "student": exp.student, "sizes": about["sizes"]}
     results |= {"folds": folds, **machine(), **earlier}
+    if results["folds"] != folds:
+        sys.exit(f"rewards: {file} has {results['folds']} folds; name another OUT")
     if results.get("finished"):
         return file
     seconds = results.setdefault("seconds", {})

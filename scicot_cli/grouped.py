@@ -85,6 +85,8 @@ class GroupedCommand(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments, and store them in the context for messages about invalid values."""
         ctx.meta[usage.ARGUMENTS] = list(args)
+        if ctx.resilient_parsing:  # for the completion in a shell
+            return super().parse_args(ctx, args)
         # Before the values are converted, since Path("") is the current directory.
         _refuse_empty_names(ctx, _unconverted(self, ctx, args))
         try:

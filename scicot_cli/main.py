@@ -47,5 +47,6 @@ def _fill_closed() -> None:
             if null != number:  # standard input is closed too
                 os.dup2(null, number)
                 os.close(null)
+            os.set_inheritable(number, True)  # for child processes
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115

@@ -28,6 +28,7 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
         for name in [*parameter.opts, parameter.name or ""]
     }
     defaults: dict[str, Any] = {}
+    seen: set[str] = set()
     for key, value in settings_file.read(path).items():
         parameter = parameters.get(_spelled(key))
         if parameter is None or parameter.name is None or parameter.name == "config":
@@ -39,6 +40,9 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
             raise UsageError(
                 f"--config {path}: {shortened!r} is no option of scicot {ctx.info_name}{suggestion}"
             )
+        if parameter.name in seen:
+            raise UsageError(f"--config {path}: gives {key[:_SHOWN]} a second time; leave one out")
+        seen.add(parameter.name)
         if value is not None:
             defaults[parameter.name] = _as_option(parameter, value)
     ctx.default_map = defaults

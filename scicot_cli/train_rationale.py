@@ -16,6 +16,7 @@ from scicot_cli.train_summary import estimated, trained
 
 
 def train_rationale(
+    ctx: typer.Context,
     rationales: training.RationaleFiles,
     output: training.RunOutput,
     student: training.StudentModel,

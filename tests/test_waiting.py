@@ -1,4 +1,4 @@
-"""Time limits: --max-wait, and a limit that excludes time in which the event loop is blocked."""
+"""Time limits: one that excludes time in which the event loop is blocked, and that of a stop."""
 
 import asyncio
 import socket
@@ -8,9 +8,7 @@ import time
 import pytest
 import virtual_time
 
-from scicot.annotation.retries import GRACE_SECONDS, Patience, finished_or_stopped
-from scicot.errors import StoppedEarly
-from scicot.teachers import TeacherBusy
+from scicot.annotation.retries import GRACE_SECONDS, Stopped, finished_or_stopped
 from scicot.teachers.time_limit import done_within
 
 
@@ -77,19 +75,6 @@ def test_a_loop_that_is_blocked_again_and_again_does_not_wait_forever() -> None:
     assert asyncio.run(work()) < 20
 
 
-def test_refused_calls_count_towards_max_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
-
-    async def refused() -> None:
-        calls.append(1)
-        await asyncio.sleep(30)
-        raise TeacherBusy("busy")
-
-    with pytest.raises(StoppedEarly, match="busy; would have to wait"):
-        virtual_time.run(Patience(60, lambda: None).call(refused), monkeypatch)
-    assert len(calls) == 2, "one of 30 s, and the waits alone would allow many"
-
-
 @pytest.mark.parametrize("takes", [3.0, 600.0])
 def test_a_stop_waits_only_a_while_for_a_reply(
     takes: float, monkeypatch: pytest.MonkeyPatch
@@ -108,9 +93,10 @@ def test_a_stop_waits_only_a_while_for_a_reply(
                 raise KeyboardInterrupt
 
         try:
-            outcome = await finished_or_stopped(reply(), poll, lambda: told.append(1))
-        except KeyboardInterrupt:
-            outcome = "stopped"
+            outcome, stop = await finished_or_stopped(reply(), poll, lambda: told.append(1))
+        except Stopped as stopped:
+            outcome, stop = "stopped", stopped.reason
+        assert isinstance(stop, KeyboardInterrupt)
         return outcome, asyncio.get_running_loop().time() - began
 
     outcome, seconds = virtual_time.run(work(), monkeypatch)

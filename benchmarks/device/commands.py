@@ -35,6 +35,7 @@ def measure(figures: Figures) -> bool:
             *("--teacher", f"recorded:{root / 'world' / 'train_replies.jsonl'}"),
         )
         # Families run in parallel, because most of a short command's time is importing.
+        # So their seconds are no measurement of speed.
         with ThreadPoolExecutor(len(STUDENTS)) as threads:
             results = threads.map(partial(_both_stages, root), STUDENTS, STUDENTS.values())
         for name, result in zip(STUDENTS, results, strict=True):

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from scicot.annotation.batch_plans import Plan
 from scicot.annotation.generation import Generation
-from scicot.annotation.retries import GRACE_SECONDS, Patience, finished_or_stopped, sleep
+from scicot.annotation.retries import (
+    GRACE_SECONDS,
+    Patience,
+    Stopped,
+    finished_or_stopped,
+    sleep,
+)
 from scicot.errors import ScicotError
 from scicot.reporting import number_of
 from scicot.teachers import BatchNotFound, TeacherBusy, TeacherError
@@ -68,16 +74,12 @@ class Sender:
         ]
         patience = self._patience()
         while True:
+            self._job.poll()  # so that no further batch is sent after a request to stop
             plan = plan.beginning()
             try:
-                batch = await finished_or_stopped(
-                    self._api.send(requests, plan.name), self._job.poll, self._note_stop
-                )
-            except (TeacherError, ScicotError) as error:
-                plan.drop()  # the server certainly rejected it, so no batch exists
-                if isinstance(error, ScicotError):
-                    raise
-                raise ScicotError(f"the server takes no batch: {error}") from None
+                return await self._sent_as_batch(plan, requests)
+            except Stopped as stopped:  # the plan stays, and the next run looks for the batch
+                raise stopped.reason from None
             except TeacherBusy as busy:
                 self._job.work.reporter.warn(
                     f"{busy}; looking for the batch on the server for up to {LISTED:.0f} s"
@@ -87,12 +89,27 @@ class Sender:
                 found = await self._found(plan)
                 if found is not None:
                     return plan.sent(found)
-            else:
-                self._job.work.reporter.note(
-                    f"batch {batch.id}: {number_of(plan.requests, 'request')} sent; they are"
-                    " answered within a day"
-                )
-                return plan.sent(batch.id)
+
+    async def _sent_as_batch(self, plan: Plan, requests: list[bytes]) -> Plan:
+        """Send the encoded requests of a plan as one batch, and return the plan with its id. Raises
+        TeacherBusy if the batch may exist or not, and Stopped if the run has to stop."""
+        send = self._api.send(requests, plan.name)
+        try:
+            batch, stop = await finished_or_stopped(send, self._job.poll, self._note_stop)
+        except TeacherError as error:
+            plan.drop()  # the server certainly rejected it, so no batch exists
+            raise ScicotError(f"the server takes no batch: {error}") from None
+        except ScicotError:
+            plan.drop()
+            raise
+        self._job.work.reporter.note(
+            f"batch {batch.id}: {number_of(plan.requests, 'request')} sent; they are answered"
+            " within a day"
+        )
+        plan = plan.sent(batch.id)
+        if stop is not None:
+            raise Stopped(stop)
+        return plan
 
     def _note_stop(self) -> None:
         self._job.work.reporter.note(
@@ -168,7 +185,7 @@ class Sender:
 
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Await `call()` and return its result. While the server is busy, call again with growing
-        delays. Raises StoppedEarly if refused calls and delays would exceed --max-wait."""
+        delays. Raises StoppedEarly if the delays would exceed --max-wait."""
         return await self._patience().call(call)
 
     async def sleep(self, seconds: float) -> None:

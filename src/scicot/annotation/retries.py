@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from scicot.errors import ScicotError, StoppedEarly
+from scicot.errors import StoppedEarly
 from scicot.teachers import TeacherBusy
 from scicot.teachers.rate_limits import LONGEST
 
@@ -40,9 +40,18 @@ def _wait(seconds: float) -> str:
     return f"{seconds / _HOUR:.1f} h more, until {until:%Y-%m-%d %H:%M} UTC"
 
 
+class Stopped(Exception):
+    """Raised if a run has to stop. `reason` is the exception that stops the run; it is wrapped, so
+    that nobody takes it for an error of a call."""
+
+    def __init__(self, reason: BaseException) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
+
+
 class Patience:
-    """Repeats calls to a busy server with exponential backoff. The refused calls and the waits
-    after them together take at most `max_wait` seconds.
+    """Repeats calls to a busy server with exponential backoff. All waits together take at most
+    `max_wait` seconds.
 
     `poll` is called ten times a second, also during a call, and raises an exception if the run has
     to stop.
@@ -55,13 +64,11 @@ class Patience:
 
     async def call(self, call: Callable[[], Awaitable[T]]) -> T:
         """Await `call()` and return its result, calling again as long as the server is busy. Raises
-        StoppedEarly once the refused calls and the waits exceed the time limit."""
+        StoppedEarly once the waits exceed the time limit."""
         while True:
-            start = time.monotonic()
             try:
                 return await self._watched(call())
             except TeacherBusy as busy:
-                self._waited += time.monotonic() - start
                 await self.wait(busy)
 
     async def wait(self, busy: TeacherBusy) -> None:
@@ -87,12 +94,12 @@ class Patience:
 
 async def finished_or_stopped(
     call: Awaitable[T], poll: Callable[[], None], on_stop: Callable[[], None]
-) -> T:
-    """Await `call` and return its result. Call `poll` regularly meanwhile.
+) -> tuple[T, BaseException | None]:
+    """Await `call`. Return its result, and the exception that `poll` raised meanwhile, if any.
 
-    If `poll` raises an exception, call `on_stop` and wait for the result, for at most GRACE_SECONDS
-    more. Return the result if it arrives in this time. Otherwise cancel `call` and raise the
-    exception.
+    `poll` is called ten times a second, and raises an exception if the run has to stop. `on_stop`
+    is then called, and the result is waited for up to GRACE_SECONDS more. If it comes, the caller
+    records it and raises the exception itself. Otherwise `call` is cancelled, and Stopped raised.
     """
     task = asyncio.ensure_future(call)
     try:
@@ -100,12 +107,13 @@ async def finished_or_stopped(
             await asyncio.wait([task], timeout=_SLICE)
             try:
                 poll()
-            except (KeyboardInterrupt, ScicotError):
+            except BaseException as stop:  # noqa: BLE001 (raised by the caller, or as Stopped)
                 on_stop()
                 await asyncio.wait([task], timeout=GRACE_SECONDS)
                 if not task.done():
-                    raise
-        return task.result()
+                    raise Stopped(stop) from None
+                return task.result(), stop
+        return task.result(), None
     finally:
         task.cancel()
 

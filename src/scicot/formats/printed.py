@@ -33,6 +33,7 @@ _FURTHER = re.compile(
 _NUMBER = re.compile(r"\s*[(\[]?\s*(\d{1,2})(?:[)\]]|\.(?=\s))\s*\S", re.DOTALL)
 # a quick check, which fails for nearly all texts
 _MAY_BE_PRINTED = re.compile(r"[\s(\[]*[A-Za-z]\s*[)\]]").match
+_DOTTED = re.compile(r"\s*([A-Z])[.:]\s+\S").match
 # Letters up to J, the last one of sets with ten choices. Further letters, as in "(S) butanol", are
 # rarely labels.
 _LIKELY_LETTERS = 10
@@ -67,17 +68,17 @@ def contradicting(label: str, choices: Sequence[Mapping[str, Any]]) -> tuple[str
     """Return the labels of the choices that the answer `label` may refer to, if letters printed in
     the texts contradict `label`. Return () if no printed letter contradicts `label`.
 
-    There is a contradiction in two cases: the text of the choice `label` begins with another
-    letter, or the text of another choice begins with the letter `label`. More than half of the
-    texts must begin with a letter.
+    There is a contradiction in two cases: another letter is printed before the text of the choice
+    `label`, as in "B) wood" for the choice A, or the letter `label` is printed before the text of
+    another choice. More than half of the texts must begin with a letter.
     """
     texts = [choice["text"] for choice in choices]
     for text in texts:
-        if isinstance(text, str) and _MAY_BE_PRINTED(text):
+        if isinstance(text, str) and (_MAY_BE_PRINTED(text) or _DOTTED(text)):
             break
     else:
         return ()
-    found = [_letter(text) if isinstance(text, str) else None for text in texts]
+    found = _with_gap(texts) or [_letter(t) if isinstance(t, str) else None for t in texts]
     letters = [entry for entry in found if entry is not None]
     # Letters that come twice are probably references to statements, such as "(b) is wrong".
     distinct = {entry.letter for entry in letters}
@@ -114,6 +115,19 @@ def label_of_number(number: int, choices: Sequence[Mapping[str, Any]]) -> str | 
             return None
         labels[int(match[1])] = str(choice["label"])
     return labels.get(number) if len(labels) == len(choices) else None
+
+
+def _with_gap(texts: Sequence[Any]) -> list[_Letter | None]:
+    """Return the letters of texts such as "A. wood", "C. copper" and "D. glass": at least three
+    capitals with a full stop or colon, the first one A, in the order of the alphabet. They may be
+    labels among which one is missing, or initials. Return [] if they are something else."""
+    matches = [_DOTTED(text) if isinstance(text, str) else None for text in texts]
+    letters = [match[1] for match in matches if match]
+    if not len(texts) == len(letters) == len(set(letters)) > 2 or letters[0] != "A":
+        return []
+    if letters != sorted(letters):
+        return []
+    return [_Letter(letter, ".", "") for letter in letters]
 
 
 def _letter(text: str) -> _Letter | None:

@@ -66,9 +66,9 @@ def beside(path: Path, suffix: str) -> Path:
 
 
 def check_suffix(path: Path) -> None:
-    """Raise UsageError if the name of an output has the suffix of a format other than JSON lines,
-    such as .csv."""
-    if path.suffix.lower() in _OTHER_FORMATS:
+    """Raise UsageError if the name of a new output has the suffix of a format other than JSON
+    lines, such as .csv."""
+    if not path.exists() and path.suffix.lower() in _OTHER_FORMATS:
         raise UsageError(f"-o {path}: rows are written as JSON lines; name a .jsonl file")
 
 

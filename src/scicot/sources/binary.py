@@ -220,17 +220,18 @@ def _sheet(
 ) -> Iterator[Entry]:
     sparse = tables.SparseRecords(notes, mapped)
     for number, row in rows:
-        with _damage_as_error(name):
-            problem = formulas.problem(number, row, header)
-        if problem:
-            yield InvalidRow(f"{name}:{number}", problem)
-            continue
         cells = [_cell(value) for value in row]
         if any(cell.strip() for cell in cells):
             cells += [""] * (len(header) - len(cells))
             while len(cells) > len(header) and not cells[-1].strip():
                 cells.pop()
-            if not sparse.left_out(header, cells, f"{name}:{number}"):
+            if sparse.left_out(header, cells, f"{name}:{number}"):
+                continue
+            with _damage_as_error(name):
+                problem = formulas.problem(number, row, header)
+            if problem:
+                yield InvalidRow(f"{name}:{number}", problem)
+            else:
                 yield tables.record_of(header, cells, f"{name}:{number}")
 
 

@@ -138,11 +138,12 @@ def entries(
 class _Records(Iterator[list[str]]):
     """The records of a table, with cells of up to _MAX_CELL characters.
 
-    The limit of the module `csv`, usually 131,072, applies to the whole process. So it is increased
-    only while a record is read, and then restored.
+    The limit of the module `csv`, usually 131,072, applies to the whole process. It is increased
+    and not restored, since another thread may be reading a table.
     """
 
     def __init__(self, lines: Iterable[str], delimiter: str = ",") -> None:
+        csv.field_size_limit(max(csv.field_size_limit(), _MAX_CELL))
         self._reader = csv.reader(lines, delimiter=delimiter, strict=True)
 
     @property
@@ -150,11 +151,7 @@ class _Records(Iterator[list[str]]):
         return self._reader.line_num
 
     def __next__(self) -> list[str]:
-        limit = csv.field_size_limit(_MAX_CELL)
-        try:
-            return next(self._reader)
-        finally:
-            csv.field_size_limit(limit)
+        return next(self._reader)
 
 
 class SparseRecords:

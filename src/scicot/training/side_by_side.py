@@ -3,6 +3,7 @@ CPU cores."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pickle
@@ -160,10 +161,13 @@ class _Student:
         for line in self._process.stdout:
             try:
                 message = json.loads(line)
-            except ValueError:  # of a library that writes to the descriptor itself
-                sys.stderr.buffer.write(line)
-            else:
+            except ValueError:
+                message = None
+            if isinstance(message, dict):
                 messages.put((self, message))
+            else:  # of a library that writes to the descriptor itself
+                with contextlib.suppress(Exception):  # stderr may be closed or replaced
+                    sys.stderr.write(line.decode(errors="replace"))
         messages.put((self, {"ended": self._process.wait()}))
 
 
