@@ -147,7 +147,9 @@ def _in_one_field(row: Row, question: str, gold: fields.Gold, reading: Reading) 
             continue
         if not found.right:  # no choice is marked, so the answer is in another field or missing
             gold = replace(gold, positions=found.positions) if found.positions else gold
-            found_gold = fields.gold_of_numbers(row[name], choices.gold_of(row[name], gold))
+            found_gold = choices.gold_of(row[name], gold)
+            if found.numbers:
+                found_gold = replace(found_gold, loose=True)
             return _Found(found.choices, (name,), name, found_gold)
         if len(found.right) > 1:
             raise RowProblem(f'"{name}" marks {len(found.right)} choices as right; one is read')

@@ -26,6 +26,6 @@ def matches(row: Row) -> bool:
 
 def convert(row: Row, reading: Reading = PLAIN) -> Row:
     row = fields.with_context(row, reading)
-    gold = fields.gold_of_numbers(row["choices"], published.gold_of(tuple(row)))
+    gold = fields.gold_of_texts(row["choices"], published.gold_of(tuple(row)))
     texts = [text if isinstance(text, str) else str(text) for text in row["choices"]]
     return fields.labelled(row, choices.from_texts(texts), reading=reading, gold=gold)

@@ -39,24 +39,38 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     if isinstance(row.get("question"), str) and isinstance(answer, str):
         for choice in choices:
             if isinstance(choice, dict) and choice.get("label") == answer:
-                if _has_second_gold(tuple(row)):
+                if _has_second_gold(tuple(row)) or _has_number(choices):
                     break
                 return row  # nothing to convert, as in nearly all rows of the largest files
     if not all(map(_is_choice, choices)):
         return row
     gold = fields.gold_of_labels([choice["label"] for choice in choices])
-    return fields.labelled(row, list(map(_with_text_label, choices)), reading=reading, gold=gold)
+    gold = fields.gold_of_texts([choice["text"] for choice in choices], gold)
+    return fields.labelled(row, list(map(_with_strings, choices)), reading=reading, gold=gold)
+
+
+def _has_number(choices: list[Any]) -> bool:
+    """Return True if the label or the text of a choice is not a string."""
+    # a loop, since a generator takes twice as long, and this runs for each row
+    for choice in choices:
+        if not isinstance(choice, dict):
+            continue
+        if type(choice.get("label")) is not str or type(choice.get("text")) is not str:
+            return True
+    return False
 
 
 def _is_choice(value: Any) -> bool:
     return (
         isinstance(value, MAPPING)
         and fields.is_text_or_number(value.get("label"))
-        and isinstance(value.get("text"), str)
+        and fields.is_text_or_number(value.get("text"))
     )
 
 
-def _with_text_label(choice: Row) -> Row:
-    """Convert the label of a choice to a string."""
-    label = choice["label"]
-    return choice if isinstance(label, str) else {**choice, "label": str(label)}
+def _with_strings(choice: Row) -> Row:
+    """Convert the label and the text of a choice to strings."""
+    label, text = choice["label"], choice["text"]
+    if isinstance(label, str) and isinstance(text, str):
+        return choice
+    return {**choice, "label": str(label), "text": str(text)}
