@@ -67,7 +67,8 @@ class Meaning:
     """The choices that a gold answer may refer to.
 
     labels: the labels of these choices. There may be several if the gold answer is ambiguous, or if
-        several choices have the same text. Empty if the gold answer is the index of a blank cell.
+        several choices have the same text. Empty if the gold answer is the index or the label of a
+        blank cell.
     ambiguity: the reason why the gold answer is ambiguous, "" if it is clear.
     kind: the form of the gold answer, such as "labels" or "texts", for messages.
     index: True if the gold answer is or may be an index.
@@ -255,9 +256,15 @@ def unread(
 
     name: the field of the gold answer.
     count: the number of choices, including blank ones.
-    blank: the meaning of a gold answer that is the index of a blank cell. None for other answers.
+    blank: the meaning of a gold answer that is the index or the label of a blank cell. None for
+        other answers.
     """
     value = row[name]
+    if blank is not None and blank.kind == "label":
+        return RowProblem(
+            f'"{name}" is {shortened(value)}, the label of a blank choice; fill in this choice or'
+            " correct the answer"
+        )
     if blank is not None:
         return RowProblem(
             f'"{name}" is {shortened(value)}, an {blank.kind or "index"} that names a blank choice'

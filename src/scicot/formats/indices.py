@@ -43,8 +43,8 @@ def meaning_of(
     answer in the field `name`.
 
     If `value` is ambiguous, the result has an `ambiguity` and the labels of all candidates. If
-    `value` is the index of a blank cell, the result has no labels. `positions` are the choice
-    cells, including blank ones (see `reading.Positions`).
+    `value` is the index or the label of a blank cell, the result has no labels. `positions` are the
+    choice cells, including blank ones (see `reading.Positions`).
 
     Indices count from `reading.answer_index`. If that is None, they count from `base`, the number
     that the data set defines. If both are None:
@@ -171,6 +171,8 @@ def _of_table(
     if text is None and isinstance(value, str) and _are_numbers(choices):
         # The other answers of the file are labels, so this is a label that the row lacks, or the
         # file has indices after all.
+        if _is_label_of_blank(number, positions):
+            return Meaning((), kind="label", index=True)
         return (
             _ambiguous(indices, "none of the row's labels, which are numbers") if indices else None
         )
@@ -186,7 +188,14 @@ def _of_table(
 
 
 def _are_numbers(choices: Sequence[ChoiceRow]) -> bool:
-    return all(str(choice["label"]).strip().isdigit() for choice in choices)
+    return all(str(choice["label"]).strip().isdecimal() for choice in choices)
+
+
+def _is_label_of_blank(number: int, positions: Positions) -> bool:
+    """Return True if `number` is the label of a blank cell. The labels in `positions` are numbers,
+    such as "1", None and "3", and the labels of cells are consecutive."""
+    first = next((int(label) - n for n, label in enumerate(positions) if label is not None), 0)
+    return 0 <= number - first < len(positions) and positions[number - first] is None
 
 
 def _text_or_index(
