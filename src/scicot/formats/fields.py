@@ -127,6 +127,12 @@ def is_text_or_number(value: Any) -> bool:
     return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
+def are_strings(values: Iterable[Any]) -> bool:
+    """Return True if the type of all values is str. This check is fast enough for each row of the
+    largest files. It returns False for instances of subclasses of str."""
+    return set(map(type, values)) == {str}
+
+
 def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -221,8 +227,9 @@ def read_gold(
         value = gold.value(row, name)
         if is_hidden(value):
             continue
-        base = gold.bases.get(plain_name(name))
-        meaning = gold.column(value, choices) or meaning_of(
+        base = gold.bases.get(plain_name(name)) if gold.bases else None
+        by_column = gold.column(value, choices) if gold.columns else None
+        meaning = by_column or meaning_of(
             value,
             choices,
             name=name,

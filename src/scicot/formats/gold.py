@@ -87,6 +87,8 @@ def without_fraction(value: Any, choices: Sequence[ChoiceRow]) -> Any:
     as "4.25". Return other values unchanged.
     """
     # Pandas and Parquet turn an integer column with missing values into floats.
+    if isinstance(value, int) or (isinstance(value, str) and ".0" not in value):
+        return value  # decided without a regular expression, since nearly all values are such
     text = str(value).strip() if isinstance(value, float | str) else ""
     if not isinstance(value, float) and not _WHOLE.fullmatch(text):
         return value
@@ -109,6 +111,8 @@ def index_from(number: int, positions: Sequence[str | None], base: Base) -> Mean
 
 def extent(positions: Sequence[str | None]) -> int:
     """Return the number of choice cells without the blank ones at the end."""
+    if positions and positions[-1] is not None:
+        return len(positions)
     filled = [index for index, label in enumerate(positions) if label is not None]
     return filled[-1] + 1 if filled else 0
 
@@ -118,11 +122,12 @@ def read_choice(
 ) -> Meaning | None:
     """Return the choice that `value` names. `value` is a gold answer or a prediction. Return all
     candidates if `value` is ambiguous, and None if `value` names no choice."""
-    labels = [str(choice["label"]) for choice in choices]
     if isinstance(value, int) and not isinstance(value, bool):
-        return _read_integer(value, positions or labels, choices)
+        positions = positions or tuple([str(choice["label"]) for choice in choices])
+        return _read_integer(value, positions, choices)
     if not isinstance(value, str):
         return None
+    labels = [str(choice["label"]) for choice in choices]
     if value in labels:
         return Meaning((value,), kind="labels")
     text = value.strip()
@@ -217,6 +222,10 @@ def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str
     Raises RowProblem if no choice is allowed by all gold fields, or if all gold fields are
     ambiguous.
     """
+    if len(meanings) == 1:  # in nearly all rows
+        ((name, meaning),) = meanings.items()
+        if not meaning.ambiguity:
+            return meaning.labels[0], name
     name = min(meanings, key=lambda name: len(meanings[name].labels))
     allowed = {field: set(meaning.labels) for field, meaning in meanings.items()}
     common = set.intersection(*allowed.values())

@@ -59,7 +59,7 @@ def meaning_of(
         if meaning is not None and meaning.kind == "texts" and reading.tally is not None:
             _tally(reading, name).texts += 1
         return _checked_letter(meaning, choices)
-    positions = positions or tuple(str(choice["label"]) for choice in choices)
+    positions = positions or tuple([str(choice["label"]) for choice in choices])
     known_base = reading.answer_index if reading.answer_index is not None else base
     if known_base is not None:
         index = index_from(number, positions, known_base)
@@ -70,7 +70,7 @@ def meaning_of(
         is_text = named is not None and named.kind == "texts"
         return named if index is None or is_text else index
     if not reading.strict:
-        return _checked_number(read_choice(value, choices, positions), number, choices, Tally())
+        return _checked_number(read_choice(value, choices, positions), number, choices)
     if isinstance(value, int) and not loose:
         return _json_integer(number, choices, positions, name, reading)
     return _of_table(value, number, choices, positions, name, reading)
@@ -93,12 +93,12 @@ def _checked_letter(meaning: Meaning | None, choices: Sequence[ChoiceRow]) -> Me
 
 
 def _checked_number(
-    meaning: Meaning | None, number: int, choices: Sequence[ChoiceRow], tally: Tally
+    meaning: Meaning | None, number: int, choices: Sequence[ChoiceRow], from_zero: bool = False
 ) -> Meaning | None:
     """Return `meaning`, or an ambiguous one if the index `number` is printed before another choice.
-    An example is the index 1 with the choices "1. wood" and "2. copper"."""
-    # If tally.base is 0, the rows of the file prove that indices count from 0.
-    if meaning is None or not meaning.index or not meaning.labels or tally.base == 0:
+    An example is the index 1 with the choices "1. wood" and "2. copper". `from_zero` is True if the
+    rows of the file prove that indices count from 0."""
+    if meaning is None or not meaning.index or not meaning.labels or from_zero:
         return meaning
     label = printed.label_of_number(number, choices)
     if label is None or label in meaning.labels:
@@ -134,7 +134,8 @@ def _json_integer(
         _count(_tally(reading, name), number, positions)
     named = meaning is not None and meaning.labels
     if named or not choices or number != extent(positions):
-        return _checked_number(meaning, number, choices, _tally_of(reading, name))
+        from_zero = reading.tallies is not None and _tally_of(reading, name).base == 0
+        return _checked_number(meaning, number, choices, from_zero)
     # If indices count from 1, the number of choices is the last index.
     if reading.tallies is not None and _tally_of(reading, name).zeros:
         return meaning  # the file counts from 0, so this index is out of range, or of a blank cell

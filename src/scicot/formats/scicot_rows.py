@@ -31,7 +31,7 @@ def matches(row: Row) -> bool:
     # the type of the first choice nearly always decides
     if not choices or isinstance(choices[0], dict):
         return True
-    return not all(fields.is_text_or_number(choice) for choice in choices)
+    return not (fields.are_strings(choices) or all(map(fields.is_text_or_number, choices)))
 
 
 def convert(row: Row, reading: Reading = PLAIN) -> Row:
@@ -39,7 +39,7 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     if isinstance(row.get("question"), str) and isinstance(answer, str):
         for choice in choices:
             if isinstance(choice, dict) and choice.get("label") == answer:
-                if _has_second_gold(tuple(row)) or _has_number(choices):
+                if _has_second_gold(tuple(row)) or _has_other_type(choices):
                     break
                 return row  # nothing to convert, as in nearly all rows of the largest files
     if not all(map(_is_choice, choices)):
@@ -49,15 +49,14 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     return fields.labelled(row, list(map(_with_strings, choices)), reading=reading, gold=gold)
 
 
-def _has_number(choices: list[Any]) -> bool:
-    """Return True if the label or the text of a choice is not a string."""
-    # a loop, since a generator takes twice as long, and this runs for each row
-    for choice in choices:
-        if not isinstance(choice, dict):
-            continue
-        if type(choice.get("label")) is not str or type(choice.get("text")) is not str:
-            return True
-    return False
+def _has_other_type(choices: list[Any]) -> bool:
+    """Return True if the text of a choice is not a string. Question.from_row reports choices
+    without a text."""
+    # This runs for each row, so the types are not checked one by one.
+    try:
+        return {type(choice["text"]) for choice in choices} != {str}
+    except (KeyError, TypeError):
+        return False
 
 
 def _is_choice(value: Any) -> bool:
