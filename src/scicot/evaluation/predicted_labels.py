@@ -80,6 +80,8 @@ def _is_text_or_label(value: Any, question: Question) -> bool:
     """Return True if a number is the text of a choice, or the label of a choice whose index from 0
     is another number. The number may then be no index from 0."""
     # The question no longer shows if the file has its choices and labels as JSON numbers.
+    if not isinstance(value, int):
+        return False
     number = str(value)
     if any(choice.text == number for choice in question.choices):
         return True
