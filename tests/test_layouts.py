@@ -501,6 +501,12 @@ def test_a_number_beside_choices_that_are_numbers_is_no_plain_index(
     assert letter.choices == read.choices
 
 
+def test_a_number_that_is_the_text_of_the_marked_choice_agrees_with_the_mark() -> None:
+    options = [{"text": 1, "correct": True}, {"text": 2, "correct": False}]
+    read = question({"question": "Q?", "options": options, "answer": 1})
+    assert read.answer == "A"
+
+
 def test_a_number_beside_strings_of_digits_is_an_index() -> None:
     for number in range(4):
         row = {"question": "Q?", "choices": ["3", "2", "1", "0"], "answer": number}

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import ascii_uppercase
 from typing import Any
 
@@ -166,7 +166,8 @@ def _of_objects(values: Sequence[Mapping[str, Any]]) -> Listed | None:
         else _with_labels([row[label] for row in rows], texts)
     )
     if found is not None and mark is not None:
-        return _marked(found.choices, [row[mark] for row in rows])
+        marked = _marked(found.choices, [row[mark] for row in rows])
+        return replace(marked, numbers=found.numbers)
     return found
 
 
