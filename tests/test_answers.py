@@ -160,6 +160,57 @@ def test_an_index_of_labels_with_a_gap_is_refused(tmp_path: Path) -> None:
     file.write_text("id,prediction\nq1,2\nq2,0\n")
     with pytest.raises(ScicotError, match="labels A, C, D of question 'q1' have a gap; write the"):
         judged(file, asked)
+    options = {"a": "ant", "b": None, "c": "cow", "d": "dog"}
+    row = {"id": "q1", "question": "Q?", "options": options, "answer": "c"}
+    asked = write_rows(tmp_path / "asked.jsonl", [row])
+    with pytest.raises(ScicotError, match="labels a, c, d of question 'q1' have a gap; write the"):
+        judged(file, asked)
+
+
+@pytest.mark.parametrize("base", [0, 1])
+def test_an_exact_label_of_labels_with_a_gap_is_that_label(
+    tmp_path: Path, base: Literal[0, 1]
+) -> None:
+    rows = "id,question,opt1,opt2,opt3,answer\nq1,Q?,ant,,cow,cow\nq2,R?,bee,,dog,bee\n"
+    (tmp_path / "asked.csv").write_text(rows)
+    (tmp_path / "theirs.csv").write_text("id,prediction\nq1,3\nq2,1.0\n")
+    assert with_base((tmp_path / "theirs.csv", tmp_path / "asked.csv"), base) == 2
+
+
+@pytest.mark.parametrize(
+    ("choices", "golds", "right"),
+    [
+        ([1, 2, 3], [2, 1, 3], 3),
+        (["none", 4, 5, 3], [3, 4, 5], 3),
+        ([0, 1, 2], [1, 0, 2], 3),
+        ([{"label": n, "text": f"t{n}"} for n in (1, 2, 3)], [2, 1, 3], 3),
+    ],
+)
+def test_predictions_that_are_numbers_are_read_like_gold_answers(
+    tmp_path: Path, choices: Any, golds: list[int], right: int
+) -> None:
+    """The choices or labels are numbers, so a number need not be an index from 0."""
+    rows = [
+        {"id": f"q{n}", "question": f"Q{n}?", "choices": choices, "answer": answer}
+        for n, answer in enumerate(golds)
+    ]
+    asked = write_rows(tmp_path / "asked.jsonl", rows)
+    predictions = [{"id": row["id"], "prediction": row["answer"]} for row in rows]
+    for whole in (int, float):
+        typed = [{**row, "prediction": whole(row["prediction"])} for row in predictions]
+        verdict, recorder = judged(write_rows(tmp_path / "theirs.jsonl", typed), asked)
+        assert verdict.systems[0].correct == right
+        assert not recorder.warnings
+
+
+def test_a_prediction_that_is_an_index_or_a_text_asks_for_the_option(tmp_path: Path) -> None:
+    choices = [{"label": n, "text": f"t{n}"} for n in (1, 2, 3)]
+    row = {"id": "q0", "question": "Q?", "choices": choices, "answer": "2"}
+    asked = write_rows(tmp_path / "asked.jsonl", [row])
+    file = write_rows(tmp_path / "theirs.jsonl", [{"id": "q0", "prediction": 2}])
+    with pytest.raises(ScicotError, match=r"\"prediction\" is 2, an index that can count from 0"):
+        judged(file, asked)
+    assert with_base((file, asked), 1) == 1
 
 
 @pytest.mark.parametrize(

@@ -166,11 +166,19 @@ def test_questions_with_fewer_choices_have_blank_cells_at_the_end(write: Any) ->
 
 def test_a_number_that_is_no_label_among_labels_of_digits_is_not_guessed(write: Any) -> None:
     header = "question,opt1,opt2,opt3,opt4,answer\n"
-    for row in ("Q?,a,b,,d,3", "Q?,a,b,c,d,0"):
-        with pytest.raises(ScicotError, match=r"none of the row's labels.*give --answer-index 0"):
-            golds(write(f"{header}R?,a,b,c,d,1\n{row}\n"))
+    with pytest.raises(ScicotError, match=r"none of the row's labels.*give --answer-index 0"):
+        golds(write(f"{header}R?,a,b,c,d,1\nQ?,a,b,c,d,0\n"))
     rows = "Q?,a,b,c,d,0\nR?,a,b,c,d,1\n"
     assert golds(write(header + rows), answer_index=0) == ["a", "b"]
+
+
+def test_the_label_of_a_blank_choice_is_an_error_of_its_row(write: Any) -> None:
+    header = "question,opt1,opt2,opt3,answer\nQ?,a,b,c,1\n"
+    for row in ("R?,a,,c,2", "R?,a,,c,2.0", "R?,,b,c,1", "R?,a,b,,3"):
+        with pytest.raises(InvalidRow, match=r"rows:3: .*', the label of a blank choice; fill in"):
+            golds(write(f"{header}{row}\n"))
+        rows = questions(write(f"{header}{row}\n"), skip_invalid=True, reporter=Recorder())
+        assert [question.answer for question in rows] == ["1"]
 
 
 def test_a_number_with_a_fraction_is_the_text_of_a_choice(tmp_path: Path, write: Any) -> None:

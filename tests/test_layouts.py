@@ -2,16 +2,18 @@
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, Recorder, write_rows
 
 from scicot.formats import Columns, Reading, Tally, UncertainIndex, recognised, to_question_row
 from scicot.formats.cells import value_of
 from scicot.formats.names import plain_name
 from scicot.records import Question
 from scicot.row_fields import Row, RowProblem
+from scicot.sources import questions
 
 STRICT = Reading(strict=True)  # as for the rows of a file
 
@@ -512,8 +514,8 @@ def test_an_index_that_is_printed_before_another_choice_is_refused() -> None:
         ({"label": ["A", None], "text": ["a", "b"]}, "the label of choice 2 is null"),
         ({"label": [0, 1], "text": ["a", "b"]}, 'the labels in "choices" are 0 and 1'),
         (
-            [{"label": "A", "text": "a"}, {"label": "B", "text": 5}],
-            "the text of choice 2 is 5; it must be a string",
+            [{"label": "A", "text": "a"}, {"label": "B", "text": True}],
+            "the text of choice 2 is true; it must be a string",
         ),
         ([{"label": ["A"], "text": "a"}, "b"], 'the label of choice 1 is ["A"]'),
     ],
@@ -532,6 +534,55 @@ def test_choices_that_are_numbers_are_read_as_their_texts(name: str) -> None:
     assert question({"question": "Q", name: [10, 20, 30], "answer": 20}).answer == "B"
     with pytest.raises(UncertainIndex, match="can be the text of a choice or an index"):
         question({"question": "Q", name: [1, 2, 3], "answer": 2})
+
+
+NUMBERS_IN_LAYOUTS: list[tuple[str, Any, Any]] = [
+    ("choices", ["none", 4, 5, 3], 3),
+    ("choices", [1, 2, "None"], 1),
+    ("options", [3, 4, 5, "none"], 3),
+    ("options", [{"label": "A", "text": 1}, {"label": "B", "text": 2}], 1),
+    ("choices", [{"label": "A", "text": "2"}, {"label": "B", "text": 1}], 1),
+    ("options", {"A": 10, "B": 20, "C": 1}, 1),
+    ("choices", {"A": 10, "B": 20, "C": 1}, 1),
+    ("options", [["A", 1], ["B", 2]], 1),
+    ("options", [{"text": 1}, {"text": 2}], 1),
+    ("choices", {"text": [1, 2, 3], "label": ["A", "B", "C"]}, 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "choices", "number"), NUMBERS_IN_LAYOUTS)
+def test_a_number_beside_choices_that_are_numbers_is_no_plain_index(
+    tmp_path: Path, name: str, choices: Any, number: int
+) -> None:
+    """One choice that is a JSON number suffices, in each layout."""
+    row = {"question": "Q?", name: choices, "answer": number}
+    with pytest.raises(UncertainIndex, match="can be the text of a choice or an index"):
+        question(row, Reading(strict=True))
+    file = write_rows(tmp_path / "q.jsonl", [row])
+    read = next(iter(questions(file, reporter=Recorder())))
+    assert read.text_of(read.answer or "") == str(number), "no other row shows indices"
+    letter = question({**row, "answer": read.answer})
+    assert letter.choices == read.choices
+
+
+def test_a_number_that_is_the_text_of_the_marked_choice_agrees_with_the_mark() -> None:
+    options = [{"text": 1, "correct": True}, {"text": 2, "correct": False}]
+    read = question({"question": "Q?", "options": options, "answer": 1})
+    assert read.answer == "A"
+
+
+def test_a_number_beside_strings_of_digits_is_an_index() -> None:
+    for number in range(4):
+        row = {"question": "Q?", "choices": ["3", "2", "1", "0"], "answer": number}
+        assert question(row, Reading(strict=True)).answer == "ABCD"[number]
+
+
+def test_a_text_that_is_a_number_is_read_beside_its_label() -> None:
+    choices = [{"label": "A", "text": 1.5}, {"label": "B", "text": "x", "source": 7}]
+    for answer in ("A", 1.5, "1.5"):
+        read = question({"question": "Q", "choices": choices, "answer": answer})
+        assert (read.answer, read.choices[0].text) == ("A", "1.5")
+        assert read.choices[1].extra == {"source": 7}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ the text of a choice, or an index from 0 or from 1."""
 from __future__ import annotations
 
 from functools import lru_cache
-from string import ascii_uppercase
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 from scicot.evaluation import lm_eval
@@ -15,7 +15,7 @@ from scicot.row_fields import RowProblem
 
 # Labels of choices in consecutive columns. More than ten columns are rare, and "F" and "T" are
 # labels of their own.
-_RUNS = (ascii_uppercase[:10], "123456789", "0123456789")
+_RUNS = (ascii_uppercase[:10], ascii_lowercase[:10], "123456789", "0123456789")
 
 
 class PredictedLabels:
@@ -35,12 +35,20 @@ class PredictedLabels:
         """
         if gold.is_blank(value):
             return None
-        choices = [{"label": c.label, "text": c.text} for c in question.choices]
-        positions = _with_gaps(question.labels)
-        meaning = indices.meaning_of(
-            value, choices, name="prediction", reading=reading, positions=positions
-        )
         shown = f'"prediction" is {gold.shortened(value)}'
+        choices = [{"label": c.label, "text": c.text} for c in question.choices]
+        value = gold.without_fraction(value, choices)
+        positions = _with_gaps(question.labels)
+        if positions and isinstance(value, str) and value.strip() in question.labels:
+            return value.strip()  # exactly a label, whatever --answer-index says about indices
+        meaning = indices.meaning_of(
+            value,
+            choices,
+            name="prediction",
+            reading=reading,
+            loose=_is_text_or_label(value, question),
+            positions=positions,
+        )
         if meaning is None:
             return _loosely_named(value, question, reading, shown)
         if positions and meaning.index:
@@ -66,6 +74,18 @@ class PredictedLabels:
     def doubtful(self) -> bool:
         """True if all indices were read as counting from 0 although none of them is 0."""
         return self.kinds == {"index from 0"} and not self.zeros
+
+
+def _is_text_or_label(value: Any, question: Question) -> bool:
+    """Return True if a number is the text of a choice, or the label of a choice whose index from 0
+    is another number. The number may then be no index from 0."""
+    # The question no longer shows if the file has its choices and labels as JSON numbers.
+    if not isinstance(value, int):
+        return False
+    number = str(value)
+    if any(choice.text == number for choice in question.choices):
+        return True
+    return number in question.labels and str(question.labels.index(number)) != number
 
 
 def _loosely_named(value: Any, question: Question, reading: Reading, shown: str) -> str:

@@ -34,10 +34,14 @@ _GOLD = Gold(secondary=("correctanswer", "correctoption", "correctchoice", "gold
 _PERHAPS_REPLIES = ("answers", "candidates", "choice", "possibleanswers")
 _CHOICE_PREFIXES = ("", "choice", "option", "opt", "op", "answeroption", "answerchoice")
 _BASES: tuple[Base, ...] = (0, 1)
+# Most files of answers have no other fields, so their rows need not be searched for a question.
+_ANSWER_ONLY = frozenset({"id", "prediction", "scores", "confidence"})
 
 
 def question_in(row: Row, reading: Reading) -> Question | None:
     """Return the question that a row contains; None if it contains no complete question."""
+    if row.keys() <= _ANSWER_ONLY:
+        return None
     try:
         return Question.from_row(to_question_row(row, replace(reading, columns=None)))
     except RowProblem:
@@ -61,6 +65,8 @@ def check_parts(row: Row, question: Question, reading: Reading) -> Question:
 
     Raises RowProblem if `row` has another question text, other choices or another gold answer.
     """
+    if row.keys() <= _ANSWER_ONLY:
+        return question
     row = cells(row)
     # The row may be incomplete only because its gold answer cannot be read.
     unlabelled = {name: value for name, value in row.items() if plain_name(name) not in ANSWERS}

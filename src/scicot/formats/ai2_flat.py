@@ -36,7 +36,8 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
         )
     row = fields.with_context(row, reading)
     choices = fields.choice_rows([*map(str, labels)], [*map(str, texts)])
-    return fields.labelled(row, choices, reading=reading, gold=fields.gold_of_labels(labels))
+    gold = fields.gold_of_texts(texts, fields.gold_of_labels(labels))
+    return fields.labelled(row, choices, reading=reading, gold=gold)
 
 
 def _check_list(name: str, value: Any) -> None:

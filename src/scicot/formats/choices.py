@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import ascii_uppercase
 from typing import Any, Literal
 
@@ -56,11 +56,13 @@ class Listed:
 
     right: the labels of the right choices; None if the field does not mark right choices.
     positions: the label of each choice in order, None for a blank one. Empty if none is blank.
+    numbers: True if the text of any choice was a number, and not a string.
     """
 
     choices: list[ChoiceRow]
     right: tuple[str, ...] | None = None
     positions: Positions = ()
+    numbers: bool = False
 
 
 def scored(value: Any) -> Listed | None:
@@ -127,7 +129,8 @@ def _of_list(values: Sequence[Any], letters: Letters) -> Listed | None:
     texts = [_text(value) for value in values]
     if None in texts:
         return None
-    return Listed(from_texts([text or "" for text in texts], letters))
+    found = from_texts([text or "" for text in texts], letters)
+    return Listed(found, numbers=_has_number(values))
 
 
 def from_texts(texts: Sequence[str], letters: Letters = "any") -> list[ChoiceRow]:
@@ -188,12 +191,13 @@ def _of_objects(values: Sequence[Mapping[str, Any]]) -> Listed | None:
         return None
     texts = [row[text] for row in rows]
     found = (
-        Listed(fields.lettered([_text(entry) for entry in texts]))
+        Listed(fields.lettered([_text(entry) for entry in texts]), numbers=_has_number(texts))
         if label is None
         else _with_labels([row[label] for row in rows], texts)
     )
     if found is not None and mark is not None:
-        return _marked(found.choices, [row[mark] for row in rows])
+        marked = _marked(found.choices, [row[mark] for row in rows])
+        return replace(marked, numbers=found.numbers)
     return found
 
 
@@ -207,7 +211,7 @@ def _with_labels(
     if None in plain_labels or None in plain_texts:
         return None
     choices = fields.choice_rows([label or "" for label in plain_labels], plain_texts)
-    return Listed(choices, positions=positions)
+    return Listed(choices, positions=positions, numbers=_has_number(texts))
 
 
 def _marked(choices: list[ChoiceRow], marks: Sequence[Any]) -> Listed:
@@ -223,9 +227,11 @@ def _is_mark(value: Any) -> bool:
 def _text(value: Any) -> str | None:
     if isinstance(value, str):
         return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return None
+    return str(value) if fields.is_number(value) else None
+
+
+def _has_number(texts: Sequence[Any]) -> bool:
+    return any(map(fields.is_number, texts))
 
 
 def _without_padding(values: Sequence[Any]) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from string import ascii_uppercase
@@ -127,24 +127,30 @@ def is_text_or_number(value: Any) -> bool:
     return isinstance(value, str | int | float) and not isinstance(value, bool)
 
 
+def are_strings(values: Iterable[Any]) -> bool:
+    """Return True if the type of all values is str. This check is fast enough for each row of the
+    largest files. It returns False for instances of subclasses of str."""
+    return set(map(type, values)) == {str}
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def gold_of_labels(labels: Sequence[Any], gold: Gold = GOLD) -> Gold:
-    """Return `gold`, with `loose` set to True if the labels are integers. The labels 0, 1, 2 and so
+    """Return `gold`, with `loose` set to True if any label is a number. The labels 0, 1, 2 and so
     on are an exception, because they are equal to the indices of the choices."""
     # An integer as the gold answer may be a label or an index.
-    integers = all(isinstance(label, int) for label in labels)
-    if not integers or list(labels) == list(range(len(labels))):
+    if not any(map(is_number, labels)) or list(labels) == list(range(len(labels))):
         return gold
     return replace(gold, loose=True)
 
 
-def gold_of_numbers(texts: Any, gold: Gold) -> Gold:
-    """Return `gold`, with `loose` set to True if `texts` is a list of numbers."""
-    # A number as the gold answer may be the text of a choice or an index.
-    # The first text nearly always decides.
-    if not isinstance(texts, list) or not texts or isinstance(texts[0], str):
-        return gold
-    numbers = all(is_text_or_number(text) and not isinstance(text, str) for text in texts)
-    return replace(gold, loose=True) if numbers else gold
+def gold_of_texts(texts: Iterable[Any], gold: Gold) -> Gold:
+    """Return `gold`, with `loose` set to True if any of `texts`, the texts of the choices before
+    numbers are converted to strings, is a number."""
+    # A number as the gold answer may then be the text of a choice or an index.
+    return replace(gold, loose=True) if any(map(is_number, texts)) else gold
 
 
 def choice_rows(labels: Sequence[str], texts: Sequence[Any]) -> list[ChoiceRow]:
@@ -221,8 +227,9 @@ def read_gold(
         value = gold.value(row, name)
         if is_hidden(value):
             continue
-        base = gold.bases.get(plain_name(name))
-        meaning = gold.column(value, choices) or meaning_of(
+        base = gold.bases.get(plain_name(name)) if gold.bases else None
+        by_column = gold.column(value, choices) if gold.columns else None
+        meaning = by_column or meaning_of(
             value,
             choices,
             name=name,

@@ -147,10 +147,11 @@ def _in_one_field(row: Row, question: str, gold: fields.Gold, reading: Reading) 
             if plain_name(name) == "choices":
                 raise RowProblem(_no_choices(row[name]))
             continue
+        if found.numbers:
+            gold = replace(gold, loose=True)
         if not found.right:  # no choice is marked, so the answer is in another field or missing
             gold = replace(gold, positions=found.positions) if found.positions else gold
-            found_gold = fields.gold_of_numbers(row[name], choices.gold_of(row[name], gold))
-            return _Found(found.choices, (name,), name, found_gold)
+            return _Found(found.choices, (name,), name, choices.gold_of(row[name], gold))
         if len(found.right) > 1:
             raise RowProblem(f'"{name}" marks {len(found.right)} choices as right; one is read')
         right: str | None = found.right[0]

@@ -67,7 +67,8 @@ class Meaning:
     """The choices that a gold answer may refer to.
 
     labels: the labels of these choices. There may be several if the gold answer is ambiguous, or if
-        several choices have the same text. Empty if the gold answer is the index of a blank cell.
+        several choices have the same text. Empty if the gold answer is the index or the label of a
+        blank cell.
     ambiguity: the reason why the gold answer is ambiguous, "" if it is clear.
     kind: the form of the gold answer, such as "labels" or "texts", for messages.
     index: True if the gold answer is or may be an index.
@@ -86,6 +87,8 @@ def without_fraction(value: Any, choices: Sequence[ChoiceRow]) -> Any:
     as "4.25". Return other values unchanged.
     """
     # Pandas and Parquet turn an integer column with missing values into floats.
+    if isinstance(value, int) or (isinstance(value, str) and ".0" not in value):
+        return value  # decided without a regular expression, since nearly all values are such
     text = str(value).strip() if isinstance(value, float | str) else ""
     if not isinstance(value, float) and not _WHOLE.fullmatch(text):
         return value
@@ -108,6 +111,8 @@ def index_from(number: int, positions: Sequence[str | None], base: Base) -> Mean
 
 def extent(positions: Sequence[str | None]) -> int:
     """Return the number of choice cells without the blank ones at the end."""
+    if positions and positions[-1] is not None:
+        return len(positions)
     filled = [index for index, label in enumerate(positions) if label is not None]
     return filled[-1] + 1 if filled else 0
 
@@ -117,11 +122,12 @@ def read_choice(
 ) -> Meaning | None:
     """Return the choice that `value` names. `value` is a gold answer or a prediction. Return all
     candidates if `value` is ambiguous, and None if `value` names no choice."""
-    labels = [str(choice["label"]) for choice in choices]
     if isinstance(value, int) and not isinstance(value, bool):
-        return _read_integer(value, positions or labels, choices)
+        positions = positions or tuple([str(choice["label"]) for choice in choices])
+        return _read_integer(value, positions, choices)
     if not isinstance(value, str):
         return None
+    labels = [str(choice["label"]) for choice in choices]
     if value in labels:
         return Meaning((value,), kind="labels")
     text = value.strip()
@@ -216,6 +222,10 @@ def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str
     Raises RowProblem if no choice is allowed by all gold fields, or if all gold fields are
     ambiguous.
     """
+    if len(meanings) == 1:  # in nearly all rows
+        ((name, meaning),) = meanings.items()
+        if not meaning.ambiguity:
+            return meaning.labels[0], name
     name = min(meanings, key=lambda name: len(meanings[name].labels))
     allowed = {field: set(meaning.labels) for field, meaning in meanings.items()}
     common = set.intersection(*allowed.values())
@@ -255,9 +265,15 @@ def unread(
 
     name: the field of the gold answer.
     count: the number of choices, including blank ones.
-    blank: the meaning of a gold answer that is the index of a blank cell. None for other answers.
+    blank: the meaning of a gold answer that is the index or the label of a blank cell. None for
+        other answers.
     """
     value = row[name]
+    if blank is not None and blank.kind == "label":
+        return RowProblem(
+            f'"{name}" is {shortened(value)}, the label of a blank choice; fill in this choice or'
+            " correct the answer"
+        )
     if blank is not None:
         return RowProblem(
             f'"{name}" is {shortened(value)}, an {blank.kind or "index"} that names a blank choice'

@@ -44,8 +44,8 @@ def meaning_of(
     answer in the field `name`.
 
     If `value` is ambiguous, the result has an `ambiguity` and the labels of all candidates. If
-    `value` is the index of a blank cell, the result has no labels. `positions` are the choice
-    cells, including blank ones (see `reading.Positions`).
+    `value` is the index or the label of a blank cell, the result has no labels. `positions` are the
+    choice cells, including blank ones (see `reading.Positions`).
 
     Indices count from `reading.answer_index`. If that is None, they count from `base`, the number
     that the data set defines. If both are None:
@@ -60,7 +60,7 @@ def meaning_of(
         if meaning is not None and meaning.kind == "texts" and reading.tally is not None:
             _tally(reading, name).texts += 1
         return meaning if reading.by_position else _checked_letter(meaning, choices)
-    positions = positions or tuple(str(choice["label"]) for choice in choices)
+    positions = positions or tuple([str(choice["label"]) for choice in choices])
     known_base = reading.answer_index if reading.answer_index is not None else base
     if known_base is not None:
         index = index_from(number, positions, known_base)
@@ -71,7 +71,7 @@ def meaning_of(
         is_text = named is not None and named.kind == "texts"
         return named if index is None or is_text else index
     if not reading.strict:
-        return _checked_number(read_choice(value, choices, positions), number, choices, Tally())
+        return _checked_number(read_choice(value, choices, positions), number, choices)
     if isinstance(value, int) and not loose:
         return _json_integer(number, choices, positions, name, reading)
     return _of_table(value, number, choices, positions, name, reading)
@@ -96,12 +96,12 @@ def _checked_letter(meaning: Meaning | None, choices: Sequence[ChoiceRow]) -> Me
 
 
 def _checked_number(
-    meaning: Meaning | None, number: int, choices: Sequence[ChoiceRow], tally: Tally
+    meaning: Meaning | None, number: int, choices: Sequence[ChoiceRow], from_zero: bool = False
 ) -> Meaning | None:
     """Return `meaning`, or an ambiguous one if the index `number` is printed before another choice.
-    An example is the index 1 with the choices "1. wood" and "2. copper"."""
-    # If tally.base is 0, the rows of the file prove that indices count from 0.
-    if meaning is None or not meaning.index or not meaning.labels or tally.base == 0:
+    An example is the index 1 with the choices "1. wood" and "2. copper". `from_zero` is True if the
+    rows of the file prove that indices count from 0."""
+    if meaning is None or not meaning.index or not meaning.labels or from_zero:
         return meaning
     label = printed.label_of_number(number, choices)
     if label is None or label in meaning.labels:
@@ -137,7 +137,8 @@ def _json_integer(
         _count(_tally(reading, name), number, positions)
     named = meaning is not None and meaning.labels
     if named or not choices or number != extent(positions):
-        return _checked_number(meaning, number, choices, _tally_of(reading, name))
+        from_zero = reading.tallies is not None and _tally_of(reading, name).base == 0
+        return _checked_number(meaning, number, choices, from_zero)
     # If indices count from 1, the number of choices is the last index.
     if reading.tallies is not None and _tally_of(reading, name).zeros:
         return meaning  # the file counts from 0, so this index is out of range, or of a blank cell
@@ -174,6 +175,8 @@ def _of_table(
     if text is None and isinstance(value, str) and _are_numbers(choices):
         # The other answers of the file are labels, so this is a label that the row lacks, or the
         # file has indices after all.
+        if _is_label_of_blank(number, positions):
+            return Meaning((), kind="label", index=True)
         return (
             _ambiguous(indices, "none of the row's labels, which are numbers") if indices else None
         )
@@ -189,7 +192,14 @@ def _of_table(
 
 
 def _are_numbers(choices: Sequence[ChoiceRow]) -> bool:
-    return all(str(choice["label"]).strip().isdigit() for choice in choices)
+    return all(str(choice["label"]).strip().isdecimal() for choice in choices)
+
+
+def _is_label_of_blank(number: int, positions: Positions) -> bool:
+    """Return True if `number` is the label of a blank cell. The labels in `positions` are numbers,
+    such as "1", None and "3", and the labels of cells are consecutive."""
+    first = next((int(label) - n for n, label in enumerate(positions) if label is not None), 0)
+    return 0 <= number - first < len(positions) and positions[number - first] is None
 
 
 def _text_or_index(

@@ -19,14 +19,16 @@ def matches(row: Row) -> bool:
     return (
         isinstance(found, list)
         and bool(found)
-        and all(isinstance(text, str) or fields.is_text_or_number(text) for text in found)
+        and (fields.are_strings(found) or all(map(fields.is_text_or_number, found)))
         and fields.has_question_text(row)
     )
 
 
 def convert(row: Row, reading: Reading = PLAIN) -> Row:
     row = fields.with_context(row, reading)
-    gold = fields.gold_of_numbers(row["choices"], published.gold_of(tuple(row)))
-    texts = [text if isinstance(text, str) else str(text) for text in row["choices"]]
+    texts, gold = row["choices"], published.gold_of(tuple(row))
+    if not fields.are_strings(texts):  # the case of nearly no row
+        gold = fields.gold_of_texts(texts, gold)
+        texts = [text if isinstance(text, str) else str(text) for text in texts]
     found = choices.from_texts(texts, choices.letters_of(reading))
     return fields.labelled(row, found, reading=reading, gold=gold)

@@ -31,7 +31,7 @@ def matches(row: Row) -> bool:
     # the type of the first choice nearly always decides
     if not choices or isinstance(choices[0], dict):
         return True
-    return not all(fields.is_text_or_number(choice) for choice in choices)
+    return not (fields.are_strings(choices) or all(map(fields.is_text_or_number, choices)))
 
 
 def convert(row: Row, reading: Reading = PLAIN) -> Row:
@@ -39,7 +39,7 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     if isinstance(row.get("question"), str) and isinstance(answer, str):
         for choice in choices:
             if isinstance(choice, dict) and choice.get("label") == answer:
-                if _has_second_gold(tuple(row)):
+                if _has_second_gold(tuple(row)) or _has_other_type(choices):
                     break
                 # With --columns, the labels are those of the columns, so they are less certain.
                 if reading.in_columns and printed.contradicting(answer, choices):
@@ -48,18 +48,31 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     if not all(map(_is_choice, choices)):
         return row
     gold = fields.gold_of_labels([choice["label"] for choice in choices])
-    return fields.labelled(row, list(map(_with_text_label, choices)), reading=reading, gold=gold)
+    gold = fields.gold_of_texts([choice["text"] for choice in choices], gold)
+    return fields.labelled(row, list(map(_with_strings, choices)), reading=reading, gold=gold)
+
+
+def _has_other_type(choices: list[Any]) -> bool:
+    """Return True if the text of a choice is not a string. Question.from_row reports choices
+    without a text."""
+    # This runs for each row, so the types are not checked one by one.
+    try:
+        return {type(choice["text"]) for choice in choices} != {str}
+    except (KeyError, TypeError):
+        return False
 
 
 def _is_choice(value: Any) -> bool:
     return (
         isinstance(value, MAPPING)
         and fields.is_text_or_number(value.get("label"))
-        and isinstance(value.get("text"), str)
+        and fields.is_text_or_number(value.get("text"))
     )
 
 
-def _with_text_label(choice: Row) -> Row:
-    """Convert the label of a choice to a string."""
-    label = choice["label"]
-    return choice if isinstance(label, str) else {**choice, "label": str(label)}
+def _with_strings(choice: Row) -> Row:
+    """Convert the label and the text of a choice to strings."""
+    label, text = choice["label"], choice["text"]
+    if isinstance(label, str) and isinstance(text, str):
+        return choice
+    return {**choice, "label": str(label), "text": str(text)}
