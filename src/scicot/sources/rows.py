@@ -6,7 +6,6 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Generic, TypeVar
 
@@ -19,6 +18,7 @@ from scicot.sources.converting import Converter
 from scicot.sources.gold import GoldTally, NeedsGold
 from scicot.sources.locations import Source, display_name, is_rereadable, located_rows
 from scicot.sources.prefix import Prefix
+from scicot.sources.row_counts import Counts
 from scicot.sources.stream_tracker import StreamTracker
 from scicot.text import whole_characters
 
@@ -27,25 +27,6 @@ T = TypeVar("T")
 _INVALID_SHOWN = 5
 _WINDOW = 20  # rows of a stream that are buffered to look for a gold answer
 _PAUSE_SECONDS = 1.0  # if a stream delivers nothing for this time, the rows so far are checked
-
-
-@dataclass(slots=True)
-class Counts:
-    """Counts of one pass over a source so far. `rows` is the number of records yielded; one row of
-    the source may give several records. The other numbers count rows of the source."""
-
-    rows: int = 0
-    invalid: int = 0  # rows skipped by skip_invalid
-    not_text: int = 0  # questions about an image
-    duplicates: int = 0  # rows with two choices of the same text
-    not_asked: int = 0  # rows for which NotAsked was raised
-    first_not_asked: str = ""  # id of the first such row, or the beginning of its question
-    asked_id: str = ""  # id of a question that was asked
-    first_invalid: str = ""  # error message of the first such row
-    first_duplicates: str = ""  # location of the first such row
-    repaired: int = 0  # rows with a rationale in which a lone surrogate was replaced
-    first_repaired: str = ""  # location of the first such row
-    gold: GoldTally | None = None  # None unless the command needs gold answers
 
 
 class NotAsked(RowProblem):
@@ -222,7 +203,7 @@ class Rows(Generic[T]):
             self._report(counts)
             self._reported = True
         if counts.rows == 0 and self.skipped is None:
-            message = _why_empty(display_name(self.source), counts)
+            message = counts.why_empty(display_name(self.source))
             any_row = counts.invalid or counts.not_text or counts.not_asked
             nothing_read = not (any_row or self.rereadable)
             if not (nothing_read and self._empty_pipe):
@@ -304,50 +285,10 @@ class Rows(Generic[T]):
             self._reporter.warn(f"{name}: {self.unused_columns}")
         for note in self._tracker.notes:
             self._reporter.note(note)
-        if counts.invalid:
-            self._reporter.warn(f"{name}: {number_of(counts.invalid, 'invalid row')} skipped")
-        if counts.duplicates:
-            self._reporter.warn(
-                f"{name}: {number_of(counts.duplicates, 'row')} with two choices of the same text,"
-                f" first at {counts.first_duplicates}; kept, their labels tell them apart"
-            )
-        if counts.repaired:
-            self._reporter.warn(
-                f"{name}: {number_of(counts.repaired, 'row')} with half a character in the"
-                f" rationale (a lone surrogate), first at {counts.first_repaired}; read as U+FFFD"
-            )
-        unlabelled = counts.gold and counts.gold.warning(name, remaining=self.skipped is not None)
-        if unlabelled:
-            self._reporter.warn(unlabelled)
-        if counts.not_asked:
-            self._reporter.warn(f"{name}: {_not_asked_count(counts)}; left out")
+        for warning in counts.warnings(name, remaining=self.skipped is not None):
+            self._reporter.warn(warning)
         if counts.not_text:
             self._reporter.note(f"{name}: {number_of(counts.not_text, 'image question')} skipped")
-
-
-def _not_asked_count(counts: Counts) -> str:
-    # If no row has the id of a question, the ids may be written otherwise, as "1" and "001".
-    asked = ""
-    if counts.asked_id and not counts.rows:
-        asked = f"; an id of the question file: {counts.asked_id!r}"
-    return (
-        f"{number_of(counts.not_asked, 'row')} of no question that was asked, or of one again"
-        f" (first: {counts.first_not_asked!r}{asked})"
-    )
-
-
-def _why_empty(name: str, counts: Counts) -> str:
-    reasons = []
-    if counts.invalid:
-        invalid = number_of(counts.invalid, "invalid row")
-        reasons.append(f"{invalid} skipped (first: {counts.first_invalid})")
-    if counts.not_asked:
-        reasons.append(_not_asked_count(counts))
-    if counts.not_text:
-        reasons.append(f"{number_of(counts.not_text, 'image question')} skipped")
-    return (
-        f"{name}: holds no rows" + (" that can be used: " if reasons else "") + ", ".join(reasons)
-    )
 
 
 def _holds_half_characters(row: Row) -> bool:

@@ -1,0 +1,73 @@
+"""Count the rows of a source that are skipped, changed or doubtful, and report them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from scicot.reporting import number_of
+from scicot.sources.gold import GoldTally
+
+
+@dataclass(slots=True)
+class Counts:
+    """Counts of one pass over a source so far. `rows` is the number of records yielded; one row of
+    the source may give several records. The other numbers count rows of the source."""
+
+    rows: int = 0
+    invalid: int = 0  # rows skipped by skip_invalid
+    not_text: int = 0  # questions about an image
+    duplicates: int = 0  # rows with two choices of the same text
+    not_asked: int = 0  # rows for which NotAsked was raised
+    first_not_asked: str = ""  # id of the first such row, or the beginning of its question
+    asked_id: str = ""  # id of a question that was asked
+    first_invalid: str = ""  # error message of the first such row
+    first_duplicates: str = ""  # location of the first such row
+    repaired: int = 0  # rows with a rationale in which a lone surrogate was replaced
+    first_repaired: str = ""  # location of the first such row
+    gold: GoldTally | None = None  # None unless the command needs gold answers
+
+    def warnings(self, name: str, *, remaining: bool) -> Iterator[str]:
+        """Yield a warning for each kind of rows that were skipped, changed or doubtful. `name` is
+        the source, and `remaining` is True if only the rows after a skipped prefix were counted."""
+        if self.invalid:
+            yield f"{name}: {number_of(self.invalid, 'invalid row')} skipped"
+        if self.duplicates:
+            yield (
+                f"{name}: {number_of(self.duplicates, 'row')} with two choices of the same text,"
+                f" first at {self.first_duplicates}; kept, their labels tell them apart"
+            )
+        if self.repaired:
+            yield (
+                f"{name}: {number_of(self.repaired, 'row')} with half a character in the"
+                f" rationale (a lone surrogate), first at {self.first_repaired}; read as U+FFFD"
+            )
+        unlabelled = self.gold and self.gold.warning(name, remaining=remaining)
+        if unlabelled:
+            yield unlabelled
+        if self.not_asked:
+            yield f"{name}: {self._not_asked_count}; left out"
+
+    def why_empty(self, name: str) -> str:
+        """Return an error message for a source without usable rows, which says why."""
+        reasons = []
+        if self.invalid:
+            invalid = number_of(self.invalid, "invalid row")
+            reasons.append(f"{invalid} skipped (first: {self.first_invalid})")
+        if self.not_asked:
+            reasons.append(self._not_asked_count)
+        if self.not_text:
+            reasons.append(f"{number_of(self.not_text, 'image question')} skipped")
+        usable = " that can be used: " if reasons else ""
+        return f"{name}: holds no rows{usable}" + ", ".join(reasons)
+
+    @property
+    def _not_asked_count(self) -> str:
+        # If no row has the id of a question, the ids may be written otherwise, as "1" and "001".
+        asked = ""
+        if self.asked_id and not self.rows:
+            asked = f"; an id of the question file: {self.asked_id!r}"
+        return (
+            f"{number_of(self.not_asked, 'row')} of no question that was asked, or of one again"
+            f" (first: {self.first_not_asked!r}{asked})"
+        )
