@@ -8,6 +8,8 @@ from conftest import Recorder, lines
 
 from scicot import ReadingSettings, ScicotError
 from scicot.errors import InvalidRow
+from scicot.formats import Reading, to_question_row
+from scicot.row_fields import RowProblem
 from scicot.sources import questions
 
 
@@ -202,3 +204,15 @@ def test_an_index_that_pandas_made_a_float_is_read_as_the_integer(write: Any) ->
     assert golds(write("question,A,B,C,answer\nQ?,2,4,2.0,2.0\n")) == ["2.0"], "exactly a text"
     text = "question,A,B,C,answer\nQ?,2,4,1.0,1\nR?,2,4,3.0,3\n"
     assert golds(write(text)) == ["1.0", "3.0"], "choices that pandas made floats"
+
+
+def test_a_number_that_is_a_label_and_another_text_is_refused() -> None:
+    labelled = [{"label": n, "text": text} for n, text in ((1, 4), (2, 1), (3, 3), (4, 2))]
+    row = {"question": "Q?", "choices": labelled, "answer": 4}
+    with pytest.raises(RowProblem, match="the label of one choice and the text of another"):
+        to_question_row(row, Reading(strict=True))
+
+
+def test_the_base_that_the_user_gives_wins_over_a_text() -> None:
+    row = {"question": "Q?", "choices": [10.0, 2.0, 3.75, 0.5], "answer": 2.0}
+    assert to_question_row(row, Reading(strict=True, answer_index=0))["answer"] == "C"

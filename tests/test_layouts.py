@@ -470,6 +470,25 @@ def test_an_answer_that_contradicts_the_printed_letters_is_refused(row: Row) -> 
         question({"question": "Q", **row})
 
 
+@pytest.mark.parametrize(
+    ("row", "gold"),
+    [
+        ({"choices": ["A) A. Einstein", "B) B. Bohr", "C) E. Fermi"], "answer": "C"}, "E. Fermi"),
+        ({"options": ["(A)A. Einstein", "(B)B. Bohr", "(C)E. Fermi"], "answer": "C"}, "E. Fermi"),
+        ({"options": "A) A. Bell | B) B. Bohr | C) E. Fermi", "answer": "C"}, "E. Fermi"),
+        ({"choices": ["A) (B) form", "B) (A) form", "C) (D) form"], "answer": "B"}, "(A) form"),
+        ({"A": "A. Einstein", "B": "D. Hilbert", "C": "E. Fermi", "answer": "B"}, "D. Hilbert"),
+        (
+            {"choices": ["A. Bell", "D. Hilbert", "E. Fermi"], "answer": "B) D. Hilbert"},
+            "D. Hilbert",
+        ),
+    ],
+)
+def test_initials_behind_labels_contradict_nothing(row: Row, gold: str) -> None:
+    read = question({"question": "Q", **row})
+    assert read.text_of(read.answer or "") == gold
+
+
 def test_an_answer_that_contradicts_letters_printed_in_mapped_columns_is_refused() -> None:
     columns = Columns.parse("question=q,choices=c1+c2+c3,answer=a")
     row = {"q": "Q", "c1": "B) w", "c2": "A) x", "c3": "C) y", "a": "A"}

@@ -20,6 +20,7 @@ from scicot.formats.gold import (
 )
 from scicot.formats.indices import meaning_of
 from scicot.formats.names import ANSWERS, CONTEXTS, FURTHER_ANSWERS, QUESTIONS, plain_name
+from scicot.formats.printed import Letters
 from scicot.formats.reading import PLAIN, Base, Positions, Reading
 from scicot.row_fields import Row, RowProblem
 
@@ -68,6 +69,7 @@ class Gold:
     columns: Mapping[str, str] = field(default_factory=dict)
     single: bool = False
     positions: Positions = ()
+    letters: Letters = "none"
 
     def value(self, row: Mapping[str, Any], name: str) -> Any:
         value = row[name]
@@ -237,6 +239,7 @@ def read_gold(
             base=base,
             loose=gold.loose,
             positions=gold.positions,
+            letters=gold.letters,
         )
         if meaning is not None and meaning.labels:
             meanings[name] = meaning

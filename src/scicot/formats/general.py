@@ -19,7 +19,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scicot.formats import cells, choice_columns, choices, columns, fields, published, yes_no
+from scicot.formats import (
+    cells,
+    choice_columns,
+    choices,
+    columns,
+    fields,
+    printed,
+    published,
+    yes_no,
+)
 from scicot.formats.gold import ChoiceRow, is_blank, shortened
 from scicot.formats.names import CHOICES, QUESTIONS, QUESTIONS_BESIDE_CHOICES, plain_name
 from scicot.formats.reading import PLAIN, Reading, UncertainIndex
@@ -147,8 +156,7 @@ def _in_one_field(row: Row, question: str, gold: fields.Gold, reading: Reading) 
             if plain_name(name) == "choices":
                 raise RowProblem(_no_choices(row[name]))
             continue
-        if found.numbers:
-            gold = replace(gold, loose=True)
+        gold = _gold_beside(found, row[name], gold)
         if not found.right:  # no choice is marked, so the answer is in another field or missing
             gold = replace(gold, positions=found.positions) if found.positions else gold
             return _Found(found.choices, (name,), name, choices.gold_of(row[name], gold))
@@ -167,6 +175,17 @@ def _in_one_field(row: Row, question: str, gold: fields.Gold, reading: Reading) 
             marked = _Found(found.choices, (name,), name, gold, right, name, "marked")
         return _without_answer(marked) if _maps_answer(reading) else marked
     return None
+
+
+def _gold_beside(found: choices.Listed, value: Any, gold: fields.Gold) -> fields.Gold:
+    """Return how gold answers are read beside the choices `found`, which were read from `value`."""
+    first = value[0] if isinstance(value, list) and value else value
+    letters: printed.Letters = "none" if isinstance(first, str) else "explicit"
+    if printed.are_removed(first, found.choices[0]):
+        letters = "removed"
+    if letters == gold.letters and not found.numbers:  # as in nearly all rows
+        return gold
+    return replace(gold, letters=letters, loose=gold.loose or found.numbers)
 
 
 def _maps_answer(reading: Reading) -> bool:
@@ -232,6 +251,7 @@ def _in_columns(row: Row, question: str, gold: fields.Gold) -> _Found | None:
             gold,
             loose=True,
             columns=family.labels_by_name,
+            letters="explicit",
             positions=choice_columns.positions(row, family),
         )
         return _Found(found, family.columns, family.description, gold_of_columns)
@@ -267,6 +287,7 @@ def _in_the_question(row: Row, question: str, gold: fields.Gold) -> _Found | Non
     if parsed is None:
         return None
     stem, labels, texts = parsed
+    gold = replace(gold, letters="removed")
     return _Found(fields.choice_rows(labels, texts), (), f"those in {question}", gold, stem=stem)
 
 

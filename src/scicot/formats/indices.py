@@ -27,6 +27,7 @@ from scicot.formats.gold import (
 from scicot.formats.reading import Base, Positions, Reading, Tally
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,3}")  # a longer number cannot be an index of 26 choices
+_LONGEST_LABEL = 4  # characters of a label with its brackets, as "(12)"
 _OPTION = "--answer-index 0 (the first choice is 0) or --answer-index 1"
 
 
@@ -39,13 +40,15 @@ def meaning_of(
     base: Base | None = None,
     loose: bool = False,
     positions: Positions = (),
+    letters: printed.Letters = "explicit",
 ) -> Meaning | None:
     """Return the choice that `value` refers to, None if it refers to no choice. `value` is the gold
     answer in the field `name`.
 
     If `value` is ambiguous, the result has an `ambiguity` and the labels of all candidates. If
     `value` is the index or the label of a blank cell, the result has no labels. `positions` are the
-    choice cells, including blank ones (see `reading.Positions`).
+    choice cells, including blank ones (see `reading.Positions`). `letters` says where the labels of
+    the choices come from.
 
     Indices count from `reading.answer_index`. If that is None, they count from `base`, the number
     that the data set defines. If both are None:
@@ -53,13 +56,17 @@ def meaning_of(
     - In a file, a string of digits may count from 0 or from 1. So may an integer if `loose` is
       True. Other integers count from 0.
     """
+    if isinstance(value, float) and value.is_integer() and reading.answer_index is not None:
+        value = int(value)  # an index, also if it is the text of a choice
     value = without_fraction(value, choices)
     number = _number(value)
     if number is None:
         meaning = read_choice(value, choices)
         if meaning is not None and meaning.kind == "texts" and reading.tally is not None:
             _tally(reading, name).texts += 1
-        return meaning if reading.by_position else _checked_letter(meaning, choices)
+        # A label with the text of its choice, such as "B) wood", is certain.
+        certain = reading.by_position or len(str(value).strip()) > _LONGEST_LABEL
+        return meaning if certain else _checked_letter(meaning, choices, letters)
     positions = positions or tuple([str(choice["label"]) for choice in choices])
     known_base = reading.answer_index if reading.answer_index is not None else base
     if known_base is not None:
@@ -77,14 +84,16 @@ def meaning_of(
     return _of_table(value, number, choices, positions, name, reading)
 
 
-def _checked_letter(meaning: Meaning | None, choices: Sequence[ChoiceRow]) -> Meaning | None:
+def _checked_letter(
+    meaning: Meaning | None, choices: Sequence[ChoiceRow], letters: printed.Letters
+) -> Meaning | None:
     """Return `meaning`, or an ambiguous one if letters printed in the choices contradict its label.
     An example is the label A with the choices A "B) wood" and B "A) copper"."""
     if meaning is None or meaning.kind != "labels" or meaning.ambiguity:
         return meaning
     if any(is_blank(choice["text"]) for choice in choices):
         return meaning  # Question.from_row reports the choice without a text
-    candidates = printed.contradicting(meaning.labels[0], choices)
+    candidates = printed.contradicting(meaning.labels[0], choices, letters)
     if not candidates:
         return meaning
     text = next(c["text"] for c in choices if str(c["label"]) == meaning.labels[0])
@@ -161,6 +170,18 @@ def _of_table(
         and isinstance(value, str)
     ):
         return as_label_or_text
+    if (
+        isinstance(value, int)
+        and as_label_or_text is not None
+        and as_label_or_text.kind == "labels"
+    ):
+        by_text = read_text(str(number), choices)
+        if by_text is not None and by_text.labels != as_label_or_text.labels:
+            return Meaning(
+                (*as_label_or_text.labels, *by_text.labels),
+                "a number that is the label of one choice and the text of another; write the label"
+                " or the text as a string",
+            )
     if as_label_or_text is None:
         # pandas writes the choice 4 as "4.0" if other cells of its column are blank
         as_label_or_text = read_text(f"{number}.0", choices)

@@ -9,7 +9,9 @@ The gold answer is the text of a choice (distilling-step-by-step), a letter, or 
 
 from __future__ import annotations
 
-from scicot.formats import choices, fields, published
+from dataclasses import replace
+
+from scicot.formats import choices, fields, printed, published
 from scicot.formats.reading import PLAIN, Reading
 from scicot.row_fields import Row
 
@@ -31,4 +33,6 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
         gold = fields.gold_of_texts(texts, gold)
         texts = [text if isinstance(text, str) else str(text) for text in texts]
     found = choices.from_texts(texts, choices.letters_of(reading))
+    if printed.are_removed(texts[0], found[0]):
+        gold = replace(gold, letters="removed")
     return fields.labelled(row, found, reading=reading, gold=gold)

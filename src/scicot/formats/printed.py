@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
-from typing import Any
+from typing import Any, Literal
 
 # Not "(a) and (b)", "(a) only", "[A] > [B]", "(B) → (A)" and "(R)-butanol", but "(B) -5".
 _LETTER = re.compile(
@@ -37,6 +37,11 @@ _DOTTED = re.compile(r"\s*([A-Z])[.:]\s+\S").match
 # Letters up to J, the last one of sets with ten choices. Further letters, as in "(S) butanol", are
 # rarely labels.
 _LIKELY_LETTERS = 10
+
+
+# Where the labels of choices come from: from the row or its columns ("explicit"), from letters that
+# were printed in the texts and are removed ("removed"), or from the order of the choices ("none").
+Letters = Literal["explicit", "removed", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +69,37 @@ def labels_and_texts(texts: Sequence[str]) -> tuple[list[str], list[str]] | None
     return [entry.letter for entry in letters], [entry.text.strip() for entry in letters]
 
 
-def contradicting(label: str, choices: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+def are_removed(first: Any, choice: Mapping[str, Any]) -> bool:
+    """Return True if a printed label was removed from `first`, the first of the texts from which
+    choices were read, to make the first choice."""
+    if not isinstance(first, str):
+        return False
+    text, label = str(choice["text"]), str(choice["label"])
+    return first.lstrip(" ([").startswith(label) and not first.lstrip().startswith(text)
+
+
+def contradicting(
+    label: str, choices: Sequence[Mapping[str, Any]], letters_given: Letters
+) -> tuple[str, ...]:
     """Return the labels of the choices that the answer `label` may refer to, if letters printed in
     the texts contradict `label`. Return () if no printed letter contradicts `label`.
 
     There is a contradiction in two cases: another letter is printed before the text of the choice
     `label`, as in "B) wood" for the choice A, or the letter `label` is printed before the text of
-    another choice. More than half of the texts must begin with a letter.
+    another choice. More than half of the texts must begin with a letter. Letters with a full stop
+    count only if the choices have no labels of their own, because they may be initials.
     """
+    if letters_given == "removed":
+        return ()
+    dots = letters_given == "none"
     texts = [choice["text"] for choice in choices]
     for text in texts:
-        if isinstance(text, str) and (_MAY_BE_PRINTED(text) or _DOTTED(text)):
+        if isinstance(text, str) and (_MAY_BE_PRINTED(text) or (dots and _DOTTED(text))):
             break
     else:
         return ()
-    found = _with_gap(texts) or [_letter(t) if isinstance(t, str) else None for t in texts]
+    found: list[_Letter | None] = _with_gap(texts) if dots else []
+    found = found or [_letter(text) if isinstance(text, str) else None for text in texts]
     letters = [entry for entry in found if entry is not None]
     # Letters that come twice are probably references to statements, such as "(b) is wrong".
     distinct = {entry.letter for entry in letters}

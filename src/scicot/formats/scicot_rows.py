@@ -42,7 +42,7 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
                 if _has_second_gold(tuple(row)) or _has_other_type(choices):
                     break
                 # With --columns, the labels are those of the columns, so they are less certain.
-                if reading.in_columns and printed.contradicting(answer, choices):
+                if reading.in_columns and printed.contradicting(answer, choices, "explicit"):
                     break
                 return row  # nothing to convert, as in nearly all rows of the largest files
     if not all(map(_is_choice, choices)):
