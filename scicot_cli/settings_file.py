@@ -62,7 +62,7 @@ def _check_keys(root: Any, subject: str) -> None:
     keys = [key for key, _ in root.value] if type(root).__name__ == "MappingNode" else []
     seen = set()
     for key in keys:
-        name = str(key.value).replace("_", "-")
+        name = str(key.value)
         if name in seen:
             line = key.start_mark.line + 1
             raise UsageError(f"{subject}:{line}: gives {name[:60]} a second time; leave one out")

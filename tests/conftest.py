@@ -248,3 +248,11 @@ def scicot() -> Callable[..., Outcome]:
         return Outcome(result.exit_code, result.stdout, result.stderr)
 
     return run
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Path:
+    """A file of the three questions in judging.py."""
+    from judging import ASKED
+
+    return write_rows(tmp_path / "asked.jsonl", ASKED)

@@ -22,7 +22,8 @@ CONFIGS = {
     "device.yaml": "device: cud\n",
     "maybe.yaml": "quiet: maybe\n",
     "broken.yaml": "epochs: [\n",
-    "twice.yaml": "max-steps: 3\nseed: 1\nmax_steps: 4\n",
+    "twice.yaml": "max-steps: 3\nseed: 1\nmax-steps: 4\n",
+    "spelled.yaml": "max-steps: 3\n--max_steps: 4\n",
 }
 
 USAGE = [
@@ -93,6 +94,7 @@ USAGE = [
     ("evaluate q.csv --level 2", "--level is 2.0; it must be between 0 and 1"),
     (f"{TRAIN} --config broken.yaml", "--config broken.yaml: not YAML"),
     (f"{TRAIN} --config twice.yaml", "twice.yaml:3: gives max-steps a second time; leave one out"),
+    (f"{TRAIN} --config spelled.yaml", "spelled.yaml: gives --max_steps a second time"),
     (f"{TRAIN} --epochs 2 --max-steps 3", "--epochs and --max-steps: both say how long"),
     (
         "generate-rationales q.csv -o r.csv --teacher recorded:q.csv --keep all",

@@ -17,7 +17,6 @@ from scicot.outputs.files import (
     beside,
     check_beside,
     check_not_read,
-    check_suffix,
     counted_as_open,
     holds_something,
     locked,
@@ -109,7 +108,6 @@ def open_output(
         with counted_as_open():
             yield Output("<stdout>", _stdout(), None, state)
         return
-    check_suffix(path)
     if path.is_dir():
         raise ScicotError(f"{path}: is a directory; give the name of a file")
     # a pipe or device, which has no rows to continue after

@@ -1,0 +1,141 @@
+"""Predictions of other tools that are numbers: labels, texts, or indices from 0 or from 1."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from conftest import Recorder, write_rows
+from judging import judged
+
+from scicot import ReadingSettings, ScicotError, evaluate
+
+
+def test_an_index_that_a_table_made_a_float_is_read(tmp_path: Path, asked: Path) -> None:
+    rows = [{"id": "q1", "prediction": 1.0}, {"id": "q2", "prediction": 0.0}]
+    verdict, _ = judged(write_rows(tmp_path / "p.jsonl", rows), asked)
+    assert verdict.systems[0].answered == 2
+
+
+BEASTS = [
+    {"id": f"q{n}", "question": f"Which, {n}?", "choices": ["ant", "bee", "cow"], "answer": gold}
+    for n, gold in enumerate("ABC")
+]
+
+
+def indexed(folder: Path, *predictions: Any, suffix: str = ".csv") -> tuple[Path, Path]:
+    """Write a file of these predictions and one of the questions, and return their paths."""
+    asked = write_rows(folder / "beasts.jsonl", BEASTS)
+    file = folder / f"theirs{suffix}"
+    if suffix == ".csv":
+        lines = [f"q{n},{prediction}\n" for n, prediction in enumerate(predictions)]
+        file.write_text("id,prediction\n" + "".join(lines))
+        return file, asked
+    rows = [{"id": f"q{n}", "prediction": value} for n, value in enumerate(predictions)]
+    return write_rows(file, rows), asked
+
+
+@pytest.mark.parametrize(
+    ("predictions", "suffix", "base"),
+    [
+        ((0, 1, 2), ".csv", 0),
+        ((1, 2, 3), ".csv", 1),
+        (("1.0", "2.0", "3.0"), ".csv", 1),
+        (("0", "1", "2"), ".jsonl", 0),
+        ((0, 1, 2), ".jsonl", 0),
+    ],
+)
+def test_the_predictions_of_a_file_prove_what_they_count_from(
+    tmp_path: Path, predictions: Any, suffix: str, base: int
+) -> None:
+    verdict, recorder = judged(*indexed(tmp_path, *predictions, suffix=suffix))
+    assert (verdict.systems[0].answered, verdict.systems[0].correct) == (3, 3)
+    assert any(f"predictions are read as indices from {base}" in line for line in recorder.notes)
+    assert not recorder.warnings
+
+
+def with_base(files: tuple[Path, Path], base: Literal[0, 1]) -> float:
+    reading = ReadingSettings(answer_index=base)
+    verdict = evaluate(files[0], questions=files[1], reading=reading, reporter=Recorder())
+    return verdict.systems[0].correct
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_the_option_tells_what_predictions_count_from(tmp_path: Path, suffix: str) -> None:
+    assert with_base(indexed(tmp_path, 1, 2, 3, suffix=suffix), 1) == 3
+    assert with_base(indexed(tmp_path, 2, 1, 2, suffix=suffix), 0) == 2
+    with pytest.raises(ScicotError, match=r"is '?0'?, .* nor an index from 1 \(--answer-index\)"):
+        with_base(indexed(tmp_path, 0, 1, 2, suffix=suffix), 1)
+
+
+def test_predictions_that_prove_nothing_ask_for_the_option(tmp_path: Path) -> None:
+    with pytest.raises(ScicotError, match=r"theirs.csv:2: \"prediction\" is '1'.*--answer-index 0"):
+        judged(*indexed(tmp_path, 1, 2, 1))
+    with pytest.raises(
+        ScicotError, match=r"theirs.jsonl:3: .*do they count from 1\? give --answer"
+    ):
+        judged(*indexed(tmp_path, 1, 2, 3, suffix=".jsonl"))
+    _, recorder = judged(*indexed(tmp_path, 1, 2, 2, suffix=".jsonl"))
+    (warning,) = recorder.warnings
+    assert "read as indices from 0, but none is 0; if they count from 1, add --answer" in warning
+
+
+def test_an_index_of_labels_with_a_gap_is_refused(tmp_path: Path) -> None:
+    asked = tmp_path / "asked.csv"
+    asked.write_text("id,question,A,B,C,D,answer\nq1,Q?,ant,,cow,dog,C\nq2,R?,ant,bee,cow,dog,A\n")
+    file = tmp_path / "theirs.csv"
+    file.write_text("id,prediction\nq1,C\nq2,0\n")
+    assert judged(file, asked)[0].systems[0].correct == 2
+    file.write_text("id,prediction\nq1,2\nq2,0\n")
+    with pytest.raises(ScicotError, match="labels A, C, D of question 'q1' have a gap; write the"):
+        judged(file, asked)
+    options = {"a": "ant", "b": None, "c": "cow", "d": "dog"}
+    row = {"id": "q1", "question": "Q?", "options": options, "answer": "c"}
+    asked = write_rows(tmp_path / "asked.jsonl", [row])
+    with pytest.raises(ScicotError, match="labels a, c, d of question 'q1' have a gap; write the"):
+        judged(file, asked)
+
+
+@pytest.mark.parametrize("base", [0, 1])
+def test_an_exact_label_of_labels_with_a_gap_is_that_label(
+    tmp_path: Path, base: Literal[0, 1]
+) -> None:
+    rows = "id,question,opt1,opt2,opt3,answer\nq1,Q?,ant,,cow,cow\nq2,R?,bee,,dog,bee\n"
+    (tmp_path / "asked.csv").write_text(rows)
+    (tmp_path / "theirs.csv").write_text("id,prediction\nq1,3\nq2,1.0\n")
+    assert with_base((tmp_path / "theirs.csv", tmp_path / "asked.csv"), base) == 2
+
+
+@pytest.mark.parametrize(
+    ("choices", "golds", "right"),
+    [
+        ([1, 2, 3], [2, 1, 3], 3),
+        (["none", 4, 5, 3], [3, 4, 5], 3),
+        ([0, 1, 2], [1, 0, 2], 3),
+        ([{"label": n, "text": f"t{n}"} for n in (1, 2, 3)], [2, 1, 3], 3),
+    ],
+)
+def test_predictions_that_are_numbers_are_read_like_gold_answers(
+    tmp_path: Path, choices: Any, golds: list[int], right: int
+) -> None:
+    """The choices or labels are numbers, so a number need not be an index from 0."""
+    rows = [
+        {"id": f"q{n}", "question": f"Q{n}?", "choices": choices, "answer": answer}
+        for n, answer in enumerate(golds)
+    ]
+    asked = write_rows(tmp_path / "asked.jsonl", rows)
+    predictions = [{"id": row["id"], "prediction": row["answer"]} for row in rows]
+    for whole in (int, float):
+        typed = [{**row, "prediction": whole(row["prediction"])} for row in predictions]
+        verdict, recorder = judged(write_rows(tmp_path / "theirs.jsonl", typed), asked)
+        assert verdict.systems[0].correct == right
+        assert not recorder.warnings
+
+
+def test_a_prediction_that_is_an_index_or_a_text_asks_for_the_option(tmp_path: Path) -> None:
+    choices = [{"label": n, "text": f"t{n}"} for n in (1, 2, 3)]
+    row = {"id": "q0", "question": "Q?", "choices": choices, "answer": "2"}
+    asked = write_rows(tmp_path / "asked.jsonl", [row])
+    file = write_rows(tmp_path / "theirs.jsonl", [{"id": "q0", "prediction": 2}])
+    with pytest.raises(ScicotError, match=r"\"prediction\" is 2, an index that can count from 0"):
+        judged(file, asked)
+    assert with_base((file, asked), 1) == 1
