@@ -178,10 +178,10 @@ def _method_without_rationale(ctx: typer.Context, method: Method) -> Method:
     --method takes precedence if it is on the command line and --no-rationale is in the --config
     file. Raises UsageError if both options are on the command line, or both are in the file.
     """
-    sources = [ctx.get_parameter_source(name) for name in ("method", "no_rationale")]
-    of_method, of_flag = (source.name if source else "DEFAULT" for source in sources)
-    if of_method == "DEFAULT" or (of_method, of_flag) == ("DEFAULT_MAP", "COMMANDLINE"):
+    source = ctx.get_parameter_source("method")
+    in_file = training.overridden(ctx, "method", "no_rationale")
+    if source is None or source.name == "DEFAULT" or in_file == "method":
         return "direct"
-    if of_method == of_flag:
+    if in_file is None:
         raise UsageError(f"--no-rationale and --method {method}: give one of the two")
     return method

@@ -272,19 +272,19 @@ def train_settings(values: dict[str, Any]) -> TrainSettings:
     chosen = {name: value for name, value in values.items() if name in names}
     chosen["weights"] = _numbers(values.get("weights", ""))
     if chosen["epochs"] is not None and chosen["max_steps"] is not None:
-        chosen[_overridden(values["ctx"], "epochs", "max_steps")] = None
+        in_file = overridden(values["ctx"], "epochs", "max_steps")
+        if in_file is None:
+            raise UsageError("--epochs and --max-steps: both say how long; leave one out")
+        chosen[in_file] = None
     return TrainSettings(**chosen)
 
 
-def _overridden(ctx: typer.Context, first: str, second: str) -> str:
+def overridden(ctx: typer.Context, first: str, second: str) -> str | None:
     """Return which of two options that exclude each other is in the --config file, while the other
-    one is on the command line. Raises UsageError if both are in the same place."""
+    one is on the command line. Return None if both are in the same place."""
     sources = {name: ctx.get_parameter_source(name) for name in (first, second)}
     in_file = [n for n, source in sources.items() if source and source.name == "DEFAULT_MAP"]
-    if len(in_file) == 1:
-        return in_file[0]
-    options = " and ".join(f"--{name.replace('_', '-')}" for name in (first, second))
-    raise UsageError(f"{options}: both say how long; leave one out")
+    return in_file[0] if len(in_file) == 1 else None
 
 
 def reward_settings(values: dict[str, Any]) -> RewardSettings | None:
