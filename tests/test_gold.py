@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scicot import evaluate
 from scicot.errors import InvalidRow, ScicotError
 from scicot.formats import to_question_row
-from scicot.formats.gold import Meaning, agreed
+from scicot.formats.gold import agreed
+from scicot.formats.meaning import Meaning
 from scicot.records import Question
 from scicot.row_fields import Row, RowProblem
 from scicot.sources import questions

@@ -17,7 +17,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scicot.formats import Reading, fields, gold, to_question_row
+from scicot.formats import Reading, to_question_row
+from scicot.formats.choice_set import Choices, choice_rows, lettered
+from scicot.formats.meaning import labels_of_text, read_choice
 from scicot.records import PREDICTION_FIELDS, Question
 from scicot.replies import read_reply
 from scicot.row_fields import Row, RowProblem
@@ -47,13 +49,13 @@ def question_of(row: Row) -> Question | None:
     prompts, texts = _arguments(row, "arg_0", 0), _arguments(row, "arg_1", 1)
     if not texts or len(set(prompts)) != 1 or not all(text.strip() for text in texts):
         return doc_question
-    choices = fields.lettered([text.strip() for text in texts])
+    choices = lettered([text.strip() for text in texts])
     identity = row["doc"].get("id", row.get("doc_hash"))
     question = {"id": identity, "question": prompts[0].strip(), "choices": choices}
     index = _target_index(row)
     if index is None:
         # The harness does not know scicot's letters, so the target is compared with the texts.
-        labels = gold.labels_of_text(str(row.get("target")), choices)
+        labels = labels_of_text(str(row.get("target")), choices)
         question["answer"] = labels[0] if labels else None
     else:
         question["answer"] = choices[index]["label"] if index < len(choices) else None
@@ -195,14 +197,14 @@ def label_in(text: str, question: Question) -> str | None:
     """Return the label of the choice that `text` names, or None if it does not name exactly one.
     For example, "(b)" and "B." name the choice B, and "Wood" names the choice with the text "wood".
     """
-    choices: list[dict[str, Any]] = [{"label": c.label, "text": c.text} for c in question.choices]
+    choices = Choices(choice_rows(question.labels, [c.text for c in question.choices]))
     stripped = text.strip().strip("().").strip()
-    meaning = gold.read_choice(stripped, choices)
+    meaning = read_choice(stripped, choices)
     if meaning is not None:
         return None if meaning.ambiguity else meaning.labels[0]
     folded = [
         choice["label"]
-        for choice in choices
+        for choice in choices.rows
         if choice["text"].strip().casefold() == stripped.casefold()
     ]
     return folded[0] if len(folded) == 1 else None

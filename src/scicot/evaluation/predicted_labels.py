@@ -3,13 +3,17 @@ the text of a choice, or an index from 0 or from 1."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 from scicot.evaluation import lm_eval
-from scicot.formats import Reading, UncertainIndex, gold, indices
-from scicot.formats.reading import Positions
+from scicot.formats import Reading, UncertainIndex
+from scicot.formats.choice_set import Cells, Choices, choice_rows
+from scicot.formats.indices import meaning_of
+from scicot.formats.meaning import without_fraction
+from scicot.formats.values import is_blank, shortened
 from scicot.records import Question
 from scicot.row_fields import RowProblem
 
@@ -33,25 +37,21 @@ class PredictedLabels:
         Raises UncertainIndex if `value` may be an index from 0 or from 1. Raises RowProblem if
         `value` does not name exactly one choice.
         """
-        if gold.is_blank(value):
+        if is_blank(value):
             return None
-        shown = f'"prediction" is {gold.shortened(value)}'
-        choices = [{"label": c.label, "text": c.text} for c in question.choices]
-        value = gold.without_fraction(value, choices)
-        positions = _with_gaps(question.labels)
-        if positions and isinstance(value, str) and value.strip() in question.labels:
+        shown = f'"prediction" is {shortened(value)}'
+        rows = choice_rows(question.labels, [choice.text for choice in question.choices])
+        choices = Choices(rows, _with_gaps(question.labels), labels_from="row")
+        has_gap = None in choices.cells
+        value = without_fraction(value, choices)
+        if has_gap and isinstance(value, str) and value.strip() in question.labels:
             return value.strip()  # exactly a label, whatever --answer-index says about indices
-        meaning = indices.meaning_of(
-            value,
-            choices,
-            name="prediction",
-            reading=reading,
-            loose=_is_text_or_label(value, question),
-            positions=positions,
-        )
+        if _is_text_or_label(value, question):
+            choices = replace(choices, numeric=True)
+        meaning = meaning_of(value, choices, "prediction", reading)
         if meaning is None:
             return _loosely_named(value, question, reading, shown)
-        if positions and meaning.index:
+        if has_gap and meaning.index:
             raise RowProblem(
                 f"{shown}, an index, but it is unclear what it counts: the labels"
                 f" {', '.join(question.labels)} of question {question.id!r} have a gap;"
@@ -103,15 +103,14 @@ def _loosely_named(value: Any, question: Question, reading: Reading, shown: str)
 
 
 @lru_cache(maxsize=256)  # cached because most questions of a file have the same labels
-def _with_gaps(labels: tuple[str, ...]) -> Positions:
-    """Return `labels` with None at each gap: A, None, C for the labels A and C. Return () if there
-    are no gaps."""
+def _with_gaps(labels: tuple[str, ...]) -> Cells:
+    """Return `labels` with None at each gap: A, None, C for the labels A and C."""
     joined = "".join(labels)
     if any(run.startswith(joined) for run in _RUNS):
-        return ()
+        return labels
     for run in _RUNS:
         if set(labels) <= set(run) and list(labels) == sorted(labels):
             return tuple(
                 label if label in labels else None for label in run[: run.index(labels[-1]) + 1]
             )
-    return ()
+    return labels

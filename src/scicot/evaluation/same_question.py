@@ -18,9 +18,10 @@ from msgspec import structs
 from scicot.formats import Reading, UncertainIndex, choice_columns, to_question_row
 from scicot.formats import cells as text_cells
 from scicot.formats import choices as choice_fields
+from scicot.formats.choice_set import ChoiceRow, Choices, choice_rows
 from scicot.formats.columns import cells
-from scicot.formats.fields import Gold, first_filled, named, read_gold
-from scicot.formats.gold import ChoiceRow
+from scicot.formats.fields import first_filled, named
+from scicot.formats.gold import Gold, read_gold
 from scicot.formats.names import ANSWERS, CHOICES, plain_name
 from scicot.formats.reading import Base
 from scicot.records import Question
@@ -132,12 +133,12 @@ def _choices_in(row: Row) -> Iterator[tuple[list[ChoiceRow], bool]]:
             found = choice_fields.listed(row[name])
         except RowProblem:
             continue
-        if found is not None and len(found.choices) > 1:
-            yield found.choices, plain_name(name) not in _PERHAPS_REPLIES
+        if found is not None and len(found.choices.rows) > 1:
+            yield found.choices.rows, plain_name(name) not in _PERHAPS_REPLIES
     for family in choice_columns.families(tuple(row)):
-        filled = choice_columns.filled(row, family)
-        if len(filled) > 1:
-            yield filled, family.prefix in _CHOICE_PREFIXES
+        rows = choice_columns.choices_of(row, family).rows
+        if len(rows) > 1:
+            yield rows, family.prefix in _CHOICE_PREFIXES
 
 
 def _numbers(texts: Sequence[str]) -> bool:
@@ -152,11 +153,11 @@ def _check_gold(row: Row, labelled: Question, question: Question, reading: Readi
     `question` with the labels that `row` uses."""
     if question.answer is None:
         return
-    rows: list[ChoiceRow] = [{"label": c.label, "text": c.text} for c in labelled.choices]
+    choices = Choices(choice_rows(labelled.labels, [c.text for c in labelled.choices]))
     reading = replace(reading, columns=None, tally=None, recognised=None)
     readings = [reading]
     try:
-        read_gold(row, rows, _GOLD, reading)
+        read_gold(row, choices, _GOLD, reading)
     except UncertainIndex:  # the gold answer differs if it does so counted from 0 and from 1
         readings = [replace(reading, answer_index=base) for base in _BASES]
     except RowProblem:  # a field that names no choice is not a gold answer but, say, a reply
@@ -164,7 +165,7 @@ def _check_gold(row: Row, labelled: Question, question: Question, reading: Readi
     labels = []
     for each in readings:
         try:
-            labels.append(read_gold(row, rows, _GOLD, each)[0])
+            labels.append(read_gold(row, choices, _GOLD, each)[0])
         except RowProblem:
             continue
     texts = [labelled.text_of(label) for label in labels if label is not None]

@@ -90,8 +90,9 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
         if mapped is row:
             reading = replace(reading, columns=None)
         else:
-            if columns.tabular(row):
-                reading = replace(reading, in_columns=True, positions=columns.positions(row))
+            cells = columns.cells(row)
+            if cells is not None:
+                reading = replace(reading, cells=cells)
             row = with_context(mapped, reading)
     for form in _FORMATS:
         if form.matches(row):

@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from scicot.formats import fields
+from scicot.formats.choice_set import Choices, are_numeric, choice_rows
 from scicot.formats.reading import PLAIN, Reading
+from scicot.formats.values import is_text_or_number
 from scicot.row_fields import Row, RowProblem, as_json
 
 
@@ -35,9 +37,9 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
             ' they mark the right choice, write its label into the field "answer"'
         )
     row = fields.with_context(row, reading)
-    choices = fields.choice_rows([*map(str, labels)], [*map(str, texts)])
-    gold = fields.gold_of_texts(texts, fields.gold_of_labels(labels))
-    return fields.labelled(row, choices, reading=reading, gold=gold)
+    rows = choice_rows([*map(str, labels)], [*map(str, texts)])
+    choices = Choices(rows, numeric=are_numeric(labels, texts))
+    return fields.labelled(row, choices, reading=reading)
 
 
 def _check_list(name: str, value: Any) -> None:
@@ -45,7 +47,7 @@ def _check_list(name: str, value: Any) -> None:
     if not isinstance(value, list):
         raise RowProblem('"choices" must hold two lists of strings, "text" and "label"')
     for number, entry in enumerate(value, start=1):
-        if not isinstance(entry, str) and not fields.is_text_or_number(entry):
+        if not isinstance(entry, str) and not is_text_or_number(entry):
             raise RowProblem(
                 f"the {name} of choice {number} is {as_json(entry)}; it must be a string"
             )

@@ -16,9 +16,9 @@ from string import ascii_uppercase
 from typing import Any
 
 from scicot.formats import choices, fields
-from scicot.formats.gold import ChoiceRow, is_blank
+from scicot.formats.choice_set import ChoiceRow, Choices, lettered
 from scicot.formats.names import CHOICE_PREFIXES, RIGHT, WRONG, plain_name
-from scicot.formats.reading import Positions
+from scicot.formats.values import is_blank, number_as_text
 
 _PREFIX = "|".join(sorted(CHOICE_PREFIXES, key=len, reverse=True))
 _CHOICE = re.compile(
@@ -87,26 +87,19 @@ def _label_runs() -> Iterator[Iterable[str]]:
     yield map(str, count(1))
 
 
-def filled(row: Mapping[str, Any], family: Family) -> list[ChoiceRow]:
+def choices_of(row: Mapping[str, Any], family: Family) -> Choices:
     """Return the choices of a row from the columns of a family, leaving out blank cells. Each
     choice keeps the label of its column."""
-    pairs = zip(family.labels, family.columns, strict=True)
-    texts = {label: row[name] for label, name in pairs if not is_blank(row[name])}
-    return fields.choice_rows(
-        list(texts),
-        [text if isinstance(text, str) else _number_as_text(text) for text in texts.values()],
-    )
-
-
-def positions(row: Mapping[str, Any], family: Family) -> Positions:
-    """Return the labels of a family's columns, None for each blank cell of the row."""
-    pairs = zip(family.labels, family.columns, strict=True)
-    return tuple(None if is_blank(row[name]) else label for label, name in pairs)
-
-
-def _number_as_text(value: Any) -> Any:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return str(value) if number else value
+    cells: list[str | None] = []
+    rows: list[ChoiceRow] = []
+    for label, name in zip(family.labels, family.columns, strict=True):
+        text = row[name]
+        if is_blank(text):
+            cells.append(None)
+        else:
+            cells.append(label)
+            rows.append({"label": label, "text": number_as_text(text)})
+    return Choices(rows, tuple(cells), "row", numeric=True, columns=family.labels_by_name)
 
 
 @dataclass(frozen=True)
@@ -115,7 +108,7 @@ class RightAndWrong:
     the question determines. `answer` is the label of the right choice. `right` and `wrong` are the
     names of the fields."""
 
-    choices: list[ChoiceRow]
+    choices: Choices
     answer: str
     right: str
     wrong: tuple[str, ...]
@@ -142,26 +135,24 @@ def right_and_wrong(row: Mapping[str, Any], question: str) -> RightAndWrong | No
         # "distractor1" always holds a single text; "distractors" may hold a list.
         single = name.strip()[-1:].isdigit()
         found = [row[name]] if single else choices.distractors(row[name], row[right])
-        texts += [_number_as_text(text) for text in found]
+        texts += [number_as_text(text) for text in found]
     if len(texts) < 2 or not all(isinstance(text, str) for text in texts):
         return None
-    listed = fields.lettered([text.strip() for text in texts])
-    shuffled_choices, answer = shuffled_by_hash(listed, listed[0]["label"], question)
-    return RightAndWrong(shuffled_choices, answer or "", right, wrong)
+    listed = lettered([text.strip() for text in texts])
+    rows, answer = shuffled_by_hash(listed, listed[0]["label"], question)
+    return RightAndWrong(Choices(rows), answer, right, wrong)
 
 
 def shuffled_by_hash(
-    rows: list[ChoiceRow], right: str | None, question: str
-) -> tuple[list[ChoiceRow], str | None]:
+    rows: list[ChoiceRow], right: str, question: str
+) -> tuple[list[ChoiceRow], str]:
     """Shuffle choices by a hash of the question, so that their order is the same in every run, and
     label them A, B, C and so on. `right` is the label of the right choice before the shuffle.
     Return (choices, label of the right choice after the shuffle)."""
     order = sorted(range(len(rows)), key=lambda n: _digest(question, rows[n]["text"], n))
-    shuffled_choices = fields.lettered([rows[index]["text"] for index in order])
-    labels = [choice["label"] for choice in rows]
-    return shuffled_choices, None if right is None else shuffled_choices[
-        order.index(labels.index(right))
-    ]["label"]
+    shuffled_rows = lettered([rows[index]["text"] for index in order])
+    right_index = [choice["label"] for choice in rows].index(right)
+    return shuffled_rows, shuffled_rows[order.index(right_index)]["label"]
 
 
 def _digest(question: str, text: str, index: int) -> bytes:

@@ -17,10 +17,12 @@ from dataclasses import dataclass, replace
 from string import ascii_uppercase
 from typing import Any, Literal
 
-from scicot.formats import cells, fields, printed
-from scicot.formats.gold import ChoiceRow, is_blank
+from scicot.formats import cells as text_cells
+from scicot.formats import printed
+from scicot.formats.choice_set import Cells, Choices, are_numeric, choice_rows, lettered
 from scicot.formats.names import plain_name
-from scicot.formats.reading import Positions, Reading
+from scicot.formats.reading import Reading
+from scicot.formats.values import are_strings, is_blank, is_text_or_number, number_as_text
 from scicot.row_fields import RowProblem
 
 _LABELS = ("label", "key", "letter", "id", "aid", "index", "name", "option", "choicelabel")
@@ -52,17 +54,10 @@ def letters_of(reading: Reading) -> Letters:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The choices in a field.
+    """The choices in a field. `right` are the labels of those that the field marks as right."""
 
-    right: the labels of the right choices; None if the field does not mark right choices.
-    positions: the label of each choice in order, None for a blank one. Empty if none is blank.
-    numbers: True if the text of any choice was a number, and not a string.
-    """
-
-    choices: list[ChoiceRow]
-    right: tuple[str, ...] | None = None
-    positions: Positions = ()
-    numbers: bool = False
+    choices: Choices
+    right: tuple[str, ...] = ()
 
 
 def scored(value: Any) -> Listed | None:
@@ -74,7 +69,8 @@ def scored(value: Any) -> Listed | None:
     if not all(isinstance(score, int | float) for score in scores):
         return None
     best = max(scores)
-    return _marked(fields.lettered(list(value)), [score == best for score in scores])
+    choices = Choices(lettered(list(value)), labels_from="row")
+    return _marked(choices, [score == best for score in scores])
 
 
 def listed(value: Any, letters: Letters = "any") -> Listed | None:
@@ -96,25 +92,29 @@ def distractors(value: Any, right: Any) -> list[Any]:
     """
     has_letter = isinstance(right, str) and _MARKED.fullmatch(right) is not None
     found = listed(value, "none" if has_letter else "ordered")
-    return [value] if found is None else [choice["text"] for choice in found.choices]
+    return [value] if found is None else [choice["text"] for choice in found.choices.rows]
 
 
 def _of_cell(cell: str, letters: Letters) -> Listed | None:
     if cell.lstrip().startswith(("[", "{", "array(")):
         try:
-            return listed(cells.value_of(cell), letters)
+            found = listed(text_cells.value_of(cell), letters)
         except ValueError:
             pass
-    texts = cells.separated(cell)
+        else:
+            if found is None or found.choices.labels_from != "row":
+                return found
+            return replace(found, choices=replace(found.choices, labels_from="order"))
+    texts = text_cells.separated(cell)
     if letters == "none" and texts is not None:
         return _of_list(texts, letters)
-    parsed = cells.choices_of_cell(cell)
+    parsed = text_cells.choices_of_cell(cell)
     parts = _BEFORE_MARK.split(cell.strip()) if letters == "any" else []
     # choices_of_cell finds no label after a missing one
     if len(parts) > max(1, len(parsed[0]) if parsed else 0):
         parsed = printed.labels_and_texts(parts) or parsed
     if parsed is not None:
-        return Listed(fields.choice_rows(*parsed))
+        return Listed(Choices(choice_rows(*parsed), labels_from="texts"))
     return None if texts is None else _of_list(texts, letters)
 
 
@@ -126,25 +126,28 @@ def _of_list(values: Sequence[Any], letters: Letters) -> Listed | None:
         return _of_objects(values)
     if all(isinstance(value, list) and len(value) == 2 for value in values):
         return _with_labels([pair[0] for pair in values], [pair[1] for pair in values])
-    texts = [_text(value) for value in values]
-    if None in texts:
+    if not all(map(is_text_or_number, values)):
         return None
-    found = from_texts([text or "" for text in texts], letters)
-    return Listed(found, numbers=_has_number(values))
+    return Listed(from_texts(values, letters))
 
 
-def from_texts(texts: Sequence[str], letters: Letters = "any") -> list[ChoiceRow]:
-    """Make choices from a list of texts, and label them A, B, C and so on. If every text begins
-    with a printed label, as in "A)21", the printed labels are used and removed from the texts,
-    unless `letters` excludes this."""
+def from_texts(values: Sequence[Any], letters: Letters = "any") -> Choices:
+    """Make choices from a list of strings and numbers, and label them A, B, C and so on. If every
+    text begins with a printed label, as in "A)21", the printed labels are used and removed from the
+    texts, unless `letters` excludes this."""
+    numeric = not are_strings(values)
+    texts = [str(value) for value in values] if numeric else values
     # a quick check that fails for nearly all lists of texts without labels
     if letters != "none" and texts[0][:3].lstrip(" ([")[:1] in ("A", "a"):
         found = [_MARKED.fullmatch(text) for text in texts]
         labels = [match[1] for match in found if match is not None]
         if len(labels) == len(texts) and "".join(labels).upper() == ascii_uppercase[: len(texts)]:
-            return fields.choice_rows(labels, [match[2].strip() for match in found if match])
+            found_texts = [match[2].strip() for match in found if match is not None]
+            return Choices(choice_rows(labels, found_texts), (), "texts", numeric)
     split = printed.labels_and_texts(texts) if letters == "any" else None
-    return fields.lettered(texts) if split is None else fields.choice_rows(*split)
+    if split is not None:
+        return Choices(choice_rows(*split), (), "texts", numeric)
+    return Choices(lettered(texts), numeric=numeric)
 
 
 def _of_object(value: Mapping[str, Any]) -> Listed | None:
@@ -155,83 +158,50 @@ def _of_object(value: Mapping[str, Any]) -> Listed | None:
         if len(texts) != len(labels):
             raise RowProblem(f'"choices" has {len(texts)} texts and {len(labels)} labels')
         if labels and all(type(mark) is int and mark in (0, 1) for mark in labels):
-            return _marked(fields.lettered(texts), labels)
+            # If none is marked, the zeros may mean something else, as may integers as gold answers.
+            return _marked(Choices(lettered(texts), (), "row", numeric=not any(labels)), labels)
         return _with_labels(labels, texts)
     filled = {key: text for key, text in value.items() if not is_blank(text)}
     if len(filled) > 1 and all(_LABEL.fullmatch(key.strip()) for key in filled):
-        positions = tuple(key if key in filled else None for key in value)
-        return _with_labels(list(filled), list(filled.values()), positions)
+        cells = tuple(key if key in filled else None for key in value)
+        return _with_labels(list(filled), list(filled.values()), cells)
     return None
-
-
-def gold_of(value: Any, gold: fields.Gold) -> fields.Gold:
-    """Return `gold`, adapted to the labels of the choices in `value` (see
-    `fields.gold_of_labels`)."""
-    if isinstance(value, list) and value and all(isinstance(entry, Mapping) for entry in value):
-        rows = [{plain_name(name): field for name, field in entry.items()} for entry in value]
-        name = _label_name(rows)
-        return fields.gold_of_labels([row[name] for row in rows], gold) if name else gold
-    if isinstance(value, Mapping):
-        names = {plain_name(name): field for name, field in value.items()}
-        labels = next((names[n] for n in _LABEL_LISTS if isinstance(names.get(n), list)), None)
-        return fields.gold_of_labels(labels, gold) if labels else gold
-    return gold
-
-
-def _label_name(rows: Sequence[Mapping[str, Any]]) -> str | None:
-    return next((name for name in _LABELS if all(name in row for row in rows)), None)
 
 
 def _of_objects(values: Sequence[Mapping[str, Any]]) -> Listed | None:
     rows = [{plain_name(name): field for name, field in value.items()} for value in values]
-    label = _label_name(rows)
+    label = next((name for name in _LABELS if all(name in row for row in rows)), None)
     text = next((name for name in _TEXTS if name != label and all(name in r for r in rows)), None)
     mark = next((name for name in _MARKS if all(name in row for row in rows)), None)
     if text is None:
         return None
     texts = [row[text] for row in rows]
-    found = (
-        Listed(fields.lettered([_text(entry) for entry in texts]), numbers=_has_number(texts))
-        if label is None
-        else _with_labels([row[label] for row in rows], texts)
-    )
-    if found is not None and mark is not None:
-        marked = _marked(found.choices, [row[mark] for row in rows])
-        return replace(marked, numbers=found.numbers)
-    return found
+    if label is None:
+        plain_texts = [number_as_text(text) if is_text_or_number(text) else None for text in texts]
+        found = Listed(Choices(lettered(plain_texts), (), "row", are_numeric((), texts)))
+    else:
+        with_labels = _with_labels([row[label] for row in rows], texts)
+        if with_labels is None:
+            return None
+        found = with_labels
+    return found if mark is None else _marked(found.choices, [row[mark] for row in rows])
 
 
-def _with_labels(
-    labels: Sequence[Any], texts: Sequence[Any], positions: Positions = ()
-) -> Listed | None:
-    plain_labels, plain_texts = (
-        [_text(entry) for entry in labels],
-        [_text(entry) for entry in texts],
-    )
-    if None in plain_labels or None in plain_texts:
+def _with_labels(labels: Sequence[Any], texts: Sequence[Any], cells: Cells = ()) -> Listed | None:
+    if not all(map(is_text_or_number, (*labels, *texts))):
         return None
-    choices = fields.choice_rows([label or "" for label in plain_labels], plain_texts)
-    return Listed(choices, positions=positions, numbers=_has_number(texts))
+    rows = choice_rows([*map(str, labels)], [*map(str, texts)])
+    return Listed(Choices(rows, cells, labels_from="row", numeric=are_numeric(labels, texts)))
 
 
-def _marked(choices: list[ChoiceRow], marks: Sequence[Any]) -> Listed:
-    right = [c["label"] for c, mark in zip(choices, marks, strict=True) if _is_mark(mark)]
+def _marked(choices: Choices, marks: Sequence[Any]) -> Listed:
+    right = [c["label"] for c, mark in zip(choices.rows, marks, strict=True) if _is_mark(mark)]
     return Listed(choices, tuple(right))
 
 
 def _is_mark(value: Any) -> bool:
     text = value.strip().casefold() if isinstance(value, str) else value
     return text in (1, True, "1", "true", "yes", "x")
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, str):
-        return value
-    return str(value) if fields.is_number(value) else None
-
-
-def _has_number(texts: Sequence[Any]) -> bool:
-    return any(map(fields.is_number, texts))
 
 
 def _without_padding(values: Sequence[Any]) -> list[Any]:

@@ -13,12 +13,13 @@ labelled A and B. Numbers would be ambiguous: COPA calls the choices "choice1" a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from scicot.formats import ai2_flat, columns, fields, general, plain_list, scicot_rows
-from scicot.formats.gold import gold_fields, is_blank
+from scicot.formats.choice_set import Choices, lettered
+from scicot.formats.gold import Gold, gold_fields
 from scicot.formats.names import ANSWERS
 from scicot.formats.reading import PLAIN, Reading
+from scicot.formats.values import is_blank
 from scicot.row_fields import Row, RowProblem
 
 # The wording of Roemmele, Bejan and Gordon 2011, section 3.
@@ -27,8 +28,7 @@ _SENTENCES = {
     "effect": "What happened as a result?",
 }
 _CHOICES = ("choice1", "choice2")
-_NAMES = (*ANSWERS, "label")
-_GOLD = replace(fields.GOLD, names=_NAMES, secondary=(), bases={"label": 0})
+_GOLD = Gold((*ANSWERS, "label"), (), bases={"label": 0})
 
 
 def matches(row: Row) -> bool:
@@ -78,7 +78,7 @@ def _with_two_columns(row: Row, names: Mapping[str, str], reading: Reading) -> R
             )
     if reading.recognised is not None:
         reading.recognised.choices = " and ".join(_CHOICES)
-    return fields.labelled(row, fields.lettered(texts), reading=reading, gold=_GOLD)
+    return fields.labelled(row, Choices(lettered(texts)), reading=reading, gold=_GOLD)
 
 
 def _as_another_format(row: Row, reading: Reading) -> Row:

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
-from string import ascii_uppercase
 from typing import Any, Protocol
 
-from scicot.formats.gold import (
-    ChoiceRow,
-    Meaning,
-    agreed,
-    gold_fields,
-    is_blank,
-    is_hidden,
-    read_choice,
-    unread,
-)
-from scicot.formats.indices import meaning_of
-from scicot.formats.names import ANSWERS, CONTEXTS, FURTHER_ANSWERS, QUESTIONS, plain_name
-from scicot.formats.printed import Letters
-from scicot.formats.reading import PLAIN, Base, Positions, Reading
+from scicot.formats.choice_set import Choices
+from scicot.formats.gold import GOLD, Gold, read_gold
+from scicot.formats.names import CONTEXTS, QUESTIONS, plain_name
+from scicot.formats.reading import PLAIN, Reading
+from scicot.formats.values import is_blank
 from scicot.row_fields import Row, RowProblem
 
-# Fields of these names hold the gold answer in some files, and a mark (right or wrong) in others.
-_MARKS = frozenset({"correct", "richtig", "correcta"})
+# The gold field if --columns maps the answer, by Gold.single.
+_MAPPED_GOLD = {single: Gold(("answer",), (), single=single) for single in (False, True)}
 
 
 class Format(Protocol):
@@ -42,55 +32,6 @@ class Format(Protocol):
 class NotText(RowProblem):
     """Raised for a question that cannot be answered from text alone, such as one about an image.
     Such rows are skipped and counted, not reported as errors."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gold:
-    """The fields of a row that may hold the gold answer, and how their values are written.
-
-    Names of fields and of columns are in the form that `plain_name` returns.
-
-    names: the fields that are read first.
-    secondary: the fields that are read after those in `names`.
-    bases: maps a field to the number from which its indices count, 0 or 1. A field is missing if
-        the data set does not define this number.
-    loose: True if integers may count from 0 or from 1, as in tables.
-    columns: maps the name of each choice's column to the label of the choice, for gold answers that
-        name a column. A column "opt01" is also found under "01".
-    single: True if the gold answer may be wrapped in a list of one element.
-    positions: the label of each choice cell in order, None for a blank cell. Blank cells have
-        indices too. Empty if no cell can be blank.
-    """
-
-    names: tuple[str, ...] = ANSWERS
-    secondary: tuple[str, ...] = FURTHER_ANSWERS
-    bases: Mapping[str, Base] = field(default_factory=dict)
-    loose: bool = False
-    columns: Mapping[str, str] = field(default_factory=dict)
-    single: bool = False
-    positions: Positions = ()
-    letters: Letters = "none"
-
-    def value(self, row: Mapping[str, Any], name: str) -> Any:
-        value = row[name]
-        if self.single and isinstance(value, list) and len(value) == 1:
-            return value[0]
-        return value
-
-    def column(self, value: Any, choices: Sequence[ChoiceRow]) -> Meaning | None:
-        """Return the choice whose column is named `value`, such as "Option B".
-
-        Return None if there is no such column, or if `value` names a choice in another way.
-        """
-        if not (self.columns and isinstance(value, str)) or read_choice(value, choices) is not None:
-            return None
-        label = self.columns.get(plain_name(value))
-        if not any(choice["label"] == label for choice in choices):
-            return None
-        return Meaning((str(label),), kind="labels")
-
-
-GOLD = Gold()
 
 
 def first_filled(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
@@ -125,51 +66,9 @@ def has_question_text(row: Mapping[str, Any]) -> bool:
     return name is not None and isinstance(row[name], str)
 
 
-def is_text_or_number(value: Any) -> bool:
-    return isinstance(value, str | int | float) and not isinstance(value, bool)
-
-
-def are_strings(values: Iterable[Any]) -> bool:
-    """Return True if the type of all values is str. This check is fast enough for each row of the
-    largest files. It returns False for instances of subclasses of str."""
-    return set(map(type, values)) == {str}
-
-
-def is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def gold_of_labels(labels: Sequence[Any], gold: Gold = GOLD) -> Gold:
-    """Return `gold`, with `loose` set to True if any label is a number. The labels 0, 1, 2 and so
-    on are an exception, because they are equal to the indices of the choices."""
-    # An integer as the gold answer may be a label or an index.
-    if not any(map(is_number, labels)) or list(labels) == list(range(len(labels))):
-        return gold
-    return replace(gold, loose=True)
-
-
-def gold_of_texts(texts: Iterable[Any], gold: Gold) -> Gold:
-    """Return `gold`, with `loose` set to True if any of `texts`, the texts of the choices before
-    numbers are converted to strings, is a number."""
-    # A number as the gold answer may then be the text of a choice or an index.
-    return replace(gold, loose=True) if any(map(is_number, texts)) else gold
-
-
-def choice_rows(labels: Sequence[str], texts: Sequence[Any]) -> list[ChoiceRow]:
-    return [{"label": label, "text": text} for label, text in zip(labels, texts, strict=True)]
-
-
-def lettered(texts: Sequence[Any]) -> list[ChoiceRow]:
-    """Make choices from a list of texts, labelled A, B, C and so on. Raises RowProblem for more
-    than 26 texts."""
-    if len(texts) > len(ascii_uppercase):
-        raise RowProblem(f'"choices" has {len(texts)}; at most {len(ascii_uppercase)} are read')
-    return choice_rows(ascii_uppercase[: len(texts)], texts)
-
-
 def rebuilt(
     row: Mapping[str, Any],
-    choices: list[ChoiceRow],
+    choices: Choices,
     answer: str | None,
     *,
     used: Collection[str | None] = (),
@@ -187,12 +86,12 @@ def rebuilt(
     rest = {name: value for name, value in row.items() if name not in rewritten}
     if reading.recognised is not None:
         reading.recognised.question = reading.recognised.question or source
-    return {"question": row[source], "choices": choices, "answer": answer, **rest}
+    return {"question": row[source], "choices": choices.rows, "answer": answer, **rest}
 
 
 def labelled(
     row: Mapping[str, Any],
-    choices: list[ChoiceRow],
+    choices: Choices,
     *,
     reading: Reading = PLAIN,
     gold: Gold = GOLD,
@@ -201,60 +100,11 @@ def labelled(
     """Return the row in scicot's schema, with `choices` and with the gold label that `read_gold`
     finds. The fields in `used` are left out."""
     if reading.columns is not None and reading.columns.maps("answer"):
-        gold = replace(gold, names=("answer",), secondary=(), bases={})
-    if reading.in_columns:
-        gold = replace(gold, loose=True, positions=reading.positions)
+        gold = _MAPPED_GOLD[gold.single]
+    if reading.cells is not None:
+        choices = replace(choices, cells=reading.cells, numeric=True)
     answer, answer_field = read_gold(row, choices, gold, reading)
     return rebuilt(row, choices, answer, used=[*used, answer_field], reading=reading)
-
-
-def read_gold(
-    row: Mapping[str, Any],
-    choices: Sequence[ChoiceRow],
-    gold: Gold = GOLD,
-    reading: Reading = PLAIN,
-) -> tuple[str | None, str | None]:
-    """Return (gold label, name of its field), or (None, None) if the row has no gold answer.
-
-    Raises RowProblem if the gold fields contradict each other, or if the gold answer is ambiguous.
-    Also raises RowProblem if the row has gold answers, but none of them names a choice.
-    """
-    meanings: dict[str, Meaning] = {}
-    unread_field, blank = "", None
-    fields = gold_fields(row, gold.names)
-    secondary = gold_fields(row, gold.secondary) if gold.secondary else []
-    if fields and secondary:
-        secondary = [name for name in secondary if plain_name(name) not in _MARKS]
-    for name in (*fields, *secondary):
-        value = gold.value(row, name)
-        if is_hidden(value):
-            continue
-        base = gold.bases.get(plain_name(name)) if gold.bases else None
-        by_column = gold.column(value, choices) if gold.columns else None
-        meaning = by_column or meaning_of(
-            value,
-            choices,
-            name=name,
-            reading=reading,
-            base=base,
-            loose=gold.loose,
-            positions=gold.positions,
-            letters=gold.letters,
-        )
-        if meaning is not None and meaning.labels:
-            meanings[name] = meaning
-        # In a secondary field, a list, an object or a boolean is probably no gold answer.
-        elif name in fields or not isinstance(value, list | dict | bool):
-            blank = blank if unread_field else meaning
-            unread_field = unread_field or name
-    if meanings:
-        label, name = agreed(row, meanings)
-        if reading.recognised is not None:
-            reading.recognised.answer, reading.recognised.kind = name, meanings[name].kind
-        return label, name
-    if unread_field:
-        raise unread(row, unread_field, choices, len(gold.positions or choices), blank)
-    return None, None
 
 
 def with_context(row: Row, reading: Reading = PLAIN, *, without: Collection[str] = ()) -> Row:

@@ -19,20 +19,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scicot.formats import (
-    cells,
-    choice_columns,
-    choices,
-    columns,
-    fields,
-    printed,
-    published,
-    yes_no,
-)
-from scicot.formats.gold import ChoiceRow, is_blank, shortened
+from scicot.formats import cells, choice_columns, choices, columns, fields, published, yes_no
+from scicot.formats.choice_set import Choices, choice_rows, lettered
+from scicot.formats.gold import Gold, read_gold
 from scicot.formats.names import CHOICES, QUESTIONS, QUESTIONS_BESIDE_CHOICES, plain_name
-from scicot.formats.reading import PLAIN, Reading, UncertainIndex
+from scicot.formats.reading import PLAIN, Reading
 from scicot.formats.unused_lists import refuse_unused_list
+from scicot.formats.values import is_blank, shortened
 from scicot.jsonl import decode
 from scicot.row_fields import Row, RowProblem
 
@@ -53,15 +46,13 @@ class _Found:
     answer_field: the field of the gold answer, "" if the gold answer has not been read yet.
     answer: the gold label, None if it is withheld or has not been read.
     kind: the form of the gold answer, such as "texts", "" if it has not been read.
-    gold: how to read the gold answer if it has not been read.
     shuffled: True if the choices were shuffled.
     stem: the question's text without the choices, None if they were not read from this text.
     """
 
-    choices: list[ChoiceRow]
+    choices: Choices
     used: tuple[str, ...]
     description: str
-    gold: fields.Gold
     answer: str | None = None
     answer_field: str = ""
     kind: str = ""
@@ -102,7 +93,7 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
         return fields.rebuilt(
             row, found.choices, found.answer, used=(*found.used, found.answer_field)
         )
-    return fields.labelled(row, found.choices, reading=reading, gold=found.gold, used=found.used)
+    return fields.labelled(row, found.choices, reading=reading, gold=gold, used=found.used)
 
 
 def _question(row: Row) -> str | None:
@@ -129,63 +120,49 @@ def _sentences(row: Row, question: str) -> str | None:
     return " ".join(texts) if all(isinstance(text, str) for text in texts) else None
 
 
-def _found(row: Row, question: str, gold: fields.Gold, reading: Reading) -> _Found | None:
-    found = _in_one_field(row, question, gold, reading) or _in_columns(row, question, gold)
+def _found(row: Row, question: str, gold: Gold, reading: Reading) -> _Found | None:
+    found = _in_one_field(row, question, gold, reading) or _in_columns(row, question)
     if found is None and not reading.ordered:
         found = _right_and_wrong(row, question, gold, reading)
     if found is not None:
         return found
-    found = _in_the_question(row, question, gold)
+    found = _in_the_question(row, question)
     if found is None and not reading.ordered:
         found = _yes_or_no(row, gold, reading)
     if found is not None:
-        texts = [choice["text"] for choice in found.choices]
+        texts = [choice["text"] for choice in found.choices.rows]
         refuse_unused_list(row, question, texts, (*gold.names, *gold.secondary))
     return found
 
 
-def _in_one_field(row: Row, question: str, gold: fields.Gold, reading: Reading) -> _Found | None:
+def _in_one_field(row: Row, question: str, gold: Gold, reading: Reading) -> _Found | None:
     for name in fields.named(row, (*CHOICES, *_MARKED)):
         if name == question or is_blank(row[name]):
             continue
         if plain_name(name) == _SCORES:
-            found = choices.scored(row[name])
+            listed = choices.scored(row[name])
         else:
-            found = choices.listed(row[name], choices.letters_of(reading))
-        if found is None or len(found.choices) < 2:
+            listed = choices.listed(row[name], choices.letters_of(reading))
+        if listed is None or len(listed.choices.rows) < 2:
             if plain_name(name) == "choices":
                 raise RowProblem(_no_choices(row[name]))
             continue
-        gold = _gold_beside(found, row[name], gold)
-        if not found.right:  # no choice is marked, so the answer is in another field or missing
-            gold = replace(gold, positions=found.positions) if found.positions else gold
-            return _Found(found.choices, (name,), name, choices.gold_of(row[name], gold))
-        if len(found.right) > 1:
-            raise RowProblem(f'"{name}" marks {len(found.right)} choices as right; one is read')
-        right: str | None = found.right[0]
-        _check_agreement(row, found.choices, right, gold, reading, (name,))
+        unmarked = _Found(listed.choices, (name,), name)
+        if not listed.right:  # the answer is in another field or missing
+            return unmarked
+        if len(listed.right) > 1:
+            raise RowProblem(f'"{name}" marks {len(listed.right)} choices as right; one is read')
+        right = listed.right[0]
+        found = replace(unmarked, answer=right, answer_field=name, kind="marked")
+        _check_agreement(row, found, gold, reading)
         if plain_name(name) == _FIRST_IS_RIGHT and not reading.ordered:
-            shuffled_choices, right = choice_columns.shuffled_by_hash(
-                found.choices, right, _shuffle_key(row, question)
+            rows, right = choice_columns.shuffled_by_hash(
+                listed.choices.rows, right, _shuffle_key(row, question)
             )
-            marked = _Found(
-                shuffled_choices, (name,), name, gold, right, name, "marked", shuffled=True
-            )
-        else:
-            marked = _Found(found.choices, (name,), name, gold, right, name, "marked")
-        return _without_answer(marked) if _maps_answer(reading) else marked
+            shuffled = replace(listed.choices, rows=rows, cells=())
+            found = replace(found, choices=shuffled, answer=right, shuffled=True)
+        return _without_answer(found) if _maps_answer(reading) else found
     return None
-
-
-def _gold_beside(found: choices.Listed, value: Any, gold: fields.Gold) -> fields.Gold:
-    """Return how gold answers are read beside the choices `found`, which were read from `value`."""
-    first = value[0] if isinstance(value, list) and value else value
-    letters: printed.Letters = "none" if isinstance(first, str) else "explicit"
-    if printed.are_removed(first, found.choices[0]):
-        letters = "removed"
-    if letters == gold.letters and not found.numbers:  # as in nearly all rows
-        return gold
-    return replace(gold, letters=letters, loose=gold.loose or found.numbers)
 
 
 def _maps_answer(reading: Reading) -> bool:
@@ -198,29 +175,21 @@ def _without_answer(found: _Found) -> _Found:
     return replace(found, answer=None, answer_field="", kind="")
 
 
-def _check_agreement(
-    row: Row,
-    choice_rows: list[ChoiceRow],
-    right: str | None,
-    gold: fields.Gold,
-    reading: Reading,
-    used: tuple[str, ...],
-) -> None:
-    """Raise RowProblem if a gold field of the row contradicts `right`, the label of the choice that
-    is marked as right. The fields in `used` are not checked."""
-    other_fields = {name: value for name, value in row.items() if name not in used}
+def _check_agreement(row: Row, found: _Found, gold: Gold, reading: Reading) -> None:
+    """Raise RowProblem if a gold field of the row contradicts the answer in `found`. The fields
+    from which the choices were read are not checked."""
+    other_fields = {name: value for name, value in row.items() if name not in found.used}
+    reading = replace(reading, recognised=None)
     try:
-        label, name = fields.read_gold(
-            other_fields, choice_rows, gold, replace(reading, recognised=None)
-        )
-    except UncertainIndex:
-        return  # the value may mean the marked choice
+        label, name = read_gold(other_fields, found.choices, gold, reading)
     except RowProblem:
-        return  # the field names no choice; it may be the text of a solution
-    if label is not None and label != right:
+        # The field names no choice, and may be the text of a solution. Or it is an index from 0 or
+        # from 1 (UncertainIndex), and may mean the same choice.
+        return
+    if label is not None and label != found.answer:
         raise RowProblem(
             f'has two gold answers: "{name}" is {shortened(row[name or ""])}, choice'
-            f" {shortened(label)}, and choice {shortened(right)} is marked as right;"
+            f" {shortened(label)}, and choice {shortened(found.answer)} is marked as right;"
             " remove the wrong one"
         )
 
@@ -240,39 +209,29 @@ def _no_choices(value: Any) -> str:
     return '"choices" must hold two lists of strings, "text" and "label", or a text for each label'
 
 
-def _in_columns(row: Row, question: str, gold: fields.Gold) -> _Found | None:
+def _in_columns(row: Row, question: str) -> _Found | None:
     for family in choice_columns.families(tuple(row)):
-        if question in family.columns:
-            continue
-        found = choice_columns.filled(row, family)
-        if len(found) < 2:
-            continue
-        gold_of_columns = replace(
-            gold,
-            loose=True,
-            columns=family.labels_by_name,
-            letters="explicit",
-            positions=choice_columns.positions(row, family),
-        )
-        return _Found(found, family.columns, family.description, gold_of_columns)
+        if question not in family.columns:
+            found = choice_columns.choices_of(row, family)
+            if len(found.rows) > 1:
+                return _Found(found, family.columns, family.description)
     return None
 
 
-def _right_and_wrong(row: Row, question: str, gold: fields.Gold, reading: Reading) -> _Found | None:
-    found = choice_columns.right_and_wrong(row, _shuffle_key(row, question))
-    if found is None:
+def _right_and_wrong(row: Row, question: str, gold: Gold, reading: Reading) -> _Found | None:
+    parts = choice_columns.right_and_wrong(row, _shuffle_key(row, question))
+    if parts is None:
         return None
-    used = (found.right, *found.wrong)
-    _check_agreement(row, found.choices, found.answer, gold, PLAIN, used)
-    texts = _Found(
-        found.choices, used, " + ".join(used), gold, found.answer, found.right, "texts",
-        shuffled=True,
-    )  # fmt: skip
+    used = (parts.right, *parts.wrong)
+    found = _Found(
+        parts.choices, used, " + ".join(used), parts.answer, parts.right, "texts", shuffled=True
+    )
+    _check_agreement(row, found, gold, PLAIN)
     if reading.columns is None or not _maps_answer(reading):
-        return texts
+        return found
     # The mapped answer is in the field "answer", or, beside mapped distractors, in another one.
-    is_mapped = found.right == "answer" or reading.columns.maps("distractors")
-    return texts if is_mapped else _without_answer(texts)
+    is_mapped = parts.right == "answer" or reading.columns.maps("distractors")
+    return found if is_mapped else _without_answer(found)
 
 
 def _shuffle_key(row: Row, question: str) -> str:
@@ -282,21 +241,20 @@ def _shuffle_key(row: Row, question: str) -> str:
     return f"{row[question]}\0{context if isinstance(context, str) else ''}"
 
 
-def _in_the_question(row: Row, question: str, gold: fields.Gold) -> _Found | None:
+def _in_the_question(row: Row, question: str) -> _Found | None:
     parsed = cells.choices_in(row[question])
     if parsed is None:
         return None
     stem, labels, texts = parsed
-    gold = replace(gold, letters="removed")
-    return _Found(fields.choice_rows(labels, texts), (), f"those in {question}", gold, stem=stem)
+    found = Choices(choice_rows(labels, texts), labels_from="texts")
+    return _Found(found, (), f"those in {question}", stem=stem)
 
 
-def _yes_or_no(row: Row, gold: fields.Gold, reading: Reading) -> _Found | None:
+def _yes_or_no(row: Row, gold: Gold, reading: Reading) -> _Found | None:
     mapped = _maps_answer(reading)
     texts_and_field = yes_no.texts_of(row, ("answer",) if mapped else gold.names, only=mapped)
     if texts_and_field is None:
         return None
     texts, name = texts_and_field
     answer = yes_no.label_of(row, name, texts)
-    description = " or ".join(texts)
-    return _Found(fields.lettered(texts), (), description, gold, answer, name, "yes or no")
+    return _Found(Choices(lettered(texts)), (), " or ".join(texts), answer, name, "yes or no")

@@ -1,9 +1,16 @@
-"""Interpret gold answers that are numbers. They can be labels, texts of choices, or indices from 0
-or from 1.
+"""Read a gold answer or a prediction that may be a number: a label, the text of a choice, or an
+index from 0 or from 1.
 
-The base of an index, 0 or 1, comes from the option --answer-index, the definition of a published
-layout, or the evidence in the file's rows (reading.Tally), in this order. If none of them
-determines the base, the answer is uncertain. The base is never guessed.
+The first of these rules that applies decides how a number is read:
+
+1. With a base that the data set defines, it is an index from this base. With --answer-index, it is
+   an index from this number, or else a label or a text.
+2. In a single row, meaning.py decides.
+3. In a file, a JSON integer is an index from 0, unless the choices are numbers or in columns.
+4. In a file, all other numbers are, in this order: the label, the text of a choice, and an index
+   (`_in_table`). Where two of these name different choices, the other rows of the file (Tally)
+   decide whether the number is a text or an index, and from which base indices count.
+5. Otherwise the number is ambiguous. A base is never guessed.
 """
 
 from __future__ import annotations
@@ -13,18 +20,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from scicot.formats import printed
-from scicot.formats.gold import (
-    ChoiceRow,
-    Meaning,
-    extent,
-    index_from,
-    is_blank,
-    read_choice,
-    read_text,
-    shortened,
-    without_fraction,
-)
-from scicot.formats.reading import Base, Positions, Reading, Tally
+from scicot.formats.choice_set import Choices
+from scicot.formats.meaning import Meaning, index_from, read_choice, read_text, without_fraction
+from scicot.formats.names import plain_name
+from scicot.formats.reading import Base, Reading, Tally
+from scicot.formats.values import is_blank, shortened
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,3}")  # a longer number cannot be an index of 26 choices
 _LONGEST_LABEL = 4  # characters of a label with its brackets, as "(12)"
@@ -32,94 +32,31 @@ _OPTION = "--answer-index 0 (the first choice is 0) or --answer-index 1"
 
 
 def meaning_of(
-    value: Any,
-    choices: Sequence[ChoiceRow],
-    *,
-    name: str,
-    reading: Reading,
-    base: Base | None = None,
-    loose: bool = False,
-    positions: Positions = (),
-    letters: printed.Letters = "explicit",
+    value: Any, choices: Choices, name: str, reading: Reading, base: Base | None = None
 ) -> Meaning | None:
-    """Return the choice that `value` refers to, None if it refers to no choice. `value` is the gold
-    answer in the field `name`.
+    """Return the choice to which `value`, in the field `name`, refers. Return None if there is no
+    such choice. `base` is the number from which the data set counts indices, None if it does not
+    define this number.
 
     If `value` is ambiguous, the result has an `ambiguity` and the labels of all candidates. If
-    `value` is the index or the label of a blank cell, the result has no labels. `positions` are the
-    choice cells, including blank ones (see `reading.Positions`). `letters` says where the labels of
-    the choices come from.
-
-    Indices count from `reading.answer_index`. If that is None, they count from `base`, the number
-    that the data set defines. If both are None:
-    - In a single row (`reading.strict` is False), `read_choice` reads `value`.
-    - In a file, a string of digits may count from 0 or from 1. So may an integer if `loose` is
-      True. Other integers count from 0.
+    `value` is the index or the label of a blank cell, the result has no labels.
     """
-    if isinstance(value, float) and value.is_integer() and reading.answer_index is not None:
+    option = reading.answer_index
+    if isinstance(value, float) and value.is_integer() and option is not None:
         value = int(value)  # an index, also if it is the text of a choice
     value = without_fraction(value, choices)
     number = _number(value)
     if number is None:
-        meaning = read_choice(value, choices)
-        if meaning is not None and meaning.kind == "texts" and reading.tally is not None:
-            _tally(reading, name).texts += 1
-        # A label with the text of its choice, such as "B) wood", is certain.
-        certain = reading.by_position or len(str(value).strip()) > _LONGEST_LABEL
-        return meaning if certain else _checked_letter(meaning, choices, letters)
-    positions = positions or tuple([str(choice["label"]) for choice in choices])
-    known_base = reading.answer_index if reading.answer_index is not None else base
-    if known_base is not None:
-        index = index_from(number, positions, known_base)
-        if base is not None or (index is not None and index.labels):
-            return index
-        named = read_choice(str(number), choices)
-        # The number of a blank cell may be a text, but not another choice's label.
-        is_text = named is not None and named.kind == "texts"
-        return named if index is None or is_text else index
+        return _not_a_number(value, choices, name, reading)
+    if base is not None:
+        return index_from(base if option is None else option, number, choices)
+    if option is not None:
+        return _by_option(option, number, choices)
     if not reading.strict:
-        return _checked_number(read_choice(value, choices, positions), number, choices)
-    if isinstance(value, int) and not loose:
-        return _json_integer(number, choices, positions, name, reading)
-    return _of_table(value, number, choices, positions, name, reading)
-
-
-def _checked_letter(
-    meaning: Meaning | None, choices: Sequence[ChoiceRow], letters: printed.Letters
-) -> Meaning | None:
-    """Return `meaning`, or an ambiguous one if letters printed in the choices contradict its label.
-    An example is the label A with the choices A "B) wood" and B "A) copper"."""
-    if meaning is None or meaning.kind != "labels" or meaning.ambiguity:
-        return meaning
-    if any(is_blank(choice["text"]) for choice in choices):
-        return meaning  # Question.from_row reports the choice without a text
-    candidates = printed.contradicting(meaning.labels[0], choices, letters)
-    if not candidates:
-        return meaning
-    text = next(c["text"] for c in choices if str(c["label"]) == meaning.labels[0])
-    ambiguity = (
-        f"the label of choice {shortened(text)}, but other letters stand before the texts of the"
-        " choices; write the whole text of the choice as the answer"
-    )
-    return Meaning(candidates, ambiguity)
-
-
-def _checked_number(
-    meaning: Meaning | None, number: int, choices: Sequence[ChoiceRow], from_zero: bool = False
-) -> Meaning | None:
-    """Return `meaning`, or an ambiguous one if the index `number` is printed before another choice.
-    An example is the index 1 with the choices "1. wood" and "2. copper". `from_zero` is True if the
-    rows of the file prove that indices count from 0."""
-    if meaning is None or not meaning.index or not meaning.labels or from_zero:
-        return meaning
-    label = printed.label_of_number(number, choices)
-    if label is None or label in meaning.labels:
-        return meaning
-    reason = (
-        "an index from 0, but this number stands before the text of another choice; write the"
-        " whole text of the choice as the answer, or"
-    )
-    return Meaning((*meaning.labels, label), f"{reason} give {_OPTION}", index=True)
+        return _check_number(read_choice(value, choices), number, choices)
+    if isinstance(value, int) and not choices.numeric:
+        return _json_integer(number, choices, name, reading)
+    return _in_table(value, choices, name, reading)
 
 
 def _number(value: Any) -> int | None:
@@ -132,148 +69,157 @@ def _number(value: Any) -> int | None:
     return None
 
 
-def _json_integer(
-    number: int,
-    choices: Sequence[ChoiceRow],
-    positions: Positions,
-    name: str,
-    reading: Reading,
-) -> Meaning | None:
+def _not_a_number(value: Any, choices: Choices, name: str, reading: Reading) -> Meaning | None:
+    meaning = read_choice(value, choices)
+    if meaning is None:
+        return _named_by_column(value, choices)
+    counts = reading.counts(name)
+    if counts is not None:
+        counts.texts += meaning.kind == "texts"
+    # A label with the text of its choice, such as "B) wood", is certain.
+    certain = reading.by_position or len(str(value).strip()) > _LONGEST_LABEL
+    return meaning if certain else _check_label(meaning, choices)
+
+
+def _named_by_column(value: Any, choices: Choices) -> Meaning | None:
+    """Return the choice whose column has the name `value`, such as "Option B"."""
+    if not choices.columns or not isinstance(value, str):
+        return None
+    label = choices.columns.get(plain_name(value))
+    if label is None or label not in choices.cells:
+        return None
+    return Meaning((label,), kind="labels")
+
+
+def _check_label(meaning: Meaning, choices: Choices) -> Meaning:
+    """Return `meaning`, or an ambiguous one if letters printed in the choices contradict its label.
+    An example is the label A with the choices A "B) wood" and B "A) copper"."""
+    if meaning.kind != "labels" or choices.labels_from == "texts":
+        return meaning
+    if any(is_blank(choice["text"]) for choice in choices.rows):
+        return meaning  # Question.from_row reports the choice without a text
+    (label,) = meaning.labels
+    candidates = printed.contradicting(label, choices.rows, dots=choices.labels_from == "order")
+    if not candidates:
+        return meaning
+    text = next(choice["text"] for choice in choices.rows if choice["label"] == label)
+    ambiguity = (
+        f"the label of choice {shortened(text)}, but other letters stand before the texts of the"
+        " choices; write the whole text of the choice as the answer"
+    )
+    return Meaning(candidates, ambiguity)
+
+
+def _check_number(meaning: Meaning | None, number: int, choices: Choices) -> Meaning | None:
+    """Return `meaning`, or an ambiguous one if the index `number` is printed before another choice.
+    An example is the index 1 with the choices "1. wood" and "2. copper"."""
+    if meaning is None or not meaning.index or not meaning.labels:
+        return meaning
+    label = printed.label_of_number(number, choices.rows)
+    if label is None or label in meaning.labels:
+        return meaning
+    reason = (
+        "an index from 0, but this number stands before the text of another choice; write the"
+        " whole text of the choice as the answer, or"
+    )
+    return Meaning((*meaning.labels, label), f"{reason} give {_OPTION}", index=True)
+
+
+def _by_option(base: Base, number: int, choices: Choices) -> Meaning | None:
+    index = index_from(base, number, choices)
+    if index is not None and index.labels:
+        return index
+    named = read_choice(str(number), choices)
+    # The number of a blank cell may be a text, but not another choice's label.
+    is_text = named is not None and named.kind == "texts"
+    return named if index is None or is_text else index
+
+
+def _json_integer(number: int, choices: Choices, name: str, reading: Reading) -> Meaning | None:
     """Read an integer with `read_choice`. If no choice has this index, label or text, but the
     integer equals the number of choices, return the last choice with an `ambiguity`."""
-    meaning = read_choice(number, choices, positions)
-    if reading.tally is not None:
-        _count(_tally(reading, name), number, positions)
-    named = meaning is not None and meaning.labels
-    if named or not choices or number != extent(positions):
-        from_zero = reading.tallies is not None and _tally_of(reading, name).base == 0
-        return _checked_number(meaning, number, choices, from_zero)
+    counts, evidence = reading.counts(name), reading.evidence(name)
+    if counts is not None:
+        counts.add(number, choices)
+    meaning = read_choice(number, choices)
+    if (meaning is not None and meaning.labels) or not choices.rows or number != choices.extent:
+        from_zero = evidence is not None and evidence.base == 0
+        return meaning if from_zero else _check_number(meaning, number, choices)
     # If indices count from 1, the number of choices is the last index.
-    if reading.tallies is not None and _tally_of(reading, name).zeros:
+    if evidence is not None and evidence.zeros:
         return meaning  # the file counts from 0, so this index is out of range, or of a blank cell
     ambiguity = f"past the last index from 0, {number - 1}; do they count from 1? give {_OPTION}"
-    return Meaning((str(choices[-1]["label"]),), ambiguity, index=True)
+    return Meaning((choices.rows[-1]["label"],), ambiguity, index=True)
 
 
-def _of_table(
-    value: Any,
-    number: int,
-    choices: Sequence[ChoiceRow],
-    positions: Positions,
-    name: str,
-    reading: Reading,
-) -> Meaning | None:
-    as_label_or_text = read_choice(str(number), choices)
-    if (
-        as_label_or_text is not None
-        and as_label_or_text.kind == "labels"
-        and isinstance(value, str)
-    ):
-        return as_label_or_text
-    if (
-        isinstance(value, int)
-        and as_label_or_text is not None
-        and as_label_or_text.kind == "labels"
-    ):
+def _in_table(value: int | str, choices: Choices, name: str, reading: Reading) -> Meaning | None:
+    """Read a string of digits, or an integer if the choices are numbers or in columns."""
+    number = int(value)
+    named = read_choice(str(number), choices)
+    if named is not None and named.kind == "labels":
+        if isinstance(value, str):
+            return named
         by_text = read_text(str(number), choices)
-        if by_text is not None and by_text.labels != as_label_or_text.labels:
+        if by_text is not None and by_text.labels != named.labels:
             return Meaning(
-                (*as_label_or_text.labels, *by_text.labels),
+                (*named.labels, *by_text.labels),
                 "a number that is the label of one choice and the text of another; write the label"
                 " or the text as a string",
             )
-    if as_label_or_text is None:
-        # pandas writes the choice 4 as "4.0" if other cells of its column are blank
-        as_label_or_text = read_text(f"{number}.0", choices)
-    text = (
-        as_label_or_text
-        if as_label_or_text is not None and as_label_or_text.kind == "texts"
-        else None
-    )
-    bases: tuple[Base, ...] = (0, 1)
-    found = [index_from(number, positions, base) for base in bases]
+    # pandas writes the choice 4 as "4.0" if other cells of its column are blank
+    text = read_text(f"{number}.0", choices) if named is None else named
+    text = text if text is not None and text.kind == "texts" else None
+    found = (index_from(0, number, choices), index_from(1, number, choices))
     indices = [meaning for meaning in found if meaning is not None]
     if text is None and isinstance(value, str) and _are_numbers(choices):
-        # The other answers of the file are labels, so this is a label that the row lacks, or the
-        # file has indices after all.
-        if _is_label_of_blank(number, positions):
-            return Meaning((), kind="label", index=True)
-        return (
-            _ambiguous(indices, "none of the row's labels, which are numbers") if indices else None
-        )
-    if reading.tally is not None:
-        tally = _tally(reading, name)
+        return _missing_label(number, choices, indices)
+    counts, evidence = reading.counts(name), reading.evidence(name)
+    if counts is not None:
         if text is None:
-            _count(tally, number, positions)
-        tally.texts += text is not None and not indices
+            counts.add(number, choices)
+        counts.texts += text is not None and not indices
         return text or next(iter(indices), None)
-    if text is not None:
-        return _text_or_index(text, indices, name, reading)
-    return _choose_base(indices, _tally_of(reading, name))
-
-
-def _are_numbers(choices: Sequence[ChoiceRow]) -> bool:
-    return all(str(choice["label"]).strip().isdecimal() for choice in choices)
-
-
-def _is_label_of_blank(number: int, positions: Positions) -> bool:
-    """Return True if `number` is the label of a blank cell. The labels in `positions` are numbers,
-    such as "1", None and "3", and the labels of cells are consecutive."""
-    first = next((int(label) - n for n, label in enumerate(positions) if label is not None), 0)
-    return 0 <= number - first < len(positions) and positions[number - first] is None
-
-
-def _text_or_index(
-    text: Meaning, indices: Sequence[Meaning], name: str, reading: Reading
-) -> Meaning | None:
-    """Decide whether a number is the text of a choice or an index. If the file's rows do not decide
-    this, the result has an `ambiguity`.
-
-    `text` is the choice with this number as its text. `indices` are the choices with this number as
-    their index, counted from 0 and from 1.
-    """
-    if all(set(meaning.labels) <= set(text.labels) for meaning in indices):
+    if text is not None and _is_text(text, indices, evidence):
         return text
-    tally = _tally_of(reading, name)
-    if reading.tallies is not None and tally.all_texts:
-        return text
-    if reading.tallies is None or tally.texts:
+    if text is not None and (evidence is None or evidence.texts):
         return _ambiguous([text, *indices], "which can be the text of a choice or an index")
-    return _choose_base(indices, tally)
+    return _choose_base(indices, evidence or Tally())
 
 
-def _choose_base(candidates: Sequence[Meaning], tally: Tally) -> Meaning | None:
-    """Return the choice that an index refers to, or None if `candidates` is empty.
+def _is_text(text: Meaning, indices: Sequence[Meaning], evidence: Tally | None) -> bool:
+    """Return True if a number is the text of a choice and not an index: no index leads to another
+    choice, or the other gold answers of the file are texts."""
+    if all(set(index.labels) <= set(text.labels) for index in indices):
+        return True
+    return evidence is not None and evidence.all_texts
 
-    `candidates` are the choices at this index, counted from 0 and from 1. If there are two,
-    `tally.base` selects one of them. If `tally.base` is None, the result has an `ambiguity`.
-    """
-    if len(candidates) < 2:
-        return next(iter(candidates), None)
-    if tally.base is not None:
-        return candidates[tally.base]
-    contradiction = " (the file has both a 0 and the number of choices)" if tally.zeros else ""
-    return _ambiguous(candidates, f"an index that can count from 0 or from 1{contradiction}")
+
+def _are_numbers(choices: Choices) -> bool:
+    return all(choice["label"].strip().isdecimal() for choice in choices.rows)
+
+
+def _missing_label(number: int, choices: Choices, indices: Sequence[Meaning]) -> Meaning | None:
+    """Read a number that is none of the labels, if all labels are numbers. It is the label of a
+    blank cell, or the file has indices and not labels."""
+    cells = choices.cells
+    # The labels of cells are consecutive numbers, such as "1", None and "3".
+    first = next((int(label) - n for n, label in enumerate(cells) if label is not None), 0)
+    if 0 <= number - first < len(cells) and cells[number - first] is None:
+        return Meaning((), kind="label", index=True)
+    return _ambiguous(indices, "none of the row's labels, which are numbers") if indices else None
+
+
+def _choose_base(indices: Sequence[Meaning], evidence: Tally) -> Meaning | None:
+    """Return the choice that an index refers to, or None if `indices` is empty. If `indices` has
+    two choices, from 0 and from 1, and `evidence` proves no base, the result is ambiguous."""
+    if len(indices) < 2:
+        return next(iter(indices), None)
+    if evidence.base is not None:
+        return indices[evidence.base]
+    contradiction = " (the file has both a 0 and the number of choices)" if evidence.zeros else ""
+    return _ambiguous(indices, f"an index that can count from 0 or from 1{contradiction}")
 
 
 def _ambiguous(meanings: Sequence[Meaning], reason: str) -> Meaning:
     labels = tuple(dict.fromkeys(label for meaning in meanings for label in meaning.labels))
     return Meaning(labels, f"{reason}; give {_OPTION}", index=True)
-
-
-def _count(tally: Tally, number: int, positions: Positions) -> None:
-    if 0 <= number <= len(positions):
-        tally.indices += 1
-        tally.zeros += number == 0
-        tally.lasts += number == len(positions)
-        tally.short_lasts += number == extent(positions) < len(positions)
-
-
-def _tally(reading: Reading, name: str) -> Tally:
-    if reading.tally is None:
-        raise ValueError("nothing is collected")
-    return reading.tally.setdefault(name, Tally())
-
-
-def _tally_of(reading: Reading, name: str) -> Tally:
-    return (reading.tallies or {}).get(name, Tally())

@@ -16,9 +16,9 @@ from typing import Any
 
 from scicot.errors import UsageError
 from scicot.formats import choice_columns, choices, fields
-from scicot.formats.gold import is_blank
+from scicot.formats.choice_set import Cells, lettered
 from scicot.formats.names import IDS, RIGHT, plain_name
-from scicot.formats.reading import Positions
+from scicot.formats.values import is_blank
 from scicot.row_fields import Row, RowProblem
 
 ROLES = ("question", "choices", "distractors", "answer", "context", "id", "rationale", "prediction")
@@ -66,15 +66,15 @@ class Columns:
     def maps(self, role: str) -> bool:
         return role in self.roles
 
-    def tabular(self, row: Row) -> bool:
-        """Return True if the choices are mapped to several columns of this row."""
-        value = self.roles.get("choices")
-        return value is not None and len(_fields(tuple(row), value, allow_several=True)) > 1
-
-    def positions(self, row: Row) -> Positions:
+    def cells(self, row: Row) -> Cells | None:
         """Return the label of each column to which the choices are mapped, in order. The entry of
-        a column is None if the row's cell is blank or missing."""
+        a column is None if the row's cell is blank or missing. Return None if the choices are not
+        mapped to several columns of this row."""
+        if "choices" not in self.roles:
+            return None
         mapped = _fields(tuple(row), self.roles["choices"], allow_several=True)
+        if len(mapped) < 2:
+            return None
         names = tuple(dict.fromkeys(mapped))
         values = [_at(row, name) for name in names]
         return tuple(
@@ -215,7 +215,7 @@ def _value(role: str, cells: Mapping[str, Any], right: Any) -> Any:
 def _choices_of(cells: Mapping[str, Any]) -> Any:
     """Make choices from the cells of several columns. Blank cells are left out."""
     return [
-        {"label": label, "text": text if isinstance(text, str) else str(text)}
+        {"label": label, "text": str(text)}
         for label, text in zip(_labels(tuple(cells)), cells.values(), strict=True)
         if not is_blank(text)
     ]
@@ -227,7 +227,7 @@ def _labels(names: tuple[str, ...]) -> list[str]:
     family = next(iter(choice_columns.families(names)), None)
     if family and family.columns == names:
         return list(family.labels)
-    return [row["label"] for row in fields.lettered(names)]
+    return [row["label"] for row in lettered(names)]
 
 
 @lru_cache(maxsize=1024)  # cached because nearly all rows of a file have the same fields

@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
-from typing import Any, Literal
+from typing import Any
 
 # Not "(a) and (b)", "(a) only", "[A] > [B]", "(B) → (A)" and "(R)-butanol", but "(B) -5".
 _LETTER = re.compile(
@@ -37,11 +37,6 @@ _DOTTED = re.compile(r"\s*([A-Z])[.:]\s+\S").match
 # Letters up to J, the last one of sets with ten choices. Further letters, as in "(S) butanol", are
 # rarely labels.
 _LIKELY_LETTERS = 10
-
-
-# Where the labels of choices come from: from the row or its columns ("explicit"), from letters that
-# were printed in the texts and are removed ("removed"), or from the order of the choices ("none").
-Letters = Literal["explicit", "removed", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,29 +64,18 @@ def labels_and_texts(texts: Sequence[str]) -> tuple[list[str], list[str]] | None
     return [entry.letter for entry in letters], [entry.text.strip() for entry in letters]
 
 
-def are_removed(first: Any, choice: Mapping[str, Any]) -> bool:
-    """Return True if a printed label was removed from `first`, the first of the texts from which
-    choices were read, to make the first choice."""
-    if not isinstance(first, str):
-        return False
-    text, label = str(choice["text"]), str(choice["label"])
-    return first.lstrip(" ([").startswith(label) and not first.lstrip().startswith(text)
-
-
 def contradicting(
-    label: str, choices: Sequence[Mapping[str, Any]], letters_given: Letters
+    label: str, choices: Sequence[Mapping[str, Any]], *, dots: bool
 ) -> tuple[str, ...]:
     """Return the labels of the choices that the answer `label` may refer to, if letters printed in
     the texts contradict `label`. Return () if no printed letter contradicts `label`.
 
     There is a contradiction in two cases: another letter is printed before the text of the choice
     `label`, as in "B) wood" for the choice A, or the letter `label` is printed before the text of
-    another choice. More than half of the texts must begin with a letter. Letters with a full stop
-    count only if the choices have no labels of their own, because they may be initials.
+    another choice. More than half of the texts must begin with a letter. If `dots` is True, letters
+    with a full stop count too. They may be initials, so `dots` should be False for choices that
+    have labels of their own.
     """
-    if letters_given == "removed":
-        return ()
-    dots = letters_given == "none"
     texts = [choice["text"] for choice in choices]
     for text in texts:
         if isinstance(text, str) and (_MAY_BE_PRINTED(text) or (dots and _DOTTED(text))):

@@ -30,7 +30,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 from functools import lru_cache
 
-from scicot.formats.fields import GOLD, Gold
+from scicot.formats.gold import GOLD, Gold
 from scicot.formats.names import plain_name
 from scicot.formats.reading import Base
 

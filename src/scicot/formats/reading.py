@@ -12,12 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from scicot.formats.choice_set import Cells, Choices
 from scicot.row_fields import Row, RowProblem
 
 Base = Literal[0, 1]
-# The label of each choice cell of a row in order, None if the cell is blank. Blank cells have
-# indices too. Empty if no cell can be blank: the choices then have the indices 0, 1 and so on.
-Positions = tuple[str | None, ...]
 
 
 class UncertainIndex(RowProblem):
@@ -82,6 +80,15 @@ class Tally:
         """True if no gold answer was counted in `indices`."""
         return not self.indices
 
+    def add(self, number: int, choices: Choices) -> None:
+        """Count an answer that may be an index."""
+        count = len(choices.cells)
+        if 0 <= number <= count:
+            self.indices += 1
+            self.zeros += number == 0
+            self.lasts += number == count
+            self.short_lasts += number == choices.extent < count
+
 
 @dataclass(slots=True)
 class Recognised:
@@ -114,8 +121,7 @@ class FieldMapping(Protocol):
 
     @property
     def roles(self) -> Mapping[str, str]: ...
-    def tabular(self, row: Row) -> bool: ...
-    def positions(self, row: Row) -> Positions: ...
+    def cells(self, row: Row) -> Cells | None: ...
     def maps(self, role: str) -> bool: ...
     def missing(self, row: Row) -> list[str]: ...
     def lacks_question(self, row: Row) -> bool: ...
@@ -135,9 +141,8 @@ class Reading:
         certain whether it counts from 0 or from 1. If False, the rules for single rows apply
         (docs/rows.md).
     fields: the fields of --columns that the rows of the file have. None for single rows.
-    in_columns: True if --columns maps the choices to several columns. Numbers are then read as in
-        a table.
-    positions: the choice cells of the row, if `in_columns` is True.
+    cells: the choice cells of the row if --columns maps the choices to several columns, else None
+        (see `Choices.cells`).
     ordered: True to accept only layouts that define the order of choices.
     by_position: True if the answer labels the choices A, B, C by their order, whatever letters are
         printed in their texts.
@@ -152,13 +157,22 @@ class Reading:
     answer_index: Base | None = None
     strict: bool = False
     fields: MappedFields | None = None
-    in_columns: bool = False
-    positions: Positions = ()
+    cells: Cells | None = None
     ordered: bool = False
     by_position: bool = False
     tallies: Mapping[str, Tally] | None = None
     tally: dict[str, Tally] | None = None
     recognised: Recognised | None = field(default=None, compare=False)
+
+    def counts(self, name: str) -> Tally | None:
+        """Return the object in which the answers of a gold field are counted. None if this is not
+        the first pass over a file."""
+        return None if self.tally is None else self.tally.setdefault(name, Tally())
+
+    def evidence(self, name: str) -> Tally | None:
+        """Return the counts of a gold field from the first pass over the file. None if there was no
+        first pass."""
+        return None if self.tallies is None else self.tallies.get(name, Tally())
 
 
 PLAIN = Reading()

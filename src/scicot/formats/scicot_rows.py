@@ -10,8 +10,10 @@ from functools import lru_cache
 from typing import Any
 
 from scicot.formats import fields, printed
+from scicot.formats.choice_set import Choices, are_numeric
 from scicot.formats.names import ANSWERS, plain_name
 from scicot.formats.reading import PLAIN, Reading
+from scicot.formats.values import are_strings, is_text_or_number
 from scicot.row_fields import MAPPING, Row
 
 
@@ -31,7 +33,7 @@ def matches(row: Row) -> bool:
     # the type of the first choice nearly always decides
     if not choices or isinstance(choices[0], dict):
         return True
-    return not (fields.are_strings(choices) or all(map(fields.is_text_or_number, choices)))
+    return not (are_strings(choices) or all(map(is_text_or_number, choices)))
 
 
 def convert(row: Row, reading: Reading = PLAIN) -> Row:
@@ -42,14 +44,15 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
                 if _has_second_gold(tuple(row)) or _has_other_type(choices):
                     break
                 # With --columns, the labels are those of the columns, so they are less certain.
-                if reading.in_columns and printed.contradicting(answer, choices, "explicit"):
+                in_columns = reading.cells is not None
+                if in_columns and printed.contradicting(answer, choices, dots=False):
                     break
                 return row  # nothing to convert, as in nearly all rows of the largest files
     if not all(map(_is_choice, choices)):
         return row
-    gold = fields.gold_of_labels([choice["label"] for choice in choices])
-    gold = fields.gold_of_texts([choice["text"] for choice in choices], gold)
-    return fields.labelled(row, list(map(_with_strings, choices)), reading=reading, gold=gold)
+    numeric = are_numeric([c["label"] for c in choices], [c["text"] for c in choices])
+    found = Choices(list(map(_with_strings, choices)), numeric=numeric)
+    return fields.labelled(row, found, reading=reading)
 
 
 def _has_other_type(choices: list[Any]) -> bool:
@@ -65,8 +68,8 @@ def _has_other_type(choices: list[Any]) -> bool:
 def _is_choice(value: Any) -> bool:
     return (
         isinstance(value, MAPPING)
-        and fields.is_text_or_number(value.get("label"))
-        and fields.is_text_or_number(value.get("text"))
+        and is_text_or_number(value.get("label"))
+        and is_text_or_number(value.get("text"))
     )
 
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scicot.formats import fields, plain_list
-from scicot.formats.gold import is_blank
 from scicot.formats.reading import PLAIN, Reading
+from scicot.formats.values import is_blank
 from scicot.row_fields import Row, RowProblem
 
 _META = ("subject", "topic", "category", "skill", "grade", "split", "task")

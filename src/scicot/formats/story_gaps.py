@@ -17,12 +17,14 @@ of these layouts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from scicot.formats import columns, fields
-from scicot.formats.gold import is_blank
+from scicot.formats.choice_set import Choices, lettered
+from scicot.formats.gold import Gold
 from scicot.formats.names import ANSWERS, plain_name
 from scicot.formats.reading import PLAIN, Reading
+from scicot.formats.values import is_blank
 from scicot.row_fields import Row, RowProblem
 
 
@@ -32,20 +34,25 @@ class _Layout:
     question: str
     story_fields: Sequence[str]  # fields of the story, in order
     choices: Sequence[str]
-    gold: str
+    gold: Gold
     gap: str = " "  # separator between the story's sentences
+
+
+def _gold(name: str) -> Gold:
+    field = plain_name(name)
+    return Gold((*ANSWERS, field), (), bases={field: 1})
 
 
 _EXPLAINS = "What happened in between?"
 _ENDS = "How does the story end?"
 _LAYOUTS = (
     _Layout("αNLI", _EXPLAINS, ("observation_1", "observation_2"),
-            ("hypothesis_1", "hypothesis_2"), "label", " ... "),
-    _Layout("αNLI", _EXPLAINS, ("obs1", "obs2"), ("hyp1", "hyp2"), "label", " ... "),
+            ("hypothesis_1", "hypothesis_2"), _gold("label"), " ... "),
+    _Layout("αNLI", _EXPLAINS, ("obs1", "obs2"), ("hyp1", "hyp2"), _gold("label"), " ... "),
     _Layout("Story Cloze Test", _ENDS, tuple(f"InputSentence{n}" for n in range(1, 5)),
-            ("RandomFifthSentenceQuiz1", "RandomFifthSentenceQuiz2"), "AnswerRightEnding"),
+            ("RandomFifthSentenceQuiz1", "RandomFifthSentenceQuiz2"), _gold("AnswerRightEnding")),
     _Layout("Story Cloze Test", _ENDS, tuple(f"input_sentence_{n}" for n in range(1, 5)),
-            ("sentence_quiz1", "sentence_quiz2"), "answer_right_ending"),
+            ("sentence_quiz1", "sentence_quiz2"), _gold("answer_right_ending")),
 )  # fmt: skip
 
 
@@ -69,9 +76,7 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
         reading.recognised.question = "the same for all rows"
         reading.recognised.context = " + ".join(layout.story_fields)
         reading.recognised.choices = " and ".join(layout.choices)
-    gold_field = plain_name(layout.gold)
-    gold = replace(fields.GOLD, names=(*ANSWERS, gold_field), secondary=(), bases={gold_field: 1})
-    return fields.labelled(row, fields.lettered(texts), reading=reading, gold=gold)
+    return fields.labelled(row, Choices(lettered(texts)), reading=reading, gold=layout.gold)
 
 
 def _layout_of(row: Row) -> _Layout | None:

@@ -82,7 +82,7 @@ def _elements(value: Any) -> list[str]:
         found = choices.listed(value)
     except RowProblem:
         return []
-    texts = [choice["text"] for choice in found.choices] if found is not None else []
+    texts = [choice["text"] for choice in found.choices.rows] if found is not None else []
     return texts if all(isinstance(text, str) for text in texts) else []
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scicot.formats import fields
+from scicot.formats.choice_set import Choices, lettered
 from scicot.formats.gold import gold_fields, is_hidden, unread
 from scicot.formats.names import FURTHER_ANSWERS, plain_name
 
@@ -64,5 +65,5 @@ def label_of(row: Mapping[str, Any], name: str, texts: tuple[str, ...]) -> str |
         return None
     text = value.strip().casefold()
     if text not in texts:
-        raise unread(row, name, fields.lettered(texts), len(texts))
+        raise unread(row, name, Choices(lettered(texts)))
     return "ABC"[texts.index(text)]
