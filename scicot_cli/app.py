@@ -66,7 +66,7 @@ class _Commands(TyperGroup):
             raise typer.Exit(code) from None
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, completion.with_shell(args))
+        return super().parse_args(ctx, completion.with_default_shell(args))
 
     def invoke(self, ctx: Any) -> None:
         signals.command_begins()
@@ -169,9 +169,9 @@ def scicot(
     """Distil a large language model's chain-of-thought into small students.
 
     A teacher writes rationales (explanations) for questions. One student learns to write
-    rationales, another to answer with them. After demo, the commands are listed in the order of
-    their use. They read JSONL, CSV, XLSX or Parquet files and write JSONL; "-" is standard input or
-    output. Run a command again to continue after a stop.
+    rationales, another to answer with them. The commands are listed in the order of their use,
+    except demo, which comes first. They read JSONL, CSV, XLSX or Parquet files and write JSONL; "-"
+    is standard input or output. Run a command again to continue after a stop.
 
     Exit codes: 0 done; 1 an error in the data; 2 a wrong option; 3 done, but some requests failed
     (try --retry-rejected); 75 stopped early; 130 interrupted. After 75 and 130 the same command

@@ -146,9 +146,9 @@ INSTALL = _option(
 SHOW = _option(OPTIONS[1], _show, "Print the completion script instead of installing it.")
 
 
-def with_shell(arguments: list[str]) -> list[str]:
-    """Return a copy of `arguments` with =RUNNING added to each option of OPTIONS that has no
-    value."""
+def with_default_shell(arguments: list[str]) -> list[str]:
+    """Return a copy of a command line with the value RUNNING for each option of OPTIONS that has no
+    value: "--show-completion" becomes "--show-completion=running"."""
     return [
         f"{word}={RUNNING}"
         if word in OPTIONS and (not following or following.startswith("-"))

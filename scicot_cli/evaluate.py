@@ -192,9 +192,9 @@ def _with_gate(named: dict[str, list[Source]], file: str) -> tuple[dict[str, lis
     """Add the file of --fail-if-worse-than as a new system, unless a system already contains it.
 
     `named` maps the name of each system to its files, and `file` is FILE or NAME=FILE. Returns the
-    mapping with the new system, and the name of the system that contains the file. Raises
-    UsageError if the first system contains the file, because it cannot be compared with itself, or
-    if another system has the name of the new one.
+    mapping with the new system, and the name of the system that contains the file. The command
+    compares this system with the first system, so the two must differ. Raises UsageError if the
+    first system contains the file, or if the new system has the name of another system.
     """
     from scicot.evaluation import name_files
 

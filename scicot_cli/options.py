@@ -52,7 +52,8 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
 def _as_option(parameter: Any, value: settings_file.Value) -> Any:
     """Convert a value of a settings file to the type that the parser expects for `parameter`.
 
-    This is a list for a repeatable option, the unchanged `value` for a flag, and else text.
+    The result is a list for a repeatable option, the unchanged `value` for a flag, and text for any
+    other option.
     """
     if parameter.nargs == -1 or getattr(parameter, "multiple", False):
         return value if isinstance(value, list) else [value]

@@ -235,8 +235,8 @@ def predict(
             "--precision",
             autocompletion=completion.predicting_precisions,
             help="fp32, bf16, int8 (T5 on CPUs) or auto. auto is bf16 on a GPU. On a CPU it is "
-            "fp32 if the student has less than 10 million weights, with --shard, or on several "
-            "machines; otherwise the fastest precision, measured once.",
+            "fp32 in three cases: a student of less than 10 million weights, --shard, or several "
+            "machines. Otherwise it is the fastest precision, measured once.",
         ),
     ] = PredictSettings.precision,
     columns: opt.Columns = "",

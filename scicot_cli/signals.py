@@ -57,8 +57,8 @@ def command_begins() -> None:
 
 
 def command_ends() -> None:
-    """Make signals end the process at once from now on. If a signal's exception is still to be
-    raised after an import, drop it."""
+    """Make signals end the process at once from now on. A signal that arrived during an import, and
+    has not raised its exception yet, is dropped."""
     if getattr(signal.getsignal(signal.SIGALRM), "__module__", "") == __name__:
         signal.setitimer(signal.ITIMER_REAL, 0)  # the timer of `_ask`, not one of a calling program
     _exchange(_ask, _end)
@@ -126,8 +126,8 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def _unraisable(ignored: Any) -> None:
-    """Report an exception that Python cannot raise, for example one in a destructor. Exceptions of
-    signals are not reported."""
+    """Report an exception that Python cannot raise, such as an exception in a destructor. Do not
+    report it if a signal handler raised it."""
     # `stop_request.stop` has stored the exception of a signal, and raises it later.
     if not isinstance(ignored.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(ignored)

@@ -143,8 +143,10 @@ def train_answer(
 
     The student learns question + choices + rationale -> answer. Several files may be combined:
     rationales of a teacher, and rationales of a student (from train-rationale --folds, or in the
-    output of predict). The other values of --method train a baseline to compare with the two
-    stages. Baselines answer without a student of stage 1.
+    output of predict).
+
+    All values of --method except two-stage train a baseline, to compare with the two stages. A
+    baseline needs no student of stage 1.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = training.train_settings(locals())

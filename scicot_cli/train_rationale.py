@@ -84,8 +84,8 @@ def train_rationale(
         float,
         typer.Option(
             "--reward-weight",
-            help="How much of an epoch goes to sampled rationales for each part that goes to the "
-            "teacher's (1.0: half each; 0.5: a third sampled).",
+            help="Number of sampled rationales in an epoch, divided by the number of the teacher's "
+            "(1.0: half each; 0.5: a third sampled).",
         ),
     ] = RewardSettings.reward_weight,
     reward_above: Annotated[

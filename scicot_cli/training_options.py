@@ -280,8 +280,11 @@ def train_settings(values: dict[str, Any]) -> TrainSettings:
 
 
 def overridden(ctx: typer.Context, first: str, second: str) -> str | None:
-    """Return which of two options that exclude each other is in the --config file, while the other
-    one is on the command line. Return None if both are in the same place."""
+    """Decide which of two options is overridden, if both are given and they exclude each other.
+
+    If one option is in the --config file and the other on the command line, return the name of the
+    option in the file. If both options are in the same place, return None.
+    """
     sources = {name: ctx.get_parameter_source(name) for name in (first, second)}
     in_file = [n for n, source in sources.items() if source and source.name == "DEFAULT_MAP"]
     return in_file[0] if len(in_file) == 1 else None

@@ -40,8 +40,8 @@ def line_of(error: Any) -> str:
 
 
 def empty_name(parameter: Any, context: Any) -> str:
-    """Return the one-line message for an empty name of a file or folder, which a shell variable
-    without a value gives."""
+    """Return the one-line error message for an empty file or folder name. Such a name often comes
+    from a shell variable that is not set."""
     subject = _name(parameter)
     if parameter.name in (context.default_map or {}):
         subject = f"{context.params.get('config')}: {parameter.name}"

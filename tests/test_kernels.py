@@ -56,7 +56,7 @@ def test_whole_numbers(size: int) -> None:
 
 def test_halves_are_torchs() -> None:
     x = torch.randn(50, 96) * torch.logspace(-10, 10, 50)[:, None]
-    normed = int8_kernels.normed_halved(x, 1e-6).float()
+    normed = int8_kernels.normed_bf16(x, 1e-6).float()
     wanted = torch.nn.functional.rms_norm(x, (96,), eps=1e-6).bfloat16().float()
     assert torch.allclose(normed, wanted, rtol=2**-7)
     assert (normed == wanted).float().mean() > 0.99  # at a tie, the other neighbour may be chosen
@@ -68,7 +68,7 @@ def test_what_is_no_number_stays_none() -> None:
     bad = [True, True, True, False]
     for eps in (None, 1e-6):
         assert worth(int8_kernels.rounded(x, eps)).isnan().any(1).tolist() == bad
-    assert int8_kernels.normed_halved(x, 1e-6).isnan().any(1).tolist() == bad
+    assert int8_kernels.normed_bf16(x, 1e-6).isnan().any(1).tolist() == bad
     assert logsumexp.logsumexp(x).isnan().tolist() == bad
     q, keys = torch.randn(4, 1, 1, 64), torch.randn(4, 1, 9, 64)
     keys[1, 0, 4, 4] = NAN

@@ -38,7 +38,7 @@ def test_skip_invalid_counts_and_shows_the_first_five(write: Any) -> None:
     path = write(lines(QUESTION, *["oops"] * 4, *[{"x": 1}] * 3, QUESTION))
     rows = questions(path, skip_invalid=True, reporter=listener)
     assert [q.id for q in rows] == ["q1", "q1"]
-    assert (rows.counts.rows, rows.counts.invalid, rows.counts.not_text) == (2, 7, 0)
+    assert (rows.counts.records, rows.counts.invalid, rows.counts.not_text) == (2, 7, 0)
     assert [w.split(": ")[0].rpartition(":")[2] for w in listener.warnings[:5]] == list("23456")
     assert listener.warnings[5:] == [f"{path}: 7 invalid rows skipped"]
     assert rows.check() == 2, "read anew"
@@ -84,7 +84,7 @@ def test_counts_begin_at_zero_and_limit_counts_records(write: Any) -> None:
     assert rows.counts == Counts()
     assert rows.check() == 2
     assert len(list(rows)) == 2
-    assert rows.counts.rows == 2
+    assert rows.counts.records == 2
 
 
 def test_a_repeated_question_is_given_once_and_noted(write: Any) -> None:

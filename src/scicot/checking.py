@@ -113,9 +113,9 @@ def check(
     tally.close()
     found.read_as = rows.recognised or ["scicot's own rows: question, choices, answer"]
     found.unreadable, found.images = rows.counts.invalid, rows.counts.not_text
-    found.notes += rows.left_out
-    if rows.unused_columns:
-        found.problems.append(rows.unused_columns)
+    found.notes += rows.notes
+    if rows.columns_warning:
+        found.problems.append(rows.columns_warning)
     if rows.counts.invalid:
         count = rows.counts.invalid
         subject = "1 row cannot be read" if count == 1 else f"{count:,} rows cannot be read, first"

@@ -58,9 +58,8 @@ class Overlap:
 
     @property
     def is_of_templates(self) -> bool:
-        """True if the two sets seem to share templates, but no questions: `same_question` is 0, and
-        each question text that occurs in both sets belongs to several questions of the first
-        set."""
+        """True if the two sets seem to share only templates: `same_question` is 0, and each text
+        that both sets contain belongs to several different questions of the first set."""
         return not self.same_question and all(
             len(questions) > 1 for questions in self.by_text.values()
         )

@@ -92,13 +92,16 @@ def assign_folds(
 def dev_split(
     questions: Sequence[Question], groups: Groups, fraction: float, fold_by: str | None = None
 ) -> set[int]:
-    """Return the row indices of the dev split. It consists of whole groups, which together have
-    about `fraction` of all rows. Raises ScicotError if there is only one group.
+    """Return the row indices of the dev split. The dev split consists of whole groups, which
+    together have about `fraction` of all rows. `groups` is the result of `group_rows` for the same
+    `fold_by`. Raises ScicotError if there is only one group.
 
-    A hash of a group's content decides if the group is selected. The other groups do not matter, so
-    another file with the same questions is split in the same way. A group with more than the share
-    `fraction` of all question ids is not selected. If no group is selected, the smallest group is
-    the dev split. If all groups are selected, the largest one is left out.
+    A hash of a group's content decides if the group is selected. So a group that occurs in two
+    files is usually selected in both files or in neither. Three rules depend on the other groups:
+
+    - A group with more than `fraction` of all question ids is not selected.
+    - If no group is selected, the smallest group is the dev split.
+    - If all groups are selected, the largest group is left out.
     """
     if len(groups) < 2:
         raise ScicotError(f"--dev-fraction: all rows are one group that may not be parted {_HINT}")

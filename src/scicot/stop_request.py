@@ -1,8 +1,7 @@
-"""Store a request to stop the process, and raise it as an exception: at once, or at the end of a
-step.
+"""Stop the process with an exception, which is raised at once or between two steps of the work.
 
-Signal handlers make requests, and progress reporters check for them between steps. This module
-imports nothing, so that a command can handle signals before its libraries are loaded.
+Signal handlers request a stop. Progress reporters call `StopRequest.check` between two steps. This
+module imports nothing, so that a command can handle signals before its libraries are loaded.
 """
 
 from __future__ import annotations
@@ -23,34 +22,31 @@ class Interrupted(KeyboardInterrupt):
 
 
 class StopRequest:
-    """Stores a request to stop this process in `pending`, and raises it as an exception. If
-    `deferred` is True, the request is raised by the next check(), otherwise at once.
-
-    A request that is raised at once is stored too, so that the next check() raises it again. This
-    is needed because Python discards exceptions that are raised in a destructor.
-    """
+    """Raises an exception to stop this process: in `request` or, if `deferred` is True, in the next
+    `check`."""
 
     def __init__(self) -> None:
-        self.pending: KeyboardInterrupt | None = None
+        self.pending: KeyboardInterrupt | None = None  # the stored exception
         self.deferred = False
         self.open_outputs = 0  # files, pipes and run directories that the process is writing
 
     def request(self, interrupt: KeyboardInterrupt) -> None:
-        """Store an interrupt. Raise it at once if requests are not deferred, or if it is the second
-        request."""
+        """Store the exception `interrupt`. Raise it at once if `deferred` is False, or if an
+        exception was stored before."""
         repeated = self.pending is not None
+        # Stored even if it is raised at once: Python discards exceptions that are raised in a
+        # destructor, so the next check() raises it again.
         self.pending = interrupt
         if repeated or not self.deferred:
             raise interrupt
 
     def check(self) -> None:
-        """Raise the stored request, if there is one."""
+        """Raise the stored exception, if there is one."""
         if self.pending is not None:
             raise self.pending
 
     def deferring(self) -> _Deferring:
-        """Return a context manager within which a request is only stored. The next check() raises
-        it."""
+        """Return a context manager that sets `deferred` to True, and resets it at its end."""
         return _Deferring(self)
 
 

@@ -289,8 +289,8 @@ class _Runner:
             self._unclear.append((row_request, TeacherError(str(error), certain=False)))
 
     async def _record_unclear(self, plan: Plan) -> None:
-        """Decide about the stored errors of unclear cause. If the questions caused them, write
-        `error` rows. Otherwise, or if the cause stays unclear, stop the run."""
+        """Decide about the stored errors of unclear cause. If the questions caused the errors,
+        write `error` rows. In any other case, stop the run."""
         if self._answered:  # the server works, so the questions caused the errors
             for row_request, error in self._unclear:
                 self._job.reject_failed(row_request, error)

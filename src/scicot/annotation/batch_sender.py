@@ -1,5 +1,5 @@
-"""Send a planned batch exactly once. If a run was killed while sending, look for the batch on the
-server before sending it again."""
+"""Send each planned batch exactly once. If an earlier run was killed while it was sending a batch,
+look for this batch on the server first."""
 
 from __future__ import annotations
 
@@ -91,8 +91,12 @@ class Sender:
                     return plan.sent(found)
 
     async def _sent_as_batch(self, plan: Plan, requests: list[bytes]) -> Plan:
-        """Send the encoded requests of a plan as one batch, and return the plan with its id. Raises
-        TeacherBusy if the batch may exist or not, and Stopped if the run has to stop."""
+        """Send the encoded requests of a plan as one batch, and return the plan with the batch's
+        id.
+
+        Raises ScicotError if the server rejects the batch. Raises TeacherBusy if it is unknown
+        whether the server created the batch. Raises Stopped if the run has to stop.
+        """
         send = self._api.send(requests, plan.name)
         try:
             batch, stop = await finished_or_stopped(send, self._job.poll, self._note_stop)
@@ -119,7 +123,7 @@ class Sender:
 
     async def _found(self, plan: Plan) -> str | None:
         """Search the server for the batch of a plan whose sending was interrupted. Return the
-        batch's id, or None if the batch was not sent."""
+        batch's id, or None if the server has no such batch."""
         # The server may list a new batch with a delay of up to LISTED seconds.
         known_ids = {known_plan.id for known_plan in Plan.all_in(self._folder)}
         intervals = poll_intervals()

@@ -1,10 +1,11 @@
 """Decide which failed requests become `error` rows: those whose question caused the failure.
 
 The server may have rejected a request because of its question, or it may reject all requests. If
-the error message does not show which (TeacherError.certain is False), the error is held back: it is
-stored, but no row is written yet. Once a later request is answered, the server evidently works. So
-the question caused the error, and the `error` row is written. If no other request is left, or if
-many consecutive requests failed, a harmless question of our own (PROBE) is sent to find out.
+the error message does not show which (TeacherError.certain is False), the error is held back: the
+error is stored, but no row is written yet. Once a later request is answered, the server evidently
+works. So the question caused the error, and the `error` row is written. A harmless question of our
+own (PROBE) is sent to find the cause in two cases: if no other request is left, or if many
+consecutive requests failed.
 """
 
 from __future__ import annotations
@@ -28,8 +29,11 @@ PROBE = Question(
 
 
 class Failures:
-    """Decides which failed requests of one run become error rows. `reject` is called to write an
-    error row, and `spend` is called with the cost of a probe in dollars."""
+    """Decides which failed requests of one run become `error` rows.
+
+    `reject` is called to write an `error` row. If it is unclear what caused a failure, the harmless
+    question PROBE may be sent. `spend` is then called with the cost of PROBE in dollars.
+    """
 
     def __init__(
         self,
@@ -46,9 +50,9 @@ class Failures:
         self._probing = asyncio.Lock()
 
     def answer(self, sent: float) -> None:
-        """Record that a request sent at time `sent` (time.monotonic) was answered. Write the
-        `error` rows of all errors held back before `sent`: since the server works, their questions
-        caused them."""
+        """Record that a request sent at time `sent` (time.monotonic) was answered, so the server
+        works. Errors held back before `sent` were thus caused by their questions. Write the `error`
+        rows of these errors."""
         self._in_a_row = 0
         held, self._held = self._held, [entry for entry in self._held if entry[0] > sent]
         for failed_at, row_request, error in held:
@@ -56,18 +60,18 @@ class Failures:
                 self._reject(row_request, error)
 
     def hold(self, row_request: RowRequest, error: TeacherError) -> None:
-        """Store the error of a request without writing a row, until an answer to another request or
-        `settle` shows whether the question caused it."""
+        """Store the error of a request, and write no row yet. A later answer or `settle` will show
+        whether the question caused the error."""
         self._held.append((time.monotonic(), row_request, error))
 
     async def fail(
         self, row_request: RowRequest, error: TeacherError, poll: Callable[[], None]
     ) -> None:
-        """Write the error row of a failed request. If it is unclear whether the question caused the
-        error, hold the error back instead.
+        """Write the `error` row of a failed request. If it is unclear whether the question caused
+        the error, hold the error back instead.
 
-        After --max-failures consecutive failures, call `settle` (with `poll`) if any errors are
-        held back. If none are, raise StoppedEarly.
+        After --max-failures consecutive failures, the cause must be found. If errors are held back,
+        `settle` is called with `poll`. If no errors are held back, StoppedEarly is raised.
         """
         if error.certain:
             self._reject(row_request, error)
@@ -86,12 +90,12 @@ class Failures:
             )
 
     async def settle(self, poll: Callable[[], None]) -> None:
-        """If errors are held back, send the harmless question PROBE. If it is answered, the
-        held-back errors were caused by their questions, and their `error` rows are written.
+        """If errors are held back, send the harmless question PROBE. If PROBE is answered, the
+        questions caused the held-back errors, and the `error` rows are written.
 
-        Raises ScicotError and writes no rows if the probe is rejected too. Raises StoppedEarly if
-        the server stays busy beyond --max-wait, or if the budget does not cover the probe. `poll`
-        is called regularly and raises an exception if the run has to stop.
+        Raises ScicotError and writes no rows if PROBE is rejected too. Raises StoppedEarly if the
+        server stays busy beyond --max-wait, or if the budget does not cover PROBE. `poll` is called
+        regularly and raises an exception if the run has to stop.
         """
         async with self._probing:
             if not self._held:

@@ -28,8 +28,9 @@ def no_thinking(teacher: str) -> str:
 
 
 class FirstReplies:
-    """Checks the first 20 replies of a run. `thinking` is True if rationales are made from the
-    thinking; then replies without thinking are counted too."""
+    """Checks the first 20 replies of a run, and counts the replies without a conclusion. `thinking`
+    is True if rationales are made from the thinking. In this case, the replies without thinking are
+    counted as well."""
 
     def __init__(self, teacher: str, reporter: Reporter, *, thinking: bool) -> None:
         self._teacher = teacher
@@ -40,12 +41,14 @@ class FirstReplies:
         self._without_thinking = 0
 
     def watch(self, reply: Reply, row: Rationale, *, batched: bool) -> None:
-        """Count a reply whose row has been written. At the 20th reply, warn if most replies have no
-        conclusion (the choice that a reply names as the answer).
+        """Check a reply whose row has been written. Replies after the 20th are ignored.
 
-        At the 20th reply, also raise ScicotError if rationales are made from thinking and no reply
-        contains any. With `batched` this error is not raised, since all replies of the batch are
-        already paid for.
+        At the 20th reply:
+        - A warning is given if most of the 20 replies have no conclusion (the choice that a reply
+          names as the answer).
+        - ScicotError is raised if rationales are made from the thinking and no reply contains
+          thinking. With `batched` this error is not raised, since all replies of the batch are
+          already paid for.
         """
         if self._read == _FIRST:
             return

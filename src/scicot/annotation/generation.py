@@ -39,9 +39,9 @@ class GenerateSummary:
     `kept`, `rejected` (by reason) and `tokens` (by kind, such as "input_tokens") count this run.
     `already_done` counts the requests that earlier runs finished. `errors` counts the requests that
     got an error instead of a reply, over all runs. `all_kept` counts the kept rows of all runs.
-    `named` counts the kept rows of all runs whose rationale names the gold choice and no other.
-    `cost` is the cost of this run in dollars, and `spent` is the cost of all runs. Both are None if
-    the price is unknown.
+    `named` counts only those kept rows in which the rationale names the gold choice and no other.
+    `cost` is the cost of this run in dollars, and `spent` is the cost of all runs. Both costs are
+    None if the price is unknown.
     """
 
     kept: int = 0
@@ -255,7 +255,7 @@ class Generation:
             raise StoppedEarly("stopped before it was found out why requests fail")
 
     def _spend(self, cost: float) -> None:
-        """Add the cost in dollars of a request that gets no row, such as a probe, to the totals."""
+        """Add to the totals the cost in dollars of a request that gets no row, such as PROBE."""
         if self.summary.cost is not None:
             self.summary.cost += cost
         self.ledger.spent += cost

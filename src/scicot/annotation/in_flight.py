@@ -5,9 +5,10 @@ queues the rest. Then all answers are late, and answers that take longer than --
 lower request rate does not help, but fewer requests in flight do. So the limit is halved if more
 than a fifth of the requests time out.
 
-Afterwards the limit grows again, as TCP's congestion window does: once as many answers have arrived
-as the current limit, it is raised. It is doubled if the doubled value is below the limit at which
-requests timed out. Otherwise it is raised by one.
+Afterwards the limit grows again, as TCP's congestion window does. The answers since the last change
+of the limit are counted. When their number reaches the limit, the limit is raised. The limit is
+doubled if the result is below the limit at which requests timed out. Otherwise 1 is added to the
+limit.
 """
 
 from __future__ import annotations

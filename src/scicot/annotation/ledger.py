@@ -71,8 +71,8 @@ class Ledger:
         """Return the recorded outcomes of a question's requests, by (sample, revealed). `revealed`
         is True if the request showed the gold answer.
 
-        Raises ScicotError if the files hold another question under this id, or the same question
-        with another gold answer. In both cases the recorded rows do not belong to this question.
+        Raises ScicotError if the files hold another question under this id, or this question with
+        another gold answer. The recorded outcomes are then not valid for `question`.
         """
         rows = self._index.of(question.id)
         if rows:

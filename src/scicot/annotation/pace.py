@@ -1,15 +1,17 @@
 """Adapt the request rate to the server's limit, estimated from its refusals (status 429 and 529).
 
 While few requests are refused, only --concurrency limits the rate. If more than a few percent are
-refused, the rate is set to a tenth below the server's current throughput. From there the rate grows
-as TCP's congestion window does in CUBIC (Ha, Rhee, Xu 2008). It grows quickly back to the
-throughput, then slowly for some seconds, and then faster and faster. So the rate stays close to a
-limit that lasts, and soon exceeds a limit that has been lifted.
+refused, the rate is set to 90 % of the server's current throughput. From there the rate grows as
+TCP's congestion window does in CUBIC (Ha, Rhee, Xu 2008). It grows quickly back to the throughput,
+then slowly for some seconds, and then faster and faster. So the rate stays close to a limit that
+lasts, and soon exceeds a limit that has been lifted.
 
-An overloaded server may refuse a share of the requests at random, however low the rate is. A lower
-rate then does not help. So each decrease is a trial (trial.py). If the decrease does not reduce the
-share of refusals, the decrease is undone and the refusals count as random. For _RETRIED seconds
-after the start of the trial, the rate is lowered only if the share of refusals rises further.
+An overloaded server may refuse a share of the requests at random, at any request rate. A lower rate
+then does not help. So a decrease begins with a trial (trial.py), unless an earlier trial has
+confirmed a similar limit. During a trial, the rate is fixed at 80 % of the throughput. If the share
+of refusals does not fall, the decrease is undone, and the refusals count as random. For _RETRIED
+seconds after the start of the trial, the rate is lowered only if the share of refusals rises
+further.
 """
 
 from __future__ import annotations
@@ -168,8 +170,8 @@ class Pace:
         return max(_HOLD_AFTER, math.ceil(math.log(_HOLD_CHANCE) / math.log(share)))
 
     def _is_too_fast(self, now: float) -> bool:
-        """Return True if significantly more requests are refused than those that the server
-        refuses at random, whatever the request rate is."""
+        """Return True if the share of refused requests is significantly larger than the share of
+        random refusals, which occur at any request rate."""
         # The share of random refusals counts as 0 if it was measured long ago. Refusals then start
         # a trial, which measures the share again.
         random_share = self._random if now - self._last_trial < _RETRIED else 0.0
@@ -218,11 +220,11 @@ class Pace:
         if share < self._random and total >= _ENOUGH:
             self._random += (share - self._random) * -math.expm1(-passed / _FORGETTING)
         if self._trial is not None and (sent_at is None or sent_at >= self._trial.starts_at):
-            self._try(answered)
+            self._count_in_trial(answered)
 
-    def _try(self, answered: bool) -> None:
-        """Count an outcome in the trial of the last rate decrease. Once the trial is decided, keep
-        the decrease if it reduced the share of refusals, and undo it if not."""
+    def _count_in_trial(self, answered: bool) -> None:
+        """Count one outcome in the current trial. If this decides the trial, end the trial. The
+        decrease of the rate is then kept if the share of refusals fell, and undone otherwise."""
         trial = self._trial
         assert trial is not None
         helped = trial.helped(answered)
@@ -237,7 +239,7 @@ class Pace:
 
     def _apply_allowances(self, allowances: tuple[Allowance, ...], now: float) -> None:
         """Cap the rate so that each remaining allowance lasts until its reset. If an allowance is
-        used up, send no request until its reset, for at most _LONGEST_HOLD seconds."""
+        used up, hold back all requests until its reset, but for at most _LONGEST_HOLD seconds."""
         caps = [math.inf]
         for allowance in allowances:
             if not math.isfinite(allowance.remaining + allowance.reset):

@@ -41,8 +41,8 @@ def _wait(seconds: float) -> str:
 
 
 class Stopped(Exception):
-    """Raised if a run has to stop. `reason` is the exception that stops the run; it is wrapped, so
-    that nobody takes it for an error of a call."""
+    """Raised if a run has to stop. `reason` is the exception that stops the run. `reason` is
+    wrapped, because code that handles errors of API calls might catch the bare exception."""
 
     def __init__(self, reason: BaseException) -> None:
         super().__init__(str(reason))
@@ -95,11 +95,14 @@ class Patience:
 async def finished_or_stopped(
     call: Awaitable[T], poll: Callable[[], None], on_stop: Callable[[], None]
 ) -> tuple[T, BaseException | None]:
-    """Await `call`. Return its result, and the exception that `poll` raised meanwhile, if any.
+    """Await `call`, and return (result, None) or, if the run has to stop, (result, exception).
 
-    `poll` is called ten times a second, and raises an exception if the run has to stop. `on_stop`
-    is then called, and the result is waited for up to GRACE_SECONDS more. If it comes, the caller
-    records it and raises the exception itself. Otherwise `call` is cancelled, and Stopped raised.
+    `poll` is called ten times a second, and raises an exception if the run has to stop. In this
+    case, `on_stop` is called, and `call` may take GRACE_SECONDS more:
+
+    - If `call` ends in this time, (result, exception) is returned. The caller must record the
+      result, and then raise the exception.
+    - If `call` takes longer, `call` is cancelled, and Stopped is raised.
     """
     task = asyncio.ensure_future(call)
     try:

@@ -1,8 +1,8 @@
 """Send requests concurrently, with retries, backoff and a time limit.
 
-A request occupies a slot until its row is written. While a request waits for a retry, its slot is
-free for another request. So a server that refuses some requests at random still gets as many
-requests as it can answer. in_flight.py limits the number of slots.
+A request holds a slot until its row is written, except while the request waits for a retry. During
+this wait, another request can use the slot. So a server that refuses some requests at random still
+gets as many requests as it can answer. in_flight.py limits the number of slots.
 """
 
 from __future__ import annotations
@@ -245,8 +245,11 @@ class Scheduler:
 
     def _gives_up(self, busy: TeacherBusy, delay: float, started: float) -> TeacherError:
         """Return a TeacherError for a request whose retries are used up. Raise StoppedEarly instead
-        if no other request was answered meanwhile, if the server limits the rate, or if the server
-        requires a wait longer than --max-wait."""
+        in these cases:
+        - The server has answered no other request since `started`.
+        - The server limits the request rate.
+        - The server requires a wait longer than --max-wait.
+        """
         asked_for = (busy.retry_after or 0.0) > self._settings.max_wait
         if not (busy.limited or asked_for) and self._answered_at > started:
             return TeacherError(f"{busy}, again and again for {self._settings.max_wait:.0f} s")

@@ -21,8 +21,8 @@ class Trial(Generic[Undone]):
 
     `share_before` is the share of refusals that caused the decrease. `undone` is the state to
     restore if the decrease did not help. The test compares two hypotheses:
-    - The share of refusals is still `share_before`, so refusals do not depend on the rate.
-    - The share of refusals fell to _FEWER times `share_before`.
+    - The share of refusals is still `share_before`, so the lower rate did not help.
+    - The share of refusals fell to a quarter of `share_before` (_FEWER), so the lower rate helped.
     """
 
     starts_at: float
@@ -38,8 +38,9 @@ class Trial(Generic[Undone]):
         return self.refusals / max(1, self.answers + self.refusals)
 
     def helped(self, answered: bool) -> bool | None:
-        """Count one outcome, True for an answer and False for a refusal. Return True if the
-        lower rate of requests reduced refusals, False if not, and None while this is undecided."""
+        """Count one outcome. `answered` is True for an answer and False for a refusal. Return True
+        if the lower rate reduced the share of refusals, and False if it did not. Return None while
+        the test is undecided."""
         unchanged_share = min(self.share_before, _MOST)
         reduced_share = _FEWER * unchanged_share
         if answered:

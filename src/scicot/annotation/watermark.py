@@ -53,8 +53,8 @@ class Watermark:
             self._open.pop(identity, None)
 
     def remember(self) -> None:
-        """Store in the ledger the last position before which all questions are done, if it has
-        changed. Possible positions are _STRIDE questions apart."""
+        """Store in the ledger the last position before which all questions are done. Do nothing if
+        this position was stored before. Positions are _STRIDE questions apart."""
         first_open = next(iter(self._open.values()), (self._read_count + 1, 0))[0]
         position = None
         while self._positions and self._positions[0][0] < first_open:

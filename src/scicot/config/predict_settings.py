@@ -23,8 +23,8 @@ SAMPLING = 0.7
 
 @dataclass(frozen=True)
 class Shard:
-    """One of `count` parts into which the questions are divided. `number` counts the parts from
-    1."""
+    """One of `count` parts into which the questions are divided. `number` is the number of this
+    part, from 1 to `count`."""
 
     number: int
     count: int

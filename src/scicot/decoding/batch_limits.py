@@ -71,10 +71,10 @@ class BatchLimits:
         """Return the limits of an engine with a single worker on a device type ("cpu" or "cuda").
 
         `vocabulary` is the number of tokens in the model's vocabulary, and `batch_size` the maximum
-        number of sequences in a batch. `batch_tokens` is the limit `tokens`; None selects the
-        default. `dtype` is the precision of matrix products. `token_bytes` is the size of one token
-        in the KV cache, 0 for encoder-decoders. `weights` is the model's number of weights, and
-        `weight_bytes` their size in memory.
+        number of sequences in a batch. `batch_tokens` is the value of the field `tokens` of the
+        result, or None to choose a default. `dtype` is the precision of matrix products.
+        `token_bytes` is the size of one token in the KV cache, 0 for encoder-decoders. `weights` is
+        the model's number of weights, and `weight_bytes` their size in memory.
 
         For a causal model on a CPU, the default of `tokens` is limited by the size of the KV cache.
         The cache may take at most the largest of these sizes:

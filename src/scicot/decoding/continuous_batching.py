@@ -2,8 +2,9 @@
 takes its slot.
 
 The steps have few different shapes, so that each can be captured once and replayed as a CUDA graph.
-For this reason, a step also computes finished texts and empty slots. On a GPU this takes less time
-than launching kernels one by one, and removing finished texts after every step.
+For this reason, a step also computes finished texts and empty slots. On a GPU this is faster than
+removing finished texts after every step, because steps of changing shapes would have to launch
+their kernels one by one.
 """
 
 from __future__ import annotations
@@ -177,8 +178,8 @@ class ContinuousBatching:
 
 
 def _compacted(slots: Slots, slot_texts: list[Completion | None]) -> list[Completion | None]:
-    """Move the unfinished texts to the first slots, if a step then computes at most half as many
-    slots as before. Returns the text in each slot to compute, None for an empty slot."""
+    """Move the unfinished texts to the first slots and stop using the other slots, if this at least
+    halves the number of used slots. Returns the text in each used slot, None for an empty slot."""
     live = {slot: text for slot, text in enumerate(slot_texts) if text is not None}
     fewer = _size(len(live), _SLOTS)
     if 2 * fewer > len(slot_texts):

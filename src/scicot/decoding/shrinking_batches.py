@@ -2,8 +2,8 @@
 CUDA. Each worker thread has its own batches.
 
 On a CPU, the time of a step grows with the number of rows, so removing finished rows saves time.
-Steps of a fixed shape, as in continuous_batching.py, would save little, because launching an
-operation is cheap there.
+Launching an operation is cheap on a CPU, so steps of a fixed shape (continuous_batching.py) would
+save little.
 """
 
 from __future__ import annotations
@@ -129,8 +129,8 @@ class ShrinkingBatches:
         self, states: Tensor, batches: Sequence[DecodeBatch], decoding: Decoding
     ) -> Tensor:
         """Choose the next token of each row, given the hidden states (rows x size) of all batches.
-        The token is sampled if the row's text has random numbers (`Completion.uniforms`), and is
-        the likeliest one otherwise. Returns token ids (rows)."""
+        If the row's `Completion.uniforms` is None, the likeliest token is chosen. Otherwise the
+        token is sampled. Returns token ids (rows)."""
         device, output = self._model.device, self._model.decoder.output
         texts = [text for batch in batches for text in batch.texts]
         sampled_rows = [row for row, text in enumerate(texts) if text and text.uniforms is not None]

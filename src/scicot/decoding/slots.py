@@ -32,8 +32,8 @@ class Slots:
     def __init__(
         self, like: Tensor, count: int, width: int, max_tokens: int, *, joint: bool
     ) -> None:
-        """Allocate slots. The number of layers and heads, the head size, the dtype and the device
-        are those of `like`. `like` is the `states` of a PrefixCache."""
+        """Allocate slots. `like` is the `states` of a PrefixCache, from which the number of layers
+        and heads, the head size, the dtype and the device are taken."""
         layers, _, _, heads, _, size = like.shape
         self.count, self.width, self.max_tokens, self.joint = count, width, max_tokens, joint
         if joint:
@@ -180,8 +180,8 @@ class Step:
         return keys, values
 
     def _biased(self, positions: PositionBias) -> Tensor:
-        """Return the position bias of each row's current token, plus the mask that hides later
-        positions: (rows, heads, 1, text positions)."""
+        """Return the sum of the position bias of each row's current token and the mask that hides
+        later positions. Its shape is (rows, heads, 1, text positions)."""
         if positions not in self._positions:
             length = len(self._text_positions)
             self._positions[positions] = positions(self._text_positions[None], length)[:, 0].clone()

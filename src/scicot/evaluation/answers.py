@@ -52,10 +52,10 @@ class Answers:
 
     `questions` is the question file. It is needed if the files of answers do not contain the
     questions. `per_character` applies to logs of lm-evaluation-harness (see lm_eval.answer_of).
-    `reading` describes the fields of all these files. `limit` is the maximum number of questions
-    in the question file. Without a question file, it is the maximum number of rows in each file of
-    answers. With `skip_invalid`, an invalid row is skipped with a warning. Otherwise, InvalidRow is
-    raised.
+    `reading` describes the fields of the question file and of the files of answers. `limit` is the
+    maximum number of questions in the question file. Without a question file, `limit` is the
+    maximum number of rows in each file of answers. With `skip_invalid`, an invalid row is skipped
+    with a warning. Otherwise, InvalidRow is raised.
     """
 
     def __init__(
@@ -179,7 +179,7 @@ def _only_roles(settings: ReadingSettings, *roles: str) -> str:
 def _is_extra_reply(
     row: Prediction, first_models: Mapping[str, Any], seen: Collection[str]
 ) -> bool:
-    """Return True if `row` is a further reply to a question, which must be skipped.
+    """Return True if `row` must be skipped because another reply to its question is used.
 
     `first_models` is the field `models` of the first row that has one. `seen` are the ids of the
     questions that earlier rows answered.
@@ -242,9 +242,10 @@ class _RowConverter:
     def _question_for(self, row_question: Question | None, row: Row) -> Question:
         """Return the question that `row` answers.
 
-        `row_question` is the question contained in `row`, or None. Without a question file, it is
-        returned. Otherwise, the question is looked up in the question file by the id of `row`. If
-        `row` has no id, it is looked up by the text and choices of `row_question`.
+        `row_question` is the question contained in `row`, or None. Without a question file,
+        `row_question` is returned. With a question file, the question is looked up there by the id
+        of `row`. If `row` has no id, the question is looked up by the text and choices of
+        `row_question`.
 
         Raises NotAsked if the question file does not have the question. Raises RowProblem if the
         question cannot be determined, or if `row_question` differs from the question in the file.
@@ -270,11 +271,12 @@ class _RowConverter:
         return question.without(PREDICTION_FIELDS)
 
     def _with_unique_id(self, question: Question, row: Row) -> Question:
-        """Return `question`, with another id if earlier rows have the same id, question text and
-        answer filter. The second such row gets the id "ID#2", the third "ID#3", and so on.
+        """Return `question`, with a new id if earlier rows of the log have the same id, question
+        text and "filter". The second row of this kind gets the id "ID#2", the third "ID#3", and so
+        on.
 
-        If there is a question file, these rows raise NotAsked instead. Raises RowProblem if one of
-        the earlier rows also has the same "doc_id".
+        With a question file, no row gets a new id. NotAsked is raised instead. Raises RowProblem if
+        one of the earlier rows also has the same "doc_id".
         """
         doc_ids = self._doc_ids[question.id, question.question, str(row.get("filter"))]
         if row.get("doc_id") in doc_ids:

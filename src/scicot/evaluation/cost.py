@@ -37,7 +37,7 @@ class CostCounts:
         self._known = True
 
     def add(self, row: Prediction) -> None:
-        """Add the cost of a row. If the row does not record the weights of all its students, the
+        """Add the cost of a row. If the row lacks the number of weights of one of its students, the
         cost of the whole system becomes unknown."""
         weights = _weights_of(row.models)
         if weights is None:

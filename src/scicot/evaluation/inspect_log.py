@@ -66,8 +66,8 @@ def answer_of(row: Row, question: Question) -> Row:
 
 
 def _scored_label(row: Row, question: Question) -> str | None:
-    """Return the label recorded by the first scorer that has a result. If it recorded only that
-    the answer is correct, return the gold answer. Return None if no scorer has a result."""
+    """Return the label recorded by the first scorer that has a result. If this scorer recorded only
+    that the answer is correct, return the gold answer. Return None if no scorer has a result."""
     scores = row.get("scores")
     for score in scores.values() if isinstance(scores, Mapping) else ():
         if not isinstance(score, Mapping):

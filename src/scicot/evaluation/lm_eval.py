@@ -40,8 +40,8 @@ def question_of(row: Row) -> Question | None:
 
     The question is read from the field "doc". If "doc" is no question, or has no gold answer, the
     question is made from the logged requests: the prompt becomes its text, and the continuations
-    become its choices. If that is impossible, the question in "doc" is returned without a gold
-    answer.
+    become its choices. If that is impossible too, the result is the question in "doc" without a
+    gold answer, or None if "doc" is no question.
     """
     doc_question = _question_of_doc(row)
     if doc_question is not None and doc_question.answer is not None:

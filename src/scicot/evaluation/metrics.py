@@ -239,7 +239,8 @@ def renumbered(clusters: Ints | None, rows: Sequence[int] | Ints) -> Ints | None
 
 
 def _quartiles(lengths: Sequence[str]) -> list[str]:
-    """Return the name of the quartile of each length, such as "12-17 words"."""
+    """Return the name of the quartile of each length, such as "12-17 words". `lengths` are numbers
+    of words, written as strings."""
     numbers = np.array(lengths, int)
     edges = np.unique(np.quantile(numbers, [0.25, 0.5, 0.75], method="lower"))
     quarter = np.searchsorted(edges, numbers, side="left")

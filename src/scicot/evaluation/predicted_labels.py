@@ -23,19 +23,20 @@ _RUNS = (ascii_uppercase[:10], ascii_lowercase[:10], "123456789", "0123456789")
 
 
 class PredictedLabels:
-    """Reads the predictions of one file. `kinds` are the kinds of indices among them, such as
-    "index from 0". `zeros` is the number of predictions that are the index 0."""
+    """Reads the predictions of one file. A prediction may be the index of a choice instead of a
+    label. `kinds` are the kinds of indices in the file, such as "index from 0". `zeros` is the
+    number of predictions that are the index 0."""
 
     def __init__(self) -> None:
         self.kinds: set[str] = set()
         self.zeros = 0
 
     def read(self, value: Any, question: Question, reading: Reading) -> str | None:
-        """Return the label of the choice that `value`, a field "prediction", names. Return None if
-        `value` is blank.
+        """Return the label of the choice that `value`, the content of a field "prediction", names.
+        Return None if `value` is blank.
 
-        Raises UncertainIndex if `value` may be an index from 0 or from 1. Raises RowProblem if
-        `value` does not name exactly one choice.
+        Raises UncertainIndex if `value` is an index, but it is unknown whether indices count from 0
+        or from 1. Raises RowProblem if `value` does not name exactly one choice.
         """
         if is_blank(value):
             return None
@@ -46,7 +47,7 @@ class PredictedLabels:
         value = without_fraction(value, choices)
         if has_gap and isinstance(value, str) and value.strip() in question.labels:
             return value.strip()  # exactly a label, whatever --answer-index says about indices
-        if _is_text_or_label(value, question):
+        if _may_be_text_or_label(value, question):
             choices = replace(choices, numeric=True)
         meaning = meaning_of(value, choices, "prediction", reading)
         if meaning is None:
@@ -66,7 +67,8 @@ class PredictedLabels:
         return meaning.labels[0]
 
     def note(self) -> str:
-        """Return a sentence that says how indices were read, or "" if no prediction was one."""
+        """Return a sentence that says how indices among the predictions were read. Return "" if no
+        prediction was an index."""
         bases = " and ".join(sorted(kind.removeprefix("index ") for kind in self.kinds))
         return f"numeric predictions are read as indices {bases}" if bases else ""
 
@@ -76,9 +78,10 @@ class PredictedLabels:
         return self.kinds == {"index from 0"} and not self.zeros
 
 
-def _is_text_or_label(value: Any, question: Question) -> bool:
-    """Return True if a number is the text of a choice, or the label of a choice whose index from 0
-    is another number. The number may then be no index from 0."""
+def _may_be_text_or_label(value: Any, question: Question) -> bool:
+    """Return True if `value` is a number that may be something other than an index from 0: the text
+    of a choice, or the label of a choice at another index. For example, if the labels are 1, 2 and
+    3, the number 1 may be the label of the choice at index 0."""
     # The question no longer shows if the file has its choices and labels as JSON numbers.
     if not isinstance(value, int):
         return False
@@ -89,8 +92,8 @@ def _is_text_or_label(value: Any, question: Question) -> bool:
 
 
 def _loosely_named(value: Any, question: Question, reading: Reading, shown: str) -> str:
-    """Return the label that a text such as "Wood." names, or raise RowProblem if there is none. The
-    error message begins with `shown`."""
+    """Return the label that a text such as "Wood." names. Raises RowProblem if `value` names no
+    choice. The error message begins with `shown`."""
     label = lm_eval.label_in(value, question) if isinstance(value, str) else None
     if label is not None:
         return label

@@ -5,7 +5,8 @@
     {"id": "q1", "prediction": "B", "answer": "B"}                        only its gold answer
 
 If a row has only a part of the question, only this part is compared. A field such as "answers" may
-hold the choices, or replies of a model. It is compared only if it has the texts of the choices.
+hold the choices, or replies of a model. The field is compared only if its texts are those of the
+choices in the question file, in any order. An error is raised if the order differs.
 """
 
 from __future__ import annotations
@@ -108,8 +109,9 @@ def _check_text(row: Row, question: Question) -> None:
 
 
 def _with_choices_of(row: Row, question: Question) -> Question:
-    """Return `question` with the labels that the choices have in `row`, if `row` has choices.
-    Raises RowProblem if the texts of the choices differ."""
+    """If `row` has choices, return `question` with the labels that `row` uses, and without a gold
+    answer. Otherwise return `question` unchanged. Raises RowProblem if the texts of the choices
+    differ."""
     texts = [choice.text for choice in question.choices]
     found = question
     for rows, certain in _choices_in(row):

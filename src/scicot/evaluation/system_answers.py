@@ -27,7 +27,7 @@ CHOICES, LENGTH = "choices", "length"  # groupings that are computed, not fields
 
 @dataclass
 class AnswerColumns:
-    """The answers of one file as columns, which have one value for each question with a gold
+    """The answers of one file as columns. A column has one value for each question with a gold
     answer, in the order of the file."""
 
     file: str
@@ -198,8 +198,8 @@ def match_ids(
     """Find the question ids that two files have in common.
 
     Returns (number of common ids, their indices in `first_ids`, their indices in `second_ids`), in
-    the order of `first_ids`. Warns if an id is in one file only. `clause` completes the warning
-    "the {clause} them out".
+    the order of `first_ids`. Warns if an id is in one file only. The warning ends with "the
+    {clause} them out", for example "the comparison leaves them out".
     """
     second_index = {identity: index for index, identity in enumerate(second_ids)}
     first_rows = [index for index, identity in enumerate(first_ids) if identity in second_index]

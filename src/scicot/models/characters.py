@@ -146,7 +146,7 @@ def replacements_for(tokenizer: Any) -> dict[str, str]:
 def count(
     counts: Counter[str], text: Input, ids: Sequence[int], alphabet: Alphabet, spell: Any
 ) -> None:
-    """Add to `counts` the problems of one input with characters that the tokenizer lacks.
+    """Check one input for characters that the tokenizer lacks, and add the problems to `counts`.
 
     `text` is the input, and `ids` are its token ids. The input is counted under LACKING if `ids`
     contain the unknown token, and under REPLACED if `alphabet` replaces some of its characters. An
@@ -206,9 +206,9 @@ def describe(counts: Counter[str]) -> dict[str, str]:
     return descriptions
 
 
-def is_count(key: str) -> bool:
-    """Return True if a key stands for a problem with characters (LACKING, EQUAL, ...), and False if
-    it names a truncated part. `key` is a key of the counter that `encode_inputs` fills."""
+def is_character_problem(key: str) -> bool:
+    """Return True if a key of the counter that `encode_inputs` fills is a problem with characters
+    (LACKING, EQUAL, ...). The other keys (such as "context") count inputs that are too long."""
     return key.partition(" ")[0] in (LACKING, LACKING_TARGETS, REPLACED, EQUAL)
 
 

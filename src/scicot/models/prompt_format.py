@@ -4,7 +4,7 @@
     plain     causal base models    several lines that end in "Rationale:" or "Answer:"
     chat      causal chat models    a user turn in the tokenizer's own chat template
 
-A run records its prompt format (scicot.json) and is always used with it.
+A run records its prompt format (scicot.json), and is always used with this format.
 
 For a causal model, prompt and target form one sequence. The prompt is encoded by itself, and the
 target is encoded as the continuation of the prompt's last line. Encoding the whole text at once
@@ -86,8 +86,8 @@ class Seq2Seq:
 
 
 class Plain:
-    """The prompt format of causal base models: several lines, the last of which is "Rationale:" or
-    "Answer:". The target follows on that line."""
+    """The prompt format of causal base models: several lines, and then "Rationale:" or "Answer:" as
+    the last line. The target follows on the last line."""
 
     name = "plain"
     _separator = " "  # separator of prompt and target
@@ -165,8 +165,9 @@ class Plain:
 
 
 class Chat(Plain):
-    """The prompt format of causal chat models: the lines of an input and an instruction form the
-    user turn of the tokenizer's chat template, and the target is the assistant's reply."""
+    """The prompt format of causal chat models, which uses the tokenizer's chat template. The user
+    turn holds the lines of an input, followed by an instruction. The target is the assistant's
+    reply."""
 
     name = "chat"
     _separator = ""

@@ -50,7 +50,7 @@ def mix(
 
 
 def mean_or_none(opinions: Sequence[ChoiceProbabilities]) -> ChoiceProbabilities:
-    """Return the mean of several lists of probabilities of the same choices. Return None if a list
-    is None."""
+    """Return the mean of several lists of probabilities of the same choices. Return None if any of
+    the lists is None."""
     usable = [probabilities for probabilities in opinions if probabilities is not None]
     return answering.averaged(usable) if len(usable) == len(opinions) else None

@@ -86,9 +86,12 @@ class Team:
             processes.leave_process_group()
 
     def on_all_ranks(self, work: Callable[[], Result]) -> Result:
-        """Run work() on this rank, and return its result. Call on all ranks. If work() fails on any
-        rank, this call raises the error on rank 0 only. The other ranks learn of it when they call
-        `serve` next, which raises RankZeroFailed."""
+        """Run work() on each rank, and return its result. Call on all ranks.
+
+        If work() fails on any rank, rank 0 raises the error in this call. The other ranks raise
+        RankZeroFailed in their next call of `serve`. Before that, they may do nothing with the
+        result except pass it to `serve`, because work() may have failed.
+        """
         if self._group is None:
             return work()
         result = _tried(work)

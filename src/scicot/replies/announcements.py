@@ -3,7 +3,8 @@
     Wood insulates. Since metal conducts, the answer is (B) spoon.
                                                         |-------|   Claim ("B",), explicit
 
-The diagram shows a `Claim`: the part of the text that announces a choice. A choice is announced
+The diagram shows a `Claim`: the part of the text that announces a choice. The claim is explicit,
+because the word "answer" announces it. A choice is announced
 
     after a verb such as "pick": "I would pick B"
     after "is" or a colon, if the word "answer" comes before: "the answer is B"
@@ -196,8 +197,8 @@ def _referred(mentions: Mentions, start: int, end: int, previous: Sentence) -> l
 
 
 def _contradicted(mentions: Mentions, found: list[Sentence]) -> list[Sentence]:
-    """Make each claim undecided if the next sentence contradicts it, as in "The answer is A.
-    Copper." where copper is not A. Changes and returns `found`."""
+    """Make the last claim of a sentence undecided if the next sentence contradicts the claim, as in
+    "The answer is A. Copper." where copper is not A. The list `found` is changed and returned."""
     for number, sentence in enumerate(found[:-1]):
         next_sentence = found[number + 1]
         between = mentions.text[sentence.end : next_sentence.start]

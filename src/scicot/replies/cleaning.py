@@ -3,7 +3,7 @@
 For the choices A "acquired", B "inherited" and a question about playing the flute
 
     Playing the flute is acquired. It is learned by practice, so the trait is acquired.
-    |----------------------------|                          |-----------------------|
+    |----------------------------|                          |------------------------|
     restates the question                                   verdict
 
     The answer is (A).
@@ -123,10 +123,13 @@ def _cut_verdict(
     conclusion: Conclusion,
     question: Question,
 ) -> None:
-    """Shorten the verdict in `texts` to its reasons, or to "" if it gives none. The verdict is the
-    sentence that states the answer without announcing it, such as a closing "Therefore, paper is
-    the most flexible". In some cases the verdict is not changed, for example if too little other
-    text would be left."""
+    """Shorten the verdict in `texts` to its reasons, or to "" if it gives no reasons.
+
+    The verdict is the opening or closing sentence from which the answer was derived
+    (`conclusion.sentence`), such as "Therefore, paper is the most flexible". If a sentence
+    announces the answer, there is no verdict. In some cases the verdict is not changed, for example
+    if too little other text would be left.
+    """
     sentence, label = conclusion.sentence, conclusion.label
     if sentence is None or label is None:
         return

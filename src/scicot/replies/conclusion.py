@@ -42,11 +42,14 @@ _CHATTER = re.compile(
 
 
 class Conclusion(NamedTuple):
-    """The choice that a text gives as the answer: its `label`, or None if there is no single one.
+    """The choice that a text gives as the answer.
 
-    `announced` is True if a sentence announces an answer ("the answer is B"). Otherwise `sentence`
-    is the opening or closing sentence from which the choice was derived. `by_label` is True if this
-    sentence names the choice by its label, and False if it names only the text of the choice.
+    `label` is the label of the choice, or None if the text gives no single choice. `announced` is
+    True if a sentence announces an answer ("the answer is B").
+
+    `sentence` and `by_label` are set only if the choice was derived from the opening or closing
+    sentence. `sentence` is that sentence. `by_label` is True if the sentence names the choice by
+    its label, and False if it names only the text of the choice.
     """
 
     label: str | None = None

@@ -3,11 +3,13 @@
     Unlike (A) wood, copper conducts.
            |------|  |----|             Mention ("A",), marked; Mention ("B",), by its text
 
+The first mention is marked, because "(A)" can only be a label.
+
 Words are compared without case, punctuation and leading articles, so the choice "a service" is
 found in "Service.". Choices that have the same words are told apart by their exact spelling.
 
-The time is linear in the length of the text. The reason is that every pattern is anchored or
-bounded in length, and that every list of choices ("A, B or C") is read once.
+The time is linear in the length of the text, because every pattern is anchored or bounded in
+length, and every list of choices ("A, B or C") is read once.
 """
 
 from __future__ import annotations
@@ -45,9 +47,13 @@ _SOME_LABEL = re.compile(r"[A-Za-z0-9]\s{0,2}[)\]]")
 
 
 class Mention(NamedTuple):
-    """A part of a text, text[start:end], that names choices. `labels` are the labels of these
-    choices: several if the part is ambiguous or is a list of choices. `marked` is True if the part
-    has a label in a form that only labels have, such as "(B)". A bare "B" is not marked."""
+    """A part of a text, text[start:end], that names choices.
+
+    `labels` are the labels of these choices. There are several if the part is ambiguous or is a
+    list of choices, and none if the part is undecided, as in "either (B) or gold". `marked` is True
+    if the part has a label in a form that only labels have, such as "(B)". A bare "B" is not
+    marked.
+    """
 
     start: int
     end: int
@@ -192,8 +198,13 @@ class Mentions:
         return Mention(match.start(), match.end(), labels, marked=True)
 
     def ending_at(self, end: int, start: int, texts: bool) -> tuple[str, ...]:
-        """Return the labels of the choices that are named right before the position `end`, by label
-        or, if `texts` is True, by text. Return () if there are none."""
+        """Return the labels of the choices that are named right before the position `end`. Only
+        text from `start` on is searched.
+
+        If the text right before `end` is a label, only this label is returned. If there is no label
+        and `texts` is True, the choices that are named by their text are returned. Return () if no
+        choice is named.
+        """
         text_before = self.text[max(start, end - _LABEL_REACH) : end]
         if match := self._patterns.last.search(text_before):
             return (self._label(match["label"]),)
@@ -318,9 +329,9 @@ class Mentions:
         return end, tuple([choice.label for choice in found])
 
     def _as_written(self, found: list[ChoiceWords], start: int, end: int) -> list[ChoiceWords]:
-        """Return the choices in `found` that are spelled exactly as in text[start:end], or all of
-        `found` if none is. `found` are choices with the same words, such as "Dear Ms. Lee" and
-        "dear ms. lee"."""
+        """Return the choices in `found` that are spelled exactly as in text[start:end]. If there is
+        no such choice, return `found`. The choices in `found` have the same words, such as "Dear
+        Ms. Lee" and "dear ms. lee"."""
         window = self.text[max(0, start - WORD_GAP) : end + WORD_GAP]
         exact = [choice for choice in found if choice.text in window]
         # A spelling may contain a shorter one: "Yes!" contains "Yes".

@@ -91,9 +91,9 @@ class ParsedReply:
     `too_long` is True if the reply without its thinking has more than LONGEST characters. Then only
     its beginning and end are searched for the conclusion, and `rationale` is empty.
 
-    `still_concludes` is the label of the choice to which the rationale still leads, or None. The
-    last sentence of the reasoning may name a choice: "Sunlight is a kind of renewable resource."
-    Such a sentence is a reason and no announcement, so it is kept and is no leak.
+    `still_concludes` is the conclusion that results from parsing the rationale as a reply, or None.
+    For example, the rationale may end with the reason "Sunlight is a kind of renewable resource.",
+    which names a choice. A reason is no announcement. So such a sentence is kept, and is no leak.
     """
 
     rationale: str
@@ -160,8 +160,8 @@ def shortened(parsed: ParsedReply, max_tokens: int, question: Question) -> Parse
 
 
 def _settled(first: _Reading, question: Question) -> ParsedReply:
-    """Return a reply with the conclusion of `first`, and with its rationale parsed again until the
-    rationale no longer changes."""
+    """Complete the parsing of a reply. `first` is the first reading of the reply, from which the
+    conclusion is taken. The rationale is parsed again until it no longer changes."""
     last, settled = first, False
     for _ in range(_READINGS):
         reparsed = _read_once(last.rationale, question)

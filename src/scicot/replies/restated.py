@@ -1,4 +1,4 @@
-"""Recognize clauses that repeat the question."""
+"""Recognise clauses that repeat the question."""
 
 from __future__ import annotations
 

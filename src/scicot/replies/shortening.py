@@ -1,5 +1,5 @@
-"""Truncate texts at the end of a sentence, to a number of tokens that is estimated without a
-tokenizer."""
+"""Truncate texts to a maximum length, at the end of a sentence. A length in tokens is estimated
+from the number of bytes, without a tokenizer."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Find the choices of a question in a text by comparing words, in time linear in the length of the
 text.
 
-Every word of the choices gets a number, and a sequence of words becomes a string with one character
-for each word (`codes`). So a choice of a thousand words is compared by a single str.startswith.
+Each different word of the choices is encoded as one character. So a sequence of words becomes a
+string (`codes`), and a choice of a thousand words is compared by a single str.startswith.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _FIRST_CODE = 256
 
 
 class ChoiceWords(NamedTuple):
-    """The words of one choice, without case, punctuation and a leading article. `codes` has one
-    character for each word."""
+    """The words of one choice, without case, punctuation and a leading article. In the string
+    `codes`, each word is encoded as one character. Equal words have equal characters."""
 
     label: str
     text: str  # as written, stripped

@@ -9,9 +9,10 @@ the students.
                   "text": "question: {question} choices: {choices} rationale: {rationale}"}]}
 
 In a prompt, "asks" is what the student writes, "reads" is true if it reads a rationale, "most" is
-the maximum number of tokens, and "chat" is true for a chat template. "text" has placeholders (MARK)
-for the parts of a question. The page stores each question once, and its scripts insert the parts at
-the placeholders.
+the maximum number of tokens, and "chat" is true for a chat template. "text" has a placeholder for
+each part of a question. Instead of the braces shown here, a placeholder has private use characters
+(MARK). The report page stores each question once, and its scripts insert the parts at the
+placeholders.
 """
 
 from __future__ import annotations

@@ -31,10 +31,11 @@ Convert = Callable[[Row, Reading], Row]
 class Converter:
     """Converts the rows of one source to scicot's schema.
 
-    It calls `convert` for each row, with the reading settings that the user gave. It reads the
-    whole source once more in these cases:
+    The converter calls `convert` for each row, with the reading settings that the user gave. It
+    reads the whole source once more in these cases:
 
-    - A row has a numeric gold answer, and does not show whether it counts from 0 or from 1.
+    - The gold answer of a row is a number, and it is unclear whether the number counts from 0 or
+      from 1.
     - A row lacks a field of --columns.
     """
 
@@ -68,8 +69,8 @@ class Converter:
         return lines[:_LAYOUTS_SHOWN] + [more] * (len(lines) > _LAYOUTS_SHOWN)
 
     @property
-    def unused_columns(self) -> str:
-        """A warning that no row so far had all fields named by --columns, else ""."""
+    def columns_warning(self) -> str:
+        """A warning if no row so far has all the fields that --columns names, else ""."""
         # A warning, not an error, because rows in scicot's own schema need no --columns.
         if self._fields.used or not self._fields.unused:
             return ""

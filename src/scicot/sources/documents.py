@@ -1,4 +1,4 @@
-"""Read JSON files: one object per line, an array of objects, or an object of rows by id.
+"""Read JSON files in these layouts:
 
 {"id": "q1", "question": ...}                  JSON lines
 [{"id": "q1", "question": ...}, ...]           an array, on one line or several
@@ -22,12 +22,12 @@ from scicot.sources.entries import NOT_UTF8, Entry
 def objects(
     first_line: bytes, head: list[bytes], lines: Iterator[bytes], name: str, notes: list[str]
 ) -> Iterator[Entry]:
-    """Read a file whose first line begins with "{": JSON lines, or a single JSON document on one or
-    more lines.
+    """Read a file whose first line with content begins with "{": JSON lines, or a single JSON
+    document on one or more lines.
 
-    `head` holds the lines that have been read, and `lines` yields the rest. `first_line` is the
-    last line of `head` without surrounding white space. A sentence about the fields that were left
-    out is appended to `notes`.
+    `head` holds the lines that have been read: blank lines, if any, and then the first line with
+    content. `first_line` is the line with content, without surrounding white space. `lines` yields
+    the rest of the file. A sentence about the fields that were left out is appended to `notes`.
     """
     try:
         value = decode(first_line.decode())
@@ -64,8 +64,9 @@ def _read_on(head: list[bytes], lines: Iterator[bytes]) -> Iterator[bytes]:
 def _document_or_lines(
     head: list[bytes], lines: Iterator[bytes], name: str, notes: list[str]
 ) -> Iterator[Entry]:
-    """Read a file whose first line, the last of `head`, is an incomplete JSON object. The file is
-    either one document on several lines, or JSON lines with a broken first line."""
+    """Read a file whose first line with content is an incomplete JSON object. The file is either
+    one document on several lines, or JSON lines with a broken first line. `head` and `lines` are
+    the arguments of `objects`."""
     first_line = head[-1].strip()
     for line in lines:
         head.append(line)

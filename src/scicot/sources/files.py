@@ -168,13 +168,17 @@ def _unrecognised(
 ) -> Iterator[Entry]:
     """Read a file that begins neither with a JSON object or array nor with a known header.
 
-    It is read as a table in MMLU's layout, which has no header. If it has another layout, a known
-    header is looked for in the following lines. If there is none, the file is read as JSON lines.
-    Raises ScicotError if the first line looks like a header with unknown names, or shows another
-    kind of file (see `_other_kind`).
+    If the first line is not JSON, two layouts are tried in this order:
 
-    `head` holds the lines that have been read, and `lines` yields the rest. `first_line` is the
-    last line of `head` without surrounding white space.
+    - A table in MMLU's layout, which has no header.
+    - A table with a known header in one of the next _PREAMBLE lines.
+
+    A file in any other layout is read as JSON lines. Raises ScicotError if the first line looks
+    like a header with unknown names, or shows another kind of file (see `_other_kind`).
+
+    `head` holds the lines that have been read: blank lines, if any, and then the first line with
+    content. `first_line` is the line with content, without surrounding white space. `lines` yields
+    the rest of the file.
     """
     first_number = len(head)
     try:

@@ -12,7 +12,8 @@ from typing import IO, Any
 
 
 class Formulas:
-    """The formulas without a stored value in the sheet `title` of the workbook in `stream`."""
+    """Finds the formulas without a stored value in one sheet of a workbook. `stream` contains the
+    workbook, and `title` is the name of the sheet."""
 
     def __init__(self, stream: IO[bytes], title: str) -> None:
         self._stream = stream

@@ -58,8 +58,8 @@ class GoldTally:
     def add(self, where: str, row: Row) -> None:
         """Count a row in scicot's schema. `where` is its location.
 
-        For rows without a gold answer, the location of the first row is recorded, and the names of
-        the unused fields in the first `_MAX_EXAMINED` rows.
+        Two things are recorded about rows without a gold answer: the location of the first such
+        row, and the names of the unused fields in the first `_MAX_EXAMINED` such rows.
         """
         self.rows += 1
         if row.get("answer") is not None:
@@ -70,7 +70,7 @@ class GoldTally:
             self.unused.update(dict.fromkeys(name for name in row if name not in _USED))
 
     def check(self, name: str, *, so_far: bool = False) -> None:
-        """Raise ScicotError if rows have been counted and none has a gold answer.
+        """Raise ScicotError if rows have been counted and none of them has a gold answer.
 
         `name` is the name of the source. If `so_far` is True, the message says that only the first
         rows have been read.
@@ -105,8 +105,8 @@ class GoldTally:
 def unused_fields(names: Iterable[str]) -> str:
     """Return a clause for an error message about a missing gold answer.
 
-    The clause lists those of `names` that scicot does not use. It says how to rename or map the
-    field that holds the gold answers.
+    The clause lists the fields in `names` that scicot does not use. The clause also says how to
+    rename or map the field that holds the gold answers.
     """
     unused = [name for name in names if name not in _USED]
     if not unused:
@@ -124,8 +124,8 @@ def unused_fields(names: Iterable[str]) -> str:
 
 
 def likely_gold(names: Iterable[str]) -> str | None:
-    """Return from `names` the likeliest name of a gold field, or None. Names of fields that scicot
-    uses are ignored."""
+    """Return the name in `names` that most likely stands for the gold answer. Return None if no
+    name is likely. Names that scicot already reads as fields of its own (_USED) are skipped."""
     return _likely_gold([name for name in names if name not in _USED])
 
 

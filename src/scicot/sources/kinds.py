@@ -54,7 +54,7 @@ def questions(
     check: Callable[[Question], None] | None = None,
     **options: Unpack[Options],
 ) -> Rows[Question]:
-    """Read the question in each row of a source, whose rows may be questions, rationales or
+    """Read the question in each row of a source. The rows may be questions, rationales or
     predictions. Other fields of a row are kept in `Question.extra`.
 
     `check` is called with each question. It must raise RowProblem for a question that the caller

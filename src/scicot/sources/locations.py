@@ -35,7 +35,7 @@ def listed(sources: Source | Sequence[Source] | None) -> list[Source]:
 def located_rows(
     source: Source, tracker: StreamTracker | None = None, settings: ReadingSettings = _PLAIN
 ) -> Iterator[tuple[str, Row]]:
-    """Yield (location, row) for each row of a source, as it is in the source. A location is
+    """Yield (location, row) for each row of a source. The rows are not converted. A location is
     "FILE:LINE", for example, or "FILE[17]" for a row of a JSON array.
 
     The iterator raises InvalidRow for an invalid row; the next call continues with the next row. It

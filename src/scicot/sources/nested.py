@@ -40,8 +40,8 @@ def rows_in(value: Any, name: str, notes: list[str]) -> Iterator[Entry] | None:
 
     - `value` is no object, or contains no rows.
     - `value` is itself a question or a prediction.
-    - The questions may be about a text beside the list of rows, as in QuALITY, and some rows have
-      no text of their own.
+    - `value` has a text beside the list of rows, as in QuALITY, and some rows have no text of their
+      own. Their questions are probably about the text of `value`.
 
     If there are several lists of rows, the list called "samples" is read. Raises ScicotError if no
     list has this name. A sentence that names the other fields is appended to `notes`, except for a
@@ -67,7 +67,7 @@ def rows_in(value: Any, name: str, notes: list[str]) -> Iterator[Entry] | None:
         return None
     is_log = "eval" in value and key == "samples"
     if not is_log:
-        notes += _left_out(value, key, name)
+        notes += _notes_on_other_fields(value, key, name)
     return iter(
         [
             (f"{name}[{key}][{number}]", sample_of(row) if is_log else _unwrapped(row))
@@ -77,15 +77,16 @@ def rows_in(value: Any, name: str, notes: list[str]) -> Iterator[Entry] | None:
 
 
 def _has_context(row: Mapping[str, Any]) -> bool:
-    """Return True if an object has a text that questions can be about."""
+    """Return True if an object has a field with a text that can be the context of questions."""
     return any(
         isinstance(text, str | list) and bool(text) and plain_name(name) in _TEXTS
         for name, text in row.items()
     )
 
 
-def _left_out(value: Mapping[str, Any], key: str, name: str) -> list[str]:
-    """Return [note that names the fields beside the list `key`], or [] if there are none."""
+def _notes_on_other_fields(value: Mapping[str, Any], key: str, name: str) -> list[str]:
+    """Return a list with a note that names the fields of `value` that are not read. Return [] if
+    there are no such fields. `key` is the field that is read: "KEY" or "KEY.INNER"."""
     names = [field for field in value if field != key]
     outer, dot, inner = key.partition(".")
     if key not in value and dot:

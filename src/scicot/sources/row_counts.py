@@ -11,10 +11,10 @@ from scicot.sources.gold import GoldTally
 
 @dataclass(slots=True)
 class Counts:
-    """Counts of one pass over a source so far. `rows` is the number of records yielded; one row of
-    the source may give several records. The other numbers count rows of the source."""
+    """Counts of one pass over a source so far. `records` is the number of records that were
+    yielded. One row of the source may give several records. The other numbers count rows."""
 
-    rows: int = 0
+    records: int = 0
     invalid: int = 0  # rows skipped by skip_invalid
     not_text: int = 0  # questions about an image
     duplicates: int = 0  # rows with two choices of the same text
@@ -49,7 +49,8 @@ class Counts:
             yield f"{name}: {self._not_asked_count}; left out"
 
     def why_empty(self, name: str) -> str:
-        """Return an error message for a source without usable rows, which says why."""
+        """Return an error message for a source without usable rows. The message gives the
+        reasons."""
         reasons = []
         if self.invalid:
             invalid = number_of(self.invalid, "invalid row")
@@ -65,7 +66,7 @@ class Counts:
     def _not_asked_count(self) -> str:
         # If no row has the id of a question, the ids may be written otherwise, as "1" and "001".
         asked = ""
-        if self.asked_id and not self.rows:
+        if self.asked_id and not self.records:
             asked = f"; an id of the question file: {self.asked_id!r}"
         return (
             f"{number_of(self.not_asked, 'row')} of no question that was asked, or of one again"

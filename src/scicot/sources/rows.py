@@ -32,9 +32,9 @@ _PAUSE_SECONDS = 1.0  # if a stream delivers nothing for this time, the rows so 
 class NotAsked(RowProblem):
     """Raised for a row that an evaluation must skip. Such rows are counted, not reported as errors.
 
-    The row's question is not in the file given by --questions, or an earlier row has answered it.
-    `asked_id` is an example of the ids in that file, or "" if the row has no id or its question is
-    in the file.
+    The question of the row is not in the file given by --questions, or an earlier row has answered
+    this question. If the id of the row is not in the file, `asked_id` is an example of the ids in
+    the file. Otherwise `asked_id` is "".
     """
 
     def __init__(self, row: str, asked_id: str = "") -> None:
@@ -103,14 +103,15 @@ class Rows(Generic[T]):
         return self._converter.likely_answer
 
     @property
-    def unused_columns(self) -> str:
-        """A warning that no row so far had all fields named by --columns, or "". See
-        Converter.unused_columns."""
-        return self._converter.unused_columns
+    def columns_warning(self) -> str:
+        """A warning if no row so far has all the fields that --columns names, else "". See
+        Converter.columns_warning."""
+        return self._converter.columns_warning
 
     @property
-    def left_out(self) -> list[str]:
-        """Sentences about how the source was read, such as one for each part that was left out."""
+    def notes(self) -> list[str]:
+        """Notes for the user about the reading of the source. For example, there is a note for each
+        part that was left out, and a note if a table has no header."""
         return list(self._tracker.notes)
 
     @property
@@ -138,11 +139,11 @@ class Rows(Generic[T]):
         return True
 
     def prefix(self) -> Prefix | None:
-        """Return the part of the source that has been read so far, so that a later run can skip it.
+        """Return the part of the source that has been read so far. A later run can skip this part.
 
         Return None in any of these cases:
 
-        - `resumable` is False, and no prefix is skipped.
+        - `resumable` is False, and no call of `skip` has returned True.
         - The source is not a single uncompressed text file.
         - The reading settings are not the defaults.
         - The iteration has not yet yielded all records that `look_ahead` read.
@@ -151,7 +152,7 @@ class Rows(Generic[T]):
         skipped_rows = self.skipped.rows if self.skipped else 0
         if counter is None or self._buffered or self._settings != ReadingSettings():
             return None
-        return counter.prefix(skipped_rows + self.counts.rows)
+        return counter.prefix(skipped_rows + self.counts.records)
 
     def check(self) -> int:
         """Read and validate the whole source, and return the number of records. Raises ValueError
@@ -161,11 +162,11 @@ class Rows(Generic[T]):
         return sum(1 for _ in self)
 
     def look_ahead(self) -> None:
-        """Read rows until one has a gold answer, and raise ScicotError if none has. Do nothing if
-        `gold` is None.
+        """Read rows until one has a gold answer. Do nothing if `gold` is None.
 
-        At most _WINDOW records are read, or fewer if a pipe pauses. The next iteration begins with
-        these records.
+        Raises ScicotError if one of these comes before the first gold answer: _WINDOW records, a
+        pause of a pipe, or the end of the source. The next iteration begins with the records that
+        were read.
         """
         if self._gold is None:
             return
@@ -195,14 +196,14 @@ class Rows(Generic[T]):
             limit -= self.skipped.rows
         # islice reads nothing beyond the limit: the next line of a pipe may never arrive.
         for record in islice(self._records(counts), limit):
-            counts.rows += 1
+            counts.records += 1
             yield record
         if counts.gold is not None:
             self._check_gold(counts.gold)
         if not self._reported:
             self._report(counts)
             self._reported = True
-        if counts.rows == 0 and self.skipped is None:
+        if counts.records == 0 and self.skipped is None:
             message = counts.why_empty(display_name(self.source))
             any_row = counts.invalid or counts.not_text or counts.not_asked
             nothing_read = not (any_row or self.rereadable)
@@ -211,8 +212,8 @@ class Rows(Generic[T]):
             self._reporter.warn(message)
 
     def _check_gold(self, gold: GoldTally) -> None:
-        """Raise ScicotError if `gold` has counted rows, but neither they nor the skipped rows have
-        a gold answer."""
+        """Raise ScicotError if `gold` has counted rows, and no row of the source has a gold answer.
+        `gold` counts only the rows after the skipped prefix."""
         if self.skipped is not None and gold.unlabelled and not gold.labelled:
             prefix_rows = Rows(
                 self.source,
@@ -281,8 +282,8 @@ class Rows(Generic[T]):
         name = display_name(self.source)
         for line in self._converter.summary:
             self._reporter.note(f"{name}: {line}")
-        if counts.rows and self.unused_columns:
-            self._reporter.warn(f"{name}: {self.unused_columns}")
+        if counts.records and self.columns_warning:
+            self._reporter.warn(f"{name}: {self.columns_warning}")
         for note in self._tracker.notes:
             self._reporter.note(note)
         for warning in counts.warnings(name, remaining=self.skipped is not None):

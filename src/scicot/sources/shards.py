@@ -1,4 +1,4 @@
-"""List the files of a folder or a glob pattern, which are the shards of one source, in order."""
+"""List the shards of a source: the files of a folder or of a glob pattern, in order."""
 
 from __future__ import annotations
 

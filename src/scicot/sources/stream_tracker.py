@@ -18,7 +18,7 @@ class StreamTracker:
     """Tracks how far the stream of a source has been read, and whether a pipe has more data. Only
     reads from the stream that `watch` returns are tracked.
 
-    `skipped` is the part of a file that an earlier run processed, and that is not read again. If
+    `skipped` is the part of a file that an earlier run processed. This part is not read again. If
     `hashed` is True or `skipped` is given, the bytes of an uncompressed file are counted and
     hashed.
     """
@@ -36,8 +36,10 @@ class StreamTracker:
     def watch(self, stream: IO[bytes]) -> IO[bytes]:
         """Return the stream to read from instead of `stream`.
 
-        A pipe is replaced by a stream that `idle` can check. An uncompressed file is replaced by
-        `counter` if its bytes are to be hashed. Any other stream is returned unchanged.
+        - For a pipe, the result is a stream that `idle` can check.
+        - For an uncompressed file whose bytes are to be hashed, the result is `counter`, which
+          counts and hashes what is read.
+        - Any other stream is returned unchanged.
         """
         try:
             descriptor = stream.fileno()

@@ -1,13 +1,15 @@
-"""Read the records of a CSV or TSV file with a header, line by line.
+"""Read the records of a CSV or TSV file, line by line.
 
 id,question,A,B,answer
 q1,"Which conducts
 electricity?",wood,copper,B
 
-The delimiter is a comma, a semicolon or a tab. A delimiter fits if it splits the first line into
-column names that scicot knows. If several delimiters fit, the one with the most columns is used.
-MMLU's files have no header. They are recognised by the last cell of their first records, which is
-the letter of a choice.
+The first line is the header, which holds the column names. The delimiter is a comma, a semicolon or
+a tab. A delimiter fits if it splits the header into column names that scicot knows. If several
+delimiters fit, the one with the most columns is used.
+
+MMLU's files have no header, but are read too. They are recognised by the last cell of their first
+records, which is the letter of a choice.
 """
 
 from __future__ import annotations
@@ -166,8 +168,8 @@ class SparseRecords:
         self._first = ""
 
     def left_out(self, header: Sequence[str], cells: Sequence[str], where: str) -> bool:
-        """Return True, and count the record, if it must be left out because it is not a question.
-        `where` is the record's location."""
+        """Return True if a record must be left out because it is not a question. Such a record is
+        counted. `where` is the record's location."""
         if len(cells) != len(header):
             return False
         filled = {name: cell for name, cell in zip(header, cells, strict=True) if cell.strip()}

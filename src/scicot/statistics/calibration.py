@@ -20,8 +20,9 @@ class Reliability:
     attribute is a list with one entry for each bin.
 
     `confidence` and `accuracy` are the means over the bin. `questions` is the number of questions
-    in the bin. Even with perfect calibration, `confidence` and `accuracy` differ by chance. `noise`
-    is the standard deviation of this chance difference, and `gap` is its mean absolute value.
+    in the bin. Even with perfect calibration, `confidence` and `accuracy` would differ by chance.
+    Their difference would then have the standard deviation `noise` and the mean absolute value
+    `gap`.
     """
 
     confidence: list[float]

@@ -37,8 +37,8 @@ class StudentAlphabet:
         """Load the tokenizer of a run or of a pretrained model, without its weights.
 
         `student` is a directory, or OWNER/NAME[/FOLDER][@REVISION] on the Hub. Questions are
-        formatted as inputs of the run's stage or, for a model, of stage 2. Raises ScicotError if
-        there is no such student.
+        formatted as inputs of the run's stage or, for a pretrained model, of stage 2. Raises
+        ScicotError if there is no such student.
         """
         if student.startswith("scratch:"):
             raise ScicotError(
@@ -81,9 +81,10 @@ class StudentAlphabet:
 
     @property
     def described(self) -> list[str]:
-        """Up to two sentences about the questions with characters that the tokenizer lacks. One
-        sentence counts the questions whose characters are not replaced, the other those whose
-        characters are replaced. A sentence is left out if its count is 0."""
+        """Up to two sentences about characters that the tokenizer lacks. One sentence counts the
+        questions in which such characters become the unknown token. The other sentence counts the
+        questions in which such characters are replaced by other spellings. A sentence is left out
+        if its count is 0."""
         descriptions = characters.describe(self.counts)
         return [sentence for kind, sentence in descriptions.items() if kind != characters.EQUAL]
 

@@ -87,13 +87,14 @@ class Manifest:
     @property
     def temperature(self) -> float:
         """The temperature, fitted on dev, by which scores are divided to calibrate them. It is 1 if
-        none was fitted."""
+        no temperature was fitted."""
         return float(self.metrics.get("dev_temperature", 1.0))
 
     @property
     def mix_direct(self) -> float | None:
-        """The weight of the answer without a rationale in the average with the answer that uses a
-        rationale. The weight was fitted on dev. It is None if no weight was fitted."""
+        """The weight w for averaging two answers: w for the answer without a rationale, and 1 - w
+        for the answer with a rationale. It was fitted on dev, and is None if no weight was
+        fitted."""
         fitted = self.metrics.get("dev_mix_direct")
         return None if fitted is None else float(fitted)
 
@@ -111,10 +112,12 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run directory and its manifest. If `untrained`, the directory instead holds a
-    pretrained model (hf:...) that is used without training, and scicot generated the manifest. If
-    the run was found on the Hub, `hub` is its location there, and `directory` is in the local
-    cache."""
+    """A finished run directory and its manifest.
+
+    If `untrained`, the directory holds a pretrained model (hf:...) that is used without training.
+    It has no scicot.json, so `untrained_run` makes the manifest. If the run was found on the Hub,
+    `hub` is its location on the Hub, and `directory` is in the local cache.
+    """
 
     directory: Path
     manifest: Manifest
@@ -177,8 +180,8 @@ class Run:
 
 
 def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
-    """Read the manifest of a run directory. Return None if there is none. Raises ScicotError if it
-    is not readable or was made by a newer version."""
+    """Read the manifest of a run directory. Return None if the directory has no manifest. Raises
+    ScicotError if the manifest is not readable or was made by a newer version."""
     path = Path(directory) / MANIFEST
     try:
         row = jsonl.decode(path.read_bytes())
@@ -243,7 +246,8 @@ def weights_of(run: Run) -> int:
 
 
 def _method_of(stage: Stage) -> str:
-    """Return the value of --method that trains a student of this stage, or the stage's name."""
+    """Return the value of --method that trains a student of this stage. Return "rationale" for
+    stage 1, which has no --method."""
     return "two-stage" if stage is Stage.ANSWER else str(stage)
 
 
@@ -253,8 +257,8 @@ def check_run(
     """Return the finished run in a directory. If there is no such directory, `directory` is taken
     as the name of a run on the Hub (OWNER/NAME[/FOLDER][@REVISION]), which is downloaded.
 
-    Raises ScicotError unless the run is finished and of one of these `stages`. This is checked
-    before any weights are downloaded; if `weights` is False, they are not downloaded at all.
+    Raises ScicotError if the run is not finished, or if its stage is not in `stages`. Both are
+    checked before any weights are downloaded. If `weights` is False, no weights are downloaded.
     `option` is the command line option that named the run, for the message.
     """
     subject, folder = f"{option} {os.fspath(directory)}", Path(directory)

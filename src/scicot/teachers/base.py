@@ -16,8 +16,9 @@ from scicot.text import whole_characters
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to a teacher. `sample` numbers the requests for the same question: 0, 1, ...
-    `thinking` asks a reasoning model to think before it replies, and to return its thinking."""
+    """One request to a teacher. `sample` tells several requested replies to the same question
+    apart: 0, 1, ... `thinking` asks a reasoning model to think before it replies, and to return its
+    thinking."""
 
     question_id: str
     sample: int

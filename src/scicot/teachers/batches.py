@@ -19,13 +19,15 @@ from scicot.teachers.base import Reply, Request
 class Batch:
     """The state of a batch, as reported by the server.
 
-    ended: the server is done with the batch. Its results can be downloaded unless it is `archived`.
+    ended: the server is done with the batch. Its results can be downloaded unless `archived` is
+    True.
     counts: the number of requests for each outcome. Empty if the numbers are not known yet.
-    archived: there are no results to download, because the server has deleted them or the batch
-        ended without any.
-    name: the name given at creation, if the API stores one.
+    archived: there are no results to download, because the server has deleted them or because the
+        batch ended without results.
+    name: the name given at creation, if the API stores names.
     canceled: the batch was canceled, so requests without a result were not processed.
-    failure: the reason why the server rejected the whole batch after accepting it.
+    failure: the reason why the server rejected the whole batch, else None. A server may create a
+        batch first, and check its requests later.
     """
 
     id: str

@@ -34,10 +34,13 @@ _FOR_THE_REPLY = 1024  # tokens that such a budget leaves to the reply
 
 
 class MessagesTeacher:
-    """A teacher that sends requests to one model through the Messages API. `timeout` is the time
-    limit of each request in seconds. `sampling` holds the temperature and top_p, if given.
-    Anthropic's own API does not support these parameters. With `only_counts` no reply will be
-    requested, so no API key is needed."""
+    """A teacher that sends requests to one model through the Messages API.
+
+    `timeout` is the time limit of each request in seconds. `sampling` holds the temperature and
+    top_p, if given. These parameters are only for servers other than Anthropic's: ScicotError is
+    raised if they are given without a base URL. With `only_counts` no reply will be requested, so
+    no API key is needed.
+    """
 
     def __init__(
         self,
@@ -147,12 +150,15 @@ class MessagesTeacher:
         return parameters
 
     async def count_tokens(self, request: Request) -> int | None:
-        """Return the number of input tokens of a request, as counted by the server. Return None if
-        the server sends an error or an invalid count. With neither an API key nor a base URL,
-        nothing is sent, and the result is None.
+        """Return the number of input tokens of a request, as counted by the server.
 
-        For an error with status 401, 402 or 403 (credentials or billing), the exception of
-        `outcome_of` is raised instead.
+        Return None in these cases:
+        - There is neither an API key nor a base URL. Nothing is sent.
+        - The server sends an invalid count.
+        - The server sends an error, or the connection fails, or the time limit is exceeded.
+
+        If the error has status 401, 402 or 403 (credentials or billing), an exception is raised
+        instead: the result of `outcome_of`.
         """
         if not self._counts:
             return None

@@ -19,9 +19,9 @@ _MODEL = re.compile(r'(_model=")[^"]*?((?:/seed-\d+)?")')
 
 
 def usage(manifest: Manifest, name: str) -> str:
-    """Return the section of a model card that shows how to use the run. `name` is the run's name on
-    the Hub or the path of its directory. The path is relative to the directory in which the example
-    is executed."""
+    """Return the section of a model card with a usage example for the run. `name` is the run's name
+    on the Hub, or the path of its directory. A path is relative to the working directory in which
+    the example is executed."""
     form = FORMS[manifest.stage]
     option = "answer_model" if form.answers else "rationale_model"
     reads = form.reads_rationale and not form.writes_rationale
@@ -45,7 +45,7 @@ def usage(manifest: Manifest, name: str) -> str:
 
 
 def with_hub_name(card: str, repository: str) -> str:
-    """Return the text of a model card after a change: its usage example loads the run from
+    """Return a copy of the model card `card` in which the usage example loads the run from
     `repository` (OWNER/NAME) on the Hub."""
     text_before, heading, rest = card.partition(f"{HEADING}\n")
     section, following, text_after = rest.partition("\n## ")

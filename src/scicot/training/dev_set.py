@@ -43,13 +43,15 @@ class DevSet:
     def measure(self, model: Any, form: PromptFormat) -> dict[str, float]:
         """Return the metrics of a student on the dev set.
 
-        The metrics of stage 1 are dev_loss, in nats per target token, and dev_rouge_l (F1, from 0
-        to 1), measured on the first ROUGE_ROWS rows.
+        The metrics of stage 1 are:
+
+        - dev_loss: the loss on all rows, in nats per target token.
+        - dev_rouge_l: ROUGE-L (F1, from 0 to 1) on the first ROUGE_ROWS rows.
 
         The metrics of all other stages are dev_accuracy (0 to 1) and dev_loss (nats). dev_loss is
         the mean of -log p(gold choice), with probabilities normalised over the choices. Up to three
-        fitted parameters are added. These parameters are fitted only on rows for which
-        `_as_predicted` is True. If there are no such rows, no parameter is added.
+        fitted parameters are added. They are fitted on the rows for which `_as_predicted` returns
+        True. If there are no such rows, no parameter is added.
 
         - dev_temperature: the temperature that calibrates the scores.
         - dev_mix_direct: the weight w of the answer without a rationale (mixture_weight.py).

@@ -60,7 +60,7 @@ class Folds:
         """Return the specs of the fold students, one for each fold. A fold student is specified
         like the main student, but without the training rows and dev rows of the fold. If the main
         student starts from the weights of another run, each fold student starts from the weights of
-        that run's fold student."""
+        the other run's fold student for the same fold."""
         settings, start_run = main.settings, main.begin_from
         dev_lessons = set(map(id, main.dev))  # Reader.part may leave out some dev rows
 
@@ -89,10 +89,13 @@ class Folds:
     def write(
         self, main: TrainingSpec, fold_specs: Sequence[TrainingSpec], reporter: Reporter
     ) -> dict[str, float]:
-        """Write RUN/out_of_fold.jsonl with the trained fold students, whose specs are `fold_specs`.
-        Rationales that a stopped call has already written are reused. Returns two metrics:
-        out_of_fold_rows, the number of rationales, and out_of_fold_rouge_l, their mean ROUGE-L
-        against the teacher's."""
+        """Generate out-of-fold rationales with the trained fold students, and write the rationales
+        to RUN/out_of_fold.jsonl. `fold_specs` are the specs of the fold students. Rationales that a
+        stopped call has already written are reused.
+
+        Returns two metrics: out_of_fold_rows, the number of rationales, and out_of_fold_rouge_l,
+        their mean ROUGE-L against the teacher's rationales.
+        """
         with reporter.task("writing out-of-fold rationales", len(self.lessons)) as task:
             local = {
                 fold: self._fold_rationales(spec, fold, task)

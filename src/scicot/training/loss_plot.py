@@ -126,8 +126,8 @@ def _points(log: Sequence[Mapping[str, Any]], name: str) -> list[Point]:
 
 
 def _linear_axis(maximum: float, spaces: int) -> _Axis:
-    """Make an axis from 0 to `maximum`, with ticks at the multiples of the result of
-    `_round_space`."""
+    """Make an axis from 0 to `maximum`. Its ticks are at multiples of a round number, with at most
+    `spaces` spaces between them."""
     space = _round_space(maximum, spaces)
     return _Axis(0, maximum, [n * space for n in range(int(maximum / space + 1e-9) + 1)])
 

@@ -2,8 +2,8 @@
 
     p(choice) = (1 - w) p(choice | question, rationale) + w p(choice | question)
 
-w maximises the likelihood of the gold choices on questions that were not used for training. Their
-rationales are like those in prediction.
+w maximises the likelihood of the gold choices of dev questions. As in prediction, the rationales of
+these questions were written by a student.
 """
 
 from __future__ import annotations

@@ -166,7 +166,7 @@ def _announce(todo: Sequence[TrainingSpec], first_prepared: Prepared, reporter: 
         first_prepared.model,
         first_prepared.form,
         first_prepared.schedule,
-        todo[0].judge(),
+        todo[0].dev_set(),
         settings,
     )
     parallel = side_by_side.parallel_students(first_prepared, len(todo), seconds, settings)
@@ -246,9 +246,12 @@ def check_ours(run: Path) -> None:
 
 
 def set_aside(run: Path, reporter: Reporter) -> None:
-    """With --force, move the existing run to the directory of `replaced_run`, where it stays until
-    the new run is finished. If an earlier --force was stopped, the existing run is there already.
-    In this case, only the unfinished run in `run` is deleted."""
+    """Empty the directory `run` for a training with --force. The former run is moved to
+    `replaced_run(run)`, where it stays until the new run is finished.
+
+    If an earlier training with --force was stopped, it has moved the former run already. In this
+    case nothing is moved, and the unfinished run in `run` is deleted.
+    """
     replaced, existing = replaced_run(run), read_manifest(run)
     if replaced.exists() and (existing is None or not existing.finished):
         # left by an earlier --force that was stopped

@@ -154,7 +154,7 @@ def _save(
     cuts = {
         f"cut_{part}": count
         for part, count in schedule.cuts.items()
-        if count and not characters.is_count(part)
+        if count and not characters.is_character_problem(part)
     }
     if schedule.cuts[characters.LACKING]:
         cuts["lacking_characters"] = schedule.cuts[characters.LACKING]

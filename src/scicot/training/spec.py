@@ -38,9 +38,9 @@ class TrainingSpec:
     begin_from: Path | None = None
     reward: Mapping[str, Any] | None = None  # origin of the rewarded rationales (rewards/)
 
-    def judge(self) -> DevSet | None:
-        """Return the dev set that measures the student during training, or None if there are no dev
-        rows."""
+    def dev_set(self) -> DevSet | None:
+        """Return the dev set on which the student is measured during training. Return None if there
+        are no dev rows."""
         return DevSet(self.dev, self.stage, self.settings) if self.dev else None
 
     def manifest(self) -> Manifest:

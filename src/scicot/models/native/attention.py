@@ -178,11 +178,11 @@ class KVCache:
         self._states = self._states[:, :, :, rows]
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
-        """Store the keys and values of the new tokens, and attend from the new tokens to all
-        generated tokens.
+        """Store the keys and values of the new tokens. Then attend from the new tokens to all
+        generated tokens, the new tokens included.
 
-        q, k and v: rows x heads x new tokens x size. `bias` (heads x new tokens x all tokens) is
-        added to the scores. Returns rows x new tokens x (heads * size).
+        q, k and v: rows x heads x new tokens x size. `bias` (heads x new tokens x generated tokens)
+        is added to the scores. Returns rows x new tokens x (heads * size).
         """
         keys, values = self._put(layer, k, v)
         if _single_query(q):

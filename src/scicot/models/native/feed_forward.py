@@ -17,7 +17,7 @@ from scicot.models.native.linear import (
     Linear,
     Norm,
     linear,
-    normed_half,
+    normed_bf16,
     pieces,
 )
 
@@ -38,10 +38,12 @@ class FeedForward:
     """The weights of a feed-forward layer, second(act(gate(norm(x))) * value(norm(x))). If `value`
     is None, the layer is second(act(gate(norm(x)))). `post_norm`, if given, normalises the result.
 
-    With `in_place`, weights that already have the dtype of the products are not copied. In fused
-    int8 layers, `in_place` also decides where the weight of `norm` is applied. With `in_place`, it
-    is applied to the inputs before they are quantised; otherwise it is multiplied into `gate` and
-    `value`.
+    With `in_place`, weights that already have the dtype of the products are not copied.
+
+    Fused int8 layers apply the weight of `norm` in one of two ways:
+
+    - With `in_place`, the inputs are multiplied by the weight of `norm` before they are quantised.
+    - Without `in_place`, `gate` and `value` are multiplied by the weight of `norm` in advance.
     """
 
     gate: Tensor
@@ -110,7 +112,7 @@ class _Bf16:
         self._eps = weights.norm.variance_epsilon
 
     def __call__(self, x: Tensor) -> None:
-        normed_x = normed_half(x, self._eps)
+        normed_x = normed_bf16(x, self._eps)
         result = self._second(self._value.times(normed_x, self._act(normed_x)))
         x.add_(self._post_norm(result.float()) if self._post_norm else result)
 

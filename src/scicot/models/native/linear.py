@@ -95,14 +95,14 @@ def normed(x: Tensor, eps: float | None) -> Tensor:
     return x if eps is None else functional.rms_norm(x, x.shape[-1:], eps=eps)
 
 
-def normed_half(x: Tensor, eps: float | None) -> Tensor:
-    """Return `normed(x, eps)` in bf16. On a CPU with numba it is computed in one pass over
-    memory."""
+def normed_bf16(x: Tensor, eps: float | None) -> Tensor:
+    """Return `normed(x, eps)` in bf16. On a CPU with numba, one pass over memory computes the
+    result."""
     if eps is None or not kernels.HERE or x.device.type != "cpu":
         return normed(x, eps).bfloat16()
-    from scicot.models.native.kernels.int8_kernels import normed_halved
+    from scicot.models.native.kernels import int8_kernels
 
-    return normed_halved(x, eps)
+    return int8_kernels.normed_bf16(x, eps)
 
 
 class _Fp32:
@@ -150,10 +150,10 @@ class _Bf16:
         self._out_dtype = torch.float32 if weight.device.type == "cpu" else torch.bfloat16
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self._product(normed_half(x, self._eps)).to(self._out_dtype)
+        return self._product(normed_bf16(x, self._eps)).to(self._out_dtype)
 
     def add(self, x: Tensor, to: Tensor) -> None:
-        to.add_(self._product(normed_half(x, self._eps)))
+        to.add_(self._product(normed_bf16(x, self._eps)))
 
 
 class Bf16Product:

@@ -127,9 +127,10 @@ def tenth(steps: int) -> int:
 
 
 def _finite(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a log row with non-finite floats replaced by None, since JSON has no NaN or infinity.
-    The Trainer's "epoch" is left out, because it counts passes over the whole schedule, not over
-    the training rows."""
+    """Prepare a log row of the Trainer for JSON: NaN and infinity become None, and "epoch" is left
+    out."""
+    # To the Trainer, the whole schedule is one epoch. So its "epoch" does not count the passes over
+    # the training rows.
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in row.items()

@@ -40,7 +40,7 @@ def fit(
     With dev rows, the student gets the weights that were best on dev. Writes training_log.jsonl and
     checkpoints to the run directory.
     """
-    run, settings, dev = spec.run, spec.settings, spec.judge()
+    run, settings, dev = spec.run, spec.settings, spec.dev_set()
     trainer = make_trainer(model, form.tokenizer, schedule, run, settings, spec.report_to)
     selection = Selection(dev, run, settings.patience) if dev else None
     last = processes.on_rank_zero(lambda: last_checkpoint(run / CHECKPOINTS))

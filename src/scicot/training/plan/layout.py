@@ -34,8 +34,10 @@ class Layout:
     """The composition of an optimizer step.
 
     Either `rows` or `tokens` is the size of a step, and the other is None. `tokens` is the mean
-    number of input and target tokens per step, without padding. The rows of a step are divided into
-    `groups` groups of similar lengths. The groups are joined into `batches` batches.
+    number of input and target tokens per step, without padding.
+
+    A step consists of `groups` groups of rows. The rows of a group have similar lengths. A step is
+    computed in `batches` batches. A batch consists of `groups` / `batches` groups.
     """
 
     rows: int | None
@@ -54,18 +56,18 @@ class Layout:
     def grouped(cls, settings: TrainSettings, lessons: int, tokens: int) -> Layout:
         """Make the layout for the settings and an epoch with `lessons` rows and `tokens` tokens.
 
-        With `settings.accumulate`, a step has that many batches. Its number of groups is the
-        smallest multiple of `accumulate` that is at least _GROUPS. Without `settings.accumulate`, a
-        step has _GROUPS groups, and each group is a batch.
+        Let N be the mean number of rows per step, rounded down. Each group must have at least one
+        row, so a step has at most N groups.
 
-        No step has more groups than rows. If a step would have more, it gets `settings.accumulate`
-        groups instead. If `settings.accumulate` is not given, or is larger than the number of rows,
-        the step gets as many groups as rows. In both cases, each group is a batch.
+        - With `settings.accumulate`, a step has `accumulate` batches. Its number of groups is the
+          smallest multiple of `accumulate` that is at least _GROUPS. If this number is larger than
+          N, a step has min(`accumulate`, N) groups, and each group is a batch.
+        - Without `settings.accumulate`, a step has min(_GROUPS, N) groups, and each group is a
+          batch.
         """
         rows, budget = settings.batch_rows, settings.batch_tokens
         batches = settings.accumulate or 1
         groups = batches * -(-_GROUPS // batches)
-        # so that each group has at least one row
         most_groups = lessons // cls(rows, budget, 1, 1).steps(lessons, tokens)
         if groups > most_groups:
             groups = batches = min(batches, most_groups) if settings.accumulate else most_groups

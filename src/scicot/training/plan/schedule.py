@@ -85,13 +85,17 @@ class Schedule:
             self._bare_tokens = self._tokenised(drop_rationale=True)
         self._make_layout(layout)
 
-    def fit(self, tokens: int, batch: int) -> None:
-        """Recompute the schedule for steps of `tokens` tokens. If possible, each process computes
-        at most `batch` padded tokens of a batch."""
-        self._settings = replace(self._settings, batch_size=f"{tokens}tokens")
-        self._make_layout(None, most_tokens=batch)
+    def fit(self, step_tokens: int, batch_tokens: int) -> None:
+        """Recompute the schedule for steps of `step_tokens` tokens.
 
-    def _make_layout(self, layout: Layout | None, most_tokens: float = math.inf) -> None:
+        `batch_tokens` is the maximum number of padded tokens of a batch that one process should
+        compute. Without --accumulate, the number of batches per step is chosen accordingly (see
+        `fewest_costs`).
+        """
+        self._settings = replace(self._settings, batch_size=f"{step_tokens}tokens")
+        self._make_layout(None, batch_tokens=batch_tokens)
+
+    def _make_layout(self, layout: Layout | None, batch_tokens: float = math.inf) -> None:
         settings, lessons = self._settings, len(self._lessons)
         tokens = self.tokens_an_epoch
         self.layout = layout or Layout.grouped(settings, lessons, tokens)
@@ -104,7 +108,7 @@ class Schedule:
             lengths = self._padded_lengths(first.lessons, first.dropped).max(axis=1)
             groups = measured(first.steps, lengths)
             batches = fewest_costs(
-                groups, settings.device, self._ranks, self._per_lesson, most_tokens
+                groups, settings.device, self._ranks, self._per_lesson, batch_tokens
             )
             self.layout = replace(self.layout, batches=batches)
         self._turns = len(
@@ -155,12 +159,14 @@ class Schedule:
 
     @property
     def cuts(self) -> Counter[str]:
-        """The counts of problems in all examples: for inputs, the counts of `encode_inputs`, and
-        for targets, the number of targets with characters that the tokenizer lacks."""
+        """Counts of problems in all examples. The counts for inputs have the keys that
+        `encode_inputs` uses. The key LACKING_TARGETS (models/characters.py) counts the targets with
+        characters that the tokenizer lacks."""
         return self._tokens.cuts
 
     @property
     def cut_targets(self) -> int:
+        """The number of targets that were truncated."""
         return self._tokens.cut_targets
 
     @property
@@ -194,9 +200,9 @@ class Schedule:
             if rest < self.epoch_steps:
                 epoch = self._epoch(number)
                 draws = np.concatenate([batch for step in epoch.steps[:rest] for batch in step])
-                total += int(self._weights(epoch.lessons, epoch.dropped)[draws].sum())
+                total += int(self._row_tokens(epoch.lessons, epoch.dropped)[draws].sum())
             else:
-                total += int(self._weights(*self._sampler.epoch(number)).sum())
+                total += int(self._row_tokens(*self._sampler.epoch(number)).sum())
         return total
 
     def _at(self, step: int) -> tuple[int, Epoch, list[length_buckets.Indices]]:
@@ -209,7 +215,7 @@ class Schedule:
         lengths = self._padded_lengths(lessons, dropped).max(axis=1)
         weights = np.ones(len(lessons))
         if self.layout.tokens is not None:
-            weights = self._weights(lessons, dropped)
+            weights = self._row_tokens(lessons, dropped)
         count = self.epoch_steps * self.layout.groups
         groups = length_buckets.similar_batches(lengths, weights, count)
         order = self._sampler.rng(number, "batches").permutation(count)
@@ -251,8 +257,9 @@ class Schedule:
         model."""
         return self._family.lengths(self._by_lesson(lessons, dropped))
 
-    def _weights(self, lessons: Any, dropped: Any) -> Any:
-        """Return the number of tokens of each sampled row, over all its examples."""
+    def _row_tokens(self, lessons: Any, dropped: Any) -> Any:
+        """Return the number of tokens of each sampled row: the sum over its one or two examples.
+        The arguments are those of `_by_lesson`."""
         return self._by_lesson(lessons, dropped).sum(axis=(1, 2))
 
     def _shares(self, epoch: Epoch, groups: Sequence[length_buckets.Indices]) -> list[float]:
@@ -280,10 +287,11 @@ class Schedule:
     def _resampled_rows(
         self, number: int, epoch: Epoch, examples: Sequence[tuple[int, int]]
     ) -> list[dict[str, Any]]:
-        """Tokenise examples whose label or order of choices is drawn anew in each epoch. `number`
-        is the number of the epoch. Each entry of `examples` names one example by two
-        numbers: the index of its lesson in `epoch.lessons`, and its own index (0 or 1) among the
-        examples of this lesson."""
+        """Tokenise examples whose answer or order of choices is drawn at random in each epoch.
+
+        `number` is the number of the epoch. Each entry of `examples` is a pair: the index of a row
+        in `epoch.lessons`, and the index (0 or 1) of an example of this row.
+        """
         chosen = []
         for draw, part in examples:
             rng = random.Random(f"{self._settings.seed}/{number * len(self._lessons) + draw}")

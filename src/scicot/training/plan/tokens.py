@@ -27,7 +27,7 @@ class Tokens:
     """The tokenised examples of all training rows. The examples of one row are adjacent.
 
     `lengths`, an int64 array of shape (examples, 2), holds the numbers of input and target tokens.
-    `cuts` and `cut_targets` hold the counts of Encoded, summed over all examples.
+    `cuts` and `cut_targets` are the fields with these names in Encoded, summed over all examples.
     """
 
     def __init__(self, dataset: Any) -> None:

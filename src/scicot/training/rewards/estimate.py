@@ -63,7 +63,7 @@ def estimate(rounds: Rounds, reporter: Reporter) -> RewardEstimate:
         reporter.warn(warning)
     prepared = prepare(main, Muted(reporter))
     seconds_per_training = expected_seconds(
-        prepared.model, prepared.form, prepared.schedule, main.judge(), main.settings
+        prepared.model, prepared.form, prepared.schedule, main.dev_set(), main.settings
     )
     specs = [main, *rounds.folds.fold_specs(main)]
     max_steps = main.settings.max_steps

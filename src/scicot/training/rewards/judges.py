@@ -99,9 +99,11 @@ class Judges:
         """Return keys of the questions in the training and dev sets of the fold student
         `folds[fold]`. The student must not judge a question that has one of these keys.
 
-        The keys are the digests (overlap.whole_key) of all questions in the two sets. If the id of
-        `questions[i]` occurs in the sets, the group keys `keys_of_questions[i]` are added. Raises
-        ScicotError if the file that lists the questions of the sets is missing.
+        The file trained_on.jsonl of the student lists these questions, each with an id and a
+        digest (overlap.whole_key). The digests are keys. `questions` are all questions to judge,
+        and `keys_of_questions[i]` are the group keys of `questions[i]` (splits.group_keys). If the
+        file lists the id of `questions[i]`, the group keys of `questions[i]` are keys too. Raises
+        ScicotError if the file is missing.
         """
         ids = set()
         training_keys: set[str] = set()

@@ -84,12 +84,11 @@ def report_of(
     number: int, rows: Sequence[Row], cap: float, confidence: float, *, last: bool
 ) -> RoundReport:
     """Summarise the scored `rows` of round `number`. Accuracies use the first sample of each
-    question.
+    question. `cap` is the value of --leak-cap, and `confidence` the value of --reward-confidence.
 
-    `cap` is the value of --leak-cap, and `confidence` is the value of --reward-confidence. The
-    rewards count as informative if `_benefit` returns a confidence of at least `confidence`, or
-    None because there are too few questions. If the rewards are not informative, no rationale
-    counts as kept. The same holds for the `last` round.
+    The rewards are not informative if `_benefit` returns a confidence below `confidence`. If there
+    are too few questions for a confidence, the rewards count as informative. No rationale counts as
+    kept if the rewards are not informative, or if the round is the `last`.
     """
     first_samples = [row for row in rows if row["sample"] == 0]
     rewards = [row["reward"] for row in rows if row["reward"] is not None]

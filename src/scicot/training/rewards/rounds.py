@@ -45,9 +45,9 @@ ROUNDS, REPORT = "rounds", "report.json"
 
 
 def fold_settings(settings: TrainSettings, reward: RewardSettings) -> TrainSettings:
-    """Return the training settings, with `folds` and `fold_by` taken from the answer run
-    (`reward.reward`) if they are not set. Raises ScicotError for settings that cannot be combined
-    with --reward."""
+    """Return the training settings with values for `folds` and `fold_by`. Values that are not set
+    are taken from the answer run, which `reward.reward` names. Raises ScicotError for settings that
+    cannot be combined with --reward."""
     judges = Judges.of(reward.reward)
     if settings.seeds > 1:
         raise UsageError("--seeds: a rewarded training is of one seed; give the command for each")
@@ -70,7 +70,7 @@ class RewardedFolds(Folds):
     training rows. Rewarded rationales have the file index 1 and all other training rows 0, so that
     rewarded rationales can be weighted separately."""
 
-    teachers: Folds | None = None  # the rows without rewarded rationales
+    original: Folds | None = None  # the folds before rewarded rationales were added
 
     @classmethod
     def of(cls, folds: Folds, rows: Sequence[Row]) -> RewardedFolds:
@@ -94,19 +94,19 @@ class RewardedFolds(Folds):
         return cls(lessons, row_folds, folds.dev, folds.without_rationale, folds)
 
     def fold_specs(self, main: TrainingSpec) -> list[TrainingSpec]:
-        return [weighted(spec) for spec in super().fold_specs(main)]
+        return [without_unused_weights(spec) for spec in super().fold_specs(main)]
 
     def write(
         self, main: TrainingSpec, fold_specs: Sequence[TrainingSpec], reporter: Reporter
     ) -> dict[str, float]:
-        """Write out-of-fold rationales as `Folds.write` does, but leave out the rows that are
-        rewarded rationales."""
-        assert self.teachers is not None
-        return self.teachers.write(main, fold_specs, reporter)
+        """Write out-of-fold rationales for the original training rows, as `Folds.write` does. None
+        are written for the rows that were added for rewarded rationales."""
+        assert self.original is not None
+        return self.original.write(main, fold_specs, reporter)
 
     def training_lessons(self) -> list[Lesson]:
-        """Return the rows on which the main student is trained, including rewarded rationales. Dev
-        rows and the rows of --fold-questions are left out."""
+        """Return the rows on which the main student is trained. They include rewarded rationales,
+        but no dev rows and no rows of --fold-questions."""
         return [
             lesson
             for index, lesson in enumerate(self.lessons)
@@ -114,19 +114,18 @@ class RewardedFolds(Folds):
         ]
 
 
-def weighted(spec: TrainingSpec) -> TrainingSpec:
-    """Return the spec, without its file weights if no row is a rewarded rationale (file index
-    1)."""
-    if any(lesson.file for lesson in spec.lessons):
+def without_unused_weights(spec: TrainingSpec) -> TrainingSpec:
+    """Remove the sampling weights of the files (`settings.weights`) from the spec, if no training
+    row is a rewarded rationale."""
+    if any(lesson.file for lesson in spec.lessons):  # rewarded rationales have the file index 1
         return spec
-    # All rows have file index 0, so there is nothing to weight.
     return replace(spec, settings=replace(spec.settings, weights=()))
 
 
 @dataclass(frozen=True)
 class Rounds:
-    """All rounds of a training run with --reward. `main` is the spec of the last round's student,
-    and `folds` are the training rows without rewarded rationales."""
+    """All rounds of a training run with --reward. `main` is the spec of the last round's student.
+    `folds` holds the folds of the training rows before any rewarded rationale is added."""
 
     main: TrainingSpec
     folds: Folds
@@ -221,7 +220,7 @@ class Rounds:
         kept_data = [{"file": os.fspath(self.folder(number - 1) / KEPT), "sha256": None}]
         first, *other_data = self.main.data
         settings = replace(self.main.settings, weights=(1.0, self.reward.reward_weight))
-        return weighted(
+        return without_unused_weights(
             replace(
                 spec,
                 settings=settings,
@@ -273,9 +272,9 @@ class Rounds:
 
 
 def _compared_values(manifest: Manifest) -> dict[str, Any]:
-    """Return the values, by name, by which runs with --reward are compared. Runs with equal values
-    are the same run. The rows that rounds add are left out, because the other values determine
-    them."""
+    """Return the values that identify a run with --reward, as a dict by name. A repeated command
+    resumes an existing run if all of these values are equal."""
+    # The rows that rounds add are left out, because the other values determine them.
     reward: Mapping[str, Any] = manifest.reward or {}
     reward_values = {f"reward {name}": value for name, value in reward.items() if name != "round"}
     values = run_directory.determining(manifest)

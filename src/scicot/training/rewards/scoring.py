@@ -94,12 +94,17 @@ def score(
     samples: Sequence[Sequence[str]],
     teacher_texts: Mapping[str, Sequence[str]] | None = None,
 ) -> list[ScoredQuestion]:
-    """Score the rationales `samples[i]` of each question i with an answer student.
+    """Score the rationales `samples[i]` of each question `questions[i]` with an answer student.
 
-    Each question is also scored without a rationale, and with the other texts that are described
-    in ScoredQuestion. `teacher_texts` holds the teacher's rationales by question id. The shuffled
-    rationale is the first sample of the question len(questions) // 2 positions later, counted
-    cyclically. `scoring` says whether labels or texts of choices are scored (see choice_scores).
+    For comparison, each question is also scored without a rationale and with three other kinds of
+    rationales (see ScoredQuestion):
+
+    - the text of the gold choice
+    - the teacher's rationales, which `teacher_texts` holds by question id
+    - a shuffled rationale: the first sample of the question with the index
+      (i + len(questions) // 2) % len(questions)
+
+    `scoring` says whether labels or texts of choices are scored (see choice_scores).
     """
     count, teacher_texts = len(questions), teacher_texts or {}
     pairs: list[tuple[Question, str | None]] = []

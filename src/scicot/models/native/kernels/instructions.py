@@ -74,7 +74,7 @@ _power = _instruction(
 
 
 @kernel
-def halved(x):  # type: ignore[no-untyped-def]
+def to_bf16(x):  # type: ignore[no-untyped-def]
     """Round the fp32 number x to bf16, and return its bits as uint16."""
     return _upper(bits(x)) if x == x else np.uint16(0x7FC0)
 

@@ -15,11 +15,11 @@ from scicot.models.native.kernels.instructions import (
     byte,
     exp2,
     f32,
-    halved,
     kernel,
     nearest,
     of_bits,
     real,
+    to_bf16,
 )
 
 
@@ -53,7 +53,7 @@ def _normed_rounded(x, eps, into, scales):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _normed_halved(x, eps, into):  # type: ignore[no-untyped-def]
+def _normed_bf16(x, eps, into):  # type: ignore[no-untyped-def]
     size = x.shape[1]
     for i in range(len(x)):
         squares = f32(0)
@@ -61,7 +61,7 @@ def _normed_halved(x, eps, into):  # type: ignore[no-untyped-def]
             squares += x[i, j] * x[i, j]
         times = f32(1) / np.sqrt(squares / f32(size) + eps)
         for j in range(size):
-            into[i, j] = halved(x[i, j] * times)
+            into[i, j] = to_bf16(x[i, j] * times)
 
 
 @kernel
@@ -106,11 +106,12 @@ def rounded(x: Tensor, eps: float | None) -> tuple[Tensor, Tensor]:
     return into, scales
 
 
-def normed_halved(x: Tensor, eps: float) -> Tensor:
-    """Return x / rms(x) in bf16, with rms over the last axis. `eps` is added to the mean square."""
+def normed_bf16(x: Tensor, eps: float) -> Tensor:
+    """Return x / rms(x), rounded to bf16, with rms over the last axis. `eps` is added to the mean
+    square."""
     into = torch.empty(x.shape, dtype=torch.bfloat16)
     rows = x.reshape(-1, x.shape[-1]).numpy()
-    _normed_halved(rows, f32(eps), into.view(-1, x.shape[-1]).view(torch.uint16).numpy())
+    _normed_bf16(rows, f32(eps), into.view(-1, x.shape[-1]).view(torch.uint16).numpy())
     return into
 
 
