@@ -91,7 +91,8 @@ def headerless(head: list[bytes], lines: Iterator[bytes]) -> list[str] | None:
     except csv.Error:
         return None
     widths = {len(record) for record in records}
-    choices = ascii_uppercase[: max(widths, default=0) - 2]
+    # a list, since "AB" is part of a string "ABC"
+    choices = list(ascii_uppercase[: max(widths, default=0) - 2])
     if len(widths) != 1 or len(choices) < 2 or not _is_unicode([c for r in records for c in r]):
         return None
     if not all(record[-1] in choices and all(c.strip() for c in record) for record in records):
