@@ -37,37 +37,36 @@ def mapped_row(row: Row, reading: Reading, *, optional: Collection[str] = ()) ->
     this field.
     """
     columns: FieldMapping | None = reading.columns
-    if columns is None or _is_own(row, columns, reading.fields):
+    fields = reading.fields
+    if columns is None:
         return row
-    if reading.fields is not None:
-        reading.fields.used = True
-        columns = _known_part(row, columns, reading.fields, optional)
-    return row if columns is None else columns.applied(row)
+    applies = _applies(row, columns, fields)
+    if fields is not None:
+        fields.applied = applies or bool(fields.applied)
+        columns = _known_part(row, columns, fields, optional) if applies else None
+    return columns.applied(row) if applies and columns is not None else row
 
 
-def _is_own(row: Row, columns: FieldMapping, fields: MappedFields | None) -> bool:
-    """Return True if a row is in scicot's own schema and --columns does not apply to it."""
+def _applies(row: Row, columns: FieldMapping, fields: MappedFields | None) -> bool:
+    """Return True if --columns applies to a row. Rows in scicot's own schema do not need it."""
     if not is_scicot_row(row):
-        return False
-    if columns.lacks_question(row):
-        if fields is not None:
-            fields.unused = True
         return True
+    if columns.lacks_question(row):
+        return False
     renames = columns.renames(row)
     if not renames and not columns.missing(row):
-        return False
+        return True
     if fields is None:
-        return not renames
-    if renames and not fields.own_rows:
+        return renames
+    if renames and fields.own_rows is False:
+        raise MissingField("--columns: has fields that earlier rows of the stream lack")
+    if renames:
         fields.own_rows = True
-        if fields.unused_own:
-            raise MissingField("--columns: has fields that earlier rows of the stream lack")
-    if fields.own_rows:
-        return False
-    if not fields.final:
-        raise MissingField(missing_message(columns.missing(row), row))
-    fields.unused = fields.unused_own = True
-    return True
+    if fields.own_rows is None:
+        if not fields.final:
+            raise MissingField(missing_message(columns.missing(row), row))
+        fields.own_rows = False
+    return fields.own_rows
 
 
 def _known_part(

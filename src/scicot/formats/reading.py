@@ -30,27 +30,24 @@ class MissingField(RowProblem):
 
 @dataclass(slots=True)
 class MappedFields:
-    """The fields of --columns that were found in the rows of a file so far.
+    """The fields of --columns that the rows of a file have, as far as they have been read.
 
     found: the names of the fields that at least one row has, without those of the question and of
         its choices.
-    own_rows: True if --columns is also applied to rows in scicot's own schema. This is so once one
-        of these rows has a mapped field that is not in the schema.
-    used: True if --columns was applied to a row.
-    unused: True if a row in scicot's own schema was read without --columns.
-    unused_own: True if a row was read without --columns although it has the question and choices
-        that --columns names. If `own_rows` would become True later, an error is raised instead.
-    ignored: the fields whose mapping was ignored, because no row read so far had them.
+    ignored: the fields whose mapping was ignored, because no earlier row had them.
+    own_rows: True if --columns applies to all rows in scicot's own schema that have the mapped
+        question and choices. This is so if one of them has a mapped field that is not in the
+        schema. False if such a row was read without --columns, None if neither is known.
+    applied: True if --columns was applied to a row, False if all rows were read without it, None if
+        no row was read.
     final: True if `found` will not change any more: the whole file was read, or it can be read only
         once.
     """
 
     found: set[str] = field(default_factory=set)
-    own_rows: bool = False
-    used: bool = False
-    unused: bool = False
-    unused_own: bool = False
     ignored: set[str] = field(default_factory=set)
+    own_rows: bool | None = None
+    applied: bool | None = None
     final: bool = False
 
 

@@ -72,7 +72,7 @@ class Converter:
     def columns_warning(self) -> str:
         """A warning if no row so far has all the fields that --columns names, else ""."""
         # A warning, not an error, because rows in scicot's own schema need no --columns.
-        if self._fields.used or not self._fields.unused:
+        if self._fields.applied is not False:
             return ""
         return (
             f"--columns {self._reading.columns}: no row has all of these fields; all are read"
