@@ -31,7 +31,7 @@ from scicot.formats import (
 from scicot.formats.fields import Format, NotText, named, with_context
 from scicot.formats.general import Unread
 from scicot.formats.mapped_rows import is_scicot_row, mapped_row
-from scicot.formats.mapping import Columns, option_for
+from scicot.formats.mapping import Columns
 from scicot.formats.names import QUESTIONS
 from scicot.formats.reading import (
     PLAIN,
@@ -42,6 +42,7 @@ from scicot.formats.reading import (
     Tally,
     UncertainIndex,
 )
+from scicot.formats.suggested_columns import option_for
 from scicot.row_fields import Row, RowProblem
 
 __all__ = [

@@ -22,7 +22,7 @@ from scicot.formats import printed
 from scicot.formats.choice_set import Cells, Choices, are_numeric, choice_rows, lettered
 from scicot.formats.names import plain_name
 from scicot.formats.reading import Reading
-from scicot.formats.values import are_strings, is_blank, is_text_or_number, number_as_text
+from scicot.formats.values import are_strings, is_blank, is_text_or_number
 from scicot.row_fields import RowProblem
 
 _LABELS = ("label", "key", "letter", "id", "aid", "index", "name", "option", "choicelabel")
@@ -104,6 +104,7 @@ def _of_cell(cell: str, letters: Letters) -> Listed | None:
         else:
             if found is None or found.choices.labels_from != "row":
                 return found
+            # The labels may have been made when the table was written.
             return replace(found, choices=replace(found.choices, labels_from="order"))
     texts = text_cells.separated(cell)
     if letters == "none" and texts is not None:
@@ -177,14 +178,14 @@ def _of_objects(values: Sequence[Mapping[str, Any]]) -> Listed | None:
         return None
     texts = [row[text] for row in rows]
     if label is None:
-        plain_texts = [number_as_text(text) if is_text_or_number(text) else None for text in texts]
-        found = Listed(Choices(lettered(plain_texts), (), "row", are_numeric((), texts)))
+        plain_texts = [str(text) if is_text_or_number(text) else None for text in texts]
+        found = Choices(lettered(plain_texts), (), "row", are_numeric((), texts))
     else:
         with_labels = _with_labels([row[label] for row in rows], texts)
         if with_labels is None:
             return None
-        found = with_labels
-    return found if mark is None else _marked(found.choices, [row[mark] for row in rows])
+        found = with_labels.choices
+    return Listed(found) if mark is None else _marked(found, [row[mark] for row in rows])
 
 
 def _with_labels(labels: Sequence[Any], texts: Sequence[Any], cells: Cells = ()) -> Listed | None:

@@ -3,14 +3,15 @@ index from 0 or from 1.
 
 The first of these rules that applies decides how a number is read:
 
-1. With a base that the data set defines, it is an index from this base. With --answer-index, it is
-   an index from this number, or else a label or a text.
-2. In a single row, meaning.py decides.
-3. In a file, a JSON integer is an index from 0, unless the choices are numbers or in columns.
-4. In a file, all other numbers are, in this order: the label, the text of a choice, and an index
-   (`_in_table`). Where two of these name different choices, the other rows of the file (Tally)
-   decide whether the number is a text or an index, and from which base indices count.
-5. Otherwise the number is ambiguous. A base is never guessed.
+1. If the data set defines the base of its indices, the number is an index.
+2. With --answer-index, it is an index, or else a label or a text.
+3. In a single row (`Reading.strict` is False), `read_choice` decides.
+4. A JSON integer is an index from 0, unless `Choices.numeric` is True.
+5. A string that is exactly a label is that label.
+6. A number that is the text of a choice, or an index, or both, is read by the evidence in the other
+   rows of the file (`Tally`). They show whether the numbers of this field are texts or indices, and
+   from which base indices count.
+7. Otherwise the number is ambiguous. A base is never guessed.
 """
 
 from __future__ import annotations
@@ -153,7 +154,7 @@ def _json_integer(number: int, choices: Choices, name: str, reading: Reading) ->
 
 
 def _in_table(value: int | str, choices: Choices, name: str, reading: Reading) -> Meaning | None:
-    """Read a string of digits, or an integer if the choices are numbers or in columns."""
+    """Apply the rules 5 to 7 (see the top of this file)."""
     number = int(value)
     named = read_choice(str(number), choices)
     if named is not None and named.kind == "labels":

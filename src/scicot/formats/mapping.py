@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from scicot.errors import UsageError
-from scicot.formats import choice_columns, choices, fields
+from scicot.formats import choice_columns, choices
 from scicot.formats.choice_set import Cells, lettered
 from scicot.formats.names import IDS, RIGHT, plain_name
 from scicot.formats.values import is_blank
@@ -27,7 +27,6 @@ _SEVERAL = ("choices", "distractors", "context")
 _REQUIRED = ("question", "choices", "distractors")  # a row without these fields is invalid
 _ABSENT = object()
 _EXAMPLE = "question=FIELD,choices=FIELD+FIELD,answer=FIELD"
-_SHOWN = 6  # columns listed in a message
 
 
 @dataclass(frozen=True)
@@ -266,62 +265,3 @@ def _at(row: Row, path: str) -> Any:
         else:
             return _ABSENT
     return value
-
-
-_LIKELY_ANSWERS = ("answer", "key", "gold", "label", "correct", "target", "sol", "lös", "loes",
-                   "richtig", "right", "truth")  # fmt: skip
-_COUNTED = re.compile(r"(.*?)[ _-]?(?:\d{1,2}|[A-Za-z])")
-
-
-def option_for(row: Row) -> str:
-    """Suggest a --columns option for a row of an unknown layout. "FIELD" stands for each field that
-    cannot be guessed."""
-    flat: dict[str, Any] = {}
-    for name, value in row.items():
-        nested = value.items() if isinstance(value, Mapping) else ()
-        flat |= {f"{name}.{key}": inner for key, inner in nested} or {name: value}
-    choice_fields = _likely_choices(row)
-    rest = {name: field for name, field in flat.items() if name not in choice_fields}
-    answers = [n for n in rest if any(part in plain_name(n) for part in _LIKELY_ANSWERS)]
-    texts = {n: field for n, field in rest.items() if isinstance(field, str) and n not in answers}
-    question = fields.question_field(row)
-    if question is None or not isinstance(row[question], str):
-        question = max(texts, key=lambda name: len(texts[name]), default="FIELD")
-    answer = next((name for name in answers if name != question), "FIELD")
-    parts = (
-        f"question={question},choices={'+'.join(choice_fields) or 'FIELD+FIELD'},answer={answer}"
-    )
-    return f"--columns {_quoted(parts)}"
-
-
-def unknown_header(names: Sequence[str], cells: Sequence[str]) -> str:
-    """Return the error message for a table without a recognised question column. `names` are the
-    names of its columns, and `cells` the cells of its first record. The message suggests a
-    --columns option."""
-    row = {name.strip(): cell for name, cell in zip(names, cells, strict=False) if name.strip()}
-    columns = ", ".join(f'"{name}"' for name in list(row)[:_SHOWN])
-    ellipsis = ", ..." if len(row) > _SHOWN else ""
-    return (
-        f'no column is called "question" (there is {columns}{ellipsis}); say which column is what:'
-        f" {option_for(row)}"
-    )
-
-
-def _likely_choices(row: Row) -> tuple[str, ...]:
-    for family in choice_columns.families(tuple(row)):
-        return family.columns
-    for name, value in row.items():
-        if isinstance(value, list) and len(value) > 1:
-            return (name,)
-    groups: dict[str, list[str]] = {}
-    for name in row:
-        match = _COUNTED.fullmatch(name)
-        if match is not None and match[1]:
-            groups.setdefault(match[1].lower(), []).append(name)
-    longest = max(groups.values(), key=len, default=[])
-    return tuple(longest[:26]) if len(longest) > 1 else ()
-
-
-def _quoted(text: str) -> str:
-    text = " ".join(text.split())[:200]
-    return f"'{text}'" if re.search(r"[^\w=,+.\-]", text) else text

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from scicot.errors import InvalidRow, ScicotError
 from scicot.formats import columns
-from scicot.formats.mapping import unknown_header
+from scicot.formats.suggested_columns import unknown_header
 from scicot.sources import tables
 from scicot.sources.entries import Entry
 from scicot.sources.formulas import Formulas

@@ -14,7 +14,7 @@ from itertools import chain, islice
 from typing import IO, Any, cast
 
 from scicot.errors import InvalidRow, ScicotError
-from scicot.formats.mapping import unknown_header
+from scicot.formats.suggested_columns import unknown_header
 from scicot.jsonl import decode
 from scicot.sources import binary, documents, tables
 from scicot.sources.entries import BOM, Entry
