@@ -73,7 +73,9 @@ def test_mmlus_own_files_have_no_header(write: Any) -> None:
     assert any("has no header; read as question, A, B, C, D, answer" in n for n in recorder.notes)
 
 
-@pytest.mark.parametrize("text", ["Q?,a,b,c,d,E\n", "Q?,a,b,c,AB\n", "Q?,a,b,c,2\n", "Q?,a,A\n", "x,y\nz,B\n"])
+@pytest.mark.parametrize(
+    "text", ["Q?,a,b,c,d,E\n", "Q?,a,b,c,AB\n", "Q?,a,b,c,2\n", "Q?,a,A\n", "x,y\nz,B\n"]
+)
 def test_other_tables_without_a_header_are_refused(write: Any, text: str) -> None:
     with pytest.raises(ScicotError, match=r"no CSV header|no column is called"):
         read(write(text))
