@@ -51,10 +51,10 @@ complete -o default -F _scicot_completion scicot
 
 
 def _typer_completion() -> Any:
-    """Import and return the module typer.completion, with its classes for the shells registered."""
+    """Import typer.completion, register Typer's classes for the shells, and return the module."""
     # Imported here and not at the top of the file, so that commands start fast.
     module = importlib.import_module("typer.completion")
-    module.completion_init()  # registers Typer's classes for the shells
+    module.completion_init()  # registers the classes
     return module
 
 

@@ -116,9 +116,9 @@ def predict(
         Weigh,
         typer.Option(
             "--weigh",
-            help="How answers with several rationales are averaged. mean: equally; confidence: "
-            "weighted by their confidence to the power that train-answer fitted. This needs a dev "
-            "set with several rationales per question.",
+            help="How answers with several rationales are averaged. mean: all answers count the "
+            "same; confidence: confident answers count more. For confidence, train-answer needs a "
+            "dev set with several rationales per question.",
         ),
     ] = PredictSettings.weigh,
     vote: Annotated[
@@ -130,9 +130,9 @@ def predict(
         typer.Option(
             "--mix-direct",
             metavar="W",
-            help="Also answer without a rationale, and average this answer with the answers "
-            "given rationales. W, from 0 to 1, is its weight; auto: the weight that train-answer "
-            "fitted on dev. For students trained with --rationale-dropout.",
+            help="Also answer without a rationale, and include this answer in the average with "
+            "weight W (0 to 1). auto: the weight that train-answer fitted on dev. For students "
+            "trained with --rationale-dropout.",
         ),
     ] = str(PredictSettings.mix_direct),
     scoring: Annotated[

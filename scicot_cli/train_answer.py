@@ -145,8 +145,8 @@ def train_answer(
     rationales of a teacher, and rationales of a student (from train-rationale --folds, or in the
     output of predict).
 
-    All values of --method except two-stage train a baseline, to compare with the two stages. A
-    baseline needs no student of stage 1.
+    With --method, a baseline can be trained instead, to compare with the two stages. A baseline
+    needs no student of stage 1.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = training.train_settings(locals())

@@ -178,7 +178,7 @@ def test_the_page_says_how_the_files_were_made(tmp_path: Path, trained: Trained)
     assert made["files"][0]["inputs"] == [str(trained.rows)]
     assert [student["stage"] for student in made["students"]] == ["rationale", "answer"]
     assert made["students"][1]["metrics"]["rows"] > 0
-    assert [prompt["asks"] for prompt in made["prompts"]] == ["rationale", "answer"]
+    assert [prompt["target"] for prompt in made["prompts"]] == ["rationale", "answer"]
     if BROWSER is None:
         return
     script = "const state = {prompts: questions.map(q => promptsOf(q, 0).map(p => p.shown))};"

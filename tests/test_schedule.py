@@ -12,7 +12,7 @@ from scicot.records import Choice, Question, Rationale
 from scicot.stages import Stage
 from scicot.training.examples import Example, Lesson, digest, encode, examples_of
 from scicot.training.plan import tokens
-from scicot.training.plan.layout import Layout, fewest_costs
+from scicot.training.plan.layout import Layout, cheapest_batch_count
 from scicot.training.plan.length_buckets import padded, similar_batches, turns_of
 from scicot.training.plan.row_sampler import RowSampler
 from scicot.training.plan.schedule import Schedule
@@ -134,14 +134,14 @@ def test_the_target_tokens_of_a_step_weigh_the_same() -> None:
 
 def test_groups_are_joined_where_that_costs_less() -> None:
     alike_ones = np.array([[[8, 100, 50]] * 4] * 5)
-    assert fewest_costs(alike_ones, "cpu") == 1
+    assert cheapest_batch_count(alike_ones, "cpu") == 1
     unlike = np.array([[[8, 100, 50], [8, 400, 300], [8, 30, 20], [8, 1000, 500]]] * 5)
-    assert fewest_costs(unlike, "cpu") == 4
-    assert fewest_costs(alike_ones, "cpu", max_tokens=2500) == 2
+    assert cheapest_batch_count(unlike, "cpu") == 4
+    assert cheapest_batch_count(alike_ones, "cpu", max_tokens=2500) == 2
     # each rank computes half of the batch
-    assert fewest_costs(alike_ones, "cpu", ranks=2, max_tokens=2500) == 1
+    assert cheapest_batch_count(alike_ones, "cpu", ranks=2, max_tokens=2500) == 1
     # no number of batches fits, so the smallest batches are used
-    assert fewest_costs(alike_ones, "cpu", max_tokens=10) == 4
+    assert cheapest_batch_count(alike_ones, "cpu", max_tokens=10) == 4
     asked = TrainSettings(batch_size=32, accumulate=3)
     assert Layout.grouped(asked, 320, 1000) == Layout(32, None, 6, 3)
     assert Layout.grouped(asked, 2, 1000) == Layout(32, None, 2, 2)

@@ -39,11 +39,12 @@ def whole_key(question: Question) -> str:
 
 @dataclass
 class Overlap:
-    """Counts that compare a set of questions with another set.
+    """The overlap of a first set of questions, such as dev, with another set, such as train.
 
-    `questions` is the size of the first set. `same_text` counts its questions whose text occurs in
-    the other set. `same_question` counts its questions that occur there with the same text, context
-    and choices.
+    - `questions`: the number of questions in the first set.
+    - `same_text`: how many of them have a text that is also in the other set.
+    - `same_question`: how many of them are in the other set with the same text, context and
+      choices.
     """
 
     questions: int = 0
@@ -58,8 +59,12 @@ class Overlap:
 
     @property
     def is_of_templates(self) -> bool:
-        """True if the two sets seem to share only templates: `same_question` is 0, and each text
-        that both sets contain belongs to several different questions of the first set."""
+        """True if the shared texts seem to be templates, such as "Which of these floats on water?".
+        Both conditions must hold:
+
+        - No question is in both sets.
+        - The first set has each shared text several times, with different choices or contexts.
+        """
         return not self.same_question and all(
             len(questions) > 1 for questions in self.by_text.values()
         )

@@ -92,16 +92,17 @@ def assign_folds(
 def dev_split(
     questions: Sequence[Question], groups: Groups, fraction: float, fold_by: str | None = None
 ) -> set[int]:
-    """Return the row indices of the dev split. The dev split consists of whole groups, which
-    together have about `fraction` of all rows. `groups` is the result of `group_rows` for the same
-    `fold_by`. Raises ScicotError if there is only one group.
+    """Select whole groups as the dev split, about `fraction` of all rows. Return the row indices.
 
-    A hash of a group's content decides if the group is selected. So a group that occurs in two
-    files is usually selected in both files or in neither. Three rules depend on the other groups:
+    A group is selected by a hash of its content. So a group that occurs in two files is usually
+    selected in both files or in neither. There are three exceptions:
 
-    - A group with more than `fraction` of all question ids is not selected.
-    - If no group is selected, the smallest group is the dev split.
+    - A group with more than `fraction` of all question ids is never selected.
+    - If no group is selected, the smallest group becomes the dev split.
     - If all groups are selected, the largest group is left out.
+
+    `groups` is the result of `group_rows` for the same `fold_by`. Raises ScicotError if there is
+    only one group.
     """
     if len(groups) < 2:
         raise ScicotError(f"--dev-fraction: all rows are one group that may not be parted {_HINT}")

@@ -22,8 +22,11 @@ class Interrupted(KeyboardInterrupt):
 
 
 class StopRequest:
-    """Raises an exception to stop this process: in `request` or, if `deferred` is True, in the next
-    `check`."""
+    """Stops this process with an exception.
+
+    A signal handler calls `request`, which raises the exception. If `deferred` is True, `request`
+    only stores the exception, and the next call of `check` raises it.
+    """
 
     def __init__(self) -> None:
         self.pending: KeyboardInterrupt | None = None  # the stored exception

@@ -289,15 +289,21 @@ class _Runner:
             self._unclear.append((row_request, TeacherError(str(error), certain=False)))
 
     async def _record_unclear(self, plan: Plan) -> None:
-        """Decide about the stored errors of unclear cause. If the questions caused the errors,
-        write `error` rows. In any other case, stop the run."""
-        if self._answered:  # the server works, so the questions caused the errors
+        """Handle the stored errors of unclear cause:
+
+        - If any request of this run was answered, the server works, so the questions caused the
+          errors. Write `error` rows.
+        - If no request was answered, and there is one error, find the cause with the harmless
+          question PROBE (see Failures.settle).
+        - If no request was answered, and there are several errors, stop the run and write no rows.
+        """
+        if self._answered:
             for row_request, error in self._unclear:
                 self._job.reject_failed(row_request, error)
-        elif len(self._unclear) == 1:  # a harmless question of our own shows what caused the error
+        elif len(self._unclear) == 1:
             self._job.failures.hold(*self._unclear[0])
             await self._job.failures.settle(self._job.poll)
-        elif self._unclear:  # stop the run, and write no rows for these errors
+        elif self._unclear:
             _, error = self._unclear[-1]
             self._refused = StoppedEarly(
                 f"batch {plan.id}: none of {number_of(len(self._unclear), 'request')} was answered"

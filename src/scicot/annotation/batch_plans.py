@@ -3,11 +3,17 @@
     0001.requests.jsonl     {"sample": ..., "revealed": ..., "question": {...}}, a line per request
     0001.json               {"name": ..., "requests": ..., "began": ..., "id": ..., "retry": ...}
 
-A plan is valid once the second file exists. `began` is the time just before the batch was sent, and
-`id` is the id that the server gave it. `retry` is true if the batch was made with --retry-rejected,
-so that its results replace rows of rejected replies. The custom_id of each request is NAME-LINE,
-where NAME is the random name of the plan and LINE the request's line number, counted from 0. So a
-result can always be matched with its request.
+A plan is valid once the second file exists. Its fields are:
+
+- "name": the random name of the plan
+- "requests": the number of requests
+- "began": the time just before the batch was sent
+- "id": the id that the server gave the batch
+- "retry": true if the plan was made with --retry-rejected; the results of the batch then replace
+  rows of rejected replies
+
+The custom_id of a request is NAME-LINE: the name of the plan, and the line number of the request in
+the first file, counted from 0. So a result can always be matched with its request.
 """
 
 from __future__ import annotations
@@ -32,15 +38,14 @@ FOLDER = "batches"
 
 @dataclass(frozen=True)
 class Plan:
-    """A batch that is planned on disk. `began` is the time just before the batch was sent, None
-    until then. `id` is the id that the server gave the batch, None until it was accepted."""
+    """The plan of one batch, stored on disk until the batch is finished."""
 
     path: Path  # path of the plan's .json file
     name: str
-    requests: int
-    began: str | None = None  # ISO 8601
-    id: str | None = None
-    retry: bool = False  # True if its requests have rows already, which the results replace
+    requests: int  # number of requests
+    began: str | None = None  # time just before the batch was sent (ISO 8601); None until then
+    id: str | None = None  # id that the server gave the batch; None until it accepted the batch
+    retry: bool = False  # True if the requests have rows already, which the results replace
 
     @classmethod
     def make(cls, folder: Path, row_requests: Sequence[RowRequest], *, retry: bool = False) -> Plan:

@@ -50,9 +50,9 @@ class Failures:
         self._probing = asyncio.Lock()
 
     def answer(self, sent: float) -> None:
-        """Record that a request sent at time `sent` (time.monotonic) was answered, so the server
-        works. Errors held back before `sent` were thus caused by their questions. Write the `error`
-        rows of these errors."""
+        """Record that a request sent at time `sent` (time.monotonic) was answered. Write the
+        `error` rows of the errors that were held back before `sent`: the server works, so the
+        questions caused these errors."""
         self._in_a_row = 0
         held, self._held = self._held, [entry for entry in self._held if entry[0] > sent]
         for failed_at, row_request, error in held:
@@ -67,11 +67,15 @@ class Failures:
     async def fail(
         self, row_request: RowRequest, error: TeacherError, poll: Callable[[], None]
     ) -> None:
-        """Write the `error` row of a failed request. If it is unclear whether the question caused
-        the error, hold the error back instead.
+        """Handle the error of a request:
 
-        After --max-failures consecutive failures, the cause must be found. If errors are held back,
-        `settle` is called with `poll`. If no errors are held back, StoppedEarly is raised.
+        - If `error.certain`, the question caused the error. Write the `error` row.
+        - Otherwise hold the error back.
+
+        After --max-failures consecutive failures, also do one of these:
+
+        - If errors are held back, call `settle(poll)`.
+        - Otherwise raise StoppedEarly.
         """
         if error.certain:
             self._reject(row_request, error)
@@ -90,12 +94,15 @@ class Failures:
             )
 
     async def settle(self, poll: Callable[[], None]) -> None:
-        """If errors are held back, send the harmless question PROBE. If PROBE is answered, the
-        questions caused the held-back errors, and the `error` rows are written.
+        """Find the cause of the held-back errors by sending the harmless question PROBE. Do nothing
+        if no errors are held back.
 
-        Raises ScicotError and writes no rows if PROBE is rejected too. Raises StoppedEarly if the
-        server stays busy beyond --max-wait, or if the budget does not cover PROBE. `poll` is called
-        regularly and raises an exception if the run has to stop.
+        - If PROBE is answered, the questions caused the errors. Write their `error` rows.
+        - If PROBE is rejected too, raise ScicotError and write no rows.
+        - If the server stays busy beyond --max-wait, raise StoppedEarly.
+        - If the budget does not cover PROBE, raise StoppedEarly.
+
+        `poll` is called regularly and raises an exception if the run has to stop.
         """
         async with self._probing:
             if not self._held:

@@ -36,12 +36,24 @@ _SPEED_SECONDS = 5.0  # window over which the speed is measured
 class GenerateSummary:
     """Counts and costs of a generate-rationales run.
 
-    `kept`, `rejected` (by reason) and `tokens` (by kind, such as "input_tokens") count this run.
-    `already_done` counts the requests that earlier runs finished. `errors` counts the requests that
-    got an error instead of a reply, over all runs. `all_kept` counts the kept rows of all runs.
-    `named` counts only those kept rows in which the rationale names the gold choice and no other.
-    `cost` is the cost of this run in dollars, and `spent` is the cost of all runs. Both costs are
-    None if the price is unknown.
+    Of this run:
+
+    kept: the number of kept rows.
+    rejected: the number of rejected rows by reason.
+    tokens: the number of tokens by kind, such as "input_tokens".
+    cost: the cost in dollars, None if the price is unknown.
+    saved: the dollars that the server's prompt cache saved.
+
+    Of earlier runs:
+
+    already_done: the number of finished requests.
+
+    Of all runs together:
+
+    all_kept: the number of kept rows.
+    named: the number of kept rows in which the rationale names the gold choice and no other.
+    errors: the number of requests that got an error instead of a reply.
+    spent: the cost in dollars, None if the price is unknown.
     """
 
     kept: int = 0
@@ -51,7 +63,7 @@ class GenerateSummary:
     tokens: Counter[str] = field(default_factory=Counter)
     cost: float | None = None
     spent: float | None = None
-    saved: float = 0.0  # dollars saved by the server's prompt cache
+    saved: float = 0.0
     all_kept: int = 0
     named: int = 0
 

@@ -5,10 +5,16 @@ queues the rest. Then all answers are late, and answers that take longer than --
 lower request rate does not help, but fewer requests in flight do. So the limit is halved if more
 than a fifth of the requests time out.
 
-Afterwards the limit grows again, as TCP's congestion window does. The answers since the last change
-of the limit are counted. When their number reaches the limit, the limit is raised. The limit is
-doubled if the result is below the limit at which requests timed out. Otherwise 1 is added to the
-limit.
+Afterwards the limit grows again, as TCP's congestion window does. For example, a limit of 32 may
+change like this:
+
+- Some requests time out and others are answered. The server is overloaded by 32 requests, so the
+  limit is halved and then grows by 1: 16, 17, 18, ...
+- All requests time out for a while, because the server is down. The limit is halved several times,
+  for example to 2, and then doubled: 2, 4, 8, ...
+
+Each increase needs as many answers as the current limit. If doubling would reach the limit of the
+last overload, 1 is added instead.
 """
 
 from __future__ import annotations

@@ -1,17 +1,24 @@
 """Adapt the request rate to the server's limit, estimated from its refusals (status 429 and 529).
 
-While few requests are refused, only --concurrency limits the rate. If more than a few percent are
-refused, the rate is set to 90 % of the server's current throughput. From there the rate grows as
-TCP's congestion window does in CUBIC (Ha, Rhee, Xu 2008). It grows quickly back to the throughput,
-then slowly for some seconds, and then faster and faster. So the rate stays close to a limit that
-lasts, and soon exceeds a limit that has been lifted.
+While few requests are refused, the rate is limited only by --concurrency and by the allowances in
+the server's responses (teachers/rate_limits.py). If more than a few percent are refused, there are
+two possible causes:
 
-An overloaded server may refuse a share of the requests at random, at any request rate. A lower rate
-then does not help. So a decrease begins with a trial (trial.py), unless an earlier trial has
-confirmed a similar limit. During a trial, the rate is fixed at 80 % of the throughput. If the share
-of refusals does not fall, the decrease is undone, and the refusals count as random. For _RETRIED
-seconds after the start of the trial, the rate is lowered only if the share of refusals rises
-further.
+- The rate exceeds a limit of the server. A lower rate helps.
+- The server is overloaded and refuses requests at random. A lower rate does not help.
+
+A trial (trial.py) finds the cause. During the trial, the rate is 80 % of the server's throughput.
+
+- If the share of refusals falls, the throughput is confirmed as the limit.
+- If the share does not fall, the refusals are random. The decrease is undone. This share of
+  refusals is tolerated until _RETRIED seconds after the start of the trial.
+
+No trial is made if an earlier trial has confirmed a similar limit.
+
+Once the limit is confirmed, the rate is set to 90 % of the limit. Then the rate grows as TCP's
+congestion window does in CUBIC (Ha, Rhee, Xu 2008): quickly back to the limit, then slowly for some
+seconds, and then faster and faster. So the rate stays close to a limit that lasts, and soon exceeds
+a limit that has been lifted.
 """
 
 from __future__ import annotations

@@ -60,9 +60,9 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
     """Read and check the inputs, load the teacher, and return what a run needs. Raises ScicotError
     if the run is impossible.
 
-    Earlier runs for `output` may have finished all questions at the start of the input. These
-    questions are skipped without being parsed. If `only_counts` is True, the teacher can be used
-    only to count tokens, and no API key is needed.
+    Questions at the start of the input are skipped if earlier runs for `output` have finished them
+    (see watermark.py). With `only_counts` the teacher can only count tokens, so no API key is
+    needed.
     """
     settings, reporter, teacher = inputs.settings, inputs.reporter, inputs.teacher
     # Earlier versions sent batches without checking for gold answers. These batches are paid for,

@@ -191,10 +191,10 @@ def _compacted(slots: Slots, slot_texts: list[Completion | None]) -> list[Comple
 def make_sampler(output: LMHead, sampling: Sampling | None) -> Sampler:
     """Make a sampler, which chooses the next token of each row in a step.
 
-    `sampling` is (temperature, top_p), or None to decode all rows greedily. The sampler's arguments
-    are hidden states (rows x size) and `uniforms` (rows). `uniforms` has a uniform random number in
-    [0, 1) for each row to sample, and -1 for each row to decode greedily. The sampler returns token
-    ids (rows).
+    `sampling` is (temperature, top_p), or None to decode all rows greedily. The sampler has two
+    arguments: hidden states of shape (rows, size), and `uniforms` of shape (rows,). `uniforms` has
+    a uniform random number in [0, 1) for each row to sample, and -1 for each row to decode
+    greedily. The sampler returns token ids of shape (rows,).
     """
 
     def likeliest(states: Tensor, uniforms: Tensor) -> Tensor:  # noqa: ARG001

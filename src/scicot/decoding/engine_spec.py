@@ -113,8 +113,9 @@ def _obstacle(engine: str, config: Mapping[str, Any], device: str, request: Engi
 
 
 def _precisions(engine: str, device: str, weights: int, request: EngineRequest) -> list[str]:
-    """List the precisions to try with an engine: the requested precision, or all that may be the
-    fastest. `weights` is the student's number of weights."""
+    """List the precisions to try with an engine. If a precision is requested, only this precision
+    is listed. For "auto", each precision that could be the fastest is listed. `weights` is the
+    student's number of weights."""
     if request.precision != "auto":
         return [request.precision]
     if engine == "ctranslate2":

@@ -34,8 +34,10 @@ def sample_tokens(
     logits: torch.Tensor, uniform: torch.Tensor, temperature: float, top_p: float
 ) -> torch.Tensor:
     """Sample one token for each row, at this temperature, from the nucleus of `top_p` (Holtzman et
-    al. 2020). logits: rows x vocabulary. uniform: a uniform random number in [0, 1) for each row.
-    Returns token ids: rows.
+    al. 2020).
+
+    `logits` has shape (rows, vocabulary). `uniform` holds a uniform random number in [0, 1) for
+    each row, and has shape (rows,). Returns token ids of shape (rows,).
 
     Each token has an interval of cumulative probability, in the order of the vocabulary. The token
     whose interval contains the row's uniform number is returned (inverse-CDF sampling). Therefore
@@ -55,8 +57,9 @@ def sample_tokens(
 
 
 def _nucleus(p: torch.Tensor, top_p: float) -> torch.Tensor:
-    """Return a mask (rows x vocabulary) that is True for the nucleus of each row: the fewest tokens
-    whose probabilities p (rows x vocabulary) sum to at least `top_p`."""
+    """Return a mask that is True for the nucleus of each row: the fewest tokens whose probabilities
+    sum to at least `top_p`. `p` holds the probabilities. `p` and the mask have shape (rows,
+    vocabulary)."""
     import torch
 
     ordered, order = p.sort(dim=-1, descending=True, stable=True)

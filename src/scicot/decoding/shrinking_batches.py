@@ -128,9 +128,12 @@ class ShrinkingBatches:
     def _next_tokens(
         self, states: Tensor, batches: Sequence[DecodeBatch], decoding: Decoding
     ) -> Tensor:
-        """Choose the next token of each row, given the hidden states (rows x size) of all batches.
-        If the row's `Completion.uniforms` is None, the likeliest token is chosen. Otherwise the
-        token is sampled. Returns token ids (rows)."""
+        """Choose the next token of each row in all batches. If the row's `Completion.uniforms` is
+        None, the likeliest token is chosen. Otherwise the token is sampled.
+
+        `states` holds the hidden states, of shape (rows, size). Returns token ids, of shape
+        (rows,).
+        """
         device, output = self._model.device, self._model.decoder.output
         texts = [text for batch in batches for text in batch.texts]
         sampled_rows = [row for row, text in enumerate(texts) if text and text.uniforms is not None]
@@ -147,8 +150,11 @@ class ShrinkingBatches:
         return tokens
 
     def _sampled(self, states: Tensor, uniform: Tensor, decoding: Decoding) -> Tensor:
-        """Sample the next token of each row, given hidden states (rows x size) and uniform random
-        numbers (rows). Returns token ids (rows)."""
+        """Sample the next token of each row.
+
+        `states` holds the hidden states, of shape (rows, size), and `uniform` a uniform random
+        number for each row, of shape (rows,). Returns token ids, of shape (rows,).
+        """
         tokens: list[Tensor] = []
         # To save memory, logits are computed for a part of the rows at a time.
         parts = (torch.split(tensor, self._limits.nodes) for tensor in (states, uniform))
@@ -164,8 +170,8 @@ class ShrinkingBatches:
         return torch.cat(tokens)
 
     def _append(self, batch: DecodeBatch, tokens: Tensor, max_tokens: int) -> None:
-        """Append the new tokens (rows) to the texts of a batch. Finished rows are removed once they
-        are at least a quarter of the batch."""
+        """Append one new token to the text of each row. `tokens` has shape (rows,). Finished rows
+        are removed once they are at least a quarter of the batch."""
         batch.end_step(tokens)
         for row, token in enumerate(tokens.tolist()):
             text = batch.texts[row]

@@ -36,12 +36,14 @@ def is_sample(row: Row) -> bool:
 
 
 def question_of(row: Row) -> Question | None:
-    """Return the question of a sample, or None if no question can be read from the sample.
+    """Return the question of a sample. Try these sources in turn:
 
-    The question is read from the field "doc". If "doc" is no question, or has no gold answer, the
-    question is made from the logged requests: the prompt becomes its text, and the continuations
-    become its choices. If that is impossible too, the result is the question in "doc" without a
-    gold answer, or None if "doc" is no question.
+    1. The field "doc", if it is a question with a gold answer.
+    2. The logged requests. The prompt becomes the question's text, and the continuations become
+       the choices.
+    3. The field "doc", if it is a question without a gold answer.
+
+    Return None if no source gives a question.
     """
     doc_question = _question_of_doc(row)
     if doc_question is not None and doc_question.answer is not None:
@@ -83,7 +85,7 @@ def _question_of_doc(row: Row) -> Question | None:
 
 
 def _is_target(row: Row, question: Question) -> bool:
-    """Return True if the index "target" in `row` is that of the gold answer of `question`."""
+    """Return True if the index "target" in `row` is the index of the gold answer."""
     index = _target_index(row)
     return question.answer is not None and index == question.labels.index(question.answer)
 
@@ -163,15 +165,19 @@ def _target_index(row: Row) -> int | None:
 
 
 def _arguments(row: Row, name: str, index: int) -> list[str]:
-    """Return one argument of each request in `row`: the value of the key `name` or, if the
-    arguments are a list, the element at `index`. Return [] if they have another form."""
+    """Return one argument of each request in `row`, or [] if `row` has no such arguments.
+
+    The harness logs the arguments of a request in one of two forms, depending on its version:
+
+        {"arg_0": PROMPT, "arg_1": CONTINUATION}        `name` is the key of the argument
+        [PROMPT, CONTINUATION]                          `index` is the index of the argument
+    """
     arguments = row.get("arguments")
     requests = list(arguments.values()) if isinstance(arguments, Mapping) else arguments
     try:
-        # The arguments of a request are an object or a list, depending on the harness's version.
         found = [
-            argument[name] if isinstance(argument, Mapping) else argument[index]
-            for argument in requests or ()
+            request[name] if isinstance(request, Mapping) else request[index]
+            for request in requests or ()
         ]
     except (TypeError, LookupError):
         return []

@@ -40,9 +40,9 @@ _NUMBER = re.compile(r"\s*[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,3})?\s*", re.
 
 @dataclass(frozen=True)
 class Group:
-    """The accuracy on one group of questions: those in which a field has the same value."""
+    """The accuracy on one group of questions, such as all questions about physics."""
 
-    value: str
+    value: str  # name of the group, such as "physics" or "12-17 words"
     questions: int
     accuracy: float
     interval: Interval
@@ -60,7 +60,7 @@ class Calibration:
     nll: float | None  # negative log-likelihood in nats; None in the same case
     bins: Reliability  # of the first seed
     aurc: float  # area under the risk-coverage curve
-    # error rate on the most confident questions, by their share of the questions: {"20%": 0.1}
+    # {"20%": 0.1}: the 20 % most confident answers have an error rate of 0.1
     risk_at: dict[str, float]
 
 

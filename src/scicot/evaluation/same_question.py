@@ -1,12 +1,18 @@
 """Compare the question in a row of answers with its counterpart in the question file.
 
     {"id": "q1", "question": "Which conducts?", "choices": ["wood", "copper"], "prediction": "B"}
-    {"id": "q1", "choices": ["copper", "wood"], "prediction": "A"}        part of a question
+    {"id": "q1", "choices": ["wood", "copper"], "prediction": "B"}        part of a question
     {"id": "q1", "prediction": "B", "answer": "B"}                        only its gold answer
 
-If a row has only a part of the question, only this part is compared. A field such as "answers" may
-hold the choices, or replies of a model. The field is compared only if its texts are those of the
-choices in the question file, in any order. An error is raised if the order differs.
+If a row has only a part of the question, only this part is compared. Choices must have the same
+texts in the same order as in the question file.
+
+A field such as "answers" may hold the choices, or replies of a model. For example, the choices in
+the question file are "wood" and "copper":
+
+    "answers": ["wood", "copper"]           the choices
+    "answers": ["copper", "wood"]           the choices in another order: an error
+    "answers": ["It conducts.", "Metal"]    replies, which are ignored
 """
 
 from __future__ import annotations

@@ -197,9 +197,9 @@ def match_ids(
 ) -> tuple[int, Ints, Ints]:
     """Find the question ids that two files have in common.
 
-    Returns (number of common ids, their indices in `first_ids`, their indices in `second_ids`), in
-    the order of `first_ids`. Warns if an id is in one file only. The warning ends with "the
-    {clause} them out", for example "the comparison leaves them out".
+    Returns (number of common ids, their indices in `first_ids`, their indices in `second_ids`). The
+    common ids are in the order of `first_ids`. Warns if an id is in one file only. The warning ends
+    with "the {clause} them out", for example "the comparison leaves them out".
     """
     second_index = {identity: index for index, identity in enumerate(second_ids)}
     first_rows = [index for index, identity in enumerate(first_ids) if identity in second_index]
@@ -225,9 +225,12 @@ def check_same(
     second_rows: Ints,
     reporter: Reporter,
 ) -> None:
-    """Check that two files have the same question for each common id. `first_rows[i]` and
-    `second_rows[i]` are the indices in `first` and `second` of the same id. Raises ScicotError if
-    gold answers differ, and warns if texts or choices differ."""
+    """Check that two files have the same question for each common id. Raises ScicotError if gold
+    answers differ. Warns if texts or choices differ.
+
+    first_rows: the index of each common id in `first`.
+    second_rows: the index of each common id in `second`, in the same order.
+    """
     first_file, second_file = (
         answers.file if isinstance(answers, AnswerColumns) else answers.files[0]
         for answers in (first, second)

@@ -207,8 +207,8 @@ def describe(counts: Counter[str]) -> dict[str, str]:
 
 
 def is_character_problem(key: str) -> bool:
-    """Return True if a key of the counter that `encode_inputs` fills is a problem with characters
-    (LACKING, EQUAL, ...). The other keys (such as "context") count inputs that are too long."""
+    """Return True for the keys of this module, such as "lacking", "lacking ≥" and "equal q1".
+    Return False for the keys of truncated inputs, such as "context" (see truncation.py)."""
     return key.partition(" ")[0] in (LACKING, LACKING_TARGETS, REPLACED, EQUAL)
 
 

@@ -1,4 +1,4 @@
-"""The files that a command writes: their names beside an output, checks of them, and the lock."""
+"""Check and lock the output of a command, and name the files that scicot keeps beside it."""
 
 from __future__ import annotations
 

@@ -88,9 +88,13 @@ class Team:
     def on_all_ranks(self, work: Callable[[], Result]) -> Result:
         """Run work() on each rank, and return its result. Call on all ranks.
 
-        If work() fails on any rank, rank 0 raises the error in this call. The other ranks raise
-        RankZeroFailed in their next call of `serve`. Before that, they may do nothing with the
-        result except pass it to `serve`, because work() may have failed.
+        If work() fails on any rank:
+
+        - Rank 0 raises the error in this call.
+        - Each other rank returns from this call, and raises RankZeroFailed when it calls `serve`.
+
+        So a rank other than 0 may only pass the result to `serve`: if work() failed on this rank,
+        the result is a _Failure.
         """
         if self._group is None:
             return work()

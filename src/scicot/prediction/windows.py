@@ -1,10 +1,14 @@
 """Split the questions into windows, and select the windows of a shard. The questions of a window
 are predicted together.
 
-The windows are formed from all questions of the input, including those that are done already. A
-resumed command therefore has the same windows as an uninterrupted one. The windows of a shard are
-also windows of the whole input. Because the windows are the same, the scores are equal to the last
-digit.
+The last digits of a score depend on the other questions of the window. So a file is always split
+into the same windows:
+
+- A resumed command splits all questions into windows, including those that are done already.
+- A shard consists of whole windows of the file: shard 2 of 3 has the windows 2, 5, 8, ...
+
+Resumed commands and shards therefore give exactly the same scores as a single uninterrupted
+command.
 """
 
 from __future__ import annotations

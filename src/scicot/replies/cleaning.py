@@ -1,16 +1,18 @@
 """Remove from a text the sentences that state the answer. The rest explains the answer.
 
-For the choices A "acquired", B "inherited" and a question about playing the flute
+The question is "Is playing the flute acquired or inherited?", with the choices A "acquired" and
+B "inherited". Then each of these texts becomes "It is learned by practice.":
 
-    Playing the flute is acquired. It is learned by practice, so the trait is acquired.
-    |----------------------------|                          |------------------------|
-    restates the question                                   verdict
+    It is learned by practice. The answer is (A).
+                               |----------------|               an announcement (announcements.py)
 
-    The answer is (A).
-    |----------------|
-    announcement (announcements.py)
+    It is learned by practice, so the trait is acquired.
+                             |------------------------|         a verdict
 
-becomes "It is learned by practice."
+    Playing the flute is acquired. It is learned by practice.
+    |----------------------------|                              a verdict that repeats the question
+
+A verdict states the answer without a phrase such as "the answer is".
 """
 
 from __future__ import annotations
@@ -123,12 +125,11 @@ def _cut_verdict(
     conclusion: Conclusion,
     question: Question,
 ) -> None:
-    """Shorten the verdict in `texts` to its reasons, or to "" if it gives no reasons.
+    """Replace the verdict in `texts` by its reasons, or by "" if it gives no reasons.
 
-    The verdict is the opening or closing sentence from which the answer was derived
-    (`conclusion.sentence`), such as "Therefore, paper is the most flexible". If a sentence
-    announces the answer, there is no verdict. In some cases the verdict is not changed, for example
-    if too little other text would be left.
+    The verdict is `conclusion.sentence`, such as "Therefore, paper is the most flexible". Do
+    nothing if there is no verdict, or if the verdict must be kept, for example because too little
+    other text would be left.
     """
     sentence, label = conclusion.sentence, conclusion.label
     if sentence is None or label is None:
@@ -164,10 +165,13 @@ def _cut_verdict(
 
 
 def _reasons_for_verdict(mentions: Mentions, sentence: Sentence, label: str) -> str | None:
-    """Return the reasons in a sentence that draws a conclusion with a word such as "so" or
-    "therefore". For example, both "It is learned, so it is acquired" and "Therefore, it is acquired
-    because it is learned" give "It is learned.". Return "" if the sentence gives no reasons, and
-    None if it draws no conclusion."""
+    """Return the reasons in a sentence that draws a conclusion.
+
+    "It is learned, so it is acquired"                     -> "It is learned."
+    "Therefore, it is acquired because it is learned"      -> "It is learned."
+    "Therefore, it is acquired" (gives no reasons)         -> ""
+    "It is acquired" (no word such as "so", "therefore")   -> None
+    """
     text, start = sentence.text, sentence.start
     cue = CUE.search(text)
     if cue is None:

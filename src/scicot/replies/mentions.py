@@ -272,8 +272,9 @@ class Mentions:
         return Mention(start, label_end, labels, marked)
 
     def _text_beside(self, label_end: int, end: int) -> tuple[str, ...]:
-        """Return the labels of the choices whose text follows a bare label and ends the sentence,
-        as in "A. copper" and "A (copper)". Return () if there are none."""
+        """Find the choice text that follows a label and ends the sentence, such as "copper" in
+        "A. copper" and "A (copper)". Return the labels of the choices with this text: ("B",) if
+        choice B is copper. Return () if there is no such text."""
         begin = _BESIDE.match(self.text, label_end, end)
         if begin is None:
             return ()
@@ -330,8 +331,8 @@ class Mentions:
 
     def _as_written(self, found: list[ChoiceWords], start: int, end: int) -> list[ChoiceWords]:
         """Return the choices in `found` that are spelled exactly as in text[start:end]. If there is
-        no such choice, return `found`. The choices in `found` have the same words, such as "Dear
-        Ms. Lee" and "dear ms. lee"."""
+        no such choice, return `found`. The choices in `found` differ only in their spelling, such
+        as "Dear Ms. Lee" and "dear ms. lee"."""
         window = self.text[max(0, start - WORD_GAP) : end + WORD_GAP]
         exact = [choice for choice in found if choice.text in window]
         # A spelling may contain a shorter one: "Yes!" contains "Yes".

@@ -58,9 +58,15 @@ def listed_items(mentions: Mentions) -> set[int]:
 
 
 def _spaced_items(mentions: Mentions) -> set[int]:
-    """Return the start positions of the items of lists that may have other lines between the items.
-    The items must have the question's labels in order: the first item the first label, and so
-    on."""
+    """Find lists of options, which may have other lines between their items:
+
+        (A) wood
+        Wood insulates.
+        (B) copper
+
+    The items must have the labels in the order of the question: A, B, ... Return the start
+    positions of the items.
+    """
     # If the line before the first item does not introduce the list, every item must hold nothing
     # but its label and text.
     items: list[Mention] = []

@@ -4,15 +4,19 @@ the students.
     {"files": [{"file": "two-stage.jsonl", "bytes": 231044, "command": "predict",
                 "settings": {...}, "inputs": ["test.jsonl"], "counts": {"rows": 320}}],
      "students": [{"run": "answer@1f0c...", "stage": "answer", "settings": {...}, ...}],
-     "prompts": [{"run": "answer@1f0c...", "asks": "answer", "reads": true, "most": 512,
+     "prompts": [{"run": "answer@1f0c...", "target": "answer", "reads": true, "most": 512,
                   "chat": false,
                   "text": "question: {question} choices: {choices} rationale: {rationale}"}]}
 
-In a prompt, "asks" is what the student writes, "reads" is true if it reads a rationale, "most" is
-the maximum number of tokens, and "chat" is true for a chat template. "text" has a placeholder for
-each part of a question. Instead of the braces shown here, a placeholder has private use characters
-(MARK). The report page stores each question once, and its scripts insert the parts at the
-placeholders.
+The fields of a prompt are:
+
+- "target": what the student writes after the prompt, "answer" or "rationale"
+- "reads": true if the prompt contains a rationale
+- "most": the maximum number of tokens of the prompt
+- "chat": true if the prompt is put into a chat template
+- "text": the prompt with placeholders such as {question}, which the scripts of the report page fill
+
+Instead of the braces shown here, a placeholder has private use characters (MARK).
 """
 
 from __future__ import annotations
@@ -90,11 +94,11 @@ def _prompts(student: Row, source: str | None) -> Iterator[Row]:
     # Rationales of other sources, such as shuffled ones, were not written from this prompt.
     if student.get("writes") and source == "student" and stage is not Stage.ONE_SEQUENCE:
         text = stages.rationale_input(_MARKED, stage)
-        yield {**common, "asks": "rationale", "reads": False, "text": _template(text, student)}
+        yield {**common, "target": "rationale", "reads": False, "text": _template(text, student)}
     if student.get("answers"):
         text = stages.answer_input(_MARKED, MARK.format("rationale"), stage)
         reads = FORMS[stage].reads_rationale
-        yield {**common, "asks": "answer", "reads": reads, "text": _template(text, student)}
+        yield {**common, "target": "answer", "reads": reads, "text": _template(text, student)}
 
 
 _MARKED = Question(

@@ -67,7 +67,7 @@ function saidBy(q, n) {
     ...own.rationales.map(text => paragraph(text))));
   if (own.reply) parts.push(details(`${name}: raw reply${own.reason ? `, rejected as ${visible(own.reason)}` : ""}`, false, paragraph(own.reply, "text raw")));
   const prompts = promptsOf(q, n);
-  const heading = prompt => `${visible(String(prompt.run))} reads, for ${prompt.asks === "answer" ? "an answer" : "a rationale"}`
+  const heading = prompt => `${visible(String(prompt.run))} reads, for ${prompt.target === "answer" ? "an answer" : "a rationale"}`
     + (prompt.chat ? " (a user's turn of its chat template)" : "") + (prompt.most ? ` (cut where it is longer than ${prompt.most} tokens)` : "") + ":";
   if (prompts.length) {
     const shown = details(`${name}: ${prompts.length === 1 ? "prompt" : prompts.length + " prompts"}`, false,

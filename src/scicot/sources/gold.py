@@ -48,19 +48,16 @@ class GoldTally:
     needs: NeedsGold
     rows: int = 0
     unlabelled: int = 0
-    first_unlabelled: str = ""
-    unused: dict[str, None] = field(default_factory=dict)  # names of unused fields, in order
+    first_unlabelled: str = ""  # location of the first row without a gold answer
+    # names of the unused fields in the first rows without a gold answer, in order
+    unused: dict[str, None] = field(default_factory=dict)
 
     @property
     def labelled(self) -> int:
         return self.rows - self.unlabelled
 
     def add(self, where: str, row: Row) -> None:
-        """Count a row in scicot's schema. `where` is its location.
-
-        Two things are recorded about rows without a gold answer: the location of the first such
-        row, and the names of the unused fields in the first `_MAX_EXAMINED` such rows.
-        """
+        """Count `row`, which must be in scicot's schema. `where` is the location of the row."""
         self.rows += 1
         if row.get("answer") is not None:
             return

@@ -34,18 +34,22 @@ _WRAPPER_FIELDS = {"row", "row_idx"}
 
 
 def rows_in(value: Any, name: str, notes: list[str]) -> Iterator[Entry] | None:
-    """Return the rows inside a JSON object, each with a location that begins with `name`.
+    """Return the rows inside the JSON object `value`, each with a location that begins with `name`.
+
+    - If `value` is a table stored by columns, return the rows of the table.
+    - If `value` has one list of rows, return the rows of this list.
+    - If `value` has several lists of rows, return the rows of the list called "samples". Raise
+      ScicotError if there is no list called "samples".
 
     Return None in these cases:
 
     - `value` is no object, or contains no rows.
     - `value` is itself a question or a prediction.
-    - `value` has a text beside the list of rows, as in QuALITY, and some rows have no text of their
-      own. Their questions are probably about the text of `value`.
+    - `value` has a text beside the list of rows, as in QuALITY, and some rows have no text. The
+      questions in these rows are probably about the text of `value`.
 
-    If there are several lists of rows, the list called "samples" is read. Raises ScicotError if no
-    list has this name. A sentence that names the other fields is appended to `notes`, except for a
-    log of Inspect.
+    The names of all other fields of `value` are listed in a note, which is appended to `notes`.
+    A log of Inspect gets no note.
     """
     if not isinstance(value, Mapping):
         return None

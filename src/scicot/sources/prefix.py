@@ -76,8 +76,8 @@ class CountingReader(io.RawIOBase):
             self._lines = skipped.lines
 
     def prefix(self, rows: int) -> Prefix:
-        """Return the part of the file that has been read so far, including the skipped prefix.
-        `rows` is the number of records that were made from this part."""
+        """Return the part of the file before the current position. `rows` is the number of records
+        that were made from this part."""
         self._count()
         return Prefix(self._bytes, self._digest.hexdigest(), self._lines, rows)
 

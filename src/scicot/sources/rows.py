@@ -31,10 +31,11 @@ _PAUSE_SECONDS = 1.0  # if a stream delivers nothing for this time, the rows so 
 
 class NotAsked(RowProblem):
     """Raised for a row that an evaluation must skip. Such rows are counted, not reported as errors.
+    A row is skipped in two cases:
 
-    The question of the row is not in the file given by --questions, or an earlier row has answered
-    this question. If the id of the row is not in the file, `asked_id` is an example of the ids in
-    the file. Otherwise `asked_id` is "".
+    - The row's question is not in the file given by --questions. If the row has an id, `asked_id`
+      is the first id of that file, for an error message. Otherwise `asked_id` is "".
+    - An earlier row has answered the same question.
     """
 
     def __init__(self, row: str, asked_id: str = "") -> None:
@@ -50,10 +51,13 @@ class Rows(Generic[T]):
     maximum number of records. `resumable` must be True if the method `prefix` will be called: the
     bytes that are read are then hashed.
 
-    An invalid row raises InvalidRow; with `skip_invalid`, it is skipped with a warning. A source
-    without any record raises ScicotError at its end; with `empty_pipe`, a pipe without data only
-    gives a warning. With `gold`, rows without a gold answer are counted, and a source without any
-    gold answer raises ScicotError at its end.
+    Errors:
+
+    - An invalid row raises InvalidRow. With `skip_invalid`, the row is skipped with a warning.
+    - A source without any record raises ScicotError. With `empty_pipe`, a pipe without data gives
+      a warning instead.
+    - With `gold`, a source without any gold answer raises ScicotError at its end. If only some rows
+      lack a gold answer, a warning gives their number.
     """
 
     def __init__(
@@ -212,8 +216,10 @@ class Rows(Generic[T]):
             self._reporter.warn(message)
 
     def _check_gold(self, gold: GoldTally) -> None:
-        """Raise ScicotError if `gold` has counted rows, and no row of the source has a gold answer.
-        `gold` counts only the rows after the skipped prefix."""
+        """Raise ScicotError if no row of the source has a gold answer. Do nothing if `gold` has
+        counted no rows."""
+        # `gold` has counted only the rows after the skipped prefix. If no gold answer is among
+        # them, search the prefix for one.
         if self.skipped is not None and gold.unlabelled and not gold.labelled:
             prefix_rows = Rows(
                 self.source,

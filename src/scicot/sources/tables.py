@@ -46,9 +46,12 @@ def delimiter_of(header: bytes, mapped: tuple[str, ...] = ()) -> str | None:
 
 
 def likely_header(*lines: bytes) -> tuple[list[str], list[str]] | None:
-    """Return (column names, cells of the first record) if the first of `lines` may be the header of
-    a table. Return None if this line has fewer than three cells, or a cell longer than
-    _MAX_NAME."""
+    """Return (cells of the first record, cells of the second record) if the first record may be a
+    header. Return None if the first record has fewer than three cells, or a cell longer than
+    _MAX_NAME.
+
+    `lines` are the first lines of a file. Cells that the second record lacks are "".
+    """
     texts = [line.decode(errors="replace") for line in lines]
     found: tuple[list[str], list[str]] | None = None
     for delimiter in _DELIMITERS:

@@ -1,5 +1,5 @@
-"""Calibration of confidences (ECE, reliability diagrams), and risk-coverage curves for answering
-only the most confident questions."""
+"""Calibration of confidences (ECE, reliability diagrams), and risk-coverage curves: the error rate
+if only the most confident answers are given."""
 
 from __future__ import annotations
 
@@ -19,17 +19,15 @@ class Reliability:
     """A reliability diagram: questions sorted by confidence, in bins of about equal size. Each
     attribute is a list with one entry for each bin.
 
-    `confidence` and `accuracy` are the means over the bin. `questions` is the number of questions
-    in the bin. Even with perfect calibration, `confidence` and `accuracy` would differ by chance.
-    Their difference would then have the standard deviation `noise` and the mean absolute value
-    `gap`.
+    Even with perfect calibration, the accuracy in a bin differs from the mean confidence by chance.
+    `noise` and `gap` give the size of this difference under perfect calibration.
     """
 
-    confidence: list[float]
+    confidence: list[float]  # mean confidence
     accuracy: list[float]
-    questions: list[int]
-    noise: list[float]
-    gap: list[float]
+    questions: list[int]  # number of questions
+    noise: list[float]  # standard deviation of (accuracy - confidence)
+    gap: list[float]  # expected value of |accuracy - confidence|
 
 
 def reliability(confidence: Floats, right: Floats, bins: int = 10) -> Reliability:
@@ -107,8 +105,8 @@ def negative_log_likelihood(of_gold: Floats) -> float:
 
 @dataclass(frozen=True)
 class RiskCoverage:
-    """A risk-coverage curve. `risk[i]` is the error rate on the most confident answers, whose share
-    of all answers is `coverage[i]`."""
+    """A risk-coverage curve of n answers. Both arrays have shape (n,). `risk[i]` is the error rate
+    of the i + 1 most confident answers, and `coverage[i]` is (i + 1) / n."""
 
     coverage: Floats
     risk: Floats

@@ -16,15 +16,13 @@ from scicot.text import whole_characters
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to a teacher. `sample` tells several requested replies to the same question
-    apart: 0, 1, ... `thinking` asks a reasoning model to think before it replies, and to return its
-    thinking."""
+    """One request to a teacher."""
 
     question_id: str
-    sample: int
+    sample: int  # 0, 1, ...; distinguishes several requests for the same question
     prompt: Prompt
     max_tokens: int  # limit of thinking and reply together
-    thinking: bool = False
+    thinking: bool = False  # True if a reasoning model should think and return its thinking
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +38,8 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The reply of a teacher. `thinking` is the reasoning that the server returned separately from
-    `text`. `text` may contain more reasoning in <think> tags. `stop_reason` is "end_turn",
+    """The reply of a teacher. `thinking` is the thinking that the server returned separately from
+    `text`. `text` may contain more thinking in <think> tags. `stop_reason` is "end_turn",
     "max_tokens", "refusal" or another value that the server sent. `usage` maps kinds of tokens to
     their counts. `allowances` are the rate limits that the server reported. `saw_answer` is True
     for a recorded reply to a prompt that contained the gold answer.

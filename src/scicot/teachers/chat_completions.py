@@ -8,7 +8,8 @@
 With `--base-url` the teacher may be a model on vLLM, SGLang, Ollama, llama.cpp's server, LM Studio,
 OpenRouter, DeepSeek and others. These servers differ in the requests that they accept. If a server
 rejects `max_completion_tokens` (or the older `max_tokens`), all later requests use the other name.
-If it rejects a system message, later requests put the instructions into the first question.
+If a server rejects a system message, all later requests put the instructions at the start of the
+first user message.
 """
 
 from __future__ import annotations
@@ -116,9 +117,14 @@ class ChatTeacher:
         return reply_of(answer, headers)
 
     def _adapts(self, error: openai.APIStatusError, sent: Mapping[str, Any]) -> bool:
-        """Change the format of later requests if `error` says that the server does not support the
-        format of the request `sent`. Two things can change: the name of the token limit, and
-        whether a system message is used. Return True if the request should be sent again."""
+        """Adapt later requests if `error` says that the server rejects one of these parts of the
+        request `sent`:
+
+        - The name of the token limit. Later requests use the other name.
+        - The system message. Later requests have none.
+
+        Return True if the request should be sent again.
+        """
         if error.status_code not in _REFUSED:
             return False
         message = _message(error)
@@ -168,9 +174,9 @@ def _message(error: openai.APIStatusError) -> str:
 
 
 def _messages(prompt: Prompt, system: bool) -> list[dict[str, str]]:
-    """Return the messages of a conversation, with the few-shot examples as earlier turns. The
-    instructions are a system message or, if `system` is False, the beginning of the first user
-    message."""
+    """Return the messages of a conversation, with the few-shot examples as earlier turns. If
+    `system` is True, the instructions are a system message. If `system` is False, the instructions
+    are put at the start of the first user message."""
     turns: list[dict[str, str]] = []
     for question, answer in prompt.examples:
         turns.append({"role": "user", "content": question})

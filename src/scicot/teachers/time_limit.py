@@ -19,9 +19,8 @@ async def done_within(futures: Collection[asyncio.Future[Any]], seconds: float) 
     """Wait until all futures are done or the time limit of `seconds` is reached. Return True if all
     futures are done. No future is cancelled.
 
-    Time is counted in slices of at most a second. If the event loop is blocked, a slice takes
-    longer than planned, but counts as at most 0.25 s. So the whole wait may take longer than
-    `seconds`.
+    While the event loop is blocked, less time is counted than passes. So the wait may take longer
+    than `seconds`.
     """
     loop, remaining = asyncio.get_running_loop(), seconds + _GRACE
     waiting = {future for future in futures if not future.done()}

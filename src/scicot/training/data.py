@@ -232,9 +232,8 @@ class _Votes:
         self._labels: dict[str, list[str]] = defaultdict(list)
 
     def count(self, question: Question, conclusion: object) -> Question:
-        """Record `conclusion`, the answer at the end of a teacher's reply, as a vote for
-        this choice of the question. A conclusion that is not a label of the question is ignored.
-        Returns the question unchanged."""
+        """Count the conclusion of a teacher's reply, such as "B", as a vote for this label. If the
+        question has no such label, the conclusion is ignored. Returns the question unchanged."""
         if isinstance(conclusion, str) and conclusion in question.labels:
             self._labels[question.id].append(conclusion)
         return question

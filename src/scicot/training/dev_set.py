@@ -43,21 +43,25 @@ class DevSet:
     def measure(self, model: Any, form: PromptFormat) -> dict[str, float]:
         """Return the metrics of a student on the dev set.
 
-        The metrics of stage 1 are:
+        Stage 1 has two metrics:
 
         - dev_loss: the loss on all rows, in nats per target token.
         - dev_rouge_l: ROUGE-L (F1, from 0 to 1) on the first ROUGE_ROWS rows.
 
-        The metrics of all other stages are dev_accuracy (0 to 1) and dev_loss (nats). dev_loss is
-        the mean of -log p(gold choice), with probabilities normalised over the choices. Up to three
-        fitted parameters are added. They are fitted on the rows for which `_as_predicted` returns
-        True. If there are no such rows, no parameter is added.
+        Stage 2 and the baselines have two other metrics:
+
+        - dev_accuracy: the share of right answers, from 0 to 1.
+        - dev_loss: the mean of -log p(gold choice), in nats. The probabilities p of the choices of
+          a question add up to 1.
+
+        Stage 2 and the baselines also have parameters that are fitted on the rows for which
+        `_as_predicted` returns True. Without such rows, no parameter is fitted.
 
         - dev_temperature: the temperature that calibrates the scores.
-        - dev_mix_direct: the weight w of the answer without a rationale (mixture_weight.py).
-          Added only with rationale dropout.
-        - dev_confidence_power: the exponent k for --weigh confidence (confidence_power.py).
-          Added only if a question has several rationales.
+        - dev_mix_direct: the weight w of the answer without a rationale (mixture_weight.py). It is
+          fitted only with rationale dropout.
+        - dev_confidence_power: the exponent k for --weigh confidence (confidence_power.py). It is
+          fitted only if a question has several rationales.
         """
         import torch
 

@@ -71,9 +71,16 @@ def is_empty(run: Path) -> bool:
 
 
 def check_seeds(main: TrainingSpec, top: Manifest | None, names: Sequence[str]) -> None:
-    """Check that the directory of a run with several seeds holds only runs of the seeds `names`
-    ("seed-0", ...), with the same settings and data. Raises ScicotError if not. `top` is the
-    manifest of the directory, or None if it has no manifest."""
+    """Raise ScicotError if students of several seeds cannot be trained in the directory `main.run`.
+
+    `names` are the names of their folders ("seed-0", ...). `top` is the manifest of the directory,
+    or None if there is no manifest.
+
+    - With a manifest: it must have the settings and data of `main`, apart from the seed. All seeds
+      that it lists must be in `names`.
+    - Without a manifest: the directory must be missing, or empty, or contain only the folders
+      `names` and their lock files.
+    """
     if top is None:
         parts = list(main.run.iterdir()) if main.run.is_dir() else []
         # Runs of seeds that were trained one by one (by an array of jobs) are accepted.

@@ -125,13 +125,14 @@ class LMHead:
         return tokens_found.gather(1, exact.argmax(-1, keepdim=True))[:, 0]
 
     def _blocks(self, states: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """Compute the logits of hidden states, and yield them for one part of the vocabulary after
-        the other. Each part is divided into blocks of `_block` tokens.
+        """Compute the logits of hidden states for one part of the vocabulary at a time. Each part
+        is divided into blocks of `_block` tokens. Yields (start, logits, offsets) for each part:
 
-        Yields (start, logits, offsets) for each part. `start` is the id of the part's first token.
-        `logits` has the shape rows x blocks x `_block`. `offsets` (blocks) has the position of each
-        block's first token in the part. If the size of the part is not a multiple of `_block`, its
-        last two blocks overlap.
+        - `start` is the id of the part's first token.
+        - `logits` has shape (rows, blocks, `_block`).
+        - `offsets` has shape (blocks,). The first token of block b has the id start + offsets[b].
+
+        If the size of a part is not a multiple of `_block`, its last two blocks overlap.
         """
         for (start, _), part in zip(self._spans, self._parts(), strict=True):
             logits = part(states)

@@ -32,8 +32,9 @@ def unsupported(config: Mapping[str, Any]) -> str:
 
 
 def _rotary(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield the (type, settings) of a model's rotary positions. If the layer types have settings of
-    their own, yield one pair for each layer type."""
+    """Yield pairs such as ("linear", {"rope_type": "linear", "factor": 8.0}): the type of a model's
+    rotary positions, and their settings. Most models have one pair. Gemma 3 has two pairs, for
+    layers with full and with sliding attention."""
     settings = config.get("rope_parameters") or config.get("rope_scaling") or {}
     nested = settings and all(isinstance(part, Mapping) for part in settings.values())
     for part in settings.values() if nested else [settings]:

@@ -60,8 +60,8 @@ class Encoder:
         self._cache_dtype = torch.bfloat16 if bf16 else torch.float32
 
     def __call__(self, ids: Tensor, lengths: Tensor) -> PrefixCache:
-        """Encode token ids (rows x positions). `lengths` (rows) is the number of tokens in each
-        row, after which the row is padded with any token."""
+        """Encode right-padded token ids (rows x positions). `lengths[i]` is the number of tokens in
+        row i without the padding. The padding may be any token."""
         rows, width = ids.shape
         mask = masked(lengths, width)
         x, bias = functional.embedding(ids, self._embedding), mask

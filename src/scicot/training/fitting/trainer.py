@@ -162,10 +162,13 @@ def _arguments(
 
 
 class _Trainer(Trainer):
-    """A Trainer whose loss is the mean over all target tokens of an optimizer step, in all its
-    micro-batches and processes. For students with two tasks (multi-task and shared), the loss is
-    the mean over answer tokens. To this, rationale_loss_weight x the mean over rationale tokens is
-    added (Hsieh et al. 2023, equation 4)."""
+    """A Trainer with scicot's loss. The loss of an optimizer step is computed over all its
+    micro-batches and processes:
+
+    - Students with one task: the mean over all target tokens.
+    - Students with two tasks (multi-task and shared): the mean over the answer tokens +
+      rationale_loss_weight x the mean over the rationale tokens (Hsieh et al. 2023, equation 4).
+    """
 
     target_loss: TargetLoss
     # the loss is already normalised over the batches of a step, by their shares

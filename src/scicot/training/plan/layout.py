@@ -56,14 +56,24 @@ class Layout:
     def grouped(cls, settings: TrainSettings, lessons: int, tokens: int) -> Layout:
         """Make the layout for the settings and an epoch with `lessons` rows and `tokens` tokens.
 
-        Let N be the mean number of rows per step, rounded down. Each group must have at least one
-        row, so a step has at most N groups.
+        Let N be the mean number of rows per step, rounded down. A step has at most N groups,
+        because each group needs a row.
 
-        - With `settings.accumulate`, a step has `accumulate` batches. Its number of groups is the
-          smallest multiple of `accumulate` that is at least _GROUPS. If this number is larger than
-          N, a step has min(`accumulate`, N) groups, and each group is a batch.
-        - Without `settings.accumulate`, a step has min(_GROUPS, N) groups, and each group is a
+        - Without `settings.accumulate`, a step has _GROUPS groups (at most N), and each group is a
           batch.
+        - With `settings.accumulate`, a step has `accumulate` batches (at most N). Each batch has as
+          many groups as are needed for at least _GROUPS groups per step. If the step would then
+          have more than N groups, each batch has one group.
+
+        Examples with _GROUPS = 4:
+
+            accumulate    N    batches    groups
+            None         20          4         4
+            None          3          3         3
+            3            20          3         6
+            3             5          3         3
+            8            20          8         8
+            8             5          5         5
         """
         rows, budget = settings.batch_rows, settings.batch_tokens
         batches = settings.accumulate or 1
@@ -92,18 +102,21 @@ class Layout:
         jsonl.write_text(checkpoints / FILE, json.dumps(asdict(self)) + "\n")
 
 
-def fewest_costs(
+def cheapest_batch_count(
     groups: Any, device: str, ranks: int = 1, parts: int = 1, max_tokens: float = math.inf
 ) -> int:
-    """Return the number of batches per step for which the estimated cost of all steps is lowest.
-    The groups of each step are joined into this number of batches. The cost is the padded tokens
-    plus a fixed cost for each batch.
+    """Return the number of batches per step that is estimated to cost least. A batch consists of
+    one or several groups of a step. The cost of a batch is its number of tokens, including padding,
+    plus a constant that depends on `device`.
 
-    `groups` has shape (steps, groups per step, 2 or 3) and holds, for each group, the number of
-    rows and their maximum lengths (see `measured`). `parts` is the number of tasks of the student,
-    each of which has separate batches. Each of the `ranks` processes may compute at most
-    `max_tokens` padded tokens of a batch. If no number of batches meets this limit, return the
-    number for which the largest batch is smallest.
+    - `groups` is an array of shape (steps, groups per step, 2 or 3). It holds the number of rows
+      and the maximum lengths of each group (see `measured`).
+    - `ranks` is the number of processes. If the batches cannot be distributed evenly among them,
+      each batch is split into pieces (see `pieces`).
+    - `parts` is the number of tasks of the student. Each task has batches of its own.
+    - `max_tokens` is the maximum size of a batch, or of a piece of a split batch, in tokens
+      including padding. If no number of batches meets this limit, the number with the smallest
+      maximum is returned.
     """
     device_type = resolve_device(device).type
     batch_cost = _BATCH_COSTS.get(device_type, _BATCH_COSTS_A_GPU)
@@ -131,10 +144,10 @@ def fewest_costs(
     )
 
 
-def measured(batches: list[list[Any]], lengths: Any) -> Any:
-    """Return the array `groups` for `fewest_costs`. It holds, for each group of rows in each step,
-    the number of rows and their maximum lengths. `batches[step][group]` holds row indices.
-    `lengths` has shape (rows, 2) for input and target, or (rows, 1) for the sum of both."""
+def measured(step_groups: list[list[Any]], lengths: Any) -> Any:
+    """Return the array `groups` for `cheapest_batch_count`: the number of rows, and their maximum
+    lengths, of each group in each step. `step_groups[step][group]` holds the row indices of a
+    group. `lengths` has shape (rows, 2) for input and target, or (rows, 1) for the sum of both."""
     return np.array(
-        [[(len(rows), *lengths[rows].max(axis=0)) for rows in step] for step in batches]
+        [[(len(rows), *lengths[rows].max(axis=0)) for rows in step] for step in step_groups]
     )

@@ -30,7 +30,7 @@ from scicot.training.examples import (
     with_short_rationales,
 )
 from scicot.training.plan import length_buckets
-from scicot.training.plan.layout import Layout, fewest_costs, measured
+from scicot.training.plan.layout import Layout, cheapest_batch_count, measured
 from scicot.training.plan.row_sampler import RowSampler
 from scicot.training.plan.tokens import MANY, Tokens, identity, tokenise
 
@@ -88,9 +88,8 @@ class Schedule:
     def fit(self, step_tokens: int, batch_tokens: int) -> None:
         """Recompute the schedule for steps of `step_tokens` tokens.
 
-        `batch_tokens` is the maximum number of padded tokens of a batch that one process should
-        compute. Without --accumulate, the number of batches per step is chosen accordingly (see
-        `fewest_costs`).
+        `batch_tokens` is the maximum size of a batch on one process, in tokens including padding
+        (see `cheapest_batch_count`). With --accumulate, this limit is ignored.
         """
         self._settings = replace(self._settings, batch_size=f"{step_tokens}tokens")
         self._make_layout(None, batch_tokens=batch_tokens)
@@ -107,7 +106,7 @@ class Schedule:
             first = self._epoch(0)
             lengths = self._padded_lengths(first.lessons, first.dropped).max(axis=1)
             groups = measured(first.steps, lengths)
-            batches = fewest_costs(
+            batches = cheapest_batch_count(
                 groups, settings.device, self._ranks, self._per_lesson, batch_tokens
             )
             self.layout = replace(self.layout, batches=batches)

@@ -96,14 +96,17 @@ class Judges:
     def _training_keys(
         self, fold: int, questions: Sequence[Question], keys_of_questions: Sequence[set[str]]
     ) -> set[str]:
-        """Return keys of the questions in the training and dev sets of the fold student
-        `folds[fold]`. The student must not judge a question that has one of these keys.
+        """Return a set of keys. The fold student `folds[fold]` must not judge a question that has
+        one of these keys.
 
-        The file trained_on.jsonl of the student lists these questions, each with an id and a
-        digest (overlap.whole_key). The digests are keys. `questions` are all questions to judge,
-        and `keys_of_questions[i]` are the group keys of `questions[i]` (splits.group_keys). If the
-        file lists the id of `questions[i]`, the group keys of `questions[i]` are keys too. Raises
-        ScicotError if the file is missing.
+        `questions` are all questions to judge. `keys_of_questions[i]` are the group keys of
+        `questions[i]` (splits.group_keys). The student's trained_on.jsonl lists the questions of
+        its training and dev sets. The result contains:
+
+        - the digest (overlap.whole_key) of each question in this file
+        - the group keys of each of `questions` whose id is in this file
+
+        Raises ScicotError if the file is missing.
         """
         ids = set()
         training_keys: set[str] = set()

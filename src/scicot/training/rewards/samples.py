@@ -8,12 +8,21 @@ Each row is a rationale row with its reward:
      "rejected": null, "names": null, "reward_teacher": 0.38, "reward_shuffled": -0.11,
      "answered": {"own": "B", "none": "A", "announced": "B", "shuffled": "A", "teacher": "B"}}
 
-`teacher` is the student that wrote the rationale, and `scorer` the answer student that scored it.
-`kept` is true if the rationale was selected for training. `rejected` is the reason why the
-rationale must not be selected, or null. `names` is the only choice that the rationale names (null:
-none or several). Rewards and `leak` are in nats. `answered` holds the scorer's answers given this
-rationale (own), no rationale (none), the text of the right choice (announced), another question's
-first sample (shuffled), and the rationale in the training rows (teacher).
+- teacher: the student that wrote the rationale.
+- scorer: the answer student that scored the rationale.
+- reward, leak: see scoring.py. All rewards and the leak are in nats.
+- kept: true if the rationale was selected for training.
+- rejected: the reason why the rationale must not be selected, or null.
+- names: the label of the only choice that the rationale names. null if the rationale names no
+  choice, or several.
+- reward_teacher: the reward of the best rationale that the training rows have for this question.
+- reward_shuffled: the reward of another question's first sample as the rationale.
+- answered: the scorer's answers after reading:
+      own: this rationale
+      none: no rationale
+      announced: the text of the right choice
+      shuffled: the rationale of reward_shuffled
+      teacher: the rationale of reward_teacher
 """
 
 from __future__ import annotations

@@ -48,12 +48,14 @@ class ScoredRationale:
 
 @dataclass(frozen=True)
 class ScoredQuestion:
-    """The scored samples of a question, and the answer student's outputs for comparison.
+    """The scored samples of a question, and four outputs of the answer student for comparison. The
+    answer student read the following as the rationale:
 
-    The outputs differ in the rationale that the answer student read. For `none`, this was no
-    rationale, and for `announced` the text of the gold choice. For `shuffled`, it was a sample of
-    another question (None if there is no other question). For `teacher`, it was the best of the
-    teacher's rationales (None if none of them has a finite score).
+    - `none`: nothing
+    - `announced`: the text of the gold choice
+    - `shuffled`: a sample of another question; None if there is no other question
+    - `teacher`: the best of the teacher's rationales; None if the teacher has no rationale with a
+      finite score
     """
 
     question: Question
