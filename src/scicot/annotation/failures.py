@@ -50,9 +50,12 @@ class Failures:
         self._probing = asyncio.Lock()
 
     def answer(self, sent: float) -> None:
-        """Record that a request sent at time `sent` (time.monotonic) was answered. Write the
-        `error` rows of the errors that were held back before `sent`: the server works, so the
-        questions caused these errors."""
+        """Record that a request was answered. `sent` is the time when the request was sent
+        (time.monotonic).
+
+        The answer shows that the server works. So the errors that `hold` stored before `sent` were
+        caused by their questions: write their `error` rows. Later errors stay held back.
+        """
         self._in_a_row = 0
         held, self._held = self._held, [entry for entry in self._held if entry[0] > sent]
         for failed_at, row_request, error in held:
@@ -60,22 +63,19 @@ class Failures:
                 self._reject(row_request, error)
 
     def hold(self, row_request: RowRequest, error: TeacherError) -> None:
-        """Store the error of a request, and write no row yet. A later answer or `settle` will show
-        whether the question caused the error."""
+        """Hold back the error of a request: store the error, and write no row yet. A later answer
+        or `settle` will show whether the question caused the error."""
         self._held.append((time.monotonic(), row_request, error))
 
     async def fail(
         self, row_request: RowRequest, error: TeacherError, poll: Callable[[], None]
     ) -> None:
-        """Handle the error of a request:
+        """Write the `error` row of a request if `error.certain`. Otherwise hold the error back.
 
-        - If `error.certain`, the question caused the error. Write the `error` row.
-        - Otherwise hold the error back.
+        If --max-failures or more requests have failed in a row, also do the following:
 
-        After --max-failures consecutive failures, also do one of these:
-
-        - If errors are held back, call `settle(poll)`.
-        - Otherwise raise StoppedEarly.
+        - Call `settle(poll)` if errors are held back.
+        - Raise StoppedEarly if no errors are held back.
         """
         if error.certain:
             self._reject(row_request, error)

@@ -13,8 +13,9 @@ change like this:
 - All requests time out for a while, because the server is down. The limit is halved several times,
   for example to 2, and then doubled: 2, 4, 8, ...
 
-Each increase needs as many answers as the current limit. If doubling would reach the limit of the
-last overload, 1 is added instead.
+A limit of 16 is raised after 16 answers, a limit of 17 after 17 further answers, and so on. The
+limit is doubled if the result is lower than the limit that last overloaded the server (32 in the
+first example). Otherwise 1 is added.
 """
 
 from __future__ import annotations

@@ -89,12 +89,15 @@ class Answers:
                 self._questions = QuestionTable(counted(rows, task), os.fspath(questions))
 
     def of(self, file: sources.Source) -> Iterator[Prediction]:
-        """Yield a prediction for each question that `file` answers. Then yield a prediction without
-        an answer for each other question of the question file, if there is one.
+        """Yield a prediction for each question that `file` answers. If there is a question file,
+        then yield a prediction without an answer for each of its other questions.
 
-        In logs and in files of a teacher's samples, further replies to a question are skipped. In
-        other files, a repeated id raises ScicotError. Different questions with the same id always
-        raise ScicotError.
+        If `file` has several replies to the same question:
+
+        - In a log or a file of a teacher's samples, one reply is used and the others are skipped.
+        - In any other file, a repeated id raises ScicotError.
+
+        Different questions with the same id raise ScicotError in any file.
         """
         labels = PredictedLabels()
         rows = sources.predictions(
@@ -271,12 +274,14 @@ class _RowConverter:
         return question.without(PREDICTION_FIELDS)
 
     def _with_unique_id(self, question: Question, row: Row) -> Question:
-        """Return `question`, with a new id if earlier rows of the log have the same id, question
-        text and "filter". The second row of this kind gets the id "ID#2", the third "ID#3", and so
-        on.
+        """Return `question`, with a new id if `row` is a repetition.
 
-        With a question file, no row gets a new id. NotAsked is raised instead. Raises RowProblem if
-        one of the earlier rows also has the same "doc_id".
+        A row is a repetition if an earlier row has the same id, question text and "filter". There
+        are three cases:
+
+        - If an earlier row also has the same "doc_id", RowProblem is raised.
+        - Otherwise, with a question file, NotAsked is raised, because the row must be skipped.
+        - Otherwise the first repetition gets the id "ID#2", the second "ID#3", and so on.
         """
         doc_ids = self._doc_ids[question.id, question.question, str(row.get("filter"))]
         if row.get("doc_id") in doc_ids:

@@ -41,8 +41,8 @@ class Comparison:
 
     @property
     def differs(self) -> bool:
-        """True if the difference is significant: the p-value, corrected for multiple comparisons,
-        is below 1 - level."""
+        """True if the difference is significant: `p_adjusted` is below 1 - `level`, which is 0.05
+        for the confidence level 0.95."""
         return self.p_adjusted < 1 - self.level
 
     @cached_property

@@ -193,7 +193,8 @@ def _probabilities(log_likelihoods: Sequence[float]) -> list[float]:
 
 
 def _text(responses: Any) -> str:
-    """Return the first text in responses that may be nested lists; "" if there is none."""
+    """Return the first text in nested lists of responses, such as "B" for [["B"], ["A"]]. Return ""
+    if the first entry is not a text."""
     while isinstance(responses, list) and responses:
         responses = responses[0]
     return responses if isinstance(responses, str) else ""

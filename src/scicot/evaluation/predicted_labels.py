@@ -79,10 +79,15 @@ class PredictedLabels:
 
 
 def _may_be_text_or_label(value: Any, question: Question) -> bool:
-    """Return True if `value` is a number that may be something other than an index from 0: the text
-    of a choice, or the label of a choice at another index. For example, if the labels are 1, 2 and
-    3, the number 1 may be the label of the choice at index 0."""
-    # The question no longer shows if the file has its choices and labels as JSON numbers.
+    """Return True if `value` is a number that may be something other than an index from 0.
+
+    choices                 value    result
+    (A) 10, (B) 20          10       True, because 10 is the text of a choice
+    (1) wood, (2) copper    1        True, because label 1 and index 1 are different choices
+    (0) wood, (1) copper    1        False, because label 1 and index 1 are the same choice
+    (A) wood, (B) copper    1        False, because 1 can only be an index
+    """
+    # `question` has texts and labels as strings, even if they are JSON numbers in the file.
     if not isinstance(value, int):
         return False
     number = str(value)

@@ -49,10 +49,16 @@ _SOME_LABEL = re.compile(r"[A-Za-z0-9]\s{0,2}[)\]]")
 class Mention(NamedTuple):
     """A part of a text, text[start:end], that names choices.
 
-    `labels` are the labels of these choices. There are several if the part is ambiguous or is a
-    list of choices, and none if the part is undecided, as in "either (B) or gold". `marked` is True
-    if the part has a label in a form that only labels have, such as "(B)". A bare "B" is not
-    marked.
+    `labels` are the labels of these choices. For the choices A wood and B copper:
+
+        "(B) copper"            ("B",)
+        "(A) or (B)"            ("A", "B")    a list
+        "(B) wood"              ("B", "A")    label and text contradict each other
+        "either (B) or gold"    ()            undecided, since gold is not a choice
+        "(F)"                   ()            F is not a label
+
+    `marked` is True if the part has a label in a form that only labels have, such as "(B)". A bare
+    "B" is not marked.
     """
 
     start: int

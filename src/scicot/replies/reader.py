@@ -92,8 +92,9 @@ class ParsedReply:
     its beginning and end are searched for the conclusion, and `rationale` is empty.
 
     `still_concludes` is the conclusion that results from parsing the rationale as a reply, or None.
-    For example, the rationale may end with the reason "Sunlight is a kind of renewable resource.",
-    which names a choice. A reason is no announcement. So such a sentence is kept, and is no leak.
+    For example, it is "B" for the rationale "A spoon is made of metal. Metal has free electrons.",
+    because the first sentence names only choice B, spoon. This sentence is a reason and announces
+    no answer, so it is kept and is no leak.
     """
 
     rationale: str

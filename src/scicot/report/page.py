@@ -111,11 +111,16 @@ def check_report(
     settings_file: str | os.PathLike[str] | None = None,
     force: bool = False,
 ) -> None:
-    """Raise ScicotError if a report on these files could not be written to `target`. Call this
-    before the evaluation, so that its result is not lost.
+    """Check that a report on `files` can be written to `target`, and create the folder of `target`.
+    Call this function before the evaluation, so that the evaluation's result is not lost.
 
-    The files must be readable twice. `target` must not be one of them, nor the settings file, and
-    it must not exist unless `force` is True.
+    Raises ScicotError in any of these cases:
+
+    - One of `files` can be read only once, such as a pipe.
+    - `target` is a directory, a device, or "-" (standard output).
+    - `target` is one of `files`, or the settings file.
+    - `target` exists, and `force` is False.
+    - The folder of `target` cannot be created or written to.
     """
     inputs = [os.fspath(file) for file in files]
     for file in inputs:

@@ -38,12 +38,13 @@ def is_binary(first_bytes: bytes) -> bool:
 def entries(
     stream: IO[bytes], name: str, mapped: tuple[str, ...], notes: list[str]
 ) -> Iterator[Entry]:
-    """Yield the rows of a Parquet file, an XLSX workbook or an Inspect log, and an InvalidRow for
-    each row that cannot be read.
+    """Yield the rows of a Parquet file, an XLSX workbook or an Inspect log. For a row that cannot
+    be read, yield an InvalidRow.
 
-    `stream` must be seekable; `name` is the file's name in locations and errors. `mapped` are the
-    column names given by --columns. A sentence for each part that was left out is appended to
-    `notes`. Raises ScicotError if the file as a whole cannot be read.
+    `stream` must be seekable. `name` is the file's name in locations and errors. `mapped` are the
+    column names given by --columns. Sentences about parts that are left out, such as a sheet
+    without a header, are appended to `notes`. Raises ScicotError if the file as a whole cannot be
+    read.
     """
     first_bytes = stream.read(len(_PARQUET))
     stream.seek(0)
@@ -249,8 +250,8 @@ def _cell(value: Any) -> str:
 
 
 def _inspect_log(stream: IO[bytes], name: str) -> Iterator[Entry]:
-    """Yield the samples of an Inspect log, which is a ZIP archive with one JSON file for each
-    sample, and an InvalidRow for each file that is not JSON."""
+    """Yield the samples of an Inspect log. The log is a ZIP archive with one JSON file for each
+    sample. For a file that is not a JSON object, yield an InvalidRow."""
     with zipfile.ZipFile(stream) as archive:
         for member in archive.namelist():
             if not member.startswith("samples/") or not member.endswith(".json"):

@@ -22,12 +22,14 @@ from scicot.sources.entries import NOT_UTF8, Entry
 def objects(
     first_line: bytes, head: list[bytes], lines: Iterator[bytes], name: str, notes: list[str]
 ) -> Iterator[Entry]:
-    """Read a file whose first line with content begins with "{": JSON lines, or a single JSON
-    document on one or more lines.
+    """Read a file that begins with "{": JSON lines, or a single JSON document on one or more lines.
 
-    `head` holds the lines that have been read: blank lines, if any, and then the first line with
-    content. `first_line` is the line with content, without surrounding white space. `lines` yields
-    the rest of the file. A sentence about the fields that were left out is appended to `notes`.
+    `head` holds the lines that have been read so far: blank lines, if any, and the first line that
+    is not blank. `first_line` is the last line of `head`, without surrounding white space. `lines`
+    yields the rest of the file.
+
+    The document may be an object with a list of rows and other fields. Only the list is read. A
+    sentence that names the other fields is appended to `notes`, except for a log of Inspect.
     """
     try:
         value = decode(first_line.decode())
@@ -64,9 +66,9 @@ def _read_on(head: list[bytes], lines: Iterator[bytes]) -> Iterator[bytes]:
 def _document_or_lines(
     head: list[bytes], lines: Iterator[bytes], name: str, notes: list[str]
 ) -> Iterator[Entry]:
-    """Read a file whose first line with content is an incomplete JSON object. The file is either
-    one document on several lines, or JSON lines with a broken first line. `head` and `lines` are
-    the arguments of `objects`."""
+    """Read a file that begins with an incomplete JSON object. The file is either one document on
+    several lines, or JSON lines with a broken first line. The parameters are those of the function
+    `objects`."""
     first_line = head[-1].strip()
     for line in lines:
         head.append(line)

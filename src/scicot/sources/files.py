@@ -166,19 +166,19 @@ def _unrecognised(
     mapped: tuple[str, ...],
     notes: list[str],
 ) -> Iterator[Entry]:
-    """Read a file that begins neither with a JSON object or array nor with a known header.
+    """Read a file whose first line is not a known header and begins with neither "{" nor "[".
 
-    If the first line is not JSON, two layouts are tried in this order:
+    The first case that applies decides:
 
-    - A table in MMLU's layout, which has no header.
-    - A table with a known header in one of the next _PREAMBLE lines.
+    1. The first line is not UTF-8, or is a JSON value such as a number: read JSON lines.
+    2. The file is a table in MMLU's layout, which has no header: read this table.
+    3. The file is of another kind, such as a web page (see `_other_kind`): raise ScicotError.
+    4. One of the next _PREAMBLE lines is a known header with at least three columns: read the table
+       that begins there.
+    5. The first line looks like a header with unknown names: raise ScicotError.
+    6. Otherwise yield an InvalidRow for the first line, and read the rest as JSON lines.
 
-    A file in any other layout is read as JSON lines. Raises ScicotError if the first line looks
-    like a header with unknown names, or shows another kind of file (see `_other_kind`).
-
-    `head` holds the lines that have been read: blank lines, if any, and then the first line with
-    content. `first_line` is the line with content, without surrounding white space. `lines` yields
-    the rest of the file.
+    `first_line`, `head` and `lines` are as in the function `documents.objects`.
     """
     first_number = len(head)
     try:

@@ -86,8 +86,8 @@ class GoldTally:
     def warning(self, name: str, *, remaining: bool) -> str | None:
         """Return a warning about the rows without a gold answer, or None if all rows have one.
 
-        `name` is the name of the source. `remaining` must be True if the rows of an earlier run
-        were skipped; the warning then speaks of "remaining rows".
+        `name` is the name of the source. `remaining` is True if the rows that an earlier run
+        finished were skipped. The warning then speaks of "remaining rows".
         """
         if not self.unlabelled:
             return None

@@ -172,7 +172,8 @@ def _predictions_of(row: Row) -> Sequence[Prediction]:
 
 
 def _concluded(row: Row) -> Prediction:
-    """Convert a rationale row, accepted or rejected, to a prediction of the teacher."""
+    """Return the conclusion of a rationale row as a prediction by the teacher. The row may be a
+    rejected row."""
     # A rejected row may have no rationale, such as after a refusal.
     explained = not isinstance(row["rationale"], str) or bool(row["rationale"].strip())
     rationale = Rationale.from_row(row if explained else {**row, "rationale": "(none)"})

@@ -18,20 +18,21 @@ from scicot.jsonl import decode
 from scicot.sources.documents import is_keyed
 
 _BLOCK = 1 << 20
-# Lines are hashed together, which is faster than one by one: when so many are pending, or after a
-# line of at least so many bytes, so that at most 16 MiB are held.
+# Hashing many lines at once is faster than hashing each line. Lines are collected until there are
+# _HASHED_LINES of them, or until a line has at least _HASHED_BYTES. The second limit saves memory.
 _HASHED_LINES, _HASHED_BYTES = 64, 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """The part of a JSON lines file that has been processed: its first `bytes` bytes, which end at
-    the end of a line. `digest` is the hexadecimal BLAKE2b digest of these bytes."""
+    """The part of a JSON lines file that has been processed: the first `lines` lines. `bytes` is
+    the number of bytes in these lines. `digest` is the hexadecimal BLAKE2b digest of these
+    bytes."""
 
     bytes: int
     digest: str
     lines: int
-    rows: int  # number of records in them
+    rows: int  # number of records that were made from these lines
 
     def begins(self, source: str) -> bool:
         """Return True if the file `source` is JSON lines and its first `bytes` bytes have the
@@ -57,8 +58,8 @@ class Prefix:
 class CountingReader(io.RawIOBase):
     """Reads the lines of `stream`, and counts and hashes what has been read.
 
-    If the prefix `skipped` is given, its bytes are counted and hashed first, and reading begins
-    after it.
+    If `skipped` is given, the constructor reads, counts and hashes this prefix. The first line that
+    a caller reads is then the line after the prefix.
     """
 
     def __init__(self, stream: IO[bytes], skipped: Prefix | None) -> None:

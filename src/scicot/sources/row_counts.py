@@ -20,7 +20,7 @@ class Counts:
     duplicates: int = 0  # rows with two choices of the same text
     not_asked: int = 0  # rows for which NotAsked was raised
     first_not_asked: str = ""  # id of the first such row, or the beginning of its question
-    asked_id: str = ""  # id of a question that was asked
+    asked_id: str = ""  # example of an id in the question file
     first_invalid: str = ""  # error message of the first such row
     first_duplicates: str = ""  # location of the first such row
     repaired: int = 0  # rows with a rationale in which a lone surrogate was replaced

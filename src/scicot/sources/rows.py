@@ -33,9 +33,12 @@ class NotAsked(RowProblem):
     """Raised for a row that an evaluation must skip. Such rows are counted, not reported as errors.
     A row is skipped in two cases:
 
-    - The row's question is not in the file given by --questions. If the row has an id, `asked_id`
-      is the first id of that file, for an error message. Otherwise `asked_id` is "".
+    - The question file (--questions) does not contain the row's question.
     - An earlier row has answered the same question.
+
+    `row` is the row's id or the beginning of the row's question. `asked_id` is an example of an id
+    in the question file, or "". Messages show both, so that the user can see whether the ids are
+    only written differently, such as "1" and "001".
     """
 
     def __init__(self, row: str, asked_id: str = "") -> None:
@@ -166,11 +169,14 @@ class Rows(Generic[T]):
         return sum(1 for _ in self)
 
     def look_ahead(self) -> None:
-        """Read rows until one has a gold answer. Do nothing if `gold` is None.
+        """Read records until a gold answer is found. The next iteration begins with these
+        records. Do nothing if `gold` is None.
 
-        Raises ScicotError if one of these comes before the first gold answer: _WINDOW records, a
-        pause of a pipe, or the end of the source. The next iteration begins with the records that
-        were read.
+        Raises ScicotError if there is no gold answer
+
+        - in the first _WINDOW records,
+        - in the records before the first pause of a pipe (_PAUSE_SECONDS without data),
+        - or in the whole source.
         """
         if self._gold is None:
             return

@@ -9,7 +9,8 @@ _CACHE_KIB = 16_384
 
 
 class Seen:
-    """The ids recorded so far, each with a digest of its content."""
+    """Stores pairs of an id and a content, to detect repeated ids. For example, the id is that of a
+    question, and the content is the question's text. To save memory, only digests are stored."""
 
     def __init__(self) -> None:
         # check_same_thread is off because the garbage collector may close the connection in another
@@ -22,10 +23,10 @@ class Seen:
         self._table.execute("begin")
 
     def is_new(self, identity: str, content: str) -> bool:
-        """Record the id `identity` with `content`, and return True if the id is new.
+        """Store the id `identity` with `content`, and return True if the id is new.
 
-        Return False if the id was recorded before with the same content. Raises ValueError if it
-        was recorded with other content.
+        Return False if the id was stored before with the same content. Raises ValueError if the id
+        was stored before with other content.
         """
         row = digest(identity), digest(content)
         if self._table.execute("insert or ignore into seen values (?, ?)", row).rowcount:

@@ -18,9 +18,9 @@ class StreamTracker:
     """Tracks how far the stream of a source has been read, and whether a pipe has more data. Only
     reads from the stream that `watch` returns are tracked.
 
-    `skipped` is the part of a file that an earlier run processed. This part is not read again. If
-    `hashed` is True or `skipped` is given, the bytes of an uncompressed file are counted and
-    hashed.
+    `skipped` is the part of a file that an earlier run processed. The stream that `watch` returns
+    begins after this part. If `hashed` is True or `skipped` is given, the bytes of an uncompressed
+    file are counted and hashed.
     """
 
     def __init__(self, skipped: Prefix | None = None, *, hashed: bool = False) -> None:

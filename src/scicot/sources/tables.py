@@ -66,8 +66,8 @@ def likely_header(*lines: bytes) -> tuple[list[str], list[str]] | None:
 
 
 def named_delimiter(line: bytes) -> str | None:
-    """Return the delimiter that a first line such as "sep=;" names, as Excel reads and writes it.
-    None for any other line."""
+    """Return ";" for the line "sep=;", and likewise for other delimiters. Return None for any other
+    line. Excel writes such a line before a table."""
     text = line.strip().strip(b'"').lower()
     if not text.startswith(b"sep=") or len(line.strip()) > len(b'"sep=;"'):
         return None
@@ -111,12 +111,14 @@ def entries(
     header: Sequence[str] | None = None,
     mapped: Collection[str] = (),
 ) -> Iterator[Entry]:
-    """Yield the records of a table as rows, which map column names to strings, and an InvalidRow
-    for each record that cannot be read. The first record has the column names, unless `header`
-    gives them.
+    """Yield each record of a table as a row: a dict from column names to strings. For a record that
+    cannot be read, yield an InvalidRow.
+
+    The first record is the header, which has the column names, unless `header` is given. Later
+    records that are not questions, such as headings and totals, are left out (see SparseRecords).
 
     `name` is the file's name in locations and errors. `mapped` are the column names given by
-    --columns. Headings, sums and empty numbered rows are left out (see SparseRecords).
+    --columns. Raises ScicotError if the header is invalid (see `header_of`).
     """
     sparse = SparseRecords(notes, mapped)
     # Invalid UTF-8 is decoded to lone surrogates, so that the error can name the record and the
@@ -161,8 +163,8 @@ class _Records(Iterator[list[str]]):
 
 
 class SparseRecords:
-    """Detects records of a table that are not questions, such as headings, sums and numbered rows
-    without content. Their number is reported by a sentence in `notes`."""
+    """Detects records of a table that are not questions, such as headings, totals, and rows that
+    contain only a number. A sentence that counts these records is added to `notes`."""
 
     def __init__(self, notes: list[str], mapped: Collection[str]) -> None:
         self._notes = notes
@@ -206,8 +208,8 @@ def header_of(cells: Sequence[str], where: str) -> list[str]:
 def record_of(header: Sequence[str], cells: Sequence[str], where: str) -> Entry:
     """Return (location, row) for the cells of a record.
 
-    Return an InvalidRow if the cells are not UTF-8, or if their number differs from that of
-    `header`.
+    Return an InvalidRow if the cells are not UTF-8, or if there are more or fewer cells than names
+    in `header`.
     """
     if not _is_unicode(cells):
         return InvalidRow(where, NOT_UTF8)

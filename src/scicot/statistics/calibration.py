@@ -10,31 +10,32 @@ import numpy as np
 
 from scicot.statistics.intervals import Floats
 
-_NORMAL_FROM = 300  # bin size from which the normal approximation is used
+_NORMAL_FROM = 300  # questions in a bin, from which the normal approximation is used
 LEAST = 2.0**-52  # lower bound of probabilities, since -log(0) is infinite
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """A reliability diagram: questions sorted by confidence, in bins of about equal size. Each
-    attribute is a list with one entry for each bin.
+    """A reliability diagram: questions sorted by confidence, in bins of about equally many
+    questions. Each attribute is a list with one entry for each bin.
 
     Even with perfect calibration, the accuracy in a bin differs from the mean confidence by chance.
-    `noise` and `gap` give the size of this difference under perfect calibration.
+    This chance difference has the standard deviation `noise` and the mean absolute value `gap`.
     """
 
     confidence: list[float]  # mean confidence
     accuracy: list[float]
     questions: list[int]  # number of questions
-    noise: list[float]  # standard deviation of (accuracy - confidence)
-    gap: list[float]  # expected value of |accuracy - confidence|
+    noise: list[float]  # standard deviation of (accuracy - confidence) with perfect calibration
+    gap: list[float]  # expected |accuracy - confidence| with perfect calibration
 
 
 def reliability(confidence: Floats, right: Floats, bins: int = 10) -> Reliability:
-    """Compute a reliability diagram with `bins` bins of about equal size. Both arrays have shape
-    (n,); `right` is 1 for a right answer and 0 for a wrong one.
+    """Compute a reliability diagram with at most `bins` bins of about equally many questions. Both
+    arrays have shape (n,); `right` is 1 for a right answer and 0 for a wrong one.
 
-    Questions of equal confidence are in the same bin, so that their order does not matter.
+    Questions of equal confidence are put in the same bin, so the order of the questions does not
+    matter.
     """
     if not len(confidence):
         return Reliability([], [], [], [], [])
@@ -54,8 +55,8 @@ def reliability(confidence: Floats, right: Floats, bins: int = 10) -> Reliabilit
 
 def expected_calibration_error(table: Reliability) -> float:
     """Return the expected calibration error (ECE): the mean of |confidence - accuracy| over the
-    bins, weighted by their size (Naeini et al. 2015; bins of equal size after Nguyen and O'Connor
-    2015). It is nan without questions."""
+    bins, weighted by the number of questions in each bin (Naeini et al. 2015). Bins of equally many
+    questions are used, as in Nguyen and O'Connor 2015. The result is nan without questions."""
     sizes = np.array(table.questions, float)
     if not len(sizes):
         return float("nan")
@@ -65,7 +66,7 @@ def expected_calibration_error(table: Reliability) -> float:
 
 def calibration_error_by_chance(table: Reliability) -> float:
     """Return the ECE to be expected by chance if the same confidences were perfectly calibrated. An
-    ECE of this size is no evidence of miscalibration. It is nan without questions."""
+    ECE of this size is no evidence of miscalibration. The result is nan without questions."""
     sizes = np.array(table.questions, float)
     if not len(sizes):
         return float("nan")

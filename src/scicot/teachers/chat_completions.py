@@ -78,7 +78,7 @@ class ChatTeacher:
                 " with --base-url"
             )
         # max_retries=0: the scheduler retries, within --max-wait.
-        # timeout=None: `done_within` limits the time. Unlike the SDK, it does not count time in
+        # timeout=None: `done_within` limits the time. The SDK's own limit would also count time in
         # which the event loop is blocked.
         try:
             self._client = openai.AsyncOpenAI(

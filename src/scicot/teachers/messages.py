@@ -75,7 +75,7 @@ class MessagesTeacher:
                 " or name a local server with --base-url"
             )
         # max_retries=0: the SDK would obey any retry-after, even one beyond --max-wait.
-        # timeout=None: `done_within` limits the time. Unlike the SDK, it does not count time in
+        # timeout=None: `done_within` limits the time. The SDK's own limit would also count time in
         # which the event loop is blocked.
         try:
             self.client = anthropic.AsyncAnthropic(
@@ -153,12 +153,14 @@ class MessagesTeacher:
         """Return the number of input tokens of a request, as counted by the server.
 
         Return None in these cases:
+
         - There is neither an API key nor a base URL. Nothing is sent.
         - The server sends an invalid count.
-        - The server sends an error, or the connection fails, or the time limit is exceeded.
+        - The server sends an error with a status other than 401, 402 and 403.
+        - The connection fails, or the time limit is exceeded.
 
-        If the error has status 401, 402 or 403 (credentials or billing), an exception is raised
-        instead: the result of `outcome_of`.
+        For status 401, 402 or 403 (credentials or billing), raise the exception that `outcome_of`
+        returns.
         """
         if not self._counts:
             return None
