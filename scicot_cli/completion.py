@@ -147,8 +147,8 @@ SHOW = _option(OPTIONS[1], _show, "Print the completion script instead of instal
 
 
 def with_default_shell(arguments: list[str]) -> list[str]:
-    """Return a copy of a command line with the value RUNNING for each option of OPTIONS that has no
-    value: "--show-completion" becomes "--show-completion=running"."""
+    """Return a copy of the command line `arguments`. Each option of OPTIONS that has no value gets
+    the value "running": "--show-completion" becomes "--show-completion=running"."""
     return [
         f"{word}={RUNNING}"
         if word in OPTIONS and (not following or following.startswith("-"))

@@ -97,9 +97,9 @@ def dev_split(
     A group is selected by a hash of its content. So a group that occurs in two files is usually
     selected in both files or in neither. There are three exceptions:
 
-    - A group with more than `fraction` of all question ids is never selected.
-    - If no group is selected, the smallest group becomes the dev split.
+    - A group is left out if it has more than `fraction` of the question ids.
     - If all groups are selected, the largest group is left out.
+    - If no group is selected, the smallest group becomes the dev split, whatever its size.
 
     `groups` is the result of `group_rows` for the same `fold_by`. Raises ScicotError if there is
     only one group.

@@ -76,11 +76,13 @@ class BatchLimits:
         `token_bytes` is the size of one token in the KV cache, 0 for encoder-decoders. `weights` is
         the model's number of weights, and `weight_bytes` their size in memory.
 
-        For a causal model on a CPU, the default of `tokens` is limited by the size of the KV cache.
-        The cache may take at most the largest of these sizes:
-        - 256 MiB, or 128 MiB in fp32
-        - 0.3 times `weight_bytes`, or 0.2 times in fp32
-        - 1 GiB minus 4 bytes for each weight.
+        For a causal model on a CPU, the default of `tokens` also limits the size of the KV cache.
+        The limit is the largest of the three sizes for the given `dtype`:
+
+            fp32                      other precisions
+            128 MiB                   256 MiB
+            0.2 * weight_bytes        0.3 * weight_bytes
+            1 GiB - 4 * weights       1 GiB - 4 * weights
         """
         tokens, encoded, logits, group = (
             defaults.get(device, defaults["cpu"])

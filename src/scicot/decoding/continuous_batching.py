@@ -178,8 +178,9 @@ class ContinuousBatching:
 
 
 def _compacted(slots: Slots, slot_texts: list[Completion | None]) -> list[Completion | None]:
-    """Move the unfinished texts to the first slots and stop using the other slots, if this at least
-    halves the number of used slots. Returns the text in each used slot, None for an empty slot."""
+    """If half of the slots are enough for the unfinished texts, move these texts to the first slots
+    and stop using the other slots. Return the new `slot_texts`: the text in each remaining slot,
+    or None if the slot is empty."""
     live = {slot: text for slot, text in enumerate(slot_texts) if text is not None}
     fewer = _size(len(live), _SLOTS)
     if 2 * fewer > len(slot_texts):

@@ -19,8 +19,8 @@ class DecodeBatch:
     (models/native/interface.py).
 
     `prefixes` is the KV cache of the rows' encoded sources, and `starts` are the rows' first
-    decoder inputs. `texts` has an object for each row, which stands for the row's text. The
-    objects may be of any type. The caller replaces the object of a finished row with None.
+    decoder inputs. `texts[row]` is an object of any type, by which the caller identifies the text
+    of this row. When the text is finished, the caller replaces the object with None.
     """
 
     def __init__(self, prefixes: PrefixCache, texts: Sequence[Any], starts: Sequence[int]) -> None:

@@ -176,8 +176,8 @@ def equal_choices(text: Input, spell: Any) -> bool:
 
 
 def describe(counts: Counter[str]) -> dict[str, str]:
-    """Return a dict with a sentence about each kind of problem in `counts`. Its keys are the kinds:
-    LACKING, LACKING_TARGETS, REPLACED and EQUAL."""
+    """Describe the problems in `counts`. Returns a dict with a sentence for each kind of problem
+    that occurred. The kinds are LACKING, LACKING_TARGETS, REPLACED and EQUAL."""
     descriptions = {}
     if counts[LACKING]:
         found = {key[len(LACKING) + 1 :]: n for key, n in counts.items() if _is(key, LACKING)}
@@ -207,8 +207,8 @@ def describe(counts: Counter[str]) -> dict[str, str]:
 
 
 def is_character_problem(key: str) -> bool:
-    """Return True for the keys of this module, such as "lacking", "lacking ≥" and "equal q1".
-    Return False for the keys of truncated inputs, such as "context" (see truncation.py)."""
+    """Return whether a key of `cuts` (see truncation.encode_inputs) is about characters. True for
+    "lacking", "lacking ≥" and "equal q1". False for "context", which counts truncated inputs."""
     return key.partition(" ")[0] in (LACKING, LACKING_TARGETS, REPLACED, EQUAL)
 
 

@@ -38,9 +38,9 @@ class Family:
     cpu_attention: str
 
     def lengths(self, lengths: Any) -> Any:
-        """Return the lengths of the sequences that the model reads, given the numbers of source and
-        target tokens in `lengths` (..., 2). If source and target are `joined`, the result is their
-        sum (..., 1). Otherwise it is `lengths` itself."""
+        """Return the lengths of the sequences that the model reads. `lengths` (..., 2) holds the
+        numbers of source and target tokens. A causal model reads both as one sequence, so the
+        result is their sum (..., 1). For an encoder-decoder, the result is `lengths` itself."""
         return lengths.sum(axis=-1, keepdims=True) if self.joined else lengths
 
     def collate(self, rows: Sequence[Row], pad: int, multiple: int) -> dict[str, torch.Tensor]:
@@ -78,7 +78,7 @@ class Family:
 
     def trial_batch(self, rows: int, longest: tuple[int, int], device: Any) -> dict[str, Any]:
         """Make a batch of `rows` equal rows without padding, to measure the memory that training
-        takes. `longest` is the number of source tokens and of target tokens of each row."""
+        takes. Each row has `longest[0]` source tokens and `longest[1]` target tokens."""
         import torch
 
         source, target = longest

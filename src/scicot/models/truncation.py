@@ -70,9 +70,13 @@ def cut_rationales(texts: Sequence[str], form: PromptFormat, limit: int | None) 
 
 
 def describe_cuts(cuts: Counter[str], limit: int) -> dict[str, str]:
-    """Describe in sentences what `encode_inputs` counted in `cuts`. Returns a dict with a sentence
-    for each key of `cuts` that is in PARTS, and with the sentences of `characters.describe`.
-    `limit` is the maximum number of tokens of an input."""
+    """Describe in sentences the problems that `encode_inputs` counted in `cuts`. `limit` is the
+    maximum number of tokens of an input.
+
+    Returns a dict with a sentence for each kind of problem that occurred, such as {"context": "3
+    inputs lost the end of their context: ..."}. Its keys are those of PARTS, and the kinds of
+    `characters.describe`.
+    """
     sentences = {
         "context": f"lost the end of their context: they were longer than {limit} tokens",
         "rationale": f"lost the end of their rationale: they were longer than {limit} tokens",

@@ -49,9 +49,12 @@ def merge(
     If the parts hold predictions, they must together have exactly one row for every question. If
     they hold rationales, they must have exactly one row for every sample of every question.
 
-    Raises ScicotError, and writes nothing, if a row is missing or superfluous, or if a question
-    differs from the one in `questions`. The same happens if a part is unfinished, or if the parts
-    were made with different settings.
+    Raises ScicotError, and writes nothing, in these cases:
+
+    - A row is missing or superfluous.
+    - A question in a part differs from the question with the same id in `questions`.
+    - A part is not finished.
+    - The parts were made with different settings.
     """
     reporter = reporter or LogReporter()
     if os.fspath(output) == STDOUT:
@@ -223,9 +226,13 @@ def _located(file: Path) -> Iterator[tuple[str, int, Row]]:
 
 
 def _maker_and_sample(location: str, row: Row) -> tuple[Any, int]:
-    """Return (maker, sample number) of a row. The maker of a prediction is the dict in its
-    "models", and its sample number is 0. The maker of a rationale is the name of its teacher.
-    Raises InvalidRow for any other row."""
+    """Return who made a row, and the row's sample number.
+
+    - For a prediction: its "models" without "weights", and 0.
+    - For a rationale: its "teacher" and its "sample".
+
+    Raises InvalidRow for any other row.
+    """
     try:
         prediction = Prediction.from_row(row) if "prediction" in row else Rationale.from_row(row)
     except RowProblem as problem:

@@ -1,4 +1,4 @@
-"""Answer questions with the students of a plan: convert questions to rows of the output."""
+"""Predict with the students of a plan: write rationales, answer, and make the output rows."""
 
 from __future__ import annotations
 

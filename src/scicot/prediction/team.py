@@ -56,7 +56,8 @@ class _CountCuts:
 
 
 class Team:
-    """The processes of this command (one or more), which predict windows in parallel."""
+    """The processes of this command (one or more). Each process predicts one window at a time, in
+    parallel with the others. A window is a block of consecutive questions."""
 
     def __init__(self, device: str) -> None:
         """Initialise the process group if there are several processes."""
@@ -88,13 +89,11 @@ class Team:
     def on_all_ranks(self, work: Callable[[], Result]) -> Result:
         """Run work() on each rank, and return its result. Call on all ranks.
 
-        If work() fails on any rank:
+        If work() fails on any rank, rank 0 raises the error. The other ranks do not raise it. If
+        work() failed on one of them, its result is a _Failure.
 
-        - Rank 0 raises the error in this call.
-        - Each other rank returns from this call, and raises RankZeroFailed when it calls `serve`.
-
-        So a rank other than 0 may only pass the result to `serve`: if work() failed on this rank,
-        the result is a _Failure.
+        So ranks other than 0 must not use the result, except to call `serve` with it. If rank 0
+        raised an error, `serve` then raises RankZeroFailed.
         """
         if self._group is None:
             return work()

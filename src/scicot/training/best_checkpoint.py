@@ -68,8 +68,9 @@ class Selection:
 
     def sweep(self, log: Sequence[Row]) -> None:
         """Delete all saved weights except those of the best measurement in `log`. Call this only
-        after a new checkpoint is complete, because training that resumes from an older checkpoint
-        may need older weights."""
+        after the checkpoint that contains `log` is complete."""
+        # Until then, a resumed run starts from the previous checkpoint. The best measurement in the
+        # log of that checkpoint may be an older one, whose weights are then needed.
         best = self.best(log)
         for file in self._run.glob(f"{CHECKPOINTS}/best-*.pt"):
             if best is None or file != self._file(best["step"]):

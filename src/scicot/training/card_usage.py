@@ -19,9 +19,8 @@ _MODEL = re.compile(r'(_model=")[^"]*?((?:/seed-\d+)?")')
 
 
 def usage(manifest: Manifest, name: str) -> str:
-    """Return the section of a model card with a usage example for the run. `name` is the run's name
-    on the Hub, or the path of its directory. A path is relative to the working directory in which
-    the example is executed."""
+    """Return the section of a model card with a usage example for the run. `name` is the name under
+    which the example loads the run: the path of its directory, or OWNER/NAME on the Hub."""
     form = FORMS[manifest.stage]
     option = "answer_model" if form.answers else "rationale_model"
     reads = form.reads_rationale and not form.writes_rationale
@@ -45,8 +44,8 @@ def usage(manifest: Manifest, name: str) -> str:
 
 
 def with_hub_name(card: str, repository: str) -> str:
-    """Return a copy of the model card `card` in which the usage example loads the run from
-    `repository` (OWNER/NAME) on the Hub."""
+    """Return a copy of a model card. Its usage example loads the run from `repository`
+    (OWNER/NAME) on the Hub."""
     text_before, heading, rest = card.partition(f"{HEADING}\n")
     section, following, text_after = rest.partition("\n## ")
     section = _MODEL.sub(rf"\g<1>{repository}\g<2>", section)

@@ -158,9 +158,9 @@ def examples_of(
 
 
 def digest(lessons: Iterable[Lesson], stage: Stage, *, weighted: bool = False) -> str:
-    """Return the SHA-256 of the inputs, targets and votes of a training set, in hexadecimal. With
-    `weighted`, the file index of each row is included, because the weight of a row depends on its
-    file."""
+    """Return the SHA-256 of a training set, in hexadecimal. It covers the inputs, the targets and
+    the teacher's answers for --soft-labels (`Lesson.votes`). With `weighted`, it also covers the
+    file index of each row, because the weight of a row depends on its file."""
     seen = hashlib.sha256()
     for lesson in lessons:
         for example in examples_of(lesson, stage):

@@ -91,8 +91,8 @@ def _prompt(spec: TrainingSpec, source: Input) -> str:
 def _fit_batches(
     model: Any, schedule: Schedule, settings: TrainSettings, reporter: Reporter
 ) -> None:
-    """Recompute the schedule for --batch-size auto: with the largest batches that fit in memory,
-    but at least _STEPS steps per epoch."""
+    """Recompute the schedule for --batch-size auto. A step gets as many tokens as fit in the memory
+    of all processes, but at most 1/_STEPS of an epoch's tokens."""
     from scicot.training.fitting.auto_batch_size import tokens_that_fit
 
     fit = processes.on_rank_zero(lambda: tokens_that_fit(model, schedule.longest, settings))

@@ -36,11 +36,14 @@ _POLL = 0.2  # seconds
 def parallel_students(
     prepared: Prepared, students: int, seconds: float, settings: TrainSettings
 ) -> int:
-    """Return the number of students to train in parallel: `settings.jobs` if given, otherwise as
-    many as fit in the free memory, up to two per GPU or one per CPU core.
+    """Return the number of students to train in parallel, from 1 to `students`. The first of these
+    rules that applies is used:
 
-    Return 1 in a multi-process run. Without `settings.jobs`, also return 1 if `seconds`, the
-    estimated duration of training one student, is less than _SHORT.
+    1. In a multi-process run, train one student at a time.
+    2. If `settings.jobs` is given, train that many in parallel.
+    3. If `seconds`, the estimated duration of training one student, is less than _SHORT, train one
+       student at a time.
+    4. Otherwise train as many as fit in the free memory, up to two per GPU or one per CPU core.
     """
     if processes.count() > 1:
         return 1

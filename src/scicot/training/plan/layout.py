@@ -61,19 +61,19 @@ class Layout:
 
         - Without `settings.accumulate`, a step has _GROUPS groups (at most N), and each group is a
           batch.
-        - With `settings.accumulate`, a step has `accumulate` batches (at most N). Each batch has as
-          many groups as are needed for at least _GROUPS groups per step. If the step would then
-          have more than N groups, each batch has one group.
+        - With `settings.accumulate`, a step has `accumulate` batches (at most N). All batches have
+          the same number of groups: the smallest number with which the step has at least _GROUPS
+          groups. If the step would then have more than N groups, each batch has one group.
 
         Examples with _GROUPS = 4:
 
-            accumulate    N    batches    groups
-            None         20          4         4
-            None          3          3         3
-            3            20          3         6
-            3             5          3         3
-            8            20          8         8
-            8             5          5         5
+            accumulate    N    batches per step    groups per step
+            None         20                   4                  4
+            None          3                   3                  3
+            3            20                   3                  6
+            3             5                   3                  3
+            8            20                   8                  8
+            8             5                   5                  5
         """
         rows, budget = settings.batch_rows, settings.batch_tokens
         batches = settings.accumulate or 1
@@ -106,17 +106,16 @@ def cheapest_batch_count(
     groups: Any, device: str, ranks: int = 1, parts: int = 1, max_tokens: float = math.inf
 ) -> int:
     """Return the number of batches per step that is estimated to cost least. A batch consists of
-    one or several groups of a step. The cost of a batch is its number of tokens, including padding,
-    plus a constant that depends on `device`.
+    one or several groups. The cost of a batch is its number of tokens, including padding, plus a
+    constant that depends on `device`.
 
     - `groups` is an array of shape (steps, groups per step, 2 or 3). It holds the number of rows
       and the maximum lengths of each group (see `measured`).
     - `ranks` is the number of processes. If the batches cannot be distributed evenly among them,
       each batch is split into pieces (see `pieces`).
     - `parts` is the number of tasks of the student. Each task has batches of its own.
-    - `max_tokens` is the maximum size of a batch, or of a piece of a split batch, in tokens
-      including padding. If no number of batches meets this limit, the number with the smallest
-      maximum is returned.
+    - `max_tokens` is the limit on the tokens of a batch, or of a piece of a split batch, including
+      padding. If the limit cannot be met, the number whose largest batch is smallest is returned.
     """
     device_type = resolve_device(device).type
     batch_cost = _BATCH_COSTS.get(device_type, _BATCH_COSTS_A_GPU)
@@ -145,9 +144,12 @@ def cheapest_batch_count(
 
 
 def measured(step_groups: list[list[Any]], lengths: Any) -> Any:
-    """Return the array `groups` for `cheapest_batch_count`: the number of rows, and their maximum
-    lengths, of each group in each step. `step_groups[step][group]` holds the row indices of a
-    group. `lengths` has shape (rows, 2) for input and target, or (rows, 1) for the sum of both."""
+    """Return the array `groups` for `cheapest_batch_count`. The entry (4, 20, 7), for example,
+    describes a group of 4 rows with up to 20 input tokens and up to 7 target tokens.
+
+    `step_groups[step][group]` holds the row indices of a group. `lengths` holds the lengths of each
+    row: input and target in shape (rows, 2), or their sum in shape (rows, 1).
+    """
     return np.array(
         [[(len(rows), *lengths[rows].max(axis=0)) for rows in step] for step in step_groups]
     )

@@ -229,8 +229,8 @@ class Schedule:
 
     def _batches(self, groups: Sequence[length_buckets.Indices]) -> list[length_buckets.Indices]:
         """Join the groups of a step into batches, separately for each task of the student. A batch
-        is an array of shape (examples, 2). The first column is the index of a sampled row, the
-        second column the index (0 or 1) of an example of that row."""
+        is an array of shape (examples, 2). For each example, it holds the index of the sampled row
+        and the index (0 or 1) of the example among the examples of this row."""
         size = self.layout.groups // self.layout.batches
         joined = [
             np.concatenate(groups[start : start + size]) for start in range(0, len(groups), size)
@@ -286,7 +286,9 @@ class Schedule:
     def _resampled_rows(
         self, number: int, epoch: Epoch, examples: Sequence[tuple[int, int]]
     ) -> list[dict[str, Any]]:
-        """Tokenise examples whose answer or order of choices is drawn at random in each epoch.
+        """Make and tokenise examples that differ in each epoch. With --soft-labels, the answer may
+        be one of the teacher's answers, drawn at random. With --shuffle-choices, the choices are in
+        random order.
 
         `number` is the number of the epoch. Each entry of `examples` is a pair: the index of a row
         in `epoch.lessons`, and the index (0 or 1) of an example of this row.

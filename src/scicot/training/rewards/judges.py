@@ -46,9 +46,9 @@ class Judges:
 
     @property
     def fold_by(self) -> str | None:
-        """The field of the rows by which the answer run was split into folds (--fold-by), or None
-        for the default grouping (splits.py). Rows with the same value of this field are in the same
-        fold."""
+        """The value of --fold-by with which the answer run was trained: the name of a field, or
+        None for the default grouping (splits.py). Rows with the same value of this field are in the
+        same fold."""
         field = self.run.manifest.settings.get("fold_by")
         return None if field is None else str(field)
 
@@ -96,17 +96,19 @@ class Judges:
     def _training_keys(
         self, fold: int, questions: Sequence[Question], keys_of_questions: Sequence[set[str]]
     ) -> set[str]:
-        """Return a set of keys. The fold student `folds[fold]` must not judge a question that has
-        one of these keys.
+        """Return the keys of the training and dev questions of the fold student `folds[fold]`. The
+        student must not judge a question that has one of these keys.
 
         `questions` are all questions to judge. `keys_of_questions[i]` are the group keys of
-        `questions[i]` (splits.group_keys). The student's trained_on.jsonl lists the questions of
-        its training and dev sets. The result contains:
+        `questions[i]` (splits.group_keys).
 
-        - the digest (overlap.whole_key) of each question in this file
-        - the group keys of each of `questions` whose id is in this file
+        The student's trained_on.jsonl lists its training and dev questions. For each question in
+        trained_on.jsonl, the result contains:
 
-        Raises ScicotError if the file is missing.
+        - its digest (overlap.whole_key)
+        - its group keys, if one of `questions` has the same id
+
+        Raises ScicotError if trained_on.jsonl is missing.
         """
         ids = set()
         training_keys: set[str] = set()

@@ -1,7 +1,7 @@
 """Train stage 1 in rounds on its own best samples. This is expert iteration, as in STaR (Zelikman
 et al. 2022), with stage 2 as the judge. In a round, students write several rationales for each
-question. Answer students score the rationales, and the best are added to the training rows of the
-next round.
+question. Answer students score the rationales. The best, called rewarded rationales, are added to
+the training rows of the next round.
 
     OUT/rounds/0/student            stage 1 trained on the teacher's rationales, with fold students
     OUT/rounds/0/scored.jsonl       samples of these fold students, with rewards
@@ -99,8 +99,8 @@ class RewardedFolds(Folds):
     def write(
         self, main: TrainingSpec, fold_specs: Sequence[TrainingSpec], reporter: Reporter
     ) -> dict[str, float]:
-        """Write out-of-fold rationales for the original training rows, as `Folds.write` does. None
-        are written for the rows that were added for rewarded rationales."""
+        """Write the out-of-fold rationales of the original training rows, as `Folds.write` does.
+        The added rows (with rewarded rationales) get no out-of-fold rationales."""
         assert self.original is not None
         return self.original.write(main, fold_specs, reporter)
 
@@ -115,8 +115,8 @@ class RewardedFolds(Folds):
 
 
 def without_unused_weights(spec: TrainingSpec) -> TrainingSpec:
-    """Remove the sampling weights of the files (`settings.weights`) from the spec, if no training
-    row is a rewarded rationale."""
+    """Return a copy of the spec without the weights of the files (`settings.weights`) if no
+    training row has a rewarded rationale. Otherwise return the spec unchanged."""
     if any(lesson.file for lesson in spec.lessons):  # rewarded rationales have the file index 1
         return spec
     return replace(spec, settings=replace(spec.settings, weights=()))

@@ -10,13 +10,16 @@ Each row is a rationale row with its reward:
 
 - teacher: the student that wrote the rationale.
 - scorer: the answer student that scored the rationale.
-- reward, leak: see scoring.py. All rewards and the leak are in nats.
+- reward, leak: see scoring.py. All rewards and the leak are in nats. A reward or leak is null if
+  a score is not finite.
 - kept: true if the rationale was selected for training.
 - rejected: the reason why the rationale must not be selected, or null.
 - names: the label of the only choice that the rationale names. null if the rationale names no
   choice, or several.
-- reward_teacher: the reward of the best rationale that the training rows have for this question.
-- reward_shuffled: the reward of another question's first sample as the rationale.
+- reward_teacher: the reward of the teacher's best rationale for this question. null if the
+  teacher has no rationale for it.
+- reward_shuffled: the reward for this question if the scorer reads another question's rationale
+  (its first sample). null if there is no other question.
 - answered: the scorer's answers after reading:
       own: this rationale
       none: no rationale
@@ -273,7 +276,8 @@ def _existing(
 
 
 def _name(fold_student: Run, main: Path) -> str:
-    """Return the name of a fold student in the rows, such as "student:answer/folds/1@9c0d...". The
-    path in the name is relative to the parent of the directory `main`."""
+    """Return the name of a fold student for the fields "teacher" and "scorer". For example, if
+    `main` is runs/answer, the student in runs/answer/folds/1 has the name
+    "student:answer/folds/1@9c0d..."."""
     folder = fold_student.directory.parent.relative_to(main.parent)
     return f"{STUDENT}{folder}/{fold_student.identity}"
