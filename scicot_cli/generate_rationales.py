@@ -153,8 +153,8 @@ def generate_rationales(
         bool,
         typer.Option(
             "--keep-replies",
-            help="Also store the raw reply in every kept row. The teacher recorded:OUT can then "
-            "parse the replies again without new requests, and the report of evaluate shows them.",
+            help="Also store the raw reply in every kept row. --teacher recorded:OUT then parses "
+            "the replies again without new requests, and the report of evaluate shows them.",
         ),
     ] = GenerateSettings.keep_replies,
     max_tokens: Annotated[
@@ -236,9 +236,10 @@ def generate_rationales(
         float,
         typer.Option(
             "--max-wait",
-            help="Maximum total seconds for one request and its retries. If the server answered "
-            "other requests meanwhile and did not limit the rate, the request then becomes an "
-            "error row and the run continues. Otherwise the command stops and can be resumed.",
+            help="Maximum total seconds for one request and its retries. When this time is over, "
+            "the command stops and can be resumed. But if the server answered other requests "
+            "in this time and did not limit the rate, the request becomes an error row, and the "
+            "run continues.",
         ),
     ] = GenerateSettings.max_wait,
     timeout: Annotated[

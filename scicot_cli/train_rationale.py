@@ -47,9 +47,10 @@ def train_rationale(
             autocompletion=completion.runs,
             metavar="RUN",
             help="A run of train-answer --folds. After training, further rounds follow. "
-            "In each, the student writes several rationales per question. Those with which RUN's "
-            "fold students find the right answer more probable than without a rationale are added "
-            "to the training rows. --folds and --fold-by then have the values of RUN.",
+            "In each, the student writes several rationales per question. The reward of a "
+            "rationale says how much more probable RUN's fold students find the right answer "
+            "with it than without a rationale. The rationales with the highest rewards are added "
+            "to the training rows. --folds and --fold-by have the values of RUN.",
         ),
     ] = None,
     rounds: Annotated[
