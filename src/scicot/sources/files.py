@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 from scicot.errors import InvalidRow, ScicotError
 from scicot.formats.mapping import unknown_header
 from scicot.jsonl import decode
-from scicot.sources import binary, documents, tables
+from scicot.sources import bare_rationales, binary, documents, tables
 from scicot.sources.entries import BOM, Entry
 from scicot.sources.stream_tracker import GZIP, ZSTD
 
@@ -206,6 +206,9 @@ def _unrecognised(
                 rest = [b"\n"] * index + head[index:]
                 yield from tables.entries(chain(rest, lines), delimiter, name, notes, mapped=mapped)
                 return
+        advice = bare_rationales.advice_for(tables.widest_record(first_line), name)
+        if advice:
+            raise ScicotError(f"{name}: {advice}") from None
         likely_header = tables.likely_header(first_line, *head[first_number : first_number + 1])
         if likely_header:
             raise ScicotError(f"{name}:{first_number}: {unknown_header(*likely_header)}") from None

@@ -65,6 +65,18 @@ def likely_header(*lines: bytes) -> tuple[list[str], list[str]] | None:
     return found
 
 
+def widest_record(line: bytes) -> list[str]:
+    """Return the cells of a line, split by the delimiter that gives the most cells."""
+    text, widest = line.decode(errors="replace"), list[str]()
+    for delimiter in _DELIMITERS:
+        try:
+            cells = next(csv.reader([text], delimiter=delimiter, strict=True))
+        except csv.Error:
+            continue
+        widest = max(widest, cells, key=len)
+    return widest
+
+
 def named_delimiter(line: bytes) -> str | None:
     """Return the delimiter that a first line such as "sep=;" names, as Excel reads and writes it.
     None for any other line."""
