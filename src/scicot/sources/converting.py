@@ -115,6 +115,8 @@ class Converter:
             if self._fields.final:
                 raise ScicotError(f"{where}: {problem}") from None
         except RowProblem as problem:
+            if type(problem) is not RowProblem or self._convert is not to_question_row:
+                raise  # Rows handles subclasses such as NotText
             columns = self._reading.columns
             mapped = columns.roles.get("rationale") if columns is not None else None
             advice = bare_rationales.advice_for(row, os.fspath(self._source), mapped)
