@@ -71,9 +71,9 @@ def check(
         limit=limit,
         reporter=reporter,
     )
-    if as_json:
+    if as_json:  # also with --quiet: JSON is asked for as the result, not as a report to read
         typer.echo(json.dumps(found.to_row(), indent=1, ensure_ascii=False))
-    else:
+    elif not quiet:
         typer.echo(console.visible_lines(list(_report_lines(found, overlap))))
     for problem in found.problems:
         console.error(problem)

@@ -16,7 +16,7 @@ from scicot.errors import ScicotError, UsageError
 from scicot.reporting import number_of
 from scicot_cli import completion, console
 from scicot_cli import options as opt
-from scicot_cli.generate_summary import advice, estimated, summary_lines
+from scicot_cli.generate_summary import advice, errors_line, estimated, summary_lines
 from scicot_cli.grouped import GroupedCommand
 
 SOME_ROWS_FAILED = 3
@@ -324,7 +324,7 @@ def generate_rationales(
         count = number_of(thoughtless, "reply", "replies")
         reporter.warn(f"{count} without thinking; {annotation.no_thinking(teacher)}")
     if summary.errors:
-        console.error(f"{summary.errors} rows met an error; --retry-rejected asks them again")
+        console.error(errors_line(summary, output))
         raise typer.Exit(SOME_ROWS_FAILED)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scicot.config import GenerateSettings
 from scicot.reporting import number_of
+from scicot.text import one_line
 
 if TYPE_CHECKING:
     from scicot.annotation import Estimate, GenerateSummary
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 # Advice is given if at least the share _MANY of the replies was rejected for the same reason. With
 # fewer than _JUDGED replies there is none, since the share may be chance.
 _MANY, _JUDGED = 0.2, 10
+_ERROR_SHOWN = 300  # characters of an error message
 
 
 def summary_lines(summary: GenerateSummary, output: str) -> list[str]:
@@ -42,6 +45,21 @@ def summary_lines(summary: GenerateSummary, output: str) -> list[str]:
             " and no other, so a student can copy the answer from them"
         )
     return lines
+
+
+def errors_line(summary: GenerateSummary, output: str) -> str:
+    """Return the error message for requests that got an error instead of a reply. It has the first
+    error of this run, and the name of the file with all errors."""
+    from scicot.annotation.ledger import REJECTED
+    from scicot.outputs.files import STDOUT, beside
+
+    them = "it" if summary.errors == 1 else "them"
+    line = f"{number_of(summary.errors, 'row')} met an error; --retry-rejected asks {them} again"
+    first = one_line(summary.first_error, _ERROR_SHOWN)
+    facts = [f"first error: {first}"] if first else []
+    if output != STDOUT:
+        facts.append(f"all are in {beside(Path(output), REJECTED)}")
+    return f"{line} ({'; '.join(facts)})" if facts else line
 
 
 def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:

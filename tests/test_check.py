@@ -51,6 +51,29 @@ def test_json_holds_the_same(scicot: Any, tmp_path: Path) -> None:
     assert found["first"][0]["answer"] == "B"
 
 
+def test_two_gold_answers_of_one_question_are_a_problem(scicot: Any, tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "q.jsonl", [row(1), row(2), row(1, answer=0)])
+    outcome = scicot("check", file)
+    assert outcome.code == 1
+    assert "q.jsonl:3: has the gold answer 'A', but" in outcome.stderr
+    assert "q.jsonl:1 has 'B' for the same question (id 'q1')" in outcome.stderr
+    file = write_rows(tmp_path / "q.jsonl", [row(1, answer=None), row(2), row(1)])
+    outcome = scicot("check", file)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert "lacks the gold answer of a later row (q1)" in outcome.stdout
+
+
+def test_quiet_shows_only_what_is_wrong(scicot: Any, tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "q.jsonl", [row(1), row(2)])
+    outcome = scicot("check", "-q", file)
+    assert (outcome.code, outcome.stdout, outcome.stderr) == (0, "", "")
+    assert json.loads(scicot("check", "-q", file, "--json").stdout)["fit"] is True
+    write_rows(file, [row(1), row(1, question="Another?")])
+    outcome = scicot("check", "-q", file)
+    assert (outcome.code, outcome.stdout) == (1, "")
+    assert outcome.stderr.startswith("error: different questions share an id (q1)")
+
+
 def test_no_torch_is_loaded_without_a_student(tmp_path: Path) -> None:
     file = write_rows(tmp_path / "q.jsonl", [row(1)])
     code = (

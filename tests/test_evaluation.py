@@ -138,8 +138,12 @@ def test_groups_lengths_and_places(tmp_path: Path) -> None:
     assert system.macro["meta.subject"] == pytest.approx(1 / 3)
     assert system.accuracy_answered == pytest.approx(4 / 6)
     assert system.confusion == [[4, 2, 0, 0, 2], *[[0] * 5] * 3]
-    with pytest.raises(ScicotError, match=r"has no 'meta\.topic', by which rows are grouped"):
+    with pytest.raises(
+        ScicotError, match=r"has no 'meta\.topic', by which rows are grouped; there"
+    ):
         evaluate([file], settings=EvaluateSettings(by=("meta.topic",)))
+    with pytest.raises(ScicotError, match=r"there is meta\.fact, meta\.subject, choices, length$"):
+        evaluate([file], settings=EvaluateSettings(by=("subject",)))
 
 
 def test_rationales_are_looked_at(tmp_path: Path) -> None:

@@ -1,10 +1,15 @@
 """The teacher `recorded:FILE`: rationales from elsewhere, and replies that cannot be read."""
 
+import csv
+import re
 from pathlib import Path
 
+import openpyxl
+import pytest
 from conftest import Recorder, read_rows, world_rows, write_rows
 
-from scicot import GenerateSettings, generate_rationales
+from scicot import GenerateSettings, ReadingSettings, ScicotError, generate_rationales
+from scicot.sources import rationales
 
 
 def test_rows_are_their_own_teacher(tmp_path: Path) -> None:
@@ -17,6 +22,87 @@ def test_rows_are_their_own_teacher(tmp_path: Path) -> None:
     assert summary.kept == len(rows) - 2
     assert dict(summary.rejected) == {"wrong-conclusion": 1, "empty": 1}
     assert read_rows(out)[0]["rationale"] == world_rows()[0]["rationale"]
+
+
+def _table(path: Path, header: str) -> Path:
+    """Write a table of the ids and rationales of `world_rows`, each with its answer at the end."""
+    rows = [f'{row["id"]},"{row["rationale"]} Answer: {row["answer"]}"' for row in world_rows()]
+    path.write_text("\n".join([header, *rows]))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("header", "columns"),
+    [
+        ("id,rationale", ""),
+        ("ID,Rationale", ""),
+        ("id,reply", ""),
+        ("Nr,Text", "id=Nr,rationale=Text"),
+        ("id,explanation", "rationale=explanation"),
+    ],
+)
+def test_rationales_are_read_from_a_table(tmp_path: Path, header: str, columns: str) -> None:
+    questions = write_rows(tmp_path / "q.jsonl", world_rows())
+    table, out = _table(tmp_path / "rats.csv", header), tmp_path / "out.jsonl"
+    workbook = openpyxl.Workbook()
+    with table.open(newline="") as lines:
+        for record in csv.reader(lines):
+            workbook.active.append(record)
+    workbook.save(tmp_path / "rats.xlsx")
+    for file in (table, tmp_path / "rats.xlsx"):
+        summary = generate_rationales(
+            questions,
+            out,
+            teacher=f"recorded:{file}",
+            reading=ReadingSettings(columns=columns),
+            force=True,
+            reporter=Recorder(),
+        )
+        assert (summary.kept, summary.errors) == (len(world_rows()), 0)
+        assert read_rows(out)[0]["rationale"] == world_rows()[0]["rationale"]
+
+
+def test_a_table_without_a_rationale_says_how_to_name_the_column(tmp_path: Path) -> None:
+    questions = write_rows(tmp_path / "q.jsonl", world_rows())
+    table = _table(tmp_path / "rats.csv", "id,explanation")
+    with pytest.raises(
+        ScicotError, match=r'there is "id", "explanation"\); --columns id=FIELD,rat'
+    ):
+        generate_rationales(
+            questions, tmp_path / "o.jsonl", teacher=f"recorded:{table}", reporter=Recorder()
+        )
+
+
+def test_a_blank_reply_beside_a_rationale_is_none(tmp_path: Path) -> None:
+    questions = write_rows(tmp_path / "q.jsonl", world_rows()[:1])
+    [row] = world_rows()[:1]
+    table = tmp_path / "rats.csv"
+    table.write_text(f"id,reply,rationale,conclusion\n{row['id']},,It is so.,{row['answer']}\n")
+    summary = generate_rationales(
+        questions, tmp_path / "o.jsonl", teacher=f"recorded:{table}", reporter=Recorder()
+    )
+    assert summary.kept == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "option"),
+    [
+        ("r.jsonl", "", ""),
+        ("id,rationale.csv", "", ""),
+        ("id,why.csv", "rationale=why", " --columns rationale=why"),
+    ],
+)
+def test_rationales_without_questions_are_refused_with_the_command_that_joins_them(
+    tmp_path: Path, name: str, columns: str, option: str
+) -> None:
+    if name == "r.jsonl":
+        file = write_rows(tmp_path / name, [{"id": "q0", "rationale": "It is so."}])
+    else:
+        file = _table(tmp_path / "r.csv", name.removesuffix(".csv"))
+    advice = f"generate-rationales QUESTIONS -o OUT --teacher recorded:{file}{option}"
+    reading = ReadingSettings(columns=columns)
+    with pytest.raises(ScicotError, match=f"{re.escape(advice)}$"):
+        rationales(file, reading=reading, reporter=Recorder()).check()
 
 
 def test_replies_that_cannot_be_read_are_told_after_the_first_20(tmp_path: Path) -> None:

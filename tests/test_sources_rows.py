@@ -20,6 +20,7 @@ from scicot.sources import (
     rationales,
     unique,
 )
+from scicot.sources.gold_conflicts import GoldConflicts
 
 # Rows: parsing, counting, skipping
 from scicot.sources.prefix import CountingReader, Prefix
@@ -100,6 +101,46 @@ def test_two_questions_with_one_id_are_refused(write: Any) -> None:
     rows = questions(write(lines(QUESTION, other)), reporter=Recorder())
     with pytest.raises(ScicotError, match="two different questions have the id 'q1'"):
         list(unique(rows, Recorder()))
+
+
+def test_a_second_gold_answer_for_a_question_is_an_invalid_row(write: Any) -> None:
+    other = {**QUESTION, "answer": "A"}
+    path = write(lines(QUESTION, {**QUESTION, "id": "q2"}, other))
+    for read in (questions, rationales):
+        file = path if read is questions else write(lines(RATIONALE, {**RATIONALE, **other}))
+        line = 3 if read is questions else 2
+        message = rf"rows:{line}: has the gold answer 'A', but .*rows:1 has 'B' .*\(id 'q1'\)"
+        with pytest.raises(InvalidRow, match=message):
+            read(file, reporter=Recorder()).check()
+    path = write(lines(QUESTION, {**QUESTION, "id": "q2"}, other))
+    rows = questions(path, skip_invalid=True, reporter=Recorder())
+    for _ in range(2):
+        assert [(q.id, q.answer) for q in unique(rows, None)] == [("q1", "B"), ("q2", "B")]
+
+
+def test_gold_answers_are_compared_without_ids_and_across_files(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("question,A,B,answer\nWhat?,x,y,A\nWhat?,x,y,B\n")
+    with pytest.raises(InvalidRow, match=r"rows.csv:3: .* but .*rows.csv:2 has 'A'"):
+        questions(tmp_path / "rows.csv", reporter=Recorder()).check()
+    conflicts = GoldConflicts()
+    for name, answer in (("a.csv", "A"), ("b.csv", "B")):
+        (tmp_path / name).write_text(f"question,A,B,answer\nWhat?,x,y,{answer}\n")
+    questions(tmp_path / "a.csv", conflicts=conflicts, reporter=Recorder()).check()
+    with pytest.raises(InvalidRow, match=r"b.csv:2: .* but .*a.csv:2 has 'A'"):
+        questions(tmp_path / "b.csv", conflicts=conflicts, reporter=Recorder()).check()
+
+
+def test_a_gold_answer_that_only_a_repeated_row_has_is_warned_of(write: Any) -> None:
+    listener = Recorder()
+    rows = questions(write(lines({**QUESTION, "answer": None}, QUESTION)), reporter=listener)
+    assert [q.answer for q in unique(rows, listener)] == [None]
+    [warning] = listener.warnings
+    assert warning.startswith("1 gold answer left out: the first row of the question has none")
+    assert "first id: 'q1'" in warning
+    listener = Recorder()
+    rows = questions(write(lines(QUESTION, {**QUESTION, "answer": None})), reporter=listener)
+    assert [q.answer for q in unique(rows, listener)] == ["B"]
+    assert listener.warnings == []
 
 
 # Kinds of rows

@@ -43,7 +43,10 @@ def test_a_field_takes_the_place_of_the_text_but_not_of_the_question() -> None:
     ]
     assert sets(rows, "meta.topic") == {frozenset({0, 3}), frozenset({1, 2})}
     assert sets(rows, "id") == {frozenset({0, 3}), frozenset({1}), frozenset({2})}
-    with pytest.raises(ScicotError, match=r"--fold-by meta\.block: question '1' has no such field"):
+    with pytest.raises(
+        ScicotError,
+        match=r"--fold-by meta\.block: question '1' has no such field; there is meta\.topic",
+    ):
         group_rows(rows, "meta.block")
     null = Question("1", "Which?", rows[0].choices, meta={"topic": None})
     with pytest.raises(ScicotError, match="question '1' has no such field"):

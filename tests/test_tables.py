@@ -170,6 +170,22 @@ def test_a_folder_and_a_pattern_are_read_in_order(tmp_path: Path) -> None:
     assert sha256_of(tmp_path) != before
 
 
+def test_a_folder_of_save_to_disk_says_how_to_convert_it(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    rows = datasets.Dataset.from_list([{"question": "Q?", "choices": ["a", "b"], "answer": "a"}])
+    for name, saved, split in (
+        ("one", rows, ""),
+        ("several", datasets.DatasetDict({"train": rows}), r'\["train"\]'),
+    ):
+        saved.save_to_disk(tmp_path / name)
+        message = rf"load_from_disk\('.*{name}'\){split}\.to_parquet\(\"rows.parquet\"\)$"
+        with pytest.raises(ScicotError, match=message):
+            read(tmp_path / name)
+    [arrow] = (tmp_path / "one").glob("*.arrow")
+    with pytest.raises(ScicotError, match=r"Dataset\.from_file\('.*\.arrow'\)\.to_parquet"):
+        read(arrow)
+
+
 def test_what_a_folder_mixes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ScicotError, match="a directory without files of rows"):
         read(tmp_path)

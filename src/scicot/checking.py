@@ -159,6 +159,8 @@ class _Tally:
         self._contents: dict[str, str] = {}  # content digests by id
         self._texts: set[str] = set()
         self._conflicts: list[str] = []
+        self._unanswered: set[str] = set()  # ids whose first row has no gold answer
+        self._lost_gold: dict[str, None] = {}  # those of which a later row has one
         self._fields: dict[str, None] = {}
 
     def add(self, question: Question) -> None:
@@ -179,8 +181,12 @@ class _Tally:
 
     def _compare(self, question: Question) -> None:
         content = content_id(question.question, question.context, question.choices)
-        earlier = self._contents.setdefault(question.id, content)
         key = text_key(question)
+        if question.answer is None and question.id not in self._contents:
+            self._unanswered.add(question.id)
+        elif question.answer is not None and question.id in self._unanswered:
+            self._lost_gold[question.id] = None
+        earlier = self._contents.setdefault(question.id, content)
         if earlier != content:
             self._conflicts.append(question.id)
         elif key in self._texts:
@@ -211,6 +217,12 @@ class _Tally:
         if self._conflicts:
             named = some_of(self._conflicts[:_IDS_SHOWN])
             found.problems.append(f"different questions share an id ({named}); rename one of each")
+        if self._lost_gold:
+            named = some_of(list(self._lost_gold)[:_IDS_SHOWN])
+            found.notes.append(
+                f"of repeated questions the first row is read, which lacks the gold answer of a"
+                f" later row ({named}); delete the row without one"
+            )
         if self._seen is not None:
             overlap = self._seen.overlap
             found.overlap = {"same_text": overlap.same_text, "same_question": overlap.same_question}

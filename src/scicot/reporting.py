@@ -98,11 +98,11 @@ def number_of(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
-def some_of(names: Sequence[str]) -> str:
-    """Join the first five names for a message. "..." stands for further names and for the end of a
-    long name."""
+def some_of(names: Sequence[str], most: int = _NAMED) -> str:
+    """Join the first five names, or the first `most`, for a message. "..." stands for further names
+    and for the end of a long name."""
     shortened = [name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names]
-    return ", ".join([*shortened[:_NAMED], *(["..."] if len(shortened) > _NAMED else [])])
+    return ", ".join([*shortened[:most], *(["..."] if len(shortened) > most else [])])
 
 
 class Muted:

@@ -15,10 +15,13 @@ from collections.abc import Iterable, Sequence
 from scicot.errors import ScicotError
 from scicot.overlap import text_key, whole_key
 from scicot.records import Question
+from scicot.reporting import some_of
 
 Groups = list[list[int]]  # the row indices of each group
 
 _HINT = "(--fold-by FIELD groups by another field; --fold-by id parts all but the same)"
+
+_FIELDS_SHOWN = 12  # fields named in a message
 
 
 def group_rows(questions: Sequence[Question], fold_by: str | None = None) -> Groups:
@@ -136,7 +139,11 @@ def _value_key(question: Question, fold_by: str) -> str:
     except KeyError:
         value = None
     if value is None:
-        raise ScicotError(f"--fold-by {fold_by}: question {question.id!r} has no such field")
+        paths = question.field_paths()
+        there_is = f"; there is {some_of(paths, _FIELDS_SHOWN)}" if paths else ""
+        raise ScicotError(
+            f"--fold-by {fold_by}: question {question.id!r} has no such field{there_is}"
+        )
     return f"value {json.dumps(value, sort_keys=True)}"
 
 

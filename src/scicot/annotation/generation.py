@@ -43,6 +43,7 @@ class GenerateSummary:
     tokens: the number of tokens by kind, such as "input_tokens".
     cost: the cost in dollars, None if the price is unknown.
     saved: the dollars that the server's prompt cache saved.
+    first_error: the first error message of a request, "" if there was none.
 
     Of earlier runs:
 
@@ -66,6 +67,7 @@ class GenerateSummary:
     saved: float = 0.0
     all_kept: int = 0
     named: int = 0
+    first_error: str = ""
 
 
 class Generation:
@@ -172,6 +174,7 @@ class Generation:
     def reject_failed(self, row_request: RowRequest, error: TeacherError) -> None:
         """Write the `error` row of a request that cannot be answered."""
         self._reject(row_request.row, "error", {"error": str(error)})
+        self.summary.first_error = self.summary.first_error or str(error)
         self._watermark.answered(row_request.row.question.id)
 
     async def enter(

@@ -13,6 +13,7 @@ from scicot.annotation.budget import Budget
 from scicot.annotation.requests import RequestBuilder
 from scicot.annotation.watermark import done_before
 from scicot.config import GenerateSettings, ReadingSettings
+from scicot.formats import Columns
 from scicot.records import Question
 from scicot.reporting import Reporter
 from scicot.row_fields import RowProblem
@@ -70,7 +71,7 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
     fetching = settings.cancel_batches or (output is not None and bool(plans_of(output)))
     rows = sources.questions(
         inputs.questions,
-        reading=inputs.reading,
+        reading=_for_questions(inputs),
         limit=inputs.limit,
         skip_invalid=inputs.skip_invalid,
         empty_pipe=True,
@@ -99,6 +100,7 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
                 timeout=settings.timeout,
                 sampling=settings.sampling,
                 only_counts=only_counts,
+                columns=inputs.reading.columns if inputs.reading else "",
             )
         identity = getattr(teacher, "identity", None)
         builder = replace(builder, teacher=teacher.name, identity=identity)
@@ -107,6 +109,17 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
     total = None if unique is None else unique * settings.samples
     source = os.fspath(inputs.questions)
     return Setup(rows, source, total, teacher, builder, budget, settings, reporter)
+
+
+def _for_questions(inputs: Inputs) -> ReadingSettings | None:
+    """Return the settings for reading the questions. In --columns, "rationale" names a field of
+    recorded replies, not of the questions."""
+    reading, teacher = inputs.reading, inputs.teacher
+    if reading is None or not (isinstance(teacher, str) and teacher.startswith("recorded:")):
+        return reading
+    columns = Columns.parse(reading.columns)
+    others = columns and columns.only(*(role for role in columns.roles if role != "rationale"))
+    return replace(reading, columns=str(others or ""))
 
 
 def _has_answer(question: Question) -> None:

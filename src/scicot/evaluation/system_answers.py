@@ -22,6 +22,7 @@ from scicot.reporting import Reporter, number_of, some_of
 from scicot.sources import Source
 from scicot.statistics import Floats, Ints
 
+_FIELDS_SHOWN = 12  # fields named in a message
 CHOICES, LENGTH = "choices", "length"  # groupings that are computed, not fields
 
 
@@ -104,8 +105,10 @@ def group_of(question: Question, path: str, file: str) -> str:
     try:
         value = question.field(path)
     except KeyError:
+        paths = [*question.field_paths(), CHOICES, LENGTH]
         raise ScicotError(
-            f"{file}: question {question.id!r} has no {path!r}, by which rows are grouped"
+            f"{file}: question {question.id!r} has no {path!r}, by which rows are grouped;"
+            f" there is {some_of(paths, _FIELDS_SHOWN)}"
         ) from None
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 

@@ -4,7 +4,7 @@ predicted together), and resume stopped calls."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from scicot.config import PredictSettings, ReadingSettings
 from scicot.errors import InvalidRow, ScicotError, UsageError
 from scicot.outputs import STDOUT, Output, check_suffix, open_output, own_state
 from scicot.overlap import SeenQuestions
-from scicot.prediction import compatibility
+from scicot.prediction import compatibility, identities
 from scicot.prediction.plan import Plan
 from scicot.prediction.students import QuestionPair, Students
 from scicot.prediction.team import Team
@@ -68,7 +68,9 @@ def predict(
     reporter = reporter or LogReporter()
     answers, writers = sources.listed(answer_model), sources.listed(rationale_model)
     with Team(settings.device) as team:
-        students = team.on_all_ranks(lambda: Students(Plan.check(answers, writers, settings)))
+        students = team.on_all_ranks(
+            lambda: Students(Plan.check(answers, writers, settings, _recorded(output, force)))
+        )
         if processes.rank() > 0:
             team.serve(students)
             return PredictSummary()
@@ -162,6 +164,12 @@ def _predict(
         report(seen.overlap.describe("questions that the students were trained or selected on"))
     _report_unanswered(job.summary, settings, reporter)
     return job.summary
+
+
+def _recorded(output: str | os.PathLike[str], force: bool) -> Collection[str]:
+    """Return the identities of the runs in the output that is resumed, if there is one."""
+    state = None if force or os.fspath(output) == STDOUT else own_state(Path(output))
+    return identities.recorded_in(state or {})
 
 
 def _engines_of(state: Row) -> dict[str, str]:

@@ -24,6 +24,7 @@ from scicot.outputs import (
     state_path,
     write_finished,
 )
+from scicot.prediction import identities
 from scicot.records import Prediction, Question, Rationale
 from scicot.reporting import LogReporter, Reporter, Task, counted, number_of, some_of
 from scicot.row_fields import Row, RowProblem
@@ -228,7 +229,8 @@ def _located(file: Path) -> Iterator[tuple[str, int, Row]]:
 def _maker_and_sample(location: str, row: Row) -> tuple[Any, int]:
     """Return who made a row, and the row's sample number.
 
-    - For a prediction: its "models" without "weights", and 0.
+    - For a prediction: its "models" without "weights", and 0. The names of runs are removed, since
+      a run may have been renamed between the parts; only their hashes are compared.
     - For a rationale: its "teacher" and its "sample".
 
     Raises InvalidRow for any other row.
@@ -239,8 +241,9 @@ def _maker_and_sample(location: str, row: Row) -> tuple[Any, int]:
         raise InvalidRow(location, f"is no row of predict: {problem}") from None
     if isinstance(prediction, Prediction):
         # Rows of earlier versions do not record the weights.
-        return {name: value for name, value in prediction.models.items() if name != "weights"}, 0
-    return prediction.teacher, prediction.sample
+        models = {name: value for name, value in prediction.models.items() if name != "weights"}
+        return identities.without_names(models), 0
+    return identities.hash_only(prediction.teacher or ""), prediction.sample
 
 
 def _provenance_of(parts: Sequence[Path]) -> Row:
@@ -248,7 +251,7 @@ def _provenance_of(parts: Sequence[Path]) -> Row:
     if no state file has this entry."""
     for part in parts:
         state = read_state(state_path(part)) or {}
-        if "students" in state:  # the same in all parts, which were made by the same runs
+        if "students" in state:  # the same in all parts, except for names of renamed runs
             return {"students": state["students"]}
     return {}
 
@@ -271,8 +274,7 @@ def _settings_of(files: Sequence[Path]) -> Row | None:
         settings = {k: v for k, v in dict(recorded or {}).items() if k not in _PART_SETTINGS}
         if common is None:
             first, common = file, settings
-        if changed := differences(common, settings):
-            raise ScicotError(
-                f"{file}: was made with other settings than {first} ({'; '.join(changed)})"
-            )
+        if differences(*map(identities.without_names, (common, settings))):
+            changed = "; ".join(differences(common, settings))
+            raise ScicotError(f"{file}: was made with other settings than {first} ({changed})")
     return common and {name: value for name, value in common.items() if name != "window"}

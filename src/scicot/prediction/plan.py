@@ -3,7 +3,7 @@ plan also makes the provenance that is stored in the output."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ from scicot.config import SAMPLING, AnswerAs, PredictSettings
 from scicot.decoding.engine import Decoding
 from scicot.decoding.sampling import sample_seed
 from scicot.overlap import SeenQuestions
-from scicot.prediction import compatibility
+from scicot.prediction import compatibility, identities
 from scicot.records import Question
 from scicot.stages import FORMS
 from scicot.students.runs import Run, weights_of
@@ -34,10 +34,13 @@ class Plan:
         answer_models: Sequence[compatibility.Name],
         rationale_models: Sequence[compatibility.Name],
         settings: PredictSettings,
+        recorded: Collection[str] = (),
     ) -> Plan:
-        """Make a plan from the names of runs, without loading models. Raises ScicotError if runs or
-        settings are incompatible."""
+        """Make a plan from the names of runs, without loading models. `recorded` are the identities
+        in the output that is resumed. Raises ScicotError if runs or settings are incompatible."""
         answers, rationales = compatibility.check_runs(answer_models, rationale_models, settings)
+        answers = [identities.with_recorded_name(run, recorded) for run in answers]
+        rationales = [identities.with_recorded_name(run, recorded) for run in rationales]
         plan = cls(answers, rationales, settings)
         compatibility.check_settings(answers, plan.writers, plan.source, settings)
         return plan

@@ -116,6 +116,20 @@ class Question(Struct, frozen=True):
             value = value[name]
         return value
 
+    def field_paths(self) -> list[str]:
+        """Return the dotted paths of the fields beyond scicot's own whose values are neither nested
+        nor null. Questions can be grouped by these fields."""
+        paths = []
+        for name, value in {"meta": self.meta, **self.extra}.items():
+            inner = value if isinstance(value, MAPPING) else None
+            found = {name: value} if inner is None else {f"{name}.{k}": v for k, v in inner.items()}
+            paths += [
+                path
+                for path, leaf in found.items()
+                if leaf is not None and not isinstance(leaf, (*MAPPING, list))
+            ]
+        return paths
+
     def without_rationale(self) -> Question:
         """Return a copy of the question whose `extra` lacks the fields that a rationale row adds to
         a question row."""

@@ -11,11 +11,13 @@ scicot.formats.
 - files.py detects the format of a text file.
 - documents.py and nested.py read JSON, tables.py reads CSV, and binary.py the binary formats.
 - converting.py converts rows to scicot's schema, and rows.py parses the converted rows.
-- gold.py checks that rows have gold answers, if a command needs them.
+- gold.py checks that rows have gold answers, if a command needs them. gold_conflicts.py finds rows
+  that give one question two gold answers.
 - kinds.py returns the rows as questions, rationales or predictions.
 """
 
 from scicot.sources.gold import NeedsGold, unused_fields
+from scicot.sources.gold_conflicts import GoldConflicts
 from scicot.sources.kinds import (
     Kind,
     count_unique,
@@ -32,6 +34,7 @@ from scicot.sources.rows import NotAsked, Rows
 
 __all__ = [
     "Counts",
+    "GoldConflicts",
     "Kind",
     "NeedsGold",
     "NotAsked",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -19,6 +20,7 @@ from scicot.formats import (
     to_question_row,
 )
 from scicot.row_fields import Row, RowProblem
+from scicot.sources import bare_rationales
 from scicot.sources.gold import likely_gold
 from scicot.sources.locations import Source, is_rereadable, located_rows
 
@@ -112,6 +114,13 @@ class Converter:
         except MissingField as problem:
             if self._fields.final:
                 raise ScicotError(f"{where}: {problem}") from None
+        except RowProblem as problem:
+            if type(problem) is not RowProblem or self._convert is not to_question_row:
+                raise  # Rows handles subclasses such as NotText
+            columns = self._reading.columns
+            mapped = columns.roles.get("rationale") if columns is not None else None
+            advice = bare_rationales.advice_for(row, os.fspath(self._source), mapped)
+            raise (RowProblem(advice) if advice else problem) from None
         if is_rereadable(self._source):
             for _ in self._conversions(self._reading):
                 pass  # each conversion adds the fields of its row to self._fields

@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 from scicot.errors import InvalidRow, ScicotError
 from scicot.formats.suggested_columns import unknown_header
 from scicot.jsonl import decode
-from scicot.sources import binary, documents, tables
+from scicot.sources import bare_rationales, binary, documents, tables
 from scicot.sources.entries import BOM, Entry
 from scicot.sources.stream_tracker import GZIP, ZSTD
 
@@ -101,7 +101,7 @@ def _lines(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
         if first_line.startswith(_UTF16):
             raise ScicotError(f"{name}: UTF-16 text; add --encoding utf-16, or save it as UTF-8")
         if b"\0" in first_line:
-            raise ScicotError(f"{name}: a binary file; expected JSONL, JSON, CSV, XLSX or Parquet")
+            raise ScicotError(f"{name}: {_binary_kind(name)}")
         if first_line and not first_line.endswith(b"\n"):
             first_line += decompressed.readline()
         if first_line:
@@ -111,6 +111,16 @@ def _lines(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
         raise ScicotError(f"{name}: the gzip data is damaged or cut short") from None
     except OSError as error:
         raise ScicotError(f"{name}: {error.strerror or error}") from None
+
+
+def _binary_kind(name: str) -> str:
+    """Return the error message for a binary file of this name."""
+    if name.endswith(".arrow"):
+        return (
+            "an Arrow file, which is not read; convert it in Python by"
+            f' datasets.Dataset.from_file({name!r}).to_parquet("rows.parquet")'
+        )
+    return "a binary file; expected JSONL, JSON, CSV, XLSX or Parquet"
 
 
 def _is_json(stream: Any) -> bool:
@@ -206,6 +216,9 @@ def _unrecognised(
                 rest = [b"\n"] * index + head[index:]
                 yield from tables.entries(chain(rest, lines), delimiter, name, notes, mapped=mapped)
                 return
+        advice = bare_rationales.advice_for(tables.widest_record(first_line), name)
+        if advice:
+            raise ScicotError(f"{name}: {advice}") from None
         likely_header = tables.likely_header(first_line, *head[first_number : first_number + 1])
         if likely_header:
             raise ScicotError(f"{name}:{first_number}: {unknown_header(*likely_header)}") from None

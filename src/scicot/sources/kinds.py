@@ -21,9 +21,10 @@ from scicot.records import (
 from scicot.reporting import Reporter, counted, number_of
 from scicot.row_fields import Row, RowProblem
 from scicot.sources.gold import NeedsGold
+from scicot.sources.gold_conflicts import GoldConflicts
 from scicot.sources.locations import Source
 from scicot.sources.rows import Rows
-from scicot.sources.seen import Seen
+from scicot.sources.seen import Repeat, Seen
 
 Kind = Literal["question", "rationale", "prediction"]
 
@@ -52,6 +53,7 @@ def questions(
     source: Source,
     *,
     check: Callable[[Question], None] | None = None,
+    conflicts: GoldConflicts | None = None,
     **options: Unpack[Options],
 ) -> Rows[Question]:
     """Read the question in each row of a source. The rows may be questions, rationales or
@@ -59,7 +61,11 @@ def questions(
 
     `check` is called with each question. It must raise RowProblem for a question that the caller
     cannot use, and the row is then invalid.
+
+    A row is also invalid if an earlier row has another gold answer for the same question. To find
+    such rows in several sources, give the same `conflicts` for all of them.
     """
+    conflicts = conflicts or GoldConflicts()
 
     def parse(row: Row) -> Sequence[Question]:
         question = Question.from_row(row)
@@ -67,16 +73,24 @@ def questions(
             check(question)
         return (question,)
 
-    return Rows(source, parse, **options)
+    return Rows(source, parse, check_record=conflicts.check, **options)
 
 
-def rationales(source: Source, **options: Unpack[Options]) -> Rows[Rationale]:
+def rationales(
+    source: Source, *, conflicts: GoldConflicts | None = None, **options: Unpack[Options]
+) -> Rows[Rationale]:
     """Read the rationales on which students are trained, from rationale rows or prediction rows.
 
     A prediction row yields one record for each of its rationales. A prediction row without
-    rationales is invalid.
+    rationales is invalid. So is a row that contradicts the gold answer of an earlier row (see
+    `questions`).
     """
-    return Rows(source, _rationales_of, **options)
+    conflicts = conflicts or GoldConflicts()
+
+    def check_record(where: str, rationale: Rationale) -> None:
+        conflicts.check(where, rationale.question)
+
+    return Rows(source, _rationales_of, check_record=check_record, **options)
 
 
 def predictions(
@@ -98,31 +112,43 @@ def unique(
 
     At the end, the number of repeated questions is reported in a note. If `lost_noun` is given, a
     warning is reported instead. `lost_noun` is a noun for what is lost with each repeated question,
-    such as "further rationale". Nothing is reported if `reporter` is None.
+    such as "further rationale". A second warning is reported if repeated rows have gold answers
+    that the first rows lack. Nothing is reported if `reporter` is None.
 
     Raises ScicotError if two different questions have the same id, because rows are joined by id.
     """
     seen = Seen()
-    repeated = 0
+    repeated = lost_gold = 0
+    first_lost = ""
     for question in questions:
         content = content_id(question.question, question.context, question.choices)
         try:
-            new = seen.is_new(question.id, content)
+            repeat = seen.add(question.id, content, gold=question.answer is not None)
         except ValueError:
             raise ScicotError(
                 f"two different questions have the id {question.id!r}; rename one"
             ) from None
-        if new:
+        if repeat is Repeat.NONE:
             yield question
-        else:
-            repeated += 1
-    if repeated and reporter is not None and lost_noun:
+            continue
+        repeated += 1
+        if repeat is Repeat.WITH_NEW_GOLD:
+            lost_gold += 1
+            first_lost = first_lost or question.id
+    if reporter is None:
+        return
+    if repeated and lost_noun:
         reporter.warn(
             f"{number_of(repeated, lost_noun)} left out: of each question the first is read"
         )
-    elif repeated and reporter is not None:
+    elif repeated:
         reporter.note(
             f"{number_of(repeated, 'repeated question')} left out, the same by id and text"
+        )
+    if lost_gold:
+        reporter.warn(
+            f"{number_of(lost_gold, 'gold answer')} left out: the first row of the question has"
+            f" none, and is the one that is read (first id: {first_lost!r:.80}); delete that row"
         )
 
 

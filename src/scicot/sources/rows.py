@@ -52,7 +52,8 @@ class Rows(Generic[T]):
     `convert` converts a row to scicot's schema, and `parse` makes one or more records from the
     converted row. `reading` holds the user's settings for the format of the source. `limit` is the
     maximum number of records. `resumable` must be True if the method `prefix` will be called: the
-    bytes that are read are then hashed.
+    bytes that are read are then hashed. `check_record` is called with the location of each row and
+    the first record of the row. It must raise RowProblem if the row contradicts an earlier one.
 
     Errors:
 
@@ -75,6 +76,7 @@ class Rows(Generic[T]):
         empty_pipe: bool = False,
         resumable: bool = False,
         gold: NeedsGold | None = None,
+        check_record: Callable[[str, T], None] | None = None,
         reporter: Reporter,
     ) -> None:
         if limit is not None and not 1 <= limit <= sys.maxsize:
@@ -90,6 +92,7 @@ class Rows(Generic[T]):
         self._empty_pipe = empty_pipe
         self._resumable = resumable
         self._gold = gold
+        self._check_record = check_record
         self._reporter = reporter
         self._reported = False  # True after the first pass, so that warnings are not repeated
         self._tracker = StreamTracker()
@@ -261,6 +264,8 @@ class Rows(Generic[T]):
         try:
             question_row = self._converter.question_row(where, row)
             records = self._parse(question_row)
+            if self._check_record is not None and records:
+                self._check_record(where, records[0])
         except NotText:
             counts.not_text += 1
             return ()

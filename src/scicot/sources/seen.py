@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from enum import Enum
 
 _CACHE_KIB = 16_384
+
+
+class Repeat(Enum):
+    """The relation of a row to the earlier rows with its id."""
+
+    NONE = 0  # the id is new
+    PLAIN = 1  # an earlier row has the same id and content
+    WITH_NEW_GOLD = 2  # the same, but only this row has a gold answer
 
 
 class Seen:
@@ -19,23 +28,25 @@ class Seen:
         self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._table.execute("pragma journal_mode = off")
         self._table.execute(f"pragma cache_size = -{_CACHE_KIB}")
-        self._table.execute("create table seen (id integer primary key, content integer)")
+        self._table.execute(
+            "create table seen (id integer primary key, content integer, gold integer)"
+        )
         self._table.execute("begin")
 
-    def is_new(self, identity: str, content: str) -> bool:
-        """Store the id `identity` with `content`, and return True if the id is new.
+    def add(self, identity: str, content: str, *, gold: bool) -> Repeat:
+        """Store the id `identity` with `content`, unless the id was stored before. `gold` is True
+        if the row has a gold answer.
 
-        Return False if the id was stored before with the same content. Raises ValueError if the id
-        was stored before with other content.
+        Raises ValueError if the id was stored before with other content.
         """
-        row = digest(identity), digest(content)
-        if self._table.execute("insert or ignore into seen values (?, ?)", row).rowcount:
-            return True
-        query = "select content from seen where id = ?"
-        (earlier,) = self._table.execute(query, row[:1]).fetchone()
+        row = digest(identity), digest(content), gold
+        if self._table.execute("insert or ignore into seen values (?, ?, ?)", row).rowcount:
+            return Repeat.NONE
+        query = "select content, gold from seen where id = ?"
+        earlier, earlier_gold = self._table.execute(query, row[:1]).fetchone()
         if earlier != row[1]:
             raise ValueError(identity)
-        return False
+        return Repeat.WITH_NEW_GOLD if gold and not earlier_gold else Repeat.PLAIN
 
 
 def digest(text: str) -> int:

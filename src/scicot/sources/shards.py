@@ -47,6 +47,7 @@ def files_of(source: str) -> list[str] | None:
     except (OSError, ValueError):  # ValueError: the name contains a NUL
         return None
     if not files:
+        _check_not_saved(folder)
         raise ScicotError(
             f"{source}: a directory without files of rows ({', '.join(_KINDS)}); give a file in it"
         )
@@ -63,6 +64,20 @@ def files_of(source: str) -> list[str] | None:
             f" pattern, as '{folder}/{splits[-1]}*'"
         )
     return sorted(map(str, files), key=by_number)
+
+
+def _check_not_saved(folder: Path) -> None:
+    """Raise ScicotError if `datasets` wrote this folder by `Dataset.save_to_disk`. The error says
+    how to convert it."""
+    splits = (folder / "dataset_dict.json").is_file()
+    if not splits and not ((folder / "state.json").is_file() and any(folder.glob("*.arrow"))):
+        return
+    split = '["train"]' if splits else ""
+    convert = f'datasets.load_from_disk({str(folder)!r}){split}.to_parquet("rows.parquet")'
+    raise ScicotError(
+        f"{folder}: a data set saved by save_to_disk, which is not read; convert it in Python by"
+        f" {convert}"
+    )
 
 
 def names_files(path: str) -> bool:

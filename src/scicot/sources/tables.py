@@ -65,6 +65,18 @@ def likely_header(*lines: bytes) -> tuple[list[str], list[str]] | None:
     return found
 
 
+def widest_record(line: bytes) -> list[str]:
+    """Return the cells of a line, split by the delimiter that gives the most cells."""
+    text, widest = line.decode(errors="replace"), list[str]()
+    for delimiter in _DELIMITERS:
+        try:
+            cells = next(csv.reader([text], delimiter=delimiter, strict=True))
+        except csv.Error:
+            continue
+        widest = max(widest, cells, key=len)
+    return widest
+
+
 def named_delimiter(line: bytes) -> str | None:
     """Return ";" for the line "sep=;", and likewise for other delimiters. Return None for any other
     line. Excel writes such a line before a table."""

@@ -116,13 +116,15 @@ class Run:
 
     If `untrained`, the directory holds a pretrained model (hf:...) that is used without training.
     It has no scicot.json, so `untrained_run` makes the manifest. If the run was found on the Hub,
-    `hub` is its location on the Hub, and `directory` is in the local cache.
+    `hub` is its location on the Hub, and `directory` is in the local cache. `recorded_identity` is
+    the identity under which an output that is resumed names this run.
     """
 
     directory: Path
     manifest: Manifest
     untrained: bool = False
     hub: HubRun | None = None
+    recorded_identity: str | None = None
 
     @classmethod
     def at(cls, directory: Path) -> Run:
@@ -173,6 +175,8 @@ class Run:
     def identity(self) -> str:
         """A short name of the run's weights for output rows: FOLDER@HASH, or OWNER/NAME@HASH for a
         run on the Hub. HASH is the start of the SHA-256 of the weights."""
+        if self.recorded_identity is not None:
+            return self.recorded_identity
         name = self.manifest.student if self.untrained else self.directory.resolve().name
         if self.hub is not None:
             name = replace(self.hub, revision=None).named(self.hub.folder)

@@ -42,12 +42,15 @@ def load_teacher(
     sampling: Mapping[str, float] | None = None,
     device: str = "auto",
     only_counts: bool = False,
+    columns: str = "",
 ) -> Teacher:
     """Make the teacher that `spec` names as KIND:NAME, such as "anthropic:claude-haiku-4-5".
 
     `timeout` is the time limit of a request in seconds. `sampling` may have the keys
     "temperature" and "top_p". With `only_counts` the teacher only has to count tokens, so it needs
-    no API key. Raises ScicotError if the kind does not exist or does not support an argument.
+    no API key. `columns` is the value of --columns, from which recorded:FILE takes the names of its
+    id and its rationale. Raises ScicotError if the kind does not exist or does not support an
+    argument.
     """
     kind, _, name = spec.partition(":")
     if name and kind == "anthropic":
@@ -81,7 +84,7 @@ def load_teacher(
     if name and kind == "recorded":
         from scicot.teachers.recorded import RecordedTeacher
 
-        return RecordedTeacher(name)
+        return RecordedTeacher(name, columns)
     similar = get_close_matches(kind, [known_kind.partition(":")[0] for known_kind in KINDS], n=1)
     suggestion = f"; did you mean {similar[0]}:{name or 'MODEL'}?" if similar else ""
     raise UsageError(f"--teacher {spec}: not a teacher; give {' or '.join(KINDS)}{suggestion}")

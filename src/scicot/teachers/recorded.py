@@ -9,6 +9,9 @@ is the answer:
 
     {"id": "q1", "rationale": "Copper is a metal ...", "conclusion": "B"}
 
+In a CSV file or a spreadsheet, the names are those of the columns. Other names of the id and of the
+rationale are given by --columns id=FIELD,rationale=FIELD.
+
 The thinking of a reasoning model may be in a separate field ("thinking", "reasoning_content" or
 "reasoning") or in the reply as "<think>...</think>".
 
@@ -27,8 +30,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scicot.config import ReadingSettings
 from scicot.errors import InvalidRow
+from scicot.formats import Columns
+from scicot.formats.columns import cells
 from scicot.records import MAX_SAMPLE
+from scicot.row_fields import Row
 from scicot.sources import located_rows
 from scicot.sources.seen import digest
 from scicot.teachers.base import Reply, Request, TeacherError
@@ -36,6 +43,11 @@ from scicot.teachers.base import Reply, Request, TeacherError
 _CACHE_KIB = 32_768
 # Matches a text that ends with a complete sentence, with quotes or brackets after it.
 _ENDS = re.compile(r"[.!?:。！？][\s\"'”’)\]*_`]*$")
+
+# Columns of which one makes the first line of a CSV file its header.
+_COLUMNS = ("id", "ID", "Id", "reply", "Reply", "rationale", "Rationale")
+_RENAMED = ("reply", "rationale", "conclusion")  # also recognised in other capitals
+_FIELDS_SHOWN = 6
 
 _THOUGHTS = ("thinking", "reasoning_content", "reasoning")
 
@@ -49,7 +61,8 @@ def _text(row: Mapping[str, Any]) -> str | None:
     appended to the rationale as "Answer: (B)". Return None if the row has neither a reply nor a
     rationale."""
     reply, rationale, conclusion = (row.get(name) for name in ("reply", "rationale", "conclusion"))
-    if isinstance(reply, str):
+    # A blank cell of a table is no reply if its row has a rationale.
+    if isinstance(reply, str) and (reply.strip() or not isinstance(rationale, str)):
         return reply
     if not isinstance(rationale, str):
         return None
@@ -65,11 +78,31 @@ def _was_kept(row: Mapping[str, Any]) -> bool:
     return "request" in row and "rationale" in row and "reason" not in row
 
 
+def _named(row: Row, roles: Mapping[str, str]) -> Row:
+    """Return a row whose fields have the names that this teacher reads. `roles` maps the roles of
+    --columns to the names of fields."""
+    mapped = {role: row[name] for role, name in roles.items() if name in row}
+    for own_name in _RENAMED:
+        name = next((n for n in row if n.strip().casefold() == own_name), own_name)
+        if own_name not in row and name in row:
+            mapped.setdefault(own_name, row[name])
+    return cells({**row, **mapped})
+
+
+def _problem(row: Row) -> str:
+    shown = ", ".join(f'"{name:.40}"' for name in list(row)[:_FIELDS_SHOWN])
+    more = ", ..." if len(row) > _FIELDS_SHOWN else ""
+    return (
+        'a recorded reply needs "id" and "reply" or "rationale" (there is'
+        f" {shown}{more}); --columns id=FIELD,rationale=FIELD names other fields"
+    )
+
+
 class RecordedTeacher:
     """A teacher that looks up recorded replies by question id. The replies are kept in a temporary
     SQLite database, which stays in memory as long as it is small."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, columns: str = "") -> None:
         self.name = f"recorded:{Path(file).name}"
         self._file = file
         self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
@@ -78,10 +111,16 @@ class RecordedTeacher:
         run(f"pragma cache_size = -{_CACHE_KIB}")
         run("create table replies (id integer, sample integer, content text)")
         run("begin")
-        for where, row in located_rows(file):
+        mapped = Columns.parse(columns)
+        own_columns = mapped and mapped.only("id", "rationale")
+        roles = own_columns.roles if own_columns else {}
+        # located_rows reads only the names, by which it recognises the header of a table.
+        header = ReadingSettings(f"choices={'+'.join([*_COLUMNS, *roles.values()])}")
+        for where, original in located_rows(file, None, header):
+            row = _named(original, roles)
             identity, text = row.get("id"), _text(row)
-            if not isinstance(identity, str | int) or text is None:
-                raise InvalidRow(where, 'a recorded reply needs "id" and "reply" or "rationale"')
+            if not isinstance(identity, str | int) or identity == "" or text is None:
+                raise InvalidRow(where, _problem(original))
             usage = row.get("usage") or {}
             if not isinstance(usage, dict):
                 raise InvalidRow(where, '"usage" must be an object')
@@ -89,7 +128,7 @@ class RecordedTeacher:
             reason = row.get("stop_reason")
             if reason is not None and not isinstance(reason, str):
                 raise InvalidRow(where, '"stop_reason" must be a string')
-            final_text = row["reply"] if isinstance(row.get("reply"), str) else row["rationale"]
+            final_text = _string(row.get("reply")) or _string(row.get("rationale"))
             complete = _was_kept(row) or _ENDS.search(final_text)
             reason = reason or ("end_turn" if complete else "max_tokens")
             thinking = next(filter(None, map(_string, map(row.get, _THOUGHTS))), "")

@@ -161,6 +161,7 @@ class Reader:
             "reading": self._options.get("reading"),
             "skip_invalid": self._options.get("skip_invalid", False),
             "gold": None if self._stage is Stage.RATIONALE else _NEEDS_GOLD,
+            "conflicts": sources.GoldConflicts(),
             "reporter": self._reporter,
         }
         with self._reporter.task("reading") as task:
