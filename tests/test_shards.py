@@ -169,7 +169,7 @@ def test_a_shard_without_questions_says_so(trained: Trained, tmp_path: Path) -> 
     first, last = recorder.warnings
     assert "the largest has 36 of 36 questions and 1 of 2 have none" in first
     assert "give every shard --window 18" in first
-    assert last == "shard 2/2 is empty: --window gives windows of 100 questions"
+    assert last == "shard 2/2 is empty: --window makes windows of 100 questions"
 
 
 def test_what_merge_refuses(trained: Trained, tmp_path: Path) -> None:

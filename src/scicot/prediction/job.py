@@ -156,7 +156,7 @@ def _predict(
         job.run(_count_seen(shard_windows, seen), 1 if idle else team.size, out, task)
         if not job.rows and settings.shard:
             named = number_of(size, "question")
-            reporter.warn(f"shard {settings.shard} is empty: --window gives windows of {named}")
+            reporter.warn(f"shard {settings.shard} is empty: --window makes windows of {named}")
         out.finish({"rows": job.rows})
     team.count(students)
     for cut in students.loaded.cuts():
