@@ -108,6 +108,7 @@ def _figures(found: Check, overlap: str | None) -> Iterator[tuple[str, str]]:
     images = f", {found.images:,} image questions skipped" if found.images else ""
     unreadable = f", {found.unreadable:,} rows that cannot be read" if found.unreadable else ""
     yield "questions", f"{found.questions:,}{images}{unreadable}"
+    yield "ids", _ids(found)
     yield (
         "choices",
         ", ".join(f"{n} ({number_of(count, 'question')})" for n, count in found.choices.items()),
@@ -134,6 +135,16 @@ def _figures(found: Check, overlap: str | None) -> Iterator[tuple[str, str]]:
             f"{found.overlap['same_text']:,} questions have the text of one in {overlap},"
             f" {found.overlap['same_question']:,} of them its choices too",
         )
+
+
+def _ids(found: Check) -> str:
+    """Return the line on the ids. Files are joined by them, so the user must see their source."""
+    made = "made from the texts of question, context and choices"
+    if not found.id_fields:
+        return f"{made}; no field was recognised as the id (--columns id=FIELD names one)"
+    named = ", ".join(f'"{name}"' for name in found.id_fields)
+    blank = f"; {found.made_ids:,} without an id, {made}" if found.made_ids else ""
+    return f"from {named}{blank}"
 
 
 def _short(text: str) -> str:

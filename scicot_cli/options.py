@@ -18,35 +18,72 @@ _SHOWN = 60  # characters shown of an unknown option name
 
 def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
     """Read the YAML file of --config, and take its values as the defaults of this command's
-    options. Raises UsageError if the file contains a name that is not an option of the command, or
-    the name `config`."""
+    options. Values in a section named like the command replace values outside sections.
+
+    Raises UsageError if the file contains a name that is not an option of the command, or the name
+    `config`. In a file with sections, options of other commands may stand outside the sections.
+    """
     if path is None:
         return None
-    parameters = {
-        _spelled(name): parameter
-        for parameter in ctx.command.params
-        for name in [*parameter.opts, parameter.name or ""]
+    settings = settings_file.read(path)
+    own = settings.sections.get(ctx.info_name or "", {})
+    subject = f"--config {path}"
+    shared = settings.shared
+    if settings.sections:
+        shared = _without_others(shared, ctx.command)
+    ctx.default_map = {
+        **_defaults(shared, ctx, subject),
+        **_defaults(own, ctx, f"{subject}: {ctx.info_name}"),
     }
+    return path
+
+
+def _parameters(command: Any) -> dict[str, Any]:
+    """Return the parameters of a command by each of their names, except --config."""
+    return {
+        settings_file.spelled(name): parameter
+        for parameter in command.params
+        for name in [*parameter.opts, parameter.name or ""]
+        if parameter.name not in ("config", None)
+    }
+
+
+def _without_others(values: settings_file.Values, command: Any) -> settings_file.Values:
+    """Return `values` without the options that `command` lacks and another command has."""
+    own = _parameters(command)
+    unknown = [name for name in values if settings_file.spelled(name) not in own]
+    if not unknown:
+        return values
+    # Only now, because it imports the modules of all commands.
+    from scicot_cli.commands import Commands
+
+    others = {name for other in Commands().values() for name in _parameters(other)}
+    foreign = {name for name in unknown if settings_file.spelled(name) in others}
+    return {name: value for name, value in values.items() if name not in foreign}
+
+
+def _defaults(values: settings_file.Values, ctx: typer.Context, subject: str) -> dict[str, Any]:
+    """Return the values of a settings file, or of one of its sections, by the names of the
+    parameters of the command. Raises UsageError, which begins with `subject`, for a name that is no
+    option of the command."""
+    parameters = _parameters(ctx.command)
     defaults: dict[str, Any] = {}
     seen: set[str] = set()
-    for key, value in settings_file.read(path).items():
-        parameter = parameters.get(_spelled(key))
-        if parameter is None or parameter.name is None or parameter.name == "config":
+    for key, value in values.items():
+        parameter = parameters.get(settings_file.spelled(key))
+        if parameter is None:
             shortened = key if len(key) <= _SHOWN else f"{key[:_SHOWN]}..."
-            similar = get_close_matches(
-                _spelled(key), [n for n in parameters if n != "config"], n=1
-            )
+            similar = get_close_matches(settings_file.spelled(key), parameters, n=1)
             suggestion = f"; did you mean {similar[0]}?" if similar else ""
             raise UsageError(
-                f"--config {path}: {shortened!r} is no option of scicot {ctx.info_name}{suggestion}"
+                f"{subject}: {shortened!r} is no option of scicot {ctx.info_name}{suggestion}"
             )
         if parameter.name in seen:
-            raise UsageError(f"--config {path}: gives {key[:_SHOWN]} a second time; leave one out")
+            raise UsageError(f"{subject}: gives {key[:_SHOWN]} a second time; leave one out")
         seen.add(parameter.name)
         if value is not None:
             defaults[parameter.name] = _as_option(parameter, value)
-    ctx.default_map = defaults
-    return path
+    return defaults
 
 
 def _as_option(parameter: Any, value: settings_file.Value) -> Any:
@@ -71,10 +108,6 @@ def reading(columns: str, answer_index: int | None, encoding: str) -> ReadingSet
     return ReadingSettings(columns, base, encoding)
 
 
-def _spelled(name: str) -> str:
-    return name.lstrip("-").replace("_", "-")
-
-
 Config = Annotated[
     Path | None,
     typer.Option(
@@ -82,7 +115,8 @@ Config = Annotated[
         metavar="FILE.yaml",
         is_eager=True,
         callback=_read_config,
-        help="YAML file with values for options; options on the command line override it.",
+        help="YAML file with values for options, and with a section for each command if several "
+        "use it; options on the command line override it.",
     ),
 ]
 Limit = Annotated[

@@ -1,24 +1,49 @@
-"""Read the YAML file of --config: option names, each with one value or a flat list of values."""
+"""Read the YAML file of --config: option names, each with one value or a flat list of values.
+
+seed: 1                           for every command that has --seed
+columns: {question: Frage}        the same as question=Frage
+train-answer:                     for scicot train-answer only
+  epochs: 3
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from scicot.errors import UsageError
 from scicot.text import one_line, whole_characters
+from scicot_cli.commands import SUMMARIES
 
 Scalar = str | bool
 Value = Scalar | list[Scalar]
+Values = dict[str, Value | None]
 
 _LARGEST = 1 << 20  # bytes
 _DEEPEST = 10  # levels of nesting; PyYAML takes quadratic time
 _MOST_ALIASES = 20  # nested aliases can expand to any size
 
 
-def read(path: Path) -> dict[str, Value | None]:
-    """Return the values in a settings file, by option name. Numbers are returned as text. Raises
-    UsageError if the file cannot be read or does not have the form that this module describes."""
+@dataclass(frozen=True)
+class Settings:
+    """The values in a settings file, by option name. Numbers are kept as text. `shared` has the
+    values outside sections, and `sections` has those of each section by the name of its command."""
+
+    shared: Values = field(default_factory=dict)
+    sections: dict[str, Values] = field(default_factory=dict)
+
+
+def spelled(name: str) -> str:
+    """Return the name of an option or command as it is typed, without leading hyphens."""
+    return name.lstrip("-").replace("_", "-")
+
+
+def read(path: Path) -> Settings:
+    """Return the content of a settings file. Raises UsageError if the file cannot be read or does
+    not have the form that this module describes."""
     subject = f"--config {path}"
     try:
         with path.open("rb") as stream:
@@ -30,7 +55,7 @@ def read(path: Path) -> dict[str, Value | None]:
     if len(text) > _LARGEST:
         raise UsageError(f"{subject}: is too large for a file of options")
     try:
-        return _options(_loaded(text, subject), subject)
+        return _settings(_loaded(text, subject), subject)
     except (ValueError, OverflowError) as error:  # invalid numbers and dates
         reason = (
             "a number has too many digits" if "digits" in str(error) else one_line(str(error), 200)
@@ -49,7 +74,10 @@ def _loaded(text: str, subject: str) -> Any:
             aliases += isinstance(token, yaml.AliasToken)
             if level > _DEEPEST or aliases > _MOST_ALIASES:
                 raise UsageError(f"{subject}: nested too deeply, or of too many aliases (*NAME)")
-        _check_keys(yaml.compose(text), subject)
+        root: Any = yaml.compose(text)
+        _check_keys(root, subject)
+        for _, section in root.value if type(root).__name__ == "MappingNode" else ():
+            _check_keys(section, subject)
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise UsageError(f"{subject}: not YAML ({one_line(str(error), 200)})") from None
@@ -69,22 +97,66 @@ def _check_keys(root: Any, subject: str) -> None:
         seen.add(name)
 
 
-def _options(values: Any, subject: str) -> dict[str, Value | None]:
+def _settings(values: Any, subject: str) -> Settings:
+    names = _names(values, subject)
+    sections: dict[str, Values] = {}
+    for key, name in names.items():
+        command = spelled(name)
+        if command in SUMMARIES:
+            if command in sections:
+                raise UsageError(f"{subject}: gives {name} a second time; leave one out")
+            sections[command] = _options(values[key], f"{subject}: {name}")
+    shared = {key: values[key] for key, name in names.items() if spelled(name) not in SUMMARIES}
+    return Settings(_options(shared, subject), sections)
+
+
+def _names(values: Any, subject: str) -> dict[Any, str]:
+    """Return the keys of a mapping, each with its text. None has no keys."""
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise UsageError(f"{subject}: must map option names to values")
-    names = {name: str(_scalar(name, subject)) for name in values}
+    return {key: str(_scalar(key, subject)) for key in values}
+
+
+def _options(values: Any, subject: str) -> Values:
     return {
-        names[name]: None if value is None else _value(value, f"{subject}: {names[name][:60]}")
-        for name, value in values.items()
+        name: None if values[key] is None else _value(name, values[key], subject)
+        for key, name in _names(values, subject).items()
     }
 
 
-def _value(value: Any, subject: str) -> Value:
+def _value(name: str, value: Any, subject: str) -> Value:
+    subject = f"{subject}: {name[:60]}"
     if isinstance(value, list):  # flat, since an alias may make a list contain itself
         return [_scalar(item, subject) for item in value]
+    if isinstance(value, dict):
+        if spelled(name) == "columns":
+            return _columns(value, subject)
+        similar = get_close_matches(spelled(name), SUMMARIES, n=1)
+        suggestion = f"; did you mean {similar[0]}?" if similar else ""
+        raise UsageError(f"{subject}: is a section, but no command has this name{suggestion}")
     return value if isinstance(value, bool) else _scalar(value, subject)
+
+
+def _columns(roles: Mapping[Any, Any], subject: str) -> str:
+    """Return the value of --columns for a mapping of roles to fields. Several fields may be a
+    list."""
+    from scicot.formats.mapping import ROLES, Columns
+
+    texts = {}
+    for key, role in _names(roles, subject).items():
+        fields = roles[key] if isinstance(roles[key], list) else [roles[key]]
+        texts[role] = "+".join(str(_scalar(item, f"{subject}: {role[:60]}")) for item in fields)
+    text = ",".join(f"{role}={fields}" for role, fields in texts.items())
+    parsed = Columns.parse(text)
+    # An unknown role after a known one would be read as a part of a field's name.
+    if parsed is None or parsed.roles != {role: names.strip() for role, names in texts.items()}:
+        raise UsageError(
+            f"{subject}: cannot be written as --columns {one_line(text, 200)}; the roles are"
+            f" {', '.join(ROLES)}"
+        )
+    return text
 
 
 def _scalar(value: Any, subject: str) -> Scalar:

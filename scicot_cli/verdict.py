@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from scicot_cli.console import visible
+from scicot_cli.folded_table import Figures
 
 if TYPE_CHECKING:
     from scicot.evaluation import Evaluation, Group, System
@@ -28,23 +27,24 @@ def show(verdict: Evaluation) -> None:
     percent = f"{100 * verdict.level:g} %"
     out = Console(highlight=False, emoji=False)
     width = out.width
-    for table in _tables(verdict, percent):
-        # On a terminal, names are folded. A table that is still too wide continues on the next
-        # line, because cutting it would hide figures.
-        sizes = out.measure(table, options=out.options.update(width=WIDEST))
-        out.width = max(width, sizes.minimum if out.is_terminal else sizes.maximum)
-        out.print(table)
+    for figures in _tables(verdict, percent):
+        for table in figures.tables(width if out.is_terminal else None):
+            # Rich would cut a table that is too wide, and hide figures.
+            out.width = max(
+                width, out.measure(table, options=out.options.update(width=WIDEST)).maximum
+            )
+            out.print(table)
     for sentence in _sentences(verdict):
         out.print(sentence, soft_wrap=True)
 
 
-def _tables(verdict: Evaluation, percent: str) -> Iterator[Table]:
+def _tables(verdict: Evaluation, percent: str) -> Iterator[Figures]:
     systems = verdict.systems
     headings = ["system", "questions", "answered", "accuracy", f"{percent} interval"]
     work = [system.cost.work for system in systems if system.cost]
     if work:
         headings += ["weights", "cost"]
-    table = _table(*headings)
+    table = Figures(headings)
     for system in systems:
         table.add_row(*_cells(system), *(_price(system, min(work)) if work else ()))
     chances = dict.fromkeys(f"{100 * system.chance:.1f} %" for system in systems)
@@ -96,20 +96,9 @@ def _price(system: System, lowest: float) -> tuple[str, str]:
     return count, f"{system.cost.work / lowest:.1f} x"
 
 
-def _table(*headings: str) -> Table:
-    """Make a table with these headings. Its first column is aligned to the left, as text, and the
-    others to the right, as numbers."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for number, heading in enumerate(headings):
-        justify: Any = "right" if number else "left"
-        width = 0 if number else min(24, len(heading))
-        table.add_column(heading, justify=justify, no_wrap=number > 0, min_width=width)
-    return table
-
-
-def _confidence(systems: Sequence[System]) -> Table:
+def _confidence(systems: Sequence[System]) -> Figures:
     headings = ("confidence", "ECE", "noise", "Brier", "NLL", "AURC", "surest 80 %", "60 %", "40 %")
-    table = _table(*headings)
+    table = Figures(headings, following=("60 %", "40 %"))
     for system in systems:
         calibration = system.calibration
         if calibration is not None:
@@ -128,9 +117,9 @@ def _confidence(systems: Sequence[System]) -> Table:
     return table
 
 
-def _rationales(systems: Sequence[System]) -> Table:
+def _rationales(systems: Sequence[System]) -> Figures:
     headings = ("rationales", "words", "repeated", "leak", "name one", "and agree", "ROUGE-L")
-    table = _table(*headings)
+    table = Figures(headings, following=("and agree",))
     for system in systems:
         figures_of_rationales = system.rationales
         if figures_of_rationales is not None:
@@ -152,8 +141,8 @@ def _rationales(systems: Sequence[System]) -> Table:
     return table
 
 
-def _breakdown(systems: Sequence[System], path: str) -> Table:
-    table = _table(_escaped(path), "questions", *(_escaped(system.name) for system in systems))
+def _breakdown(systems: Sequence[System], path: str) -> Figures:
+    table = Figures([_escaped(path), "questions", *(_escaped(system.name) for system in systems)])
     groups: dict[str, list[Group | None]] = {}
     for index, system in enumerate(systems):
         for group in system.groups[path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import REPOSITORY, Recorder, read_rows
+from conftest import REPOSITORY, Recorder, Trained, read_rows
 
 import scicot
 from scicot.api.notebook import NotebookReporter
@@ -225,3 +225,23 @@ def test_what_was_paid_for_is_kept_where_there_is_no_output(tmp_path: Path) -> N
         scicot.generate_rationales(ROWS, teacher="anthropic:x", batch=True, reporter=Recorder())
     with pytest.raises(scicot.ScicotError, match="output: name a file"):
         scicot.predict(ROWS, "-", answer_model="run", reporter=Recorder())
+
+
+def test_no_bar_of_transformers_is_shown(
+    trained: Trained,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The settings of transformers itself are as before."""
+    from transformers.utils import logging
+
+    monkeypatch.setattr(logging, "_tqdm_active", True)
+    options: dict[str, Any] = {"method": "direct", "max_steps": 1, "device": "cpu"}
+    scicot.train_answer(trained.rows, tmp_path / "a", student="scratch:tiny", **options)
+    scicot.predict(trained.rows, answer_model=tmp_path / "a", engine="transformers", device="cpu")
+    shown = capfd.readouterr().err
+    assert "Writing model" not in shown
+    assert "Loading weights" not in shown
+    list(logging.tqdm([1], desc="mine"))
+    assert "mine" in capfd.readouterr().err

@@ -74,6 +74,32 @@ def test_quiet_shows_only_what_is_wrong(scicot: Any, tmp_path: Path) -> None:
     assert outcome.stderr.startswith("error: different questions share an id (q1)")
 
 
+@pytest.mark.parametrize(
+    ("heading", "columns", "fields", "made", "said"),
+    [
+        ("Question ID", "", ["Question ID"], 1, 'from "Question ID"; 1 without an id, made from'),
+        ("Nr.", "", [], 3, "made from the texts of question, context and choices; no field was"),
+        ("Nr.", "id=Nr.", ["Nr."], 1, 'from "Nr."; 1 without an id'),
+    ],
+)
+def test_the_field_of_the_id_is_named(
+    scicot: Any, tmp_path: Path, heading: str, columns: str, fields: list[str], made: int, said: str
+) -> None:
+    file = tmp_path / "q.csv"
+    rows = "".join(f"{n or ''},Part {n}?,a,b,B\n" for n in (1, 2, 0))
+    file.write_text(f"{heading},question,A,B,answer\n{rows}")
+    options = ["--columns", columns] if columns else []
+    found = json.loads(scicot("check", file, *options, "--json").stdout)
+    assert (found["id_fields"], found["made_ids"]) == (fields, made)
+    assert f"ids               {said}" in scicot("check", file, *options).stdout
+
+
+def test_the_ids_of_scicots_own_rows(scicot: Any, tmp_path: Path) -> None:
+    rows = [{**row(1), "choices": [{"label": "A", "text": "a"}, {"label": "B", "text": "b"}]}]
+    rows[0]["answer"] = "B"
+    assert 'from "id"\n' in scicot("check", write_rows(tmp_path / "q.jsonl", rows)).stdout
+
+
 def test_no_torch_is_loaded_without_a_student(tmp_path: Path) -> None:
     file = write_rows(tmp_path / "q.jsonl", [row(1)])
     code = (

@@ -163,6 +163,23 @@ def test_config_supplies_options_and_flags_win(scicot: Any, tmp_path: Path) -> N
         ("- level", "must map option names to values"),
         ("level: [", "not YAML"),
         ("config: x.yaml", "'config' is no option"),
+        ("epochs: 3", "'epochs' is no option of scicot evaluate"),  # a file without sections
+        ("evaluate: {}\nepoch: 3", "'epoch' is no option of scicot evaluate"),
+        ("evaluate: {levle: 1}", "evaluate: 'levle' is no option of scicot evaluate; did you mean"),
+        (
+            "evaluat: {level: 1}",
+            "evaluat: is a section, but no command has this name; did you mean",
+        ),
+        ("evaluate: 3", "evaluate: must map option names to values"),
+        ("evaluate: {level: {a: 1}}", "level: is a section, but no command has this name"),
+        ("evaluate: {level: 0.5, level: 0.6}", "c.yaml:1: gives level a second time"),
+        ("train-answer: {}\ntrain_answer: {}", "gives train_answer a second time"),
+        ("columns: {question: A, frage: B}", "the roles are question, choices"),
+        ("columns: {question: [[A]]}", "columns: question: is a list, not a text"),
+        ("columns: {question: 'A,answer=B'}", "cannot be written as --columns"),
+        ("columns: {}", "cannot be written as --columns"),
+        ("columns: &a {question: *a}", "columns: question: is a dict, not a text"),
+        ("evaluate: &a {evaluate: *a}", "is a section, but"),
     ],
 )
 def test_a_config_that_cannot_be(scicot: Any, tmp_path: Path, text: str, said: str) -> None:
@@ -172,6 +189,30 @@ def test_a_config_that_cannot_be(scicot: Any, tmp_path: Path, text: str, said: s
     assert outcome.code == 2
     assert said in outcome.stderr
     assert outcome.stderr.count("\n") == 1
+
+
+def test_one_config_serves_several_commands(scicot: Any, tmp_path: Path) -> None:
+    """Values outside sections are for every command that has the option."""
+    import json
+
+    table = tmp_path / "t.csv"
+    table.write_text("id,Frage,W1,W2,Lsg\nq1,Which conducts?,wood,copper,copper\n")
+    predictions = write_rows(tmp_path / "p.jsonl", [{"id": "q1", "prediction": "B"}])
+    config = tmp_path / "all.yaml"
+    config.write_text(
+        "level: 0.5\n"
+        "columns: {question: Frage, choices: [W1, W2], answer: Lsg}\n"
+        "json: false\n"
+        "check: {json: true}\n"
+        "evaluate:\n  level: 0.8\n  json: true\n"
+        "train_answer: {epochs: 3}\n"
+    )
+    found = scicot("check", table, "--config", config)
+    assert found.code == 0, found.stderr
+    assert json.loads(found.stdout)["first"][0]["answer"] == "B"
+    judged = scicot("evaluate", predictions, "--questions", table, "--config", config)
+    assert judged.code == 0, judged.stderr
+    assert json.loads(judged.stdout)["level"] == 0.8
 
 
 LAUGHS = "a: &a [x, x, x, x]\n" + "".join(

@@ -101,11 +101,16 @@ def commands_of(text: str) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.is_shell], ids=str)
-def test_the_options_of_a_block_exist(block: Block) -> None:
+def test_the_options_of_a_block_exist(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import typer
 
     from scicot_cli.app import app
 
+    monkeypatch.chdir(tmp_path)
+    for name, text in re.findall(r"^cat > (\S+) <<'END'\n(.*?)^END$", block.text, re.M | re.S):
+        Path(name).write_text(text)  # a file of --config is read with the options
     group: Any = typer.main.get_command(app)
     for arguments in commands_of(block.text):
         name, *rest = arguments

@@ -44,6 +44,12 @@ def test_api_md_is_the_signatures_of_today() -> None:
     assert module.PAGE.read_text() == module.render(), "run `make docs`"
 
 
+def test_api_md_lists_the_attributes_of_results() -> None:
+    page = (DOCS / "api.md").read_text()
+    for name in ("rows", "to_pandas()", "accuracy", "comparisons", "problems", "made_ids", "kept"):
+        assert f"| `{name}` |" in page, name
+
+
 def test_the_architecture_page_draws_the_imports_of_today() -> None:
     module = rendering("render_architecture")
     assert module.PAGE.read_text() == module.page(), "run `make docs`"

@@ -8,6 +8,7 @@ from conftest import Recorder, write_rows
 from predictions import prediction, rows_of
 
 from scicot import EvaluateSettings, ScicotError, evaluate
+from scicot.outputs import missing_parts
 from scicot.statistics import wilson_interval
 
 
@@ -64,6 +65,50 @@ def test_a_teacher_with_samples_and_rejected_rows_is_told_apart(
     assert (system.questions, system.correct) == (2, 2)
     assert "1 row left out, further samples" in recorder.notes[0]
     assert "only the replies that were kept" in recorder.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ({"command": "predict", "settings": {"shard": "1/3"}, "finished": True}, "shard 1/3"),
+        ({"command": "predict", "settings": {}, "finished": False}, "is not finished"),
+        ({"command": "generate-rationales", "settings": {}, "finished": False}, "is not finished"),
+        ({"command": "predict", "settings": {}, "finished": True}, None),
+        ({"shard": "other"}, None),
+        ("of another program", None),
+    ],
+)
+def test_a_part_of_the_predictions_is_named(
+    tmp_path: Path, recorder: Recorder, state: Any, said: str | None
+) -> None:
+    """A job array for seeds makes each `predict` answer one shard only."""
+    file = write_rows(tmp_path / "seed-0.jsonl", rows_of("AB"))
+    (tmp_path / "seed-0.state.json").write_text(json.dumps(state))
+    assert evaluate([file], reporter=recorder).systems[0].questions == 2
+    assert len(recorder.warnings) == (said is not None)
+    for warning in recorder.warnings:
+        assert said is not None
+        assert warning.startswith(f"{file}: ")
+        assert said in warning
+        assert "seed-0.state.json" in warning
+
+
+def test_all_shards_together_are_complete(tmp_path: Path) -> None:
+    files = [write_rows(tmp_path / f"{n}.jsonl", rows_of("A")) for n in (1, 2)]
+    for number, file in enumerate(files, start=1):
+        state = {"command": "predict", "settings": {"shard": f"{number}/2"}, "finished": True}
+        file.with_suffix(".state.json").write_text(json.dumps(state))
+    assert list(missing_parts(files)) == []
+    assert len(list(missing_parts(files[1:]))) == 1
+
+
+def test_the_current_folder_is_evaluated(
+    scicot: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_rows(tmp_path / "a.jsonl", rows_of("AB"))
+    monkeypatch.chdir(tmp_path)
+    outcome = scicot("evaluate", ".")
+    assert outcome.code == 0, outcome.stderr
 
 
 def test_the_table_names_marks_and_explains(scicot: Any, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from conftest import QUESTION, Recorder, Trained, read_rows, world_rows, write_r
 
 from scicot import PredictSettings, ScicotError, Shard, merge, predict
 from scicot.outputs import locked, read_state, state_path
-from scicot.prediction.windows import of_shard, size_of_shard, windows
+from scicot.prediction.windows import of_shard, size_of_shard, uneven_shares, windows
 from scicot_cli.predict import slurm_shard
 
 CPU = PredictSettings(device="cpu", max_new_tokens=6, window=5)
@@ -34,6 +34,27 @@ def test_windows_and_their_shards() -> None:
                 assert size == size_of_shard(total, 5, shard)
                 sizes.append(size)
             assert sum(sizes) == total
+
+
+@pytest.mark.parametrize(
+    ("total", "size", "count", "per_question", "said"),
+    [
+        (500, 512, 4, 1, "largest has 500 of 500 questions and 3 of 4 have none; give every shard"),
+        (1200, 512, 3, 1, "the largest has 512 of 1,200 questions; give every shard --window 400"),
+        (500, 102, 4, 5, "--window 625 "),
+        (2, 512, 4, 1, "--window 1 "),
+        (100_000, 512, 8, 1, None),
+        (500, 125, 4, 1, None),
+        (0, 512, 4, 1, None),
+    ],
+)
+def test_uneven_shards_name_a_better_window(
+    total: int, size: int, count: int, per_question: int, said: str | None
+) -> None:
+    warnings = list(uneven_shares(total, size, Shard(1, count), per_question))
+    assert len(warnings) == (said is not None)
+    for warning in warnings:
+        assert str(said) in warning
 
 
 def test_a_window_ends_where_the_next_row_is_not_there_yet() -> None:
@@ -145,7 +166,10 @@ def test_a_shard_without_questions_says_so(trained: Trained, tmp_path: Path) -> 
     out = tmp_path / "out.jsonl"
     predict(trained.rows, out, settings=settings, reporter=recorder, **models(trained))
     assert out.read_bytes() == b""
-    assert recorder.warnings == ["shard 2/2 has no questions: they come 100 at a time"]
+    first, last = recorder.warnings
+    assert "the largest has 36 of 36 questions and 1 of 2 have none" in first
+    assert "give every shard --window 18" in first
+    assert last == "shard 2/2 is empty: --window makes windows of 100 questions"
 
 
 def test_what_merge_refuses(trained: Trained, tmp_path: Path) -> None:

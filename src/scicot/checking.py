@@ -29,11 +29,12 @@ class Check:
 
     `problems` are sentences about what must be fixed, and `notes` are facts that need no action.
     `choices` counts questions by their number of choices, and `gold` counts questions by the label
-    of the gold answer. `repeated` counts rows with the id and content of an earlier row.
-    `same_text` counts rows with the question text of an earlier row, but with a new id.
-    `equal_choices` counts questions in which two choices have the same text. `images` counts
-    questions about an image, which are skipped. `overlap` counts the questions that are also in
-    another file.
+    of the gold answer. `id_fields` are the fields that are read as the id, and `made_ids` counts
+    questions without an id, whose id is made from question, context and choices. `repeated` counts
+    rows with the id and content of an earlier row. `same_text` counts rows with the question text
+    of an earlier row, but with a new id. `equal_choices` counts questions in which two choices have
+    the same text. `images` counts questions about an image, which are skipped. `overlap` counts the
+    questions that are also in another file.
 
     Lengths include the context and the choices. They are in tokens if a student is given, else in
     characters; `unit` names the unit. `longest` is the length of the longest question. `long`
@@ -45,6 +46,8 @@ class Check:
     file: str
     read_as: list[str] = field(default_factory=list)
     kept_fields: list[str] = field(default_factory=list)
+    id_fields: list[str] = field(default_factory=list)
+    made_ids: int = 0
     first: list[Row] = field(default_factory=list)
     questions: int = 0
     unreadable: int = 0
@@ -112,6 +115,8 @@ def check(
             tally.add(question)
     tally.close()
     found.read_as = rows.recognised or ["scicot's own rows: question, choices, answer"]
+    own_ids = found.made_ids < found.questions
+    found.id_fields = (rows.id_fields or ["id"]) if own_ids else []
     found.unreadable, found.images = rows.counts.invalid, rows.counts.not_text
     found.notes += rows.notes
     if rows.columns_warning:
@@ -181,6 +186,7 @@ class _Tally:
 
     def _compare(self, question: Question) -> None:
         content = content_id(question.question, question.context, question.choices)
+        self._found.made_ids += question.id == content
         key = text_key(question)
         if question.answer is None and question.id not in self._contents:
             self._unanswered.add(question.id)

@@ -17,7 +17,7 @@ from scicot.evaluation.comparing import Comparison, compare, corrected
 from scicot.evaluation.metrics import System, system_of
 from scicot.evaluation.names import name_files
 from scicot.evaluation.system_answers import AnswerColumns, SystemAnswers
-from scicot.outputs import beside
+from scicot.outputs import beside, missing_parts
 from scicot.reporting import LogReporter, Reporter, counted
 from scicot.row_fields import Row
 
@@ -141,7 +141,7 @@ def evaluate(
             rows = answers.of(file)
             with reporter.task(f"reading {os.fspath(file)}") as task:
                 columns.append(AnswerColumns.read(file, counted(rows, task), settings.paths))
-            _warn_about_rejected(file, reporter)
+            _warn_about_missing(file, reporter)
         systems.append(SystemAnswers.of(name, columns, reporter))
     first, *others = systems
     if settings.primary and settings.primary not in {system.name for system in others}:
@@ -185,11 +185,17 @@ def systems_of(
     return {name: sources.listed(files) for name, files in predictions.items()}
 
 
-def _warn_about_rejected(file: sources.Source, reporter: Reporter) -> None:
-    """Warn if there is a file of rejected replies beside `file`, because `file` lacks these."""
-    rejected = beside(Path(file), "rejected.jsonl")
+def _warn_about_missing(source: sources.Source, reporter: Reporter) -> None:
+    """Warn if `source` is an unfinished file or a single shard, as its state file says. Also warn
+    if there is a file of rejected replies beside it, because `source` lacks these."""
+    file = Path(source)
+    if not file.is_file():
+        return
+    for warning in missing_parts([file]):
+        reporter.warn(warning)
+    rejected = beside(file, "rejected.jsonl")
     if rejected.exists():
         reporter.warn(
-            f"{os.fspath(file)}: only the replies that were kept; judged with {rejected.name}"
+            f"{file}: only the replies that were kept; judged with {rejected.name}"
             " (cat both into evaluate -) the teacher shows what it can do"
         )

@@ -14,6 +14,7 @@ from typing import Any
 from scicot.devices import return_freed_memory
 from scicot.errors import ScicotError, no_room
 from scicot.models.families import family_of
+from scicot.models.library_bars import hidden_bars
 from scicot.sources.hub import hub_answers
 from scicot.text import error_line
 
@@ -51,9 +52,10 @@ def load(
     common: dict[str, Any] = {"local_files_only": local_only, "trust_remote_code": False}
     try:
         tokenizer = _without_copies(AutoTokenizer.from_pretrained(name, **common))
-        model = loader.from_pretrained(
-            name, dtype=dtype, use_safetensors=True, **common, **model_options
-        )
+        with hidden_bars():
+            model = loader.from_pretrained(
+                name, dtype=dtype, use_safetensors=True, **common, **model_options
+            )
     except (
         OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError,
         RecursionError, SafetensorError,

@@ -22,7 +22,7 @@ from scicot.outputs.files import (
     make_parent,
 )
 from scicot.outputs.output import Output, check_continues, open_output, write_finished
-from scicot.outputs.state import differences, own_state, read_state, state_path
+from scicot.outputs.state import differences, missing_parts, own_state, read_state, state_path
 
 __all__ = [
     "STDOUT",
@@ -35,6 +35,7 @@ __all__ = [
     "differences",
     "locked",
     "make_parent",
+    "missing_parts",
     "open_output",
     "own_state",
     "read_state",

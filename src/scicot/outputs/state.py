@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from scicot import jsonl
-from scicot.errors import ScicotError
+from scicot.config import Shard
+from scicot.errors import ScicotError, UsageError
 from scicot.outputs.files import beside, check_beside
 from scicot.row_fields import Row
 
@@ -39,6 +42,42 @@ def read_state(recorded: Path) -> Row | None:
     raise ScicotError(
         f"{recorded}: not readable, so its file cannot be continued; --force overwrites both"
     )
+
+
+def missing_parts(files: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
+    """Yield a warning for each of `files` that lacks rows according to its state file, because it
+    is unfinished or a shard. Shards are complete if `files` has all N shards of a prediction."""
+    shards: dict[int, dict[int, Path]] = {}  # the files by number of shards and number of the shard
+    for file in map(Path, files):
+        state = _state_or_empty(file)
+        if state.get("finished") is False:
+            yield (
+                f"{file}: is not finished, as {state_path(file).name} says; the command that wrote"
+                f" it (scicot {state.get('command')}) goes on with it"
+            )
+        shard = state.get("settings", {}).get("shard")
+        with suppress(UsageError):
+            if state.get("command") == "predict" and isinstance(shard, str):
+                parsed = Shard.parse(shard)
+                shards.setdefault(parsed.count, {})[parsed.number] = file
+    for count, shard_files in shards.items():
+        for number, file in shard_files.items() if len(shard_files) < count else ():
+            yield (
+                f"{file}: holds only shard {number}/{count} of the questions, as"
+                f" {state_path(file).name} says; join all shards with scicot merge or, if the tasks"
+                " of a job array are no shards, predict with --shard 1/1 (and --force)"
+            )
+
+
+def _state_or_empty(file: Path) -> Row:
+    """Return the content of the state file of a file that is only read, or {} if there is none.
+    A file of this name that cannot be read is ignored, since another program may have made it."""
+    if not file.is_file():
+        return {}  # "-", a folder, a pattern, or a data set on the Hub
+    try:
+        return read_state(state_path(file)) or {}
+    except ScicotError:
+        return {}
 
 
 def differences(

@@ -159,8 +159,13 @@ def _check_writing(writers: Sequence[Run], settings: PredictSettings) -> None:
             raise UsageError(f"{option}: means nothing without --answer-model")
 
 
-def setting_warnings(answer: Run, settings: PredictSettings) -> Iterator[str]:
-    """Yield a warning for each setting that does not match how the answer model was trained."""
+def warnings(answers: Sequence[Run], settings: PredictSettings) -> Iterator[str]:
+    """Yield a warning for each setting that does not match how an answer model was trained."""
+    for answer in answers:
+        yield from _setting_warnings(answer, settings)
+
+
+def _setting_warnings(answer: Run, settings: PredictSettings) -> Iterator[str]:
     trained = answer.manifest
     if not answer.untrained and settings.scoring not in ("auto", trained.answer_as):
         yield (

@@ -13,15 +13,15 @@ from typing import Any
 from scicot import processes, sources
 from scicot.config import PredictSettings, ReadingSettings
 from scicot.errors import InvalidRow, ScicotError, UsageError
-from scicot.outputs import STDOUT, Output, check_suffix, open_output, own_state
+from scicot.outputs import STDOUT, Output, check_suffix, missing_parts, open_output, own_state
 from scicot.overlap import SeenQuestions
 from scicot.prediction import compatibility, identities
 from scicot.prediction.plan import Plan
 from scicot.prediction.students import QuestionPair, Students
 from scicot.prediction.team import Team
-from scicot.prediction.windows import chunks, of_shard, size_of_shard, windows
+from scicot.prediction.windows import chunks, of_shard, size_of_shard, uneven_shares, windows
 from scicot.records import Prediction, Question
-from scicot.reporting import LogReporter, Reporter, Task
+from scicot.reporting import LogReporter, Reporter, Task, number_of
 from scicot.row_fields import Row, RowProblem, checked_utf8
 
 
@@ -103,9 +103,10 @@ def _predict(
 ) -> PredictSummary:
     """Run `predict` on rank 0, the process that reads the questions and writes the output."""
     plan = students.plan
-    for run in plan.answers:
-        for warning in compatibility.setting_warnings(run, settings):
-            reporter.warn(warning)
+    for warning in compatibility.warnings(plan.answers, settings):
+        reporter.warn(warning)
+    for warning in missing_parts([questions] if plan.reads_given else []):
+        reporter.warn(warning)
     rows = sources.questions(
         questions,
         reading=reading,
@@ -120,6 +121,8 @@ def _predict(
     duplicate_of = "further rationale" if plan.reads_given else None
     pairs = _question_pairs(rows, shift, sources.unique(rows, reporter, duplicate_of))
     size = max(1, students.loaded.window // max(1, plan.rationales_each))
+    for warning in uneven_shares(total, size, settings.shard, max(1, plan.rationales_each)):
+        reporter.warn(warning)
     # A shard selects windows by their number, so a slow pipe must not shorten them.
     idle = None if total is not None or settings.shard else rows.idle
     shard_windows = of_shard(windows(pairs, size, idle), settings.shard)
@@ -154,7 +157,8 @@ def _predict(
         # From a pipe, one window at a time, since its writer may wait for the answers.
         job.run(_count_seen(shard_windows, seen), 1 if idle else team.size, out, task)
         if not job.rows and settings.shard:
-            reporter.warn(f"shard {settings.shard} has no questions: they come {size} at a time")
+            named = number_of(size, "question")
+            reporter.warn(f"shard {settings.shard} is empty: --window makes windows of {named}")
         out.finish({"rows": job.rows})
     team.count(students)
     for cut in students.loaded.cuts():

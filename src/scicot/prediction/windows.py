@@ -20,9 +20,13 @@ from typing import TypeVar
 
 from scicot.config import Shard
 from scicot.errors import ScicotError
+from scicot.reporting import number_of
 
 # The rows of a pipe that arrive within this time form one window.
 PATIENCE_SECONDS = 0.05
+
+# Shares of shards are called uneven if the largest exceeds the mean by this factor.
+_UNEVEN = 1.25
 
 Item = TypeVar("Item")
 
@@ -93,4 +97,29 @@ def size_of_shard(total: int, size: int, shard: Shard | None) -> int:
     return sum(
         min(size, total - start)
         for start in range((shard.number - 1) * size, total, shard.count * size)
+    )
+
+
+def uneven_shares(
+    total: int | None, size: int, shard: Shard | None, per_question: int
+) -> Iterator[str]:
+    """Yield a warning if the shares of the shards differ much.
+
+    `total` is the number of questions, None if it is not known, `size` is that of a window, and
+    `per_question` is the number of sequences that --window counts for a question.
+    """
+    # The window is not made smaller automatically: merged shards would then differ from a run
+    # without shards in the last digits of the scores.
+    if shard is None or not total or size == 1:
+        return
+    largest, mean = size_of_shard(total, size, Shard(1, shard.count)), total / shard.count
+    if largest <= _UNEVEN * mean:
+        return
+    shares = f"the largest has {largest:,} of {total:,} questions"
+    if empty := max(0, shard.count - -(-total // size)):
+        shares += f" and {empty} of {shard.count} have none"
+    better = max(1, total // shard.count) * per_question
+    yield (
+        f"--shard {shard}: shards have whole windows of {number_of(size, 'question')}, so {shares};"
+        f" give every shard --window {better} for similar parts"
     )

@@ -19,6 +19,8 @@ from scicot.formats import (
     recognised,
     to_question_row,
 )
+from scicot.formats.fields import first_filled, named
+from scicot.formats.names import IDS
 from scicot.row_fields import Row, RowProblem
 from scicot.sources import bare_rationales
 from scicot.sources.gold import likely_gold
@@ -51,6 +53,7 @@ class Converter:
         )
         self._layouts: dict[tuple[str, ...], str] = {}  # field names -> line of `recognised`
         self._likely_answers: dict[str, None] = {}
+        self._id_fields: dict[str, None] = {}
 
     @property
     def recognised(self) -> list[str]:
@@ -90,6 +93,12 @@ class Converter:
         """
         return next(iter(self._likely_answers), None)
 
+    @property
+    def id_fields(self) -> list[str]:
+        """The names of the fields that were read as the id. Only the first row of each of the first
+        `_MAX_LAYOUTS` layouts is examined, and no row in scicot's own schema."""
+        return list(self._id_fields)
+
     def question_row(self, where: str, row: Row) -> Row:
         """Convert a row to scicot's schema. `where` is its location.
 
@@ -104,6 +113,9 @@ class Converter:
         is_new = converted is not row and tuple(row) not in self._layouts
         if is_new and len(self._layouts) < _MAX_LAYOUTS:
             self._layouts[tuple(row)] = self._recognised(row)
+            id_field = self._id_field(row)
+            if id_field is not None:
+                self._id_fields[id_field] = None
         return converted
 
     def _converted(self, where: str, row: Row) -> Row:
@@ -178,3 +190,9 @@ class Converter:
             return found.line()
         self._likely_answers[likely] = None
         return f"{found.line()}; if {likely} holds it: --columns answer={likely}"
+
+    def _id_field(self, row: Row) -> str | None:
+        columns = self._reading.columns
+        if columns is not None and columns.maps("id"):
+            return columns.roles["id"]
+        return first_filled(row, named(row, IDS))

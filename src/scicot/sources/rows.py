@@ -113,6 +113,11 @@ class Rows(Generic[T]):
         return self._converter.likely_answer
 
     @property
+    def id_fields(self) -> list[str]:
+        """The names of the fields that were read as the id. See Converter.id_fields."""
+        return self._converter.id_fields
+
+    @property
     def columns_warning(self) -> str:
         """A warning if no row so far has all the fields that --columns names, else "". See
         Converter.columns_warning."""

@@ -39,7 +39,7 @@ class Allowance:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """The reply of a teacher. `thinking` is the thinking that the server returned separately from
-    `text`. `text` may contain more thinking in <think> tags. `stop_reason` is "end_turn",
+    `text`. `text` may contain more thinking in `<think>` tags. `stop_reason` is "end_turn",
     "max_tokens", "refusal" or another value that the server sent. `usage` maps kinds of tokens to
     their counts. `allowances` are the rate limits that the server reported. `saw_answer` is True
     for a recorded reply to a prompt that contained the gold answer.

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 from scicot import sources
 from scicot.config import ReadingSettings, TrainSettings
 from scicot.errors import ScicotError, UsageError
+from scicot.outputs import missing_parts
 from scicot.overlap import SeenQuestions
 from scicot.records import Question
 from scicot.reporting import Reporter, counted
@@ -184,6 +185,8 @@ class Reader:
                 announcements.report(self._reporter, dev=dev)
                 for _ in sources.unique((lesson.question for lesson in rows), None):
                     pass  # raises an error if two different questions have the same id
+        for warning in missing_parts(files):
+            self._reporter.warn(warning)
         lessons = [lesson for lesson in rows if lesson.teaches(self._stage)]
         if self._stage is Stage.RATIONALE and len(lessons) < len(rows):
             self._reporter.warn(f"{len(rows) - len(lessons)} rows left out: an empty rationale")

@@ -16,6 +16,7 @@ from scicot.devices import release_memory
 from scicot.errors import ScicotError
 from scicot.models import characters
 from scicot.models.families import family_of
+from scicot.models.library_bars import hidden_bars
 from scicot.models.truncation import PARTS, describe_cuts
 from scicot.models.weights import weights_sha256
 from scicot.outputs import differences
@@ -154,7 +155,8 @@ def _save(
     marked as finished. Then delete the checkpoints and return the manifest."""
     schedule = prepared.schedule
     _set_ends(prepared)
-    prepared.model.save_pretrained(spec.run)
+    with hidden_bars():
+        prepared.model.save_pretrained(spec.run)
     prepared.form.tokenizer.save_pretrained(spec.run)
     for file in spec.run.glob("*.safetensors"):
         file.chmod(0o666 & ~jsonl.umask())  # safetensors makes files that only the owner can read

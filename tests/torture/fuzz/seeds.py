@@ -91,6 +91,8 @@ CONFIGS = (
     "samples: !!python/object/apply:os.getcwd []\n",
     "seed: 0x10\nconcurrency: 1_000\n",
     "timeout: .inf\nmax-failures: 2026-01-01\n",
+    "seed: 1\npredict: {samples: 3}\ntrain-answer:\n  epochs: 2\n",
+    "columns: {question: Frage, choices: [A, B]}\n",
     '{"samples": 3, "prompt": null, "limit": [1, 2]}',
 )
 

@@ -10,6 +10,7 @@ from statistics import fmean
 
 from scicot.decoding.engine import Decoding
 from scicot.decoding.sampling import sample_seed
+from scicot.models.library_bars import hidden_bars
 from scicot.reporting import Muted, Reporter
 from scicot.row_fields import Row
 from scicot.stages import Stage
@@ -96,7 +97,8 @@ def _measured(sampler: Sampler, prepared: Prepared) -> tuple[float, float]:
     seeds = [[sample_seed(0, q.id, n) for n in range(sampler.reward.samples)] for q in questions]
     decoding = Decoding(max(1, mean_length), sampler.reward.sample_temperature, 1.0, 1)
     with tempfile.TemporaryDirectory() as folder:
-        prepared.model.save_pretrained(folder)
+        with hidden_bars():
+            prepared.model.save_pretrained(folder)
         prepared.form.tokenizer.save_pretrained(folder)
         manifest = replace(
             sampler.judges.run.manifest,
