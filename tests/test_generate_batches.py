@@ -288,6 +288,34 @@ def test_a_batch_costs_half(tmp_path: Path, run: Callable[..., Any], teacher: st
 
 
 @pytest.mark.usefixtures("quick")
+def test_results_of_a_retry_are_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Any]
+) -> None:
+    """The process ends while the results of a batch replace rejected rows."""
+    source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
+    with TeacherServer(Conduct(oddities=1.0)) as server:
+        server.behaviour._lasting = lambda asked: "max_tokens"  # type: ignore[method-assign]
+        once = run(source, out, server.url, price=(1.0, 5.0)).spent
+        record, results = batch_jobs._Runner._record, []
+
+        async def ends(*args: Any) -> None:
+            await record(*args)
+            results.append(args)
+            if len(results) == COUNT // 2:
+                raise Crash
+
+        with monkeypatch.context() as patch:
+            patch.setattr(batch_jobs._Runner, "_record", ends)
+            with pytest.raises(Crash):
+                run(source, out, server.url, price=(1.0, 5.0), retry_rejected=True)
+        last = run(source, out, server.url, price=(1.0, 5.0), retry_rejected=True)
+        assert server.behaviour.counts["batches"] == 2
+    assert len(all_rows(out)) == COUNT
+    first = once / (COUNT + 1)  # half the price of one request
+    assert last.spent == pytest.approx(2 * once - first, rel=0.02)
+
+
+@pytest.mark.usefixtures("quick")
 def test_what_a_later_round_still_owes_is_not_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Any]
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from scicot import sources
 from scicot.annotation.budget import CHARACTERS_A_TOKEN, characters
 from scicot.annotation.ledger import REJECTED, read_ledger
-from scicot.annotation.requests import EARLIER, MISSING
+from scicot.annotation.requests import EARLIER, MISSING, REPEATED
 from scicot.annotation.retries import complete
 from scicot.annotation.setup import COMMAND, Inputs, Setup, prepare
 from scicot.config import GenerateSettings, RationaleSource, ReadingSettings
@@ -100,6 +100,8 @@ def estimate_cost(
         ) as ledger,
         reporter.task("counting", work.total) as task,
     ):
+        if settings.retry_rejected:
+            ledger.retry_also(REPEATED)
         for question in counted(sources.unique(work.rows, reporter), task):
             for row_request in work.builder.pending(question, ledger):
                 survey.add(row_request.request)
