@@ -75,9 +75,14 @@ def estimated(estimate: Estimate) -> str:
     """Format the result of --dry-run: the requests and tokens that are left, and their cost in
     dollars."""
     source = "counted by the server" if estimate.input_counted else "estimated"
+    done = f"{estimate.already_done:,} done before"
+    if estimate.under_way:
+        done += f", {estimate.under_way:,} under way in batches"
+    if estimate.followed_up:
+        done += f"; up to {estimate.followed_up:,} more if replies are rejected"
     lines = [
         f"teacher          {estimate.teacher}",
-        f"requests         {estimate.requests:,} ({estimate.already_done:,} done before)",
+        f"requests         {estimate.requests:,} ({done})",
         f"input tokens     {estimate.input_tokens:,} ({source})",
         f"output tokens    {estimate.output_tokens:,} expected,"
         f" {estimate.most_output_tokens:,} at most",
@@ -87,6 +92,8 @@ def estimated(estimate: Estimate) -> str:
         ("cost, --batch", estimate.batched_cost, estimate.batched_most_cost),
     ):
         price = "price not known (--price IN,OUT)"
+        if estimate.teacher.startswith("recorded:"):
+            price = "none, since the replies are recorded"
         if cost is not None and highest is not None:
             price = f"${cost:,.4f} expected, ${highest:,.4f} at most"
         lines.append(f"{name:<17}{price}")

@@ -214,6 +214,7 @@ def test_an_interrupted_batch_goes_on_and_can_be_taken_back(
     with TeacherServer(Conduct(ended_after=3600)) as server:
         arguments = command(source, out, server.url, "--batch", "--keep", "all")
         process = started(arguments)
+        dry_run = [*arguments, "--dry-run", "--price", "1,5"]
         until = time.monotonic() + 60
         while not server.behaviour.batches and time.monotonic() < until:
             time.sleep(0.01)
@@ -224,6 +225,9 @@ def test_an_interrupted_batch_goes_on_and_can_be_taken_back(
         assert "msgbatch_0000: the server goes on with it" in said
         assert "--cancel-batches" in said
         assert server.behaviour.counts["canceled"] == 0
+        dry = finished(dry_run).stdout
+        assert f"requests         0 (1 done before, {COUNT - 1} under way in batches)" in dry
+        assert "$0.0000 expected, $0.0000 at most" in dry
         refused = finished([*arguments[:-3], "--keep", "all"])
         assert refused.returncode == 1
         assert "a batch is under way" in refused.stderr

@@ -1,15 +1,17 @@
 """The cost of a teacher: estimated before a run, limited, and reported after it."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from asked import all_rows, questions
+from asked import all_rows, command, finished, questions
 from conftest import Recorder, read_rows, write_rows
 from fakes.teacher_server import Conduct, TeacherServer
 
 from scicot import GenerateSettings, ScicotError, StoppedEarly, estimate_cost, generate_rationales
+from scicot.annotation import Estimate
 from scicot.teachers import Price, price_of
 
 PRICE = (1.0, 5.0)
@@ -97,6 +99,40 @@ def test_a_dry_run_tells_what_is_left_and_asks_nothing(scicot: Any, tmp_path: Pa
         refused = scicot(*arguments, "--dry-run", "--max-tokens", 7)
         assert refused.code == 1
         assert "max_tokens: was 1024, is 7" in refused.stderr
+
+
+def test_the_most_it_may_cost_includes_second_requests(tmp_path: Path) -> None:
+    """--reveal-answer on-failure sends one after each rejected reply."""
+    source = questions(tmp_path / "q.jsonl", 10)
+    with TeacherServer() as server:
+
+        def estimate(**settings: Any) -> Estimate:
+            return estimate_cost(
+                source,
+                tmp_path / "o.jsonl",
+                teacher="anthropic:m",
+                base_url=server.url,
+                settings=GenerateSettings(price=PRICE, **settings),
+            )
+
+        never, on_failure = estimate(), estimate(reveal_answer="on-failure")
+    assert (never.requests, never.followed_up) == (10, 0)
+    assert (on_failure.requests, on_failure.followed_up) == (10, 10)
+    assert on_failure.most_output_tokens == 2 * never.most_output_tokens
+    assert never.most_cost is not None
+    assert on_failure.most_cost is not None
+    assert on_failure.most_cost > 2 * never.most_cost, "the second prompts are longer"
+    assert on_failure.cost == never.cost
+
+
+def test_a_dry_run_of_standard_input_counts_what_is_done(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 5), tmp_path / "o.jsonl"
+    with TeacherServer() as server:
+        assert finished(command(source, out, server.url, "--keep", "all")).returncode == 0
+        again = command(Path("-"), out, server.url, "--keep", "all", "--dry-run")
+        with source.open() as rows:
+            dry = subprocess.run(again, stdin=rows, capture_output=True, text=True, check=True)
+    assert "requests         0 (5 done before)" in dry.stdout
 
 
 def test_a_server_that_counts_no_tokens_leaves_an_estimate(tmp_path: Path) -> None:
