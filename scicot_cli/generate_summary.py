@@ -45,18 +45,28 @@ def summary_lines(summary: GenerateSummary, output: str) -> list[str]:
 
 
 def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
-    """Return a hint that names options to reduce rejections, as a list of one line. Return an empty
-    list if few replies of this run were rejected, or if no option would help."""
+    """Return hints that name options to reduce rejections, one a line. Return an empty list if few
+    replies of this run were rejected, or if no option would help."""
     rejected = summary.rejected
     replies = summary.kept + rejected.total()
     often = {reason for reason, count in rejected.items() if count >= _MANY * replies}
     if replies < _JUDGED:
         return []
+    again = [reason for reason in ("refusal", "empty") if reason in often]
+    retry = []
+    if again:
+        retry = [
+            f"hint: {sum(rejected[reason] for reason in again) / replies:.0%} of the replies were"
+            f" rejected as {' or '.join(again)}; --retry-rejected asks these again, which may"
+            " help; otherwise take another teacher or --prompt"
+        ]
     hints = []
     if "wrong-conclusion" in often:
         hint = "--reveal-answer on-failure asks again where a reply was rejected, with the answer"
         hints += [hint] if settings.reveal_answer == "never" else []
         hints += ["--keep all keeps wrong conclusions as well"]
+    if "too-long" in often:
+        hints += ["--max-rationale-tokens N shortens long rationales to whole sentences"]
     if "truncated" in often:
         hints += [f"a --max-tokens above {settings.reply_tokens} lets replies come to an end"]
     if "leaks-answer" in often and settings.reveal_answer != "never":
@@ -64,10 +74,11 @@ def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
     if "duplicate" in often:
         hints += ["fewer --samples, or a higher --temperature, brings fewer duplicates"]
     if not hints:
-        return []
+        return retry
     return [
+        *retry,
         f"hint: {rejected.total() / replies:.0%} of the replies were rejected;"
-        f" {'; '.join(hints)} (for another -o, or with --force)"
+        f" {'; '.join(hints)} (for another -o, or with --force)",
     ]
 
 
