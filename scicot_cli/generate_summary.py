@@ -63,18 +63,28 @@ def errors_line(summary: GenerateSummary, output: str) -> str:
 
 
 def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
-    """Return a hint that names options to reduce rejections, as a list of one line. Return an empty
-    list if few replies of this run were rejected, or if no option would help."""
+    """Return hints that name options to reduce rejections, one a line. Return an empty list if few
+    replies of this run were rejected, or if no option would help."""
     rejected = summary.rejected
     replies = summary.kept + rejected.total()
     often = {reason for reason, count in rejected.items() if count >= _MANY * replies}
     if replies < _JUDGED:
         return []
+    again = [reason for reason in ("refusal", "empty") if reason in often]
+    retry = []
+    if again:
+        retry = [
+            f"hint: {sum(rejected[reason] for reason in again) / replies:.0%} of the replies were"
+            f" rejected as {' or '.join(again)}; --retry-rejected asks these again, which may"
+            " help; otherwise take another teacher or --prompt"
+        ]
     hints = []
     if "wrong-conclusion" in often:
         hint = "--reveal-answer on-failure asks again where a reply was rejected, with the answer"
         hints += [hint] if settings.reveal_answer == "never" else []
         hints += ["--keep all keeps wrong conclusions as well"]
+    if "too-long" in often:
+        hints += ["--max-rationale-tokens N shortens long rationales to whole sentences"]
     if "truncated" in often:
         hints += [f"a --max-tokens above {settings.reply_tokens} lets replies come to an end"]
     if "leaks-answer" in often and settings.reveal_answer != "never":
@@ -82,10 +92,11 @@ def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
     if "duplicate" in often:
         hints += ["fewer --samples, or a higher --temperature, brings fewer duplicates"]
     if not hints:
-        return []
+        return retry
     return [
+        *retry,
         f"hint: {rejected.total() / replies:.0%} of the replies were rejected;"
-        f" {'; '.join(hints)} (for another -o, or with --force)"
+        f" {'; '.join(hints)} (for another -o, or with --force)",
     ]
 
 
@@ -93,9 +104,14 @@ def estimated(estimate: Estimate) -> str:
     """Format the result of --dry-run: the requests and tokens that are left, and their cost in
     dollars."""
     source = "counted by the server" if estimate.input_counted else "estimated"
+    done = f"{estimate.already_done:,} done before"
+    if estimate.under_way:
+        done += f", {estimate.under_way:,} under way in batches"
+    if estimate.followed_up:
+        done += f"; up to {estimate.followed_up:,} more if replies are rejected"
     lines = [
         f"teacher          {estimate.teacher}",
-        f"requests         {estimate.requests:,} ({estimate.already_done:,} done before)",
+        f"requests         {estimate.requests:,} ({done})",
         f"input tokens     {estimate.input_tokens:,} ({source})",
         f"output tokens    {estimate.output_tokens:,} expected,"
         f" {estimate.most_output_tokens:,} at most",
@@ -105,6 +121,8 @@ def estimated(estimate: Estimate) -> str:
         ("cost, --batch", estimate.batched_cost, estimate.batched_most_cost),
     ):
         price = "price not known (--price IN,OUT)"
+        if estimate.teacher.startswith("recorded:"):
+            price = "none, since the replies are recorded"
         if cost is not None and highest is not None:
             price = f"${cost:,.4f} expected, ${highest:,.4f} at most"
         lines.append(f"{name:<17}{price}")

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 from conftest import Recorder, read_rows, world_rows, write_rows
 
-from scicot import GenerateSettings, ScicotError, StoppedEarly, evaluate, generate_rationales
+from scicot import (
+    GenerateSettings,
+    ScicotError,
+    StoppedEarly,
+    estimate_cost,
+    evaluate,
+    generate_rationales,
+)
 from scicot.teachers import Reply, Request, TeacherBusy, TeacherError
 
 QUESTIONS = [{k: v for k, v in row.items() if k != "rationale"} for row in world_rows()[:6]]
@@ -207,6 +214,25 @@ def test_a_retry_that_is_cut_short_loses_no_rejected_row(questions: Path, tmp_pa
     )
     assert (last.kept, last.errors, rejected(out)) == (2, 0, {})
     assert sorted(row["id"] for row in read_rows(out)) == [f"q{n}" for n in range(6)]
+
+
+def test_a_retry_that_was_stopped_goes_on(questions: Path, tmp_path: Path) -> None:
+    """What the retry has asked is not asked again until the retry is finished. A dry run counts the
+    same."""
+    out, retry = tmp_path / "out.jsonl", GenerateSettings(retry_rejected=True, concurrency=1)
+    cut: dict[str, Any] = {f"q{n}": Reply("It is", "max_tokens") for n in range(6)}
+    generate_rationales(questions, out, teacher=ScriptedTeacher(cut))
+    stopped = ScriptedTeacher({**cut, "q3": KeyboardInterrupt()})
+    with pytest.raises(KeyboardInterrupt):
+        generate_rationales(questions, out, teacher=stopped, settings=retry)
+    assert [q for q, _ in stopped.asked] == ["q0", "q1", "q2", "q3"]
+    estimate = estimate_cost(questions, out, teacher=ScriptedTeacher(), settings=retry)
+    assert (estimate.requests, estimate.already_done) == (3, 3)
+    for expected in (["q3", "q4", "q5"], [f"q{n}" for n in range(6)]):
+        teacher = ScriptedTeacher(cut)
+        generate_rationales(questions, out, teacher=teacher, settings=retry)
+        assert [q for q, _ in teacher.asked] == expected
+    assert rejected(out) == {f"q{n}": "truncated" for n in range(6)}
 
 
 def test_a_server_that_says_at_once_is_not_stormed(questions: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from scicot import EvaluateSettings, GenerateSettings, PredictSettings, ScicotEr
 @pytest.mark.parametrize(
     ("settings", "values", "said"),
     [
-        (GenerateSettings, {"samples": 0}, "--samples is 0; it must be at least 1"),
+        (GenerateSettings, {"samples": 0}, "--samples is 0; it must be from 1 to 10,000"),
         (GenerateSettings, {"keep": "some"}, "--keep is some; it must be correct or all"),
         (GenerateSettings, {"max_wait": -1}, "--max-wait"),
         (TrainSettings, {"epochs": 0}, "--epochs"),

@@ -214,6 +214,7 @@ def test_an_interrupted_batch_goes_on_and_can_be_taken_back(
     with TeacherServer(Conduct(ended_after=3600)) as server:
         arguments = command(source, out, server.url, "--batch", "--keep", "all")
         process = started(arguments)
+        dry_run = [*arguments, "--dry-run", "--price", "1,5"]
         until = time.monotonic() + 60
         while not server.behaviour.batches and time.monotonic() < until:
             time.sleep(0.01)
@@ -224,6 +225,9 @@ def test_an_interrupted_batch_goes_on_and_can_be_taken_back(
         assert "msgbatch_0000: the server goes on with it" in said
         assert "--cancel-batches" in said
         assert server.behaviour.counts["canceled"] == 0
+        dry = finished(dry_run).stdout
+        assert f"requests         0 (1 done before, {COUNT - 1} under way in batches)" in dry
+        assert "$0.0000 expected, $0.0000 at most" in dry
         refused = finished([*arguments[:-3], "--keep", "all"])
         assert refused.returncode == 1
         assert "a batch is under way" in refused.stderr
@@ -285,6 +289,34 @@ def test_a_batch_costs_half(tmp_path: Path, run: Callable[..., Any], teacher: st
     usage = row["usage"]
     expected = (usage["input_tokens"] * 1.0 + usage["output_tokens"] * 5.0) / 1e6
     assert usage["cost_usd"] == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.usefixtures("quick")
+def test_results_of_a_retry_are_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Any]
+) -> None:
+    """The process ends while the results of a batch replace rejected rows."""
+    source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
+    with TeacherServer(Conduct(oddities=1.0)) as server:
+        server.behaviour._lasting = lambda asked: "max_tokens"  # type: ignore[method-assign]
+        once = run(source, out, server.url, price=(1.0, 5.0)).spent
+        record, results = batch_jobs._Runner._record, []
+
+        async def ends(*args: Any) -> None:
+            await record(*args)
+            results.append(args)
+            if len(results) == COUNT // 2:
+                raise Crash
+
+        with monkeypatch.context() as patch:
+            patch.setattr(batch_jobs._Runner, "_record", ends)
+            with pytest.raises(Crash):
+                run(source, out, server.url, price=(1.0, 5.0), retry_rejected=True)
+        last = run(source, out, server.url, price=(1.0, 5.0), retry_rejected=True)
+        assert server.behaviour.counts["batches"] == 2
+    assert len(all_rows(out)) == COUNT
+    first = once / (COUNT + 1)  # half the price of one request
+    assert last.spent == pytest.approx(2 * once - first, rel=0.02)
 
 
 @pytest.mark.usefixtures("quick")

@@ -1,15 +1,17 @@
 """The cost of a teacher: estimated before a run, limited, and reported after it."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from asked import all_rows, questions
-from conftest import read_rows, write_rows
+from asked import all_rows, command, finished, questions
+from conftest import Recorder, read_rows, write_rows
 from fakes.teacher_server import Conduct, TeacherServer
 
 from scicot import GenerateSettings, ScicotError, StoppedEarly, estimate_cost, generate_rationales
+from scicot.annotation import Estimate
 from scicot.teachers import Price, price_of
 
 PRICE = (1.0, 5.0)
@@ -99,6 +101,40 @@ def test_a_dry_run_tells_what_is_left_and_asks_nothing(scicot: Any, tmp_path: Pa
         assert "max_tokens: was 1024, is 7" in refused.stderr
 
 
+def test_the_most_it_may_cost_includes_second_requests(tmp_path: Path) -> None:
+    """--reveal-answer on-failure sends one after each rejected reply."""
+    source = questions(tmp_path / "q.jsonl", 10)
+    with TeacherServer() as server:
+
+        def estimate(**settings: Any) -> Estimate:
+            return estimate_cost(
+                source,
+                tmp_path / "o.jsonl",
+                teacher="anthropic:m",
+                base_url=server.url,
+                settings=GenerateSettings(price=PRICE, **settings),
+            )
+
+        never, on_failure = estimate(), estimate(reveal_answer="on-failure")
+    assert (never.requests, never.followed_up) == (10, 0)
+    assert (on_failure.requests, on_failure.followed_up) == (10, 10)
+    assert on_failure.most_output_tokens == 2 * never.most_output_tokens
+    assert never.most_cost is not None
+    assert on_failure.most_cost is not None
+    assert on_failure.most_cost > 2 * never.most_cost, "the second prompts are longer"
+    assert on_failure.cost == never.cost
+
+
+def test_a_dry_run_of_standard_input_counts_what_is_done(tmp_path: Path) -> None:
+    source, out = questions(tmp_path / "q.jsonl", 5), tmp_path / "o.jsonl"
+    with TeacherServer() as server:
+        assert finished(command(source, out, server.url, "--keep", "all")).returncode == 0
+        again = command(Path("-"), out, server.url, "--keep", "all", "--dry-run")
+        with source.open() as rows:
+            dry = subprocess.run(again, stdin=rows, capture_output=True, text=True, check=True)
+    assert "requests         0 (5 done before)" in dry.stdout
+
+
 def test_a_server_that_counts_no_tokens_leaves_an_estimate(tmp_path: Path) -> None:
     source = questions(tmp_path / "q.jsonl", 10)
     replies = write_rows(tmp_path / "r.jsonl", [{"id": "q0", "reply": "It is so.\nAnswer: A"}])
@@ -125,6 +161,56 @@ def test_what_a_retry_replaces_was_paid_all_the_same(tmp_path: Path) -> None:
         assert run(retry_rejected=True).spent == pytest.approx(2 * once)
         assert run(retry_rejected=True).spent == pytest.approx(3 * once)
         assert run().spent == pytest.approx(3 * once)
+
+
+@pytest.mark.parametrize(
+    ("usage", "told"),
+    [
+        ({"input_tokens": "100", "output_tokens": 50}, "cannot be true (input_tokens)"),
+        ({"input_tokens": None, "output_tokens": 50}, "tells no input_tokens"),
+        ({"output_tokens": 50}, "tells no input_tokens"),
+        ({"input_tokens": 100}, "tells no output_tokens"),
+    ],
+)
+def test_half_a_usage_is_taken_to_cost_the_most(
+    usage: dict[str, Any], told: str, tmp_path: Path, recorder: Recorder
+) -> None:
+    """Otherwise the half that is missing would be free."""
+    source, out = questions(tmp_path / "q.jsonl", 1), tmp_path / "o.jsonl"
+    with TeacherServer() as server:
+        usual = server.behaviour._message
+
+        async def half(request: dict[str, Any]) -> Any:
+            status, headers, body = await usual(request)
+            return status, headers, json.dumps({**json.loads(body), "usage": usage}).encode()
+
+        server.behaviour._message = half  # type: ignore[method-assign]
+        settings = GenerateSettings(price=(100.0, 1.0), keep="all", max_tokens=64)
+        summary = generate_rationales(
+            source,
+            out,
+            teacher="anthropic:m",
+            base_url=server.url,
+            settings=settings,
+            reporter=recorder,
+        )
+    assert summary.cost is not None
+    assert summary.cost > 100 * 100 / 1e6, "more than 100 input tokens"
+    (warning,) = recorder.warnings
+    assert told in warning
+
+
+def test_recorded_replies_cost_nothing(tmp_path: Path) -> None:
+    source = questions(tmp_path / "q.jsonl", 1)
+    usage = {"input_tokens": 100, "output_tokens": 50}
+    row = {"id": "q0", "reply": "It is so.\nAnswer: A", "usage": usage}
+    replies = write_rows(tmp_path / "r.jsonl", [row])
+    settings = GenerateSettings(price=PRICE, max_cost=1e-9)
+    summary = generate_rationales(
+        source, tmp_path / "o.jsonl", teacher=f"recorded:{replies}", settings=settings
+    )
+    assert (summary.kept, summary.cost, summary.spent) == (1, None, None)
+    assert summary.tokens == usage
 
 
 def test_a_server_that_tells_no_usage_is_taken_to_cost_the_most(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from asked import questions
-from conftest import read_rows, write_rows
+from conftest import Recorder, read_rows, write_rows
 from fakes.teacher_server import TeacherServer
 
 from scicot import GenerateSettings, ScicotError, generate_rationales
@@ -277,12 +277,31 @@ def test_a_retry_asks_nothing_of_what_is_kept_the_second_way(tmp_path: Path) -> 
     assert (summary.all_kept, len(read_rows(out))) == (3, 3)
 
 
+def test_refusals_bring_no_advice_on_the_form_of_answers(
+    tmp_path: Path, recorder: Recorder
+) -> None:
+    source = questions(tmp_path / "q.jsonl", 25)
+    refusals = [{"id": f"q{n}", "reply": "I'm sorry, but I can't help."} for n in range(25)]
+    recorded = write_rows(tmp_path / "r.jsonl", refusals)
+    generate_rationales(
+        source, tmp_path / "o.jsonl", teacher=f"recorded:{recorded}", reporter=recorder
+    )
+    assert recorder.warnings == []
+
+
+def test_too_many_samples_are_refused() -> None:
+    with pytest.raises(ScicotError, match=r"samples.*10,000"):
+        GenerateSettings(samples=100_000_000)
+
+
 @pytest.mark.parametrize(
     ("replies", "options", "hinted"),
     [
         ("It is so.\nAnswer: A", [], "--reveal-answer on-failure asks again"),
         ("It is so.\nAnswer: A", ["--reveal-answer", "on-failure"], "--keep all keeps"),
         ("It is so, and breaks off in the", [], "a --max-tokens above 1024 lets replies"),
+        ("I'm sorry, but I can't help with that.", [], "--retry-rejected asks these again"),
+        ("It is so. " * 3000 + "\nAnswer: B", [], "--max-rationale-tokens N shortens"),
         ("It is so.\nAnswer: B", [], None),
     ],
 )

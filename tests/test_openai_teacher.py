@@ -11,6 +11,7 @@ from fakes.messages_server import Answer, MessagesServer
 from scicot.errors import ScicotError
 from scicot.prompts import Prompt
 from scicot.teachers import Allowance, Reply, Request, TeacherBusy, TeacherError, load_teacher
+from scicot.teachers.chat_wire import decoded
 from scicot.teachers.rate_limits import allowances
 
 REQUEST = Request("q1", 0, Prompt("Explain.", "Which?"), 64)
@@ -171,3 +172,7 @@ def test_no_key_and_a_bad_one_are_told_before_anything_is_asked(
 def test_what_is_left_of_a_rate_is_read(reset: str, seconds: float | None) -> None:
     headers = {"x-ratelimit-remaining-requests": "7", "x-ratelimit-reset-requests": reset}
     assert allowances(headers) == (() if seconds is None else (Allowance(True, 7.0, seconds),))
+
+
+def test_a_byte_order_mark_before_the_json_is_skipped() -> None:
+    assert decoded(b'\xef\xbb\xbf{"choices": []}') == {"choices": []}

@@ -1,6 +1,7 @@
 """The request rate, tested with a simulated clock."""
 
 import asyncio
+import math
 import random
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -163,6 +164,20 @@ def test_what_a_server_says_is_left_is_spread_until_there_is_more(clock: Clock) 
     pace.answered((Allowance(requests=True, remaining=0, reset=7.0),), 100)
     asyncio.run(pace.turn())
     assert clock.now == pytest.approx(107.0)
+
+
+def test_an_allowance_for_a_day_is_used_at_full_speed(clock: Clock) -> None:
+    """Spread over the day, 984 requests would be one in 88 seconds."""
+    pace = Pace(clock)
+    pace.answered((Allowance(requests=True, remaining=984, reset=86_000.0),), 100)
+    assert pace.rate == math.inf
+    used_up = Allowance(requests=True, remaining=0, reset=3600.0)
+    pace.answered((used_up,), 100)
+    asyncio.run(pace.turn())
+    assert clock.now == 100.0, "only a refusal shows that the server enforces it"
+    assert pace.used_up((used_up,)) == 3600.0
+    assert pace.used_up((Allowance(requests=False, remaining=50, reset=3600.0),)) == 3600.0
+    assert pace.used_up((Allowance(requests=True, remaining=1, reset=3600.0),)) is None
 
 
 def test_headers_tell_seconds_dates_and_what_is_left() -> None:

@@ -13,8 +13,9 @@ from scicot.annotation import retries
 from scicot.annotation.in_flight import InFlight
 from scicot.annotation.requests import RequestBuilder, RowRequest
 from scicot.annotation.scheduler import Scheduler
+from scicot.errors import StoppedEarly
 from scicot.records import Question
-from scicot.teachers import Reply, Request, TeacherBusy, TeacherError
+from scicot.teachers import Allowance, Reply, Request, TeacherBusy, TeacherError
 from scicot.teachers.time_limit import too_late
 
 SETTINGS = GenerateSettings(concurrency=2)
@@ -116,6 +117,45 @@ def test_no_more_are_drawn_than_have_a_slot_and_one(recorder: Recorder) -> None:
 
     asyncio.run(work())
     assert len(answered) == 20
+
+
+class Daily(Answering):
+    """A server that reports a daily allowance of `allowed` requests. If `enforced`, it refuses
+    further requests without a retry-after."""
+
+    def __init__(self, allowed: int, *, enforced: bool) -> None:
+        super().__init__()
+        self.left, self.enforced = allowed, enforced
+
+    async def ask(self, request: Request) -> Reply:
+        self.left = max(-1, self.left - 1)
+        state = (Allowance(requests=True, remaining=max(0, self.left), reset=86_000.0),)
+        if self.left < 0 and self.enforced:
+            raise TeacherBusy("status 429", limited=True, allowances=state)
+        return Reply("yes", allowances=state)
+
+
+@pytest.mark.parametrize("enforced", [True, False])
+def test_a_daily_allowance_is_used_up_before_the_run_stops(
+    enforced: bool, recorder: Recorder
+) -> None:
+    """The stop says when to run again. A server that does not enforce the allowance answers all."""
+    teacher, answered = Daily(5, enforced=enforced), list[RowRequest]()
+
+    async def take(row_request: RowRequest, outcome: Any, sent: float) -> None:
+        answered.append(row_request)
+
+    async def work() -> None:
+        scheduler = Scheduler(teacher, SETTINGS, recorder, poll=lambda: None)
+        await scheduler.run(iter(asks(8)), take)
+
+    if enforced:
+        with pytest.raises(StoppedEarly, match=r"status 429; would have to wait 23.9 h .* UTC"):
+            asyncio.run(work())
+    else:
+        asyncio.run(work())
+    assert len(answered) == (5 if enforced else 8)
+    assert len([note for note in recorder.notes if "allowance is used up until" in note]) == 1
 
 
 class FewSlots(Answering):

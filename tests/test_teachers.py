@@ -124,7 +124,8 @@ def test_an_error_that_comes_as_a_success_is_an_error() -> None:
         ({"input_tokens": 10**399, "output_tokens": -5}, {}, ["input_tokens", "output_tokens"]),
         ({"input_tokens": 12.0, "output_tokens": 1.5}, {"input_tokens": 12}, ["output_tokens"]),
         ({"input_tokens": 5, "output_tokens": 10**12}, {"input_tokens": 5}, ["output_tokens"]),
-        ({"input_tokens": "7", "output_tokens": True}, {}, []),
+        ({"input_tokens": "7", "output_tokens": True}, {}, ["input_tokens", "output_tokens"]),
+        ({"input_tokens": None, "output_tokens": 0, "service_tier": "standard"}, {}, []),
     ],
 )
 def test_counts_of_tokens_that_cannot_be_true_are_left_out(

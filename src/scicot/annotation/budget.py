@@ -11,6 +11,7 @@ from scicot.errors import ScicotError, StoppedEarly
 from scicot.teachers import Price, Reply, Request, price_of
 
 CHARACTERS_A_TOKEN = 4.0  # rule of thumb for English text; formulas have fewer characters per token
+_INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 _OVERHEAD = 64  # tokens of a request besides its text
 
 
@@ -29,8 +30,10 @@ class Budget:
     @classmethod
     def of(cls, teacher: str, settings: GenerateSettings) -> Budget:
         """Make the budget for a teacher, with the price and the limit from the settings. Without
-        --price, the teacher's listed price is used. Raises ScicotError if --max-cost is given but
-        the price is unknown."""
+        --price, the teacher's listed price is used. Recorded replies cost nothing. Raises
+        ScicotError if --max-cost is given but the price is unknown."""
+        if teacher.startswith("recorded:"):
+            return cls(None, None)
         price = price_of(teacher) if settings.price is None else Price(*settings.price)
         if settings.max_cost is not None and price is None:
             raise ScicotError(
@@ -75,18 +78,15 @@ class Budget:
         """Add the cost of a reply to `spent`, and return this cost in dollars. Return None if the
         price is unknown.
 
-        The cost follows from the token counts that the server reports. If it reports none, the
-        worst-case cost of the request is charged. If it reports impossible counts, the reported or
-        the worst-case cost is charged, whichever is larger.
+        The cost follows from the token counts that the server reports. If it does not report both
+        input and output, or reports impossible counts, the reported or the worst-case cost of the
+        request is charged, whichever is larger.
         """
         if self.price is None:
             return None
-        usage = reply.usage
-        counted = "input_tokens" in usage or "output_tokens" in usage
-        worst = self.worst(request, batched=batched)
-        cost = self.price.of(usage, batched=batched) if counted else worst
-        if reply.misstated:
-            cost = max(cost, worst)
+        cost = self.price.of(reply.usage, batched=batched)
+        if reply.misstated or missing_counts(reply):
+            cost = max(cost, self.worst(request, batched=batched))
         self.spent += cost
         return cost
 
@@ -109,6 +109,15 @@ class Budget:
 
     def _fits(self, cost: float) -> bool:
         return self.limit is None or self.spent + self.reserved + cost <= self.limit
+
+
+def missing_counts(reply: Reply) -> list[str]:
+    """Return which counts the usage of a reply lacks: "input_tokens", "output_tokens"."""
+    read = any(name in reply.usage for name in _INPUT)
+    return [
+        *(() if read else ["input_tokens"]),
+        *(() if "output_tokens" in reply.usage else ["output_tokens"]),
+    ]
 
 
 def _bytes(request: Request) -> int:

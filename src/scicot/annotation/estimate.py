@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from scicot import sources
+from scicot.annotation.batch_plans import Plan, plans_of
 from scicot.annotation.budget import CHARACTERS_A_TOKEN, characters
 from scicot.annotation.ledger import REJECTED, read_ledger
-from scicot.annotation.requests import EARLIER, MISSING
+from scicot.annotation.requests import EARLIER, MISSING, REPEATED, RowRequest
 from scicot.annotation.retries import complete
 from scicot.annotation.setup import COMMAND, Inputs, Setup, prepare
 from scicot.config import GenerateSettings, RationaleSource, ReadingSettings
@@ -33,9 +34,12 @@ class Estimate:
     `requests` counts the requests that are still to be sent. `already_done` counts the requests
     that earlier runs finished. `output_tokens` is extrapolated from earlier replies, or from a
     typical length if there are none. `most_output_tokens` is the maximum that --max-tokens allows.
-    `cost` and `most_cost` are the expected and the highest possible cost in dollars; `batched_cost`
-    and `batched_most_cost` are the same with the batch API. All four costs are None if the price is
-    unknown.
+    `followed_up` is the number of requests whose reply may bring a second request, which reveals
+    the answer (--reveal-answer on-failure). The maximums include these second requests. `under_way`
+    is the number of requests in unfinished batches. They are sent already, so `requests` and the
+    costs do not include them. `cost` and `most_cost` are the expected and the highest possible cost
+    in dollars; `batched_cost` and `batched_most_cost` are the same with the batch API. All four
+    costs are None if the price is unknown.
     """
 
     teacher: str
@@ -50,6 +54,8 @@ class Estimate:
     most_cost: float | None
     batched_cost: float | None
     batched_most_cost: float | None
+    followed_up: int = 0
+    under_way: int = 0
 
 
 def estimate_cost(
@@ -71,9 +77,10 @@ def estimate_cost(
     arguments. Requests that are done already are not included.
 
     If the server can count tokens, it counts the input tokens of a sample of the requests. With
-    --reveal-answer on-failure, a second request, which reveals the answer, is included only if the
-    reply to the first request has already been rejected. Raises ScicotError in the
-    same cases as `generate_rationales`.
+    --reveal-answer on-failure, a second request, which reveals the answer, is included in the
+    maximums, and otherwise only if the reply to the first request has already been rejected.
+    Requests of unfinished batches are counted separately. Raises ScicotError in the same cases as
+    `generate_rationales`.
     """
     settings, reporter = settings or GenerateSettings(), reporter or LogReporter()
     check_beside(Path(output))
@@ -93,17 +100,23 @@ def estimate_cost(
     path = Path(output)
     if not force:
         check_continues(path, COMMAND, work.builder.fingerprint(), [REJECTED], EARLIER)
-    survey = _Survey(work)
+    survey, asked, under_way = _Survey(work), 0, 0
+    plans = [] if force else plans_of(path)
+    sent = _sent(plans, work)
+    retries = settings.retry_rejected or any(plan.retry for plan in plans)
     with (
-        read_ledger(
-            None if force else path, retry=MISSING if settings.retry_rejected else ()
-        ) as ledger,
+        read_ledger(None if force else path, retry=MISSING if retries else ()) as ledger,
         reporter.task("counting", work.total) as task,
     ):
+        if retries and not plans:
+            ledger.retry_also(REPEATED)
         for question in counted(sources.unique(work.rows, reporter), task):
+            asked += settings.samples
             for row_request in work.builder.pending(question, ledger):
-                survey.add(row_request.request)
-        done = (work.total or 0) - survey.requests
+                if _key(row_request) in sent:
+                    under_way += 1
+                else:
+                    survey.add(row_request)
         replies = ledger.replies
         reply_tokens = ledger.output_tokens
     guess = min(OUTPUT_TOKENS[settings.rationale_source], settings.reply_tokens)
@@ -111,27 +124,48 @@ def estimate_cost(
     input_tokens, by_server = complete(survey.tokens(close_teacher=isinstance(teacher, str)))
     expected_output, max_output = (
         round(tokens_per_reply * survey.requests),
-        settings.reply_tokens * survey.requests,
+        settings.reply_tokens * (survey.requests + survey.followed_up),
     )
+    # a follow-up has the same prompt as the first request, and the answer
+    most_input = round(input_tokens * survey.most_characters / (survey.characters or 1))
     price = work.budget.price
 
-    def dollars(output_tokens: int, batched: bool) -> float | None:
+    def dollars(input_tokens: int, output_tokens: int, batched: bool) -> float | None:
         usage = {"input_tokens": input_tokens, "output_tokens": output_tokens}
         return None if price is None else price.of(usage, batched=batched)
 
     return Estimate(
         work.teacher.name,
         survey.requests,
-        max(0, done),
+        max(0, asked - survey.requests - under_way),
         input_tokens,
         by_server,
         expected_output,
         max_output,
-        dollars(expected_output, False),
-        dollars(max_output, False),
-        dollars(expected_output, True),
-        dollars(max_output, True),
+        dollars(input_tokens, expected_output, False),
+        dollars(most_input, max_output, False),
+        dollars(input_tokens, expected_output, True),
+        dollars(most_input, max_output, True),
+        survey.followed_up,
+        under_way,
     )
+
+
+_Key = tuple[str, int, bool]  # question id, sample, whether the answer is revealed
+
+
+def _key(row_request: RowRequest) -> _Key:
+    return row_request.request.question_id, row_request.row.sample, row_request.row.saw_answer
+
+
+def _sent(plans: list[Plan], work: Setup) -> set[_Key]:
+    """Return the requests of those batches that were sent, or may have been."""
+    return {
+        _key(row_request)
+        for plan in plans
+        if plan.began is not None
+        for row_request in plan.row_requests(work.builder)
+    }
 
 
 class _Survey:
@@ -139,15 +173,23 @@ class _Survey:
     (reservoir sampling)."""
 
     def __init__(self, work: Setup) -> None:
-        self.requests = 0
+        self.requests = self.followed_up = 0
+        self.characters = 0
+        self.most_characters = 0  # with the follow-ups
         self._work = work
-        self._characters = 0
         self._sample: list[Request] = []
         self._random = random.Random(0)
 
-    def add(self, request: Request) -> None:
+    def add(self, row_request: RowRequest) -> None:
+        request, row = row_request.request, row_request.row
         self.requests += 1
-        self._characters += characters(request)
+        self.characters += characters(request)
+        self.most_characters += characters(request)
+        on_failure = self._work.settings.reveal_answer == "on-failure"
+        if on_failure and not row.saw_answer and row.question.answer is not None:
+            self.followed_up += 1
+            revealed = self._work.builder.of(row.question, row.sample, revealed=True)
+            self.most_characters += characters(revealed.request)
         if len(self._sample) < _COUNTED:
             self._sample.append(request)
         elif (slot := self._random.randrange(self.requests)) < _COUNTED:
@@ -175,5 +217,5 @@ class _Survey:
                 await teacher.close()
         if counts and len(counts) == len(self._sample):
             sampled = sum(map(characters, self._sample))
-            return round(sum(counts) * self._characters / sampled), True
-        return round(self._characters / CHARACTERS_A_TOKEN), False
+            return round(sum(counts) * self.characters / sampled), True
+        return round(self.characters / CHARACTERS_A_TOKEN), False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from scicot.annotation.judging import has_thinking
 from scicot.errors import ScicotError
 from scicot.records import Rationale
+from scicot.replies import is_refusal
 from scicot.reporting import Reporter
 from scicot.teachers import Reply
 from scicot.text import one_line
@@ -25,6 +26,10 @@ def no_thinking(teacher: str) -> str:
     (KIND:NAME) contain no thinking."""
     remedy = _REMEDIES.get(teacher.partition(":")[0], "take a teacher that sends it")
     return f"{remedy}, or leave --rationale-source out"
+
+
+def _refused(reply: Reply) -> bool:
+    return reply.stop_reason == "refusal" or is_refusal(reply.text)
 
 
 class FirstReplies:
@@ -53,7 +58,8 @@ class FirstReplies:
         if self._read == _FIRST:
             return
         self._read += 1
-        if row.conclusion is None and reply.text.strip():
+        # a refusal has no conclusion to read, whatever the prompt asks for
+        if row.conclusion is None and reply.text.strip() and not _refused(reply):
             self._unread.append(one_line(reply.text))
         self._without_thinking += self._looks_for_thinking and not has_thinking(reply)
         if self._read < _FIRST:

@@ -13,6 +13,7 @@ from typing import Any
 from msgspec import structs
 
 from scicot import sources
+from scicot.annotation.budget import missing_counts
 from scicot.annotation.failures import Failures
 from scicot.annotation.first_replies import FirstReplies, no_thinking
 from scicot.annotation.judging import NO_THINKING, Verdict, verdict_on
@@ -193,8 +194,7 @@ class Generation:
             usage[COST] = round(cost, 9)
             self.summary.cost = (self.summary.cost or 0.0) + cost
             self.summary.saved += budget.saved(reply.usage)
-        if reply.misstated:
-            self._warn_of_usage(reply.misstated)
+        self._warn_of_usage(reply)
         saw_answer = row_request.row.saw_answer or reply.saw_answer
         row = structs.replace(row_request.row, usage=usage, saw_answer=saw_answer)
         async with self._judging if self.work.settings.samples > 1 else nullcontext():
@@ -233,12 +233,20 @@ class Generation:
         remedy = no_thinking(self.work.teacher.name)
         return {"reply": reply.text, "error": f"the reply holds no thinking: {remedy}"}
 
-    def _warn_of_usage(self, names: tuple[str, ...]) -> None:
+    def _warn_of_usage(self, reply: Reply) -> None:
+        """Warn, once in a run, if the token counts of a reply are impossible or incomplete."""
+        missing = missing_counts(reply) if self.work.budget.price is not None else []
+        if reply.misstated:
+            problem = f"counts of tokens that cannot be true ({some_of(reply.misstated)})"
+        elif len(missing) == 1:
+            problem = f"no {missing[0]}"
+        else:
+            return
         if not self._warned_of_usage:
             self._warned_of_usage = True
             self.work.reporter.warn(
-                f"{self.work.teacher.name}: tells counts of tokens that cannot be true"
-                f" ({some_of(names)}); such replies count as costing the most they may"
+                f"{self.work.teacher.name}: tells {problem}; such replies count as costing the most"
+                " they may"
             )
 
     def _reject(self, row: Rationale, reason: str, fields: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from scicot.errors import StoppedEarly
 from scicot.sources.seen import digest
 
 VERSION = 1
+RETRYING = "retrying"  # name of a stored value: True until a retry has sent all its requests
 _CACHE_KIB = 65_536
 _TAIL = 4096  # bytes at the end of the indexed part; their digest identifies the file
 
@@ -74,7 +75,7 @@ class Index:
         """Read the values stored under these names from an index file, without changing it. A name
         that is not stored has the value None. Return None if the file cannot be read."""
         try:
-            table = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            table = _read_only(path)
             try:
                 stored = dict(table.execute("select name, value from told"))
             finally:
@@ -120,9 +121,31 @@ class Index:
     def retry(self, reasons: tuple[str, ...]) -> None:
         """Mark for retry the requests that were rejected for one of these reasons. Remove the marks
         of all other requests."""
-        marks = ", ".join("?" * len(reasons))
         self._table.execute("update requests set retry = 0 where retry")
+        self.retry_also(reasons)
+
+    def retry_also(self, reasons: tuple[str, ...]) -> None:
+        """Mark for retry the requests that were rejected for one of these reasons. The marks of all
+        other requests stay."""
+        marks = ", ".join("?" * len(reasons))
         self._table.execute(f"update requests set retry = 1 where reason in ({marks})", reasons)
+
+    def copy_marks(self, path: Path) -> bool:
+        """If a retry was stopped, copy its marks from the index file `path`, and return True. A
+        request is not marked if its row has been replaced since the file was written."""
+        if not (self.peek(path, [RETRYING]) or {}).get(RETRYING):
+            return False
+        table = _read_only(path)
+        try:
+            query = "select id, sample, revealed, offset from requests where retry"
+            self._table.executemany(
+                "update requests set retry = 1 where id = ? and sample = ? and revealed = ?"
+                " and offset = ? and reason is not null",
+                table.execute(query),
+            )
+        finally:
+            table.close()
+        return True
 
     def counts(self) -> Counter[str | None]:
         """Return the number of rows by the reason for their rejection; kept rows are counted under
@@ -148,7 +171,19 @@ class Index:
         return (offset for (offset,) in self._table.execute(query))
 
     def forget_rejected(self) -> None:
-        self._table.execute("delete from requests where reason is not null")
+        """Delete the entries of rejected rows, which are about to be read again. `restore_marks`
+        restores their marks for retry."""
+        run = self._table.execute
+        run("create temp table if not exists marked (id integer, sample integer, revealed integer)")
+        run("delete from marked")
+        run("insert into marked select id, sample, revealed from requests where retry")
+        run("delete from requests where reason is not null")
+
+    def restore_marks(self) -> None:
+        self._table.execute(
+            "update requests set retry = 1 where (id, sample, revealed) in"
+            " (select id, sample, revealed from marked)"
+        )
 
     def clear(self) -> None:
         self._table.execute("delete from requests")
@@ -171,6 +206,10 @@ class Index:
         with suppress(sqlite3.Error):  # the rows themselves are already in their files
             self._table.execute("commit")
         self._table.close()
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
 
 
 def mark_of(file: Path, size: int) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ from scicot.annotation import batch_jobs
 from scicot.annotation.batch_plans import plans_of
 from scicot.annotation.generation import GenerateSummary, Generation
 from scicot.annotation.ledger import REJECTED, open_ledger
-from scicot.annotation.requests import EARLIER, MISSING
+from scicot.annotation.requests import EARLIER, MISSING, REPEATED
 from scicot.annotation.retries import complete
 from scicot.annotation.setup import COMMAND, Inputs, prepare
 from scicot.config import GenerateSettings, ReadingSettings
@@ -62,7 +62,8 @@ def generate_rationales(
     work = prepare(inputs, output=None if force else Path(output))
     settings, reporter = work.settings, work.reporter
     batch_jobs.check(work, Path(output), force=force)
-    retries = settings.retry_rejected or any(plan.retry for plan in plans_of(Path(output)))
+    plans = plans_of(Path(output))
+    retries = settings.retry_rejected or any(plan.retry for plan in plans)
     with (
         open_output(
             output,
@@ -77,11 +78,15 @@ def generate_rationales(
         reporter.task(f"asking {work.teacher.name}", work.total) as task,
         reporter.stops_deferred(),
     ):
+        # Results of a batch that were written before a crash must not be written and counted again.
+        if retries and not plans:
+            ledger.retry_also(REPEATED)
         job = Generation(work, out, ledger, task)
         try:
             complete(_run(job))
         finally:
             job.update_summary()
+        ledger.finish_retry()
         out.finish({"kept": ledger.kept, **+ledger.rejected})
     return job.summary
 

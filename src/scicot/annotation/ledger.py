@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from scicot import jsonl
-from scicot.annotation.index import VERSION, Entry, Index, mark_of
+from scicot.annotation.index import RETRYING, VERSION, Entry, Index, mark_of
 from scicot.annotation.judging import names_gold_alone
 from scicot.errors import InvalidRow, ScicotError
 from scicot.outputs import Output, beside
@@ -140,14 +140,25 @@ class Ledger:
         self._index.commit()
         self._committed = time.monotonic()
 
+    def retry_also(self, reasons: tuple[str, ...]) -> None:
+        """Mark for retry also the requests that were rejected for one of these reasons."""
+        self._index.retry_also(reasons)
+
+    def finish_retry(self) -> None:
+        """Record that all requests marked for retry were sent, so the next retry is a new one."""
+        self._index.put(RETRYING, False)
+
     def _open(self, *, retry: tuple[str, ...]) -> None:
         """Load the counts and the index of earlier runs, and mark for retry the requests that were
-        rejected for a reason in `retry`."""
+        rejected for a reason in `retry`. If an earlier retry was stopped, only those that it has
+        not sent yet stay marked."""
         if self._output.path is not None and self._rejects is not None:
             self._catch_up(self._output.path, self._rejects.path)
             if self._stale:
                 self._compact(self._rejects)
-        self._index.retry(retry)
+        if not (retry and self._index.get(RETRYING)):
+            self._index.retry(retry)
+        self._index.put(RETRYING, bool(retry))
         self._count()
         self.commit()
 
@@ -238,6 +249,7 @@ class Ledger:
         self._index.forget_rejected()
         spent = self.spent  # includes the dollars spent on rows that are removed
         self._enter_all(rejects.path, 1)
+        self._index.restore_marks()
         self.spent = spent
         self._count()
 
@@ -252,7 +264,8 @@ def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> 
     """Open the ledger of an output and load the rows of earlier runs.
 
     Requests that were rejected for a reason in `retry` will be sent again. Their rows stay in
-    OUT.rejected.jsonl until new rows replace them. With `force`, OUT.rejected.jsonl is emptied and
+    OUT.rejected.jsonl until new rows replace them. If an earlier retry was stopped, only those that
+    it has not sent yet are sent again. With `force`, OUT.rejected.jsonl is emptied and
     the index is deleted. If the output is a stream, there is no file of rejected rows, and the
     index is temporary.
     """
@@ -282,13 +295,14 @@ def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> 
 def read_ledger(path: Path | None, *, retry: tuple[str, ...] = ()) -> Iterator[Ledger]:
     """Yield a ledger of the rows that earlier runs wrote to `path`. Nothing on disk is changed,
     because the ledger's index is temporary. The ledger is empty if `path` is None or has no rows.
-    Requests that were rejected for a reason in `retry` are marked as still to be sent."""
+    Requests are marked for retry as by `open_ledger`."""
     index = Index(None)
     try:
         ledger = Ledger(Output("", io.BytesIO(), None, {}), None, index)
         files = [] if path is None else [path, beside(path, REJECTED)]
         ledger._catch_up(*(file for file in files if file.is_file()))
-        index.retry(retry)
+        if not (path and retry and index.copy_marks(beside(path, INDEX))):
+            index.retry(retry)
         yield ledger
     finally:
         index.close()

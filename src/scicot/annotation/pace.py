@@ -62,7 +62,9 @@ _FORGETTING = 20.0  # time constant in seconds with which a drop in random refus
 # Pauses.
 _STEP = 0.1  # seconds between two checks of the rate while waiting for a turn
 _LATE = 0.05  # seconds by which a request may leave late without delaying those after it
-_LONGEST_HOLD = 60.0  # longest time in seconds for which response headers alone hold requests back
+# Seconds until the reset of an allowance, above which its window counts as long (an hour, a day).
+# An allowance with a long window is used up at full speed.
+LONG_WINDOW = 120.0
 _HOLD_AFTER = 3  # refusals in a row after which all requests wait for retry-after
 # A longer row is needed if random refusals produce such a row with more than this probability.
 _HOLD_CHANCE = 1e-4
@@ -244,23 +246,39 @@ class Pace:
             self._limit = self._proven if math.isfinite(self._proven.rate) else trial.undone
             self._random = max(self._random, min(trial.share, trial.share_before))
 
+    def used_up(self, allowances: tuple[Allowance, ...]) -> float | None:
+        """Return the seconds until the reset of an allowance with a long window that does not cover
+        another request. Return None if there is none."""
+        resets = [
+            allowance.reset
+            for allowance in allowances
+            if LONG_WINDOW < allowance.reset < math.inf and self._requests_in(allowance) < 1
+        ]
+        return max(resets, default=None)
+
+    def _requests_in(self, allowance: Allowance) -> float:
+        """Return the number of requests that an allowance still covers."""
+        if allowance.requests:
+            return allowance.remaining
+        return allowance.remaining / (self._tokens_each or 1.0)
+
     def _apply_allowances(self, allowances: tuple[Allowance, ...], now: float) -> None:
         """Cap the rate so that each remaining allowance lasts until its reset. If an allowance is
-        used up, hold back all requests until its reset, but for at most _LONGEST_HOLD seconds."""
+        used up, hold back all requests until its reset.
+
+        Allowances with a long window are ignored: spread over a day, even a thousand requests would
+        take a day. The server refuses requests once such an allowance is used up.
+        """
         caps = [math.inf]
         for allowance in allowances:
-            if not math.isfinite(allowance.remaining + allowance.reset):
+            remaining = self._requests_in(allowance)
+            if not math.isfinite(remaining) or allowance.reset > LONG_WINDOW:
                 continue
-            remaining = (
-                allowance.remaining
-                if allowance.requests
-                else allowance.remaining / (self._tokens_each or 1.0)
-            )
             if remaining < 1:
-                self._held_until = max(self._held_until, now + min(allowance.reset, _LONGEST_HOLD))
+                self._held_until = max(self._held_until, now + allowance.reset)
             elif allowance.reset > 1:  # reset times have a resolution of one second
                 # This is right both for limits that refill continuously and for limits that reset
                 # at once.
-                caps.append(max(remaining / allowance.reset, 1 / _LONGEST_HOLD))
+                caps.append(remaining / allowance.reset)
         if allowances:
             self._cap = min(caps)

@@ -29,6 +29,9 @@ SUPERSEDED = (*PREDICTION_FIELDS, *RATIONALE_FIELDS, "reason", "error")
 # Reasons for rejection that mean a missing or incomplete reply and not a bad one, so that sending
 # the request again may help (--retry-rejected).
 MISSING = ("error", "empty", "truncated", "refusal", NO_THINKING)
+# Of these, the reasons for which a retry that was stopped and goes on asks once more. They have a
+# cause that the user was told to fix, such as a server that sends no thinking.
+REPEATED = ("error", NO_THINKING)
 # Settings that earlier versions did not record with an output, and the values that they used.
 EARLIER = {"rationale_source": "reply", "keep_replies": False}
 # Reasons for rejection after which --reveal-answer on-failure shows the teacher the answer.

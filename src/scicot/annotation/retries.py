@@ -36,8 +36,13 @@ def _wait(seconds: float) -> str:
         return f"{seconds:.0f} s more"
     if seconds >= LONGEST:
         return "a year or more"
+    return f"{seconds / _HOUR:.1f} h more, until {time_in(seconds)}"
+
+
+def time_in(seconds: float) -> str:
+    """Describe the time that is `seconds` from now, to the minute and in UTC."""
     until = datetime.now(UTC) + timedelta(seconds=seconds)
-    return f"{seconds / _HOUR:.1f} h more, until {until:%Y-%m-%d %H:%M} UTC"
+    return f"{until:%Y-%m-%d %H:%M} UTC"
 
 
 class Stopped(Exception):

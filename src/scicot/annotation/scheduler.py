@@ -8,6 +8,7 @@ gets as many requests as it can answer. in_flight.py limits the number of slots.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import threading
 import time
@@ -19,11 +20,12 @@ from scicot.annotation import retries
 from scicot.annotation.in_flight import InFlight
 from scicot.annotation.pace import Pace
 from scicot.annotation.requests import RowRequest
-from scicot.annotation.retries import out_of_patience
+from scicot.annotation.retries import out_of_patience, time_in
 from scicot.config import GenerateSettings
 from scicot.errors import ScicotError
 from scicot.reporting import Reporter, number_of
 from scicot.teachers import Reply, Teacher, TeacherBusy, TeacherError
+from scicot.teachers.rate_limits import LONGEST
 
 _POLL_SECONDS = 0.2  # between two checks whether the run has to stop
 _IDLE_SECONDS = 0.005  # pause when no request is ready
@@ -72,6 +74,9 @@ class Scheduler:
         self._writing = 0  # outcomes that are being evaluated and written
         self._answered_at = -1.0
         self._warned: set[str] = set()
+        # time when a reply first reported that an allowance of an hour or a day is used up
+        self._used_up_at = math.inf
+        self._enforced = True  # False once a request that was sent after this time was answered
         self._yielded_at = time.monotonic()
 
     async def run(self, row_requests: Iterator[RowRequest | None], take: Take) -> None:
@@ -198,7 +203,7 @@ class Scheduler:
                 self._slow_down(busy, sent_at)
                 # Always wait a little, even if the server allows an immediate retry: otherwise all
                 # refused requests would come back at the same moment.
-                delay = max(busy.retry_after or 0.0, backoff * random.uniform(0.5, 1.0))
+                delay = max(self._asked_for(busy), backoff * random.uniform(0.5, 1.0))
                 # no doubling while the server refuses some requests but answers others
                 if not (busy.limited and self._pace.lets_some_through):
                     backoff = min(2 * backoff, longest)
@@ -207,6 +212,7 @@ class Scheduler:
                 self._answered_at = time.monotonic()
                 self._slots.answered(sent_at)
                 self._pace.answered(reply.allowances, _tokens(reply), sent_at)
+                self._note_used_up(reply, sent_at)
                 return reply
             finally:
                 self._in_flight -= 1
@@ -229,6 +235,29 @@ class Scheduler:
                 f" {number_of(self._slots.limit, 'request')} in flight"
             )
 
+    def _asked_for(self, busy: TeacherBusy) -> float:
+        """Return the seconds that the server asked to wait: its retry-after or, if it refused a
+        request because an allowance of an hour or a day is used up, the time until the reset."""
+        if busy.retry_after is not None or not (busy.limited and self._enforced):
+            return busy.retry_after or 0.0
+        return self._pace.used_up(busy.allowances) or 0.0
+
+    def _note_used_up(self, reply: Reply, sent_at: float) -> None:
+        """Note, once in a run, that an allowance of an hour or a day is used up. Requests are still
+        sent, because some servers report such an allowance but do not enforce it."""
+        seconds = self._pace.used_up(reply.allowances)
+        if seconds is None:
+            return
+        if self._used_up_at < math.inf:
+            self._enforced = self._enforced and sent_at <= self._used_up_at
+            return
+        self._used_up_at = time.monotonic()
+        until = "for a year or more" if seconds >= LONGEST else f"until {time_in(seconds)}"
+        self._reporter.note(
+            f"{self._teacher.name}: says that its allowance is used up {until}; going on until it"
+            " refuses a request"
+        )
+
     async def _wait_without_slot(self, seconds: float) -> None:
         """Release the slot, sleep, and take a slot again. During the sleep, another request can use
         the slot."""
@@ -250,7 +279,7 @@ class Scheduler:
         - The server limits the request rate.
         - The server requires a wait longer than --max-wait.
         """
-        asked_for = (busy.retry_after or 0.0) > self._settings.max_wait
+        asked_for = self._asked_for(busy) > self._settings.max_wait
         if not (busy.limited or asked_for) and self._answered_at > started:
             return TeacherError(f"{busy}, again and again for {self._settings.max_wait:.0f} s")
         raise out_of_patience(f"{self._teacher.name}: {busy}", delay, self._settings.max_wait)

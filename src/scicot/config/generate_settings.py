@@ -42,7 +42,8 @@ class GenerateSettings:
     price: tuple[float, float] | None = None  # dollars per million tokens of input and output
 
     def __post_init__(self) -> None:
-        require(self.samples >= 1, "samples", self.samples, "at least 1")
+        # the requests of a question are built together
+        require(1 <= self.samples <= 10_000, "samples", self.samples, "from 1 to 10,000")
         one_of("reveal-answer", self.reveal_answer, RevealAnswer)
         one_of("keep", self.keep, Keep)
         one_of("rationale-source", self.rationale_source, RationaleSource)

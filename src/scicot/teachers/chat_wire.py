@@ -7,6 +7,7 @@ type.
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -29,8 +30,9 @@ _THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # DeepSeek and vLLM;
 
 
 def decoded(body: bytes) -> Any:
-    """Decode the JSON body of a response. Raises ValueError if it is invalid."""
-    return json.loads(body.decode("utf-8", "surrogatepass"))
+    """Decode the JSON body of a response, which may begin with a byte order mark. Raises ValueError
+    if the body is invalid."""
+    return json.loads(body.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogatepass"))
 
 
 def reply_of(answer: Any, headers: Mapping[str, str] | None = None) -> Reply:

@@ -91,12 +91,19 @@ def raise_error_in(body: bytes, headers: Mapping[str, str]) -> None:
         raise classify(400, value, headers)
 
 
+_COUNTS = ("input_tokens", "output_tokens", "prompt_tokens", "completion_tokens")
+
+
 def counts_in(usage: Mapping[str, Any]) -> dict[str, Any]:
     """Return the nonzero numbers in a usage object by field name. Local servers may omit fields,
-    and broken servers may add fields of any type."""
+    and broken servers may add fields of any type. A count in _COUNTS that is no number is returned
+    too, so that the reply is marked as misstated."""
     numbers: dict[str, Any] = {}
     for name, count in usage.items():
-        if isinstance(count, int | float) and not isinstance(count, bool) and count:
+        number = isinstance(count, int | float) and not isinstance(count, bool)
+        if number and count:
             integral = isinstance(count, float) and count.is_integer()
             numbers[whole_characters(name)] = int(count) if integral else count
+        elif not number and name in _COUNTS and count is not None:
+            numbers[name] = count
     return numbers
