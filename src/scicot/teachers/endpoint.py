@@ -28,6 +28,9 @@ UNREADABLE = (
     RecursionError,
 )
 
+# Stop reasons of replies that a failure of the server broke off (OpenRouter; vLLM, SGLang).
+_BROKEN_OFF = ("error", "abort", "aborted", "cancelled", "canceled")
+
 ADDRESS = "give the server as http://HOST:PORT, the port from 1 to 65535"
 
 
@@ -89,6 +92,16 @@ def raise_error_in(body: bytes, headers: Mapping[str, str]) -> None:
         raise classify_typed(error, otherwise=400)
     if error:
         raise classify(400, value, headers)
+
+
+def stop_reason_of(reason: Any) -> str:
+    """Return a stop reason as a string of at most 100 characters, "end_turn" if the server sent
+    none. Raises TeacherBusy if the server broke off the reply."""
+    if not isinstance(reason, str) or not reason:
+        return "end_turn"
+    if reason.lower() in _BROKEN_OFF:
+        raise TeacherBusy(f"the server broke off its reply ({reason})")
+    return reason[:100]
 
 
 def counts_in(usage: Mapping[str, Any]) -> dict[str, Any]:
