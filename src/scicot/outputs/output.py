@@ -142,7 +142,7 @@ def check_output_not_read(
     path = Path(target)
     if os.fspath(target) != STDOUT and not (path.exists() and not path.is_file()):
         owned = [path, state_path(path), *(beside(path, suffix) for suffix in companions)]
-        check_not_read(owned, map(os.fspath, files))
+        check_not_read(owned, [os.fspath(file) for file in files])
 
 
 def _stdout() -> IO[bytes]:
