@@ -299,6 +299,8 @@ def generate_rationales(
     if as_json and not dry_run:
         raise UsageError("--json: what --dry-run finds is printed so; rows are JSON anyway")
     from scicot import annotation
+    from scicot.annotation.ledger import REJECTED
+    from scicot.outputs import check_output_not_read
 
     arguments: dict[str, Any] = {
         "teacher": teacher,
@@ -317,6 +319,8 @@ def generate_rationales(
         text = json.dumps(asdict(estimate), indent=1) if as_json else estimated(estimate)
         sys.stdout.write(text + "\n")
         return
+    read = [file for file in (prompt, config) if file]
+    check_output_not_read(output, read, [REJECTED])
     summary = annotation.generate_rationales(questions, output, **arguments)
     for line in [*summary_lines(summary, output), *advice(summary, settings)]:
         reporter.note(line)

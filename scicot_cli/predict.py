@@ -287,8 +287,10 @@ def predict(
         engine=engine,
         precision=precision,  # type: ignore[arg-type]  # checked by the settings themselves
     )
+    from scicot.outputs import check_output_not_read
     from scicot.prediction import predict as run
 
+    check_output_not_read(output, [config] if config else [])
     summary = run(
         questions,
         output,

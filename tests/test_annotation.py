@@ -277,6 +277,30 @@ def test_rejected_rows_cannot_be_the_input_of_their_own_output(
     assert out.with_suffix(".rejected.jsonl").read_bytes() == before
 
 
+@pytest.mark.parametrize("kind", ["recorded", "examples", "prompt", "config"])
+@pytest.mark.parametrize("name", ["out.jsonl", "out.rejected.jsonl"])
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_a_file_that_the_command_reads_is_no_output(
+    scicot: Any, questions: Path, tmp_path: Path, kind: str, name: str, force: list[str]
+) -> None:
+    read, replies = tmp_path / name, [{"id": "q0", "reply": "It is so.\nAnswer: A"}]
+    recorded = write_rows(tmp_path / "replies.jsonl", replies)
+    if kind in ("prompt", "config"):
+        read.write_text("{question} {choices}" if kind == "prompt" else "samples: 1\n")
+    else:
+        write_rows(read, replies)
+    before = read.read_bytes()
+    options = [] if kind == "recorded" else [f"--{kind}", read]
+    teacher = f"recorded:{read if kind == 'recorded' else recorded}"
+    outcome = scicot(
+        "generate-rationales", questions, "-o", tmp_path / "out.jsonl", "--teacher", teacher,
+        *options, *force,
+    )  # fmt: skip
+    assert outcome.code == 1
+    assert outcome.stderr == f"error: {read}: is the input as well; name another output\n"
+    assert read.read_bytes() == before
+
+
 def test_trouble_that_passes_is_waited_out_and_told(
     questions: Path, tmp_path: Path, recorder: Recorder
 ) -> None:

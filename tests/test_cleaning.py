@@ -227,3 +227,21 @@ def test_clean_means_nothing_without_rationales(tmp_path: Path) -> None:
             file, tmp_path / "run", student="scratch:tiny", method="direct",
             settings=TrainSettings(clean=True, device="cpu"),
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("stop_reason", "cut"),
+    [
+        ("end_turn", False), ("stop_sequence", False), ("stop", False), ("max_tokens", True),
+        ("length", True), ("model_context_window_exceeded", True), ("pause_turn", True),
+        ("odd", True),
+    ],
+)  # fmt: skip
+def test_a_reply_whose_stop_reason_does_not_say_that_it_is_whole_has_to_conclude(
+    stop_reason: str, cut: bool
+) -> None:
+    row, settings = Rationale(METAL, ""), GenerateSettings(keep="all")
+    cut_text = Reply("Iron is a metal, and metals conduct elec", stop_reason)
+    assert judge(row, cut_text, settings)[1] == ("truncated" if cut else None)
+    whole_text = Reply("Iron is a metal and conducts.\nAnswer: B", stop_reason)
+    assert judge(row, whole_text, settings)[1] is None

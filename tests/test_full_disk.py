@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Trained
+from conftest import Trained, read_rows, world_rows, write_rows
 
 from scicot.errors import no_room
 
@@ -47,6 +47,26 @@ def test_training_stops_in_one_line_and_goes_on(
     outcome = scicot(*arguments)
     assert (outcome.code, outcome.stderr) == (0, "")
     assert not [path for path in tmp_path.rglob("*") if path.name.endswith(".tmp")]
+
+
+@pytest.mark.parametrize("size", [1000, 4096, 8192, 16384])
+def test_generation_stops_in_one_line_and_goes_on(scicot: Any, tmp_path: Path, size: int) -> None:
+    rows = world_rows()[:20]
+    questions = write_rows(tmp_path / "q.jsonl", rows)
+    replies = [{"id": row["id"], "reply": "A text of a few words. Answer: (A)"} for row in rows]
+    recorded = write_rows(tmp_path / "replies.jsonl", replies)
+    arguments = [
+        "generate-rationales", questions, "-o", tmp_path / "out.jsonl", "--keep", "all", "--quiet",
+        "--teacher", f"recorded:{recorded}",
+    ]  # fmt: skip
+    with files_of_at_most(size):
+        outcome = scicot(*arguments)
+    assert outcome.code == 75, "the index, or a file beside it, is larger"
+    assert outcome.stderr.endswith("; make room, and the same command goes on from here\n")
+    assert outcome.stderr.count("\n") == 1
+    outcome = scicot(*arguments)
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert len(read_rows(tmp_path / "out.jsonl")) == len(rows)
 
 
 def caused_by(error: Exception, cause: Exception) -> Exception:

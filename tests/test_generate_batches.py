@@ -374,6 +374,38 @@ def test_a_result_that_never_comes_is_an_error_in_the_end(
 
 
 @pytest.mark.usefixtures("quick")
+def test_blank_and_broken_lines_of_the_results_are_passed_over(
+    tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
+    with TeacherServer() as server:
+        usual = server.behaviour._results
+        server.behaviour._results = lambda batch: (  # type: ignore[method-assign]
+            b"not JSON\n\n" + usual(batch) + b"\n"
+        )
+        summary = run(source, out, server.url)
+        assert server.behaviour.counts["batches"] == 1
+    assert summary.all_kept == COUNT
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_page_in_place_of_the_results_does_not_pay_the_batch_twice(
+    tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
+    with TeacherServer() as server:
+        usual = server.behaviour._results
+        page = b"<html>\n<body>Bad gateway</body>\n</html>\n"
+        server.behaviour._results = lambda batch: page  # type: ignore[method-assign]
+        with pytest.raises(StoppedEarly, match="holds no results"):
+            run(source, out, server.url, max_wait=0.1)
+        server.behaviour._results = usual  # type: ignore[method-assign]
+        summary = run(source, out, server.url)
+        assert server.behaviour.counts["batches"] == 1
+    assert summary.all_kept == COUNT
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_server_without_batches_leaves_nothing_under_way(
     tmp_path: Path, run: Callable[..., Any], teacher: str
 ) -> None:

@@ -235,3 +235,19 @@ def test_a_canceled_wait_for_a_slot_takes_none() -> None:
         await asyncio.wait_for(slots.acquire(), 1)
 
     asyncio.run(work())
+
+
+def test_a_wait_that_is_canceled_while_a_slot_is_freed_takes_none() -> None:
+    async def work() -> None:
+        slots = InFlight(1)
+        await slots.acquire()
+        first, second = (asyncio.create_task(slots.acquire()) for _ in range(2))
+        await asyncio.sleep(0)
+        first.cancel()
+        second.cancel()
+        slots.release()  # before the two tasks know that they are cancelled
+        outcomes = await asyncio.gather(first, second, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [asyncio.CancelledError] * 2
+        await asyncio.wait_for(slots.acquire(), 1)
+
+    asyncio.run(work())

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,31 @@ def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
     with pytest.raises(ScicotError, match="ANTHROPIC_API_KEY: holds a character") as refused:
         load_teacher("anthropic:m")
     assert "sk" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "openai"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:1080"), ("HTTPS_PROXY", "socks4://x:1"),
+        ("all_proxy", "foo://bob:SECRET@x"), ("SSL_CERT_FILE", "/nonexistent"),
+        ("SSL_CERT_FILE", __file__), ("OPENAI_ORG_ID", "é"),
+    ],
+)  # fmt: skip
+def test_a_variable_that_no_client_can_use_is_named(
+    kind: str, name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "anthropic" and name == "OPENAI_ORG_ID":
+        pytest.skip("is not read")
+    if value.startswith("socks5"):
+        monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ScicotError, match=f"^{name}: ") as refused:
+        load_teacher(f"{kind}:m", base_url="http://localhost:1")
+    assert "SECRET" not in str(refused.value)
+    monkeypatch.setenv("NO_PROXY", "*")
+    if name.lower().endswith("proxy"):
+        load_teacher(f"{kind}:m", base_url="http://localhost:1")
 
 
 def test_an_error_that_comes_as_a_success_is_an_error() -> None:

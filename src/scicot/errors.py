@@ -55,6 +55,14 @@ _NO_ROOM_SAID = re.compile(
         ]
     )
 )
+# SQLite reports a quota or file-size limit as a failed write, without the cause.
+_SQLITE_NO_ROOM = (
+    "SQLITE_FULL",
+    "SQLITE_IOERR_WRITE",
+    "SQLITE_IOERR_FSYNC",
+    "SQLITE_IOERR_TRUNCATE",
+    "SQLITE_IOERR_SHMSIZE",
+)
 
 
 def no_room(error: BaseException) -> str | None:
@@ -68,6 +76,9 @@ def no_room(error: BaseException) -> str | None:
             return cause.strerror
         if _NO_ROOM_SAID.search(str(cause)):
             return _named(str(cause))
+        # read by name, since importing sqlite3 here would slow down the start of every command
+        if getattr(cause, "sqlite_errorname", None) in _SQLITE_NO_ROOM:
+            return f"an SQLite file cannot be written ({cause})"
         cause = cause.__cause__ or cause.__context__
     return None
 

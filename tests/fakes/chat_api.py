@@ -64,7 +64,10 @@ class ChatBatches:
         if path.startswith("/files/"):
             batch = self._server.batches[path.split("/")[2].removeprefix("out-")]
             self._server.counts["fetched"] += 1
-            lines = [_line(json.loads(line)) for line in self._server._results(batch).splitlines()]
+            lines = [
+                _line(json.loads(line)) if line.startswith(b"{") else line + b"\n"
+                for line in self._server._results(batch).splitlines()
+            ]
             return 200, {"content-type": "application/jsonl"}, b"".join(lines)
         if path == "/batches" and method == "POST":
             asked = json.loads(body)

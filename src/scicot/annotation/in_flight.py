@@ -25,6 +25,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 _LATE = 0.2  # share of timeouts above which the limit is lowered
 
@@ -56,7 +57,8 @@ class InFlight:
             await turn
         except asyncio.CancelledError:
             if turn.cancelled():
-                self._waiting.remove(turn)
+                with suppress(ValueError):  # `_wake` may have removed it already
+                    self._waiting.remove(turn)
             else:
                 self.release()
             raise

@@ -14,7 +14,7 @@ from scicot.annotation.requests import EARLIER, MISSING, REPEATED
 from scicot.annotation.retries import complete
 from scicot.annotation.setup import COMMAND, Inputs, prepare
 from scicot.config import GenerateSettings, ReadingSettings
-from scicot.outputs import check_beside, check_suffix, open_output
+from scicot.outputs import check_beside, check_output_not_read, check_suffix, open_output
 from scicot.reporting import LogReporter, Reporter
 from scicot.teachers import Teacher
 
@@ -47,6 +47,7 @@ def generate_rationales(
     """
     check_suffix(Path(output))
     check_beside(Path(output))
+    check_output_not_read(output, _files_read(teacher, examples), [REJECTED])
     inputs = Inputs(
         questions,
         teacher,
@@ -89,6 +90,16 @@ def generate_rationales(
         ledger.finish_retry()
         out.finish({"kept": ledger.kept, **+ledger.rejected})
     return job.summary
+
+
+def _files_read(
+    teacher: str | Teacher, examples: str | os.PathLike[str] | None
+) -> list[str | os.PathLike[str]]:
+    """Return the files that a run reads besides the questions: the recorded replies and the
+    few-shot examples."""
+    kind, _, name = teacher.partition(":") if isinstance(teacher, str) else ("", "", "")
+    recorded = [name] if kind == "recorded" else []
+    return [*recorded, *([examples] if examples else [])]
 
 
 async def _run(job: Generation) -> None:

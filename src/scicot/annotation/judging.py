@@ -35,6 +35,11 @@ NEAR_DUPLICATE = 0.9
 # reason to reject a reply without thinking if thinking is to be the rationale
 NO_THINKING = "no-thinking"
 
+# Stop reasons of complete replies and of refusals. Those of Chat Completions are for recorded
+# replies; the teachers translate them.
+_COMPLETE = ("end_turn", "stop_sequence", "stop", "eos", "eos_token")
+_DECLINED = ("refusal", "content_filter")
+
 _MISSING_VALUES = ("nan", "none", "null", "n a", "na")  # how data frames write a missing value
 _MAX_MISSING_VALUE = 100  # characters; longer texts are not compared with these words
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?\n]?")
@@ -81,11 +86,11 @@ def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rat
     was_truncated = parsed_rationale.rationale != full_rationale
     if settings.keep_replies or from_thinking or was_truncated:
         row = structs.replace(row, reply=reply.text, thinking=reply.thinking or None)
-    if reply.stop_reason == "refusal" or is_refusal(reply.text):
+    if reply.stop_reason in _DECLINED or is_refusal(reply.text):
         return row, "refusal"
     if parts.unclosed and from_thinking:
         return row, "truncated"
-    if reply.stop_reason == "max_tokens" and not _is_complete(parsed):
+    if _was_cut(reply) and not _is_complete(parsed):
         return row, "truncated"
     if from_thinking and not has_thinking(reply):
         return row, NO_THINKING
@@ -133,8 +138,16 @@ def _rejection_reason(
     return "leaks-answer" if parsed_rationale.leaks or _refers_to_hint(row) else None
 
 
+def _was_cut(reply: Reply) -> bool:
+    """Return True if a reply was cut off, for example at max_tokens, or may have been, because its
+    stop reason is unknown."""
+    # An empty reply with another reason, such as "tool_use", is not cut but empty.
+    unknown = reply.stop_reason not in _COMPLETE and bool(reply.text.strip())
+    return reply.stop_reason in ("max_tokens", "length") or unknown
+
+
 def _is_complete(parsed: ParsedReply) -> bool:
-    """Return True if a reply that was cut off at max_tokens contains a complete answer."""
+    """Return True if a reply that was cut off contains a complete answer."""
     # `ran_on`: the model had answered, and then invented a further question, which was cut off.
     return parsed.ran_on or (parsed.announced and parsed.conclusion is not None)
 

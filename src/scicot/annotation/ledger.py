@@ -20,7 +20,7 @@ from typing import Any
 from scicot import jsonl
 from scicot.annotation.index import RETRYING, VERSION, Entry, Index, mark_of
 from scicot.annotation.judging import names_gold_alone
-from scicot.errors import InvalidRow, ScicotError
+from scicot.errors import InvalidRow, ScicotError, no_room
 from scicot.outputs import Output, beside
 from scicot.records import Question, Rationale, content_id
 from scicot.row_fields import Row, RowProblem
@@ -323,7 +323,7 @@ def _opened(
         except sqlite3.DatabaseError as error:
             if index is not None:
                 index.close()
-            if last_try or "full" in str(error):
+            if last_try or no_room(error):
                 raise
             discard_index(index_path)
         else:

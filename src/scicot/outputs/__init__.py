@@ -21,7 +21,13 @@ from scicot.outputs.files import (
     locked,
     make_parent,
 )
-from scicot.outputs.output import Output, check_continues, open_output, write_finished
+from scicot.outputs.output import (
+    Output,
+    check_continues,
+    check_output_not_read,
+    open_output,
+    write_finished,
+)
 from scicot.outputs.state import differences, missing_parts, own_state, read_state, state_path
 
 __all__ = [
@@ -31,6 +37,7 @@ __all__ = [
     "check_beside",
     "check_continues",
     "check_not_read",
+    "check_output_not_read",
     "check_suffix",
     "differences",
     "locked",

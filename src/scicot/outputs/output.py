@@ -132,6 +132,19 @@ def open_output(
             yield Output(str(path), stream, path, state)
 
 
+def check_output_not_read(
+    target: str | os.PathLike[str],
+    files: Iterable[str | os.PathLike[str]],
+    companions: Sequence[str] = (),
+) -> None:
+    """Raise ScicotError if one of the `files` that a command reads is its output `target`, the
+    state file of this output, or one of its `companions` (see open_output)."""
+    path = Path(target)
+    if os.fspath(target) != STDOUT and not (path.exists() and not path.is_file()):
+        owned = [path, state_path(path), *(beside(path, suffix) for suffix in companions)]
+        check_not_read(owned, [os.fspath(file) for file in files])
+
+
 def _stdout() -> IO[bytes]:
     stream: IO[bytes] | None = getattr(sys.stdout, "buffer", None)
     if stream is None:

@@ -6,13 +6,16 @@ Batch API.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from scicot.errors import ScicotError
-from scicot.teachers.base import Reply, Request
+from scicot.teachers.base import Reply, Request, TeacherBusy
+
+_LONGEST_LINE = 64_000_000  # bytes of one result; a longer line is not a result
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +89,36 @@ class Batches(Protocol):
         """Yield (custom_id, outcome) for each request of a batch that has ended. The custom_id is
         None if the server sent no valid one. A caller that stops before the end must close the
         generator (`aclosing`)."""
+
+
+async def results_in(
+    parts: AsyncIterator[bytes],
+    name: str,
+    decoded: Callable[[bytes], tuple[str | None, Reply | Unanswered]],
+) -> AsyncGenerator[tuple[str | None, Reply | Unanswered], None]:
+    """Yield `decoded(line)` for each line of a file of results, except blank lines. The bytes of
+    the file arrive in `parts`. `name` describes the file. Raises TeacherBusy if the file has no
+    line with a custom_id, but is not empty, as an error page of a proxy."""
+    named = any_line = False
+    async with aclosing(_lines(parts, name)) as lines:
+        async for line in lines:
+            custom_id, outcome = decoded(line)
+            named, any_line = named or custom_id is not None, True
+            yield custom_id, outcome
+    if any_line and not named:
+        raise TeacherBusy(f"{name} holds no results")
+
+
+async def _lines(parts: AsyncIterator[bytes], name: str) -> AsyncGenerator[bytes, None]:
+    """Yield the lines that are not blank. Lines are split only at line feeds, because texts may
+    contain other line separators."""
+    rest = b""
+    async for part in parts:
+        *complete, rest = (rest + part).split(b"\n")
+        for line in complete:
+            if line.strip():
+                yield line
+        if len(rest) > _LONGEST_LINE:
+            raise TeacherBusy(f"{name} has no lines")
+    if rest.strip():
+        yield rest

@@ -24,7 +24,7 @@ import openai
 
 from scicot.errors import ScicotError, StoppedEarly
 from scicot.teachers.base import BatchNotFound, Reply, Request, TeacherBusy, TeacherError
-from scicot.teachers.batches import Batch, Unanswered
+from scicot.teachers.batches import Batch, Unanswered, results_in
 from scicot.teachers.chat_wire import TROUBLE, decoded, outcome_of, reply_of
 from scicot.teachers.error_table import classify, classify_typed
 from scicot.text import one_line
@@ -33,7 +33,6 @@ _SLOW = 600.0  # timeout in seconds for a call that transfers a whole batch
 _ENDPOINT: Any = "/v1/chat/completions"
 _NAME = "scicot_batch"  # key in the batch's metadata
 _ENDED = ("completed", "failed", "expired", "cancelled")
-_LONGEST_LINE = 64_000_000  # bytes of one result; a longer line is not a result
 _UNANSWERED = {"batch_expired": "expired", "batch_cancelled": "canceled"}
 
 
@@ -128,9 +127,9 @@ class ChatBatches:
             file = batch.get(name)
             if not isinstance(file, str) or not file:
                 continue
-            async with aclosing(self._lines(identity, file)) as lines:
-                async for line in lines:
-                    yield _result(line)
+            async with aclosing(self._results_of(identity, file)) as results:
+                async for result in results:
+                    yield result
 
     async def _retrieved(self, identity: str) -> dict[str, Any]:
         try:
@@ -142,23 +141,20 @@ class ChatBatches:
             raise TeacherBusy(_NO_BATCH)
         return batch
 
-    async def _lines(self, identity: str, file: str) -> AsyncGenerator[bytes, None]:
-        """Yield the lines of a file of results. Lines are split only at line feeds, because texts
-        may contain other line separators."""
-        rest = b""
+    async def _results_of(
+        self, identity: str, file: str
+    ) -> AsyncGenerator[tuple[str | None, Reply | Unanswered], None]:
         opened = self._client.files.with_streaming_response.content(file, timeout=_SLOW)
+        name = f"file {file} of the batch's results"
         try:
-            async with opened as response:
-                async for part in response.iter_bytes():
-                    *complete, rest = (rest + part).split(b"\n")
-                    for line in complete:
-                        yield line
-                    if len(rest) > _LONGEST_LINE:
-                        raise TeacherBusy(f"file {file} of the batch's results has no lines")
+            async with (
+                opened as response,
+                aclosing(results_in(response.iter_bytes(), name, _result)) as results,
+            ):
+                async for result in results:
+                    yield result
         except TROUBLE as error:
             raise _of_batch(identity, error) from None
-        if rest:
-            yield rest
 
 
 _NO_BATCH = "the server's answer is no batch of the Batch API"

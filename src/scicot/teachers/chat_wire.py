@@ -16,7 +16,7 @@ import httpx2
 import openai
 
 from scicot.teachers.base import Reply, TeacherBusy
-from scicot.teachers.endpoint import UNREADABLE, counts_in, unanswered
+from scicot.teachers.endpoint import UNREADABLE, counts_in, stop_reason_of, unanswered
 from scicot.teachers.error_table import classify, classify_typed
 from scicot.teachers.rate_limits import allowances
 
@@ -50,14 +50,14 @@ def reply_of(answer: Any, headers: Mapping[str, str] | None = None) -> Reply:
     thoughts = [message.get(name) for name in _THOUGHTS]
     separate = [thought for thought in thoughts if isinstance(thought, str) and thought]
     thinking = "".join([*separate[:1], thinking])
-    reason = choice.get("finish_reason")
-    reason = _REASONS.get(reason, reason) if isinstance(reason, str) and reason else "end_turn"
+    reason = stop_reason_of(choice.get("finish_reason"))
+    reason = _REASONS.get(reason, reason)
     if isinstance(message.get("refusal"), str) and message["refusal"]:
         text, reason = text or message["refusal"], "refusal"
     usage = answer.get("usage")
     counts = counts_in(usage) if isinstance(usage, dict) else {}
     named = {_COUNTS[name]: count for name, count in counts.items() if name in _COUNTS}
-    return Reply(text, reason[:100], named, allowances(headers or {}), thinking=thinking)
+    return Reply(text, reason, named, allowances(headers or {}), thinking=thinking)
 
 
 def _parts(content: Any) -> tuple[str, str]:

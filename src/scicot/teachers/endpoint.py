@@ -4,10 +4,12 @@ that come without a status code or with status 200."""
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import httpx2
 
@@ -27,6 +29,9 @@ UNREADABLE = (
     AttributeError,
     RecursionError,
 )
+
+# Stop reasons of replies that a failure of the server broke off (OpenRouter; vLLM, SGLang).
+_BROKEN_OFF = ("error", "abort", "aborted", "cancelled", "canceled")
 
 ADDRESS = "give the server as http://HOST:PORT, the port from 1 to 65535"
 
@@ -63,6 +68,43 @@ def has_key(environment: Mapping[str, str], *names: str) -> bool:
     return bool(present)
 
 
+def check_environment(*headers: str) -> None:
+    """Raise ScicotError if no client can be made because of an environment variable: a proxy or
+    certificates that cannot be used, or one of `headers` with characters that an HTTP header cannot
+    contain. The messages do not show values, which may contain passwords."""
+    has_key(os.environ, *headers)
+    try:
+        httpx2.create_ssl_context()
+    except OSError as error:
+        name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
+        raise ScicotError(
+            f"{name}: no certificates can be read there"
+            f" ({one_line(error.strerror or str(error), 200)}); name a file in PEM format, or unset"
+            " the variable"
+        ) from None
+    proxies = getproxies()
+    if "*" in (host.strip() for host in proxies.get("no", "").split(",")):
+        return
+    for scheme in ("http", "https", "all"):
+        if url := proxies.get(scheme):
+            _check_proxy(scheme, url if "://" in url else f"http://{url}")
+
+
+def _check_proxy(scheme: str, url: str) -> None:
+    name = f"{scheme}_proxy" if os.environ.get(f"{scheme}_proxy") else f"{scheme}_proxy".upper()
+    try:
+        httpx2.AsyncHTTPTransport(verify=False, proxy=httpx2.Proxy(url=url))
+    except ImportError:
+        raise ScicotError(
+            f"{name}: a SOCKS proxy needs a package: pip install socksio; or name an HTTP proxy, or"
+            " unset the variable"
+        ) from None
+    except (httpx2.InvalidURL, ValueError):
+        raise ScicotError(
+            f"{name}: is no proxy that can be used; give http://HOST:PORT, or unset the variable"
+        ) from None
+
+
 def unanswered(error: Exception) -> Exception:
     """Return scicot's exception for an error of the HTTP client that has no status code, because
     the connection failed or the response could not be decoded."""
@@ -89,6 +131,16 @@ def raise_error_in(body: bytes, headers: Mapping[str, str]) -> None:
         raise classify_typed(error, otherwise=400)
     if error:
         raise classify(400, value, headers)
+
+
+def stop_reason_of(reason: Any) -> str:
+    """Return a stop reason as a string of at most 100 characters, "end_turn" if the server sent
+    none. Raises TeacherBusy if the server broke off the reply."""
+    if not isinstance(reason, str) or not reason:
+        return "end_turn"
+    if reason.lower() in _BROKEN_OFF:
+        raise TeacherBusy(f"the server broke off its reply ({reason})")
+    return reason[:100]
 
 
 _COUNTS = ("input_tokens", "output_tokens", "prompt_tokens", "completion_tokens")

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import anthropic
+from anthropic.types.messages import MessageBatchIndividualResponse
 
 from scicot.teachers.base import BatchNotFound, Reply, Request, TeacherBusy
-from scicot.teachers.batches import Batch, Unanswered
+from scicot.teachers.batches import Batch, Unanswered, results_in
 from scicot.teachers.error_table import classify_typed
 from scicot.teachers.messages_wire import TROUBLE, fields_of, outcome_of, reply_of
 
@@ -105,28 +106,18 @@ class MessageBatches:
         """Yield (custom_id, outcome) for each request of a batch that has ended. The custom_id is
         None if the server sent no valid custom_id. A caller that stops before the end must close
         the generator (`aclosing`)."""
-        async with aclosing(self._lines(identity)) as lines:
-            async for line in lines:
-                name = getattr(line, "custom_id", None)
-                result = getattr(line, "result", None)
-                yield name if isinstance(name, str) else None, _outcome(result)
-
-    async def _lines(self, identity: str) -> AsyncGenerator[Any, None]:
-        stream: Any = None
+        # Decoded here and not by the SDK, which stops at the first line that is not JSON.
+        opened = self._api.with_streaming_response.results(identity, timeout=_SLOW)
+        name = f"the file of results of batch {identity}"
         try:
-            stream = await self._api.results(identity, timeout=_SLOW)
-            # With `async for line in stream`, its generator would stay open after an early end.
-            while True:
-                try:
-                    line = await anext(stream)
-                except StopAsyncIteration:
-                    return
-                yield line
+            async with (
+                opened as response,
+                aclosing(results_in(response.iter_bytes(), name, _result)) as results,
+            ):
+                async for result in results:
+                    yield result
         except TROUBLE as error:
             raise _of_batch(identity, error) from None
-        finally:
-            if hasattr(stream, "close"):
-                await stream.close()
 
 
 def _of_batch(identity: str, error: Exception) -> Exception:
@@ -144,6 +135,20 @@ def _batch(sent: Any) -> Batch:
     ended = getattr(sent, "processing_status", None) == "ended"
     numbers = {name: n for name, n in fields_of(counts).items() if isinstance(n, int)}
     return Batch(identity, ended, created, numbers, getattr(sent, "archived_at", None) is not None)
+
+
+def _result(line: bytes) -> tuple[str | None, Reply | Unanswered]:
+    """Decode a line of the results. The custom_id is None if there is no valid one."""
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict) or not isinstance(fields.get("custom_id"), str):
+        return None, _outcome(None)
+    result = MessageBatchIndividualResponse.construct(
+        custom_id=fields["custom_id"], result=fields.get("result")
+    )
+    return result.custom_id, _outcome(result.result)
 
 
 def _outcome(result: Any) -> Reply | Unanswered:

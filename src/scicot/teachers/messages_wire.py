@@ -15,7 +15,7 @@ from anthropic.types import Message
 
 from scicot.errors import ScicotError
 from scicot.teachers.base import Reply, TeacherBusy
-from scicot.teachers.endpoint import UNREADABLE, counts_in, unanswered
+from scicot.teachers.endpoint import UNREADABLE, counts_in, stop_reason_of, unanswered
 from scicot.teachers.error_table import classify
 from scicot.teachers.rate_limits import allowances
 from scicot.text import one_line
@@ -32,10 +32,9 @@ def reply_of(message: Any, headers: Mapping[str, str] | None = None) -> Reply:
         raise TeacherBusy("the server's answer is no message of the Messages API")
     text = "".join(_texts(message.content, "text"))
     thinking = "\n\n".join(_texts(message.content, "thinking"))
-    reason: Any = message.stop_reason
-    reason = reason if isinstance(reason, str) and reason else "end_turn"
+    reason = stop_reason_of(message.stop_reason)
     counts = counts_in(fields_of(message.usage))
-    return Reply(text, reason[:100], counts, allowances(headers or {}), thinking=thinking)
+    return Reply(text, reason, counts, allowances(headers or {}), thinking=thinking)
 
 
 def _texts(blocks: list[Any], name: str) -> list[str]:
