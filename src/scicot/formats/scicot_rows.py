@@ -11,10 +11,14 @@ from typing import Any
 
 from scicot.formats import fields, printed
 from scicot.formats.choice_set import Choices, are_numeric
+from scicot.formats.gold import GOLD, Gold
 from scicot.formats.names import ANSWERS, plain_name
 from scicot.formats.reading import PLAIN, Reading
 from scicot.formats.values import are_strings, is_text_or_number
 from scicot.row_fields import MAPPING, Row
+
+# scicot's own schema and the official files of ARC define that these fields hold a label
+_GOLD = Gold(labels=GOLD.labels | set(ANSWERS))
 
 
 @lru_cache(maxsize=256)  # cached because nearly all rows of a file have the same fields
@@ -43,16 +47,29 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
             if isinstance(choice, dict) and choice.get("label") == answer:
                 if _has_second_gold(tuple(row)) or _has_other_type(choices):
                     break
-                # With --columns, the labels are those of the columns, so they are less certain.
-                in_columns = reading.cells is not None
-                if in_columns and printed.contradicting(answer, choices, dots=False):
+                if reading.columns is not None and not _is_certain(answer, choices, reading):
                     break
                 return row  # nothing to convert, as in nearly all rows of the largest files
     if not all(map(_is_choice, choices)):
         return row
     numeric = are_numeric([c["label"] for c in choices], [c["text"] for c in choices])
     found = Choices(list(map(_with_strings, choices)), numeric=numeric)
-    return fields.labelled(row, found, reading=reading)
+    # With --columns, the labels are those of the columns, and the answer need not be a label.
+    gold = _GOLD if reading.cells is None else GOLD
+    return fields.labelled(row, found, reading=reading, gold=gold)
+
+
+def _is_certain(answer: str, choices: list[Any], reading: Reading) -> bool:
+    """Return True if an answer that is exactly a label of the choices that --columns names can only
+    be this label."""
+    assert reading.columns is not None
+    in_columns = reading.cells is not None
+    if in_columns and printed.contradicting(answer, choices, dots=False):
+        return False
+    if not in_columns and not reading.columns.maps("answer"):
+        return True
+    is_text = any(isinstance(c["text"], str) and c["text"].strip() == answer for c in choices)
+    return reading.tally is None and not is_text
 
 
 def _has_other_type(choices: list[Any]) -> bool:
