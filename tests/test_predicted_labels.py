@@ -143,14 +143,14 @@ def test_a_prediction_that_is_an_index_or_a_text_asks_for_the_option(tmp_path: P
 
 def test_predictions_that_are_texts_and_labels_are_read_like_the_others(tmp_path: Path) -> None:
     questions = [
-        {"id": "q0", "question": "7 + 5?", "choices": ["10", "11", "12"], "answer": "C"},
-        {"id": "q1", "question": "Sides?", "choices": ["3", "4", "5"], "answer": "A"},
+        {
+            "id": name,
+            "question": f"Question {name}?",
+            "choices": [{"label": f"{n}", "text": text} for n, text in enumerate(texts, start=1)],
+            "answer": gold,
+        }
+        for name, texts, gold in (("q0", ("10", "11", "12"), "3"), ("q1", ("3", "4", "5"), "1"))
     ]
-    for row in questions:
-        row["choices"] = [
-            {"label": str(n), "text": text} for n, text in enumerate(row["choices"], start=1)
-        ]
-        row["answer"] = str("ABC".index(str(row["answer"])) + 1)
     asked = write_rows(tmp_path / "asked.jsonl", questions)
     file = tmp_path / "theirs.csv"
     file.write_text("id,prediction\nq0,12\nq1,3\n")

@@ -11,10 +11,11 @@ from typing import Any
 
 from scicot.formats import fields, printed
 from scicot.formats.choice_set import Choices, are_numeric
+from scicot.formats.choices import has_mark, listed
 from scicot.formats.gold import GOLD, Gold
 from scicot.formats.names import ANSWERS, plain_name
 from scicot.formats.reading import PLAIN, Reading
-from scicot.formats.values import are_strings, is_text_or_number
+from scicot.formats.values import are_strings, is_blank, is_text_or_number
 from scicot.row_fields import MAPPING, Row
 
 # scicot's own schema and the official files of ARC define that these fields hold a label
@@ -29,15 +30,31 @@ def _has_second_gold(names: tuple[str, ...]) -> bool:
 
 def matches(row: Row) -> bool:
     """Return True if "choices" is a list in the layout of scicot's own rows. Such a list is empty,
-    or has an element that is neither a string nor a number."""
+    or has an element that is neither a string nor a number. A list of objects with other keys, such
+    as "key" and "value", that general.py can read is not in this layout."""
     # Question.from_row reports invalid choices.
     choices = row.get("choices")
     if not isinstance(choices, list):
         return False
-    # the type of the first choice nearly always decides
-    if not choices or isinstance(choices[0], dict):
+    if not choices:
         return True
+    if isinstance(choices[0], dict):  # the first choice nearly always decides
+        return _has_own_keys(choices[0], row) or not _has_other_keys(choices)
     return not (are_strings(choices) or all(map(is_text_or_number, choices)))
+
+
+def _has_own_keys(choice: Row, row: Row) -> bool:
+    """Return True if a choice has a label and a text, and no mark that is the only gold answer."""
+    if "label" not in choice or "text" not in choice:
+        return False
+    return len(choice) == 2 or not is_blank(row.get("answer")) or not has_mark(choice)
+
+
+def _has_other_keys(choices: list[Any]) -> bool:
+    if not all(isinstance(choice, dict) for choice in choices):
+        return False
+    found = listed(choices)
+    return found is not None and len(found.choices.rows) > 1
 
 
 def convert(row: Row, reading: Reading = PLAIN) -> Row:
