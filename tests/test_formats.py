@@ -350,5 +350,7 @@ def test_objects_for_choices_are_read_the_same_under_any_name(
 def test_the_hint_for_nested_fields_names_one_list_of_choices() -> None:
     item = {"prompt": "Which conducts?", "options": CHOICE_OBJECTS[0]}
     row = {"item": item, "gold": {"key": "B"}, "note": {"text": "A text that is much longer."}}
-    with pytest.raises(RowProblem, match="question=item.prompt,choices=item.options,answer=gold"):
+    with pytest.raises(
+        RowProblem, match=r"question=item\.prompt,choices=item\.options,answer=gold"
+    ):
         to_question_row(row)

@@ -133,6 +133,7 @@ class FieldMapping(Protocol):
     @property
     def roles(self) -> Mapping[str, str]: ...
     def cells(self, row: Row) -> Cells | None: ...
+    def labels_by_name(self, row: Row) -> Mapping[str, str]: ...
     def maps(self, role: str) -> bool: ...
     def missing(self, row: Row) -> list[str]: ...
     def lacks_question(self, row: Row) -> bool: ...
@@ -156,6 +157,7 @@ class Reading:
     fields: the fields of --columns that the rows of the file have. None for single rows.
     cells: the choice cells of the row if --columns maps the choices to several columns, else None
         (see `Choices.cells`).
+    cell_names: the names of these columns with their labels (see `Choices.columns`).
     ordered: True to accept only layouts that define the order of choices.
     by_position: True if the answer labels the choices A, B, C by their order, whatever letters are
         printed in their texts.
@@ -173,6 +175,7 @@ class Reading:
     strict: bool = False
     fields: MappedFields | None = None
     cells: Cells | None = None
+    cell_names: Mapping[str, str] | None = None
     ordered: bool = False
     by_position: bool = False
     tallies: Mapping[str, Tally] | None = None

@@ -14,6 +14,7 @@ from scicot.row_fields import Row
 _SHOWN = 6  # columns listed in a message
 _LIKELY_ANSWERS = ("answer", "key", "gold", "label", "correct", "target", "sol", "lös", "loes",
                    "richtig", "right", "truth")  # fmt: skip
+_SHORT = re.compile(r"[(\[]?\s*(?:[A-Za-z]|\d{1,2})?\s*[)\].:]?")  # a label, an index or blank
 _COUNTED = re.compile(r"(.*?)[ _-]?(?:\d{1,2}|[A-Za-z])")
 
 
@@ -35,10 +36,18 @@ def option_for(row: Row) -> str:
             texts, key=lambda name: len(texts[name]), default="FIELD"
         )
     answer = next((name for name in answers if name != question), "FIELD")
-    parts = (
-        f"question={question},choices={'+'.join(choice_fields) or 'FIELD+FIELD'},answer={answer}"
-    )
+    role = "distractors" if _are_wrong(choice_fields, row, rest.get(answer)) else "choices"
+    parts = f"question={question},{role}={'+'.join(choice_fields) or 'FIELD+FIELD'},answer={answer}"
     return f"--columns {_quoted(parts)}"
+
+
+def _are_wrong(choice_fields: Sequence[str], row: Row, answer: Any) -> bool:
+    """Return True if these fields are probably wrong answers: the answer is a text, and not the
+    name or the text of one of them."""
+    if len(choice_fields) < 2 or not isinstance(answer, str) or _SHORT.fullmatch(answer.strip()):
+        return False
+    texts = {str(row[name]).strip().casefold() for name in choice_fields if name in row}
+    return answer.strip().casefold() not in texts | set(map(str.casefold, choice_fields))
 
 
 def unknown_header(names: Sequence[str], cells: Sequence[str]) -> str:
