@@ -316,3 +316,8 @@ def test_a_marked_choice_decides_between_a_label_and_a_text(write: Any) -> None:
     wrong = [{**option, "correct": option["text"] == "AB"} for option in options]
     with pytest.raises(InvalidRow, match="has two gold answers"):
         golds(write(lines({**row, "options": wrong, "answer": "B"})))
+
+
+def test_a_leading_zero_is_named_as_the_reason(write: Any) -> None:
+    with pytest.raises(InvalidRow, match=r"'04', neither .* leading zero is no index.* write 4 if"):
+        golds(write(indexed("04")))

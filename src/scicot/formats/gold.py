@@ -27,6 +27,7 @@ from scicot.row_fields import RowProblem
 
 # Values that replace a withheld gold answer in integer columns of test sets on the Hub.
 _HIDDEN = ("-1", "-1.0", -1)
+_PADDED = re.compile(r"0\d{1,3}")  # a number with a leading zero
 # Fields of these names hold the gold answer in some files, and a mark (right or wrong) in others.
 _MARKS = frozenset({"correct", "richtig", "correcta"})
 
@@ -159,7 +160,7 @@ def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str
             f" {', '.join(descriptions[:-1])}, and {descriptions[-1]}; remove the wrong one"
         )
     if all(meaning.ambiguity for meaning in meanings.values()):
-        uncertain = any(m.index or m.needs_evidence for m in meanings.values())
+        uncertain = meanings[name].index or any(m.needs_evidence for m in meanings.values())
         problem = UncertainIndex if uncertain else RowProblem
         raise problem(f'"{name}" is {shortened(row[name])}, {meanings[name].ambiguity}')
     labels = meanings[name].labels
@@ -205,6 +206,12 @@ def unread(
     look_alike = difference(value, texts) if isinstance(value, str) else ""
     if look_alike:
         return RowProblem(f'"{name}" is {shortened(value)}, {look_alike}')
+    if isinstance(value, str) and _PADDED.fullmatch(value.strip()):
+        without_zero = value.strip().lstrip("0") or "0"
+        return RowProblem(
+            f'"{name}" is {shortened(value)}, neither a label nor the text of a choice; a number'
+            f" with a leading zero is no index, so write {without_zero} if it is one"
+        )
     if texts_only:
         return RowProblem(f'"{name}" is {shortened(value)}, not the text of a choice; {NOT_TEXTS}')
     return RowProblem(

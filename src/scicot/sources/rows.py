@@ -115,8 +115,8 @@ class Rows(Generic[T]):
     @property
     def notes(self) -> list[str]:
         """Notes for the user about the reading of the source. For example, there is a note for each
-        part that was left out, and a note if a table has no header."""
-        return list(self._tracker.notes)
+        part that was left out or that students do not see, and a note if a table has no header."""
+        return [*self._tracker.notes, *self.counts.image_notes]
 
     @property
     def rereadable(self) -> bool:
@@ -274,6 +274,7 @@ class Rows(Generic[T]):
             counts.first_repaired = counts.first_repaired or where
         if counts.gold is not None:
             counts.gold.add(where, question_row)
+        counts.add_images(question_row)
         return records
 
     def _skip_or_raise(self, error: InvalidRow, counts: Counts) -> None:
@@ -292,6 +293,8 @@ class Rows(Generic[T]):
             self._reporter.warn(f"{name}: {self.columns_warning}")
         for note in self._tracker.notes:
             self._reporter.note(note)
+        for note in counts.image_notes:
+            self._reporter.note(f"{name}: {note}")
         for warning in counts.warnings(name, remaining=self.skipped is not None):
             self._reporter.warn(warning)
         if counts.not_text:
