@@ -113,8 +113,10 @@ def read_gold(
             unread_field = unread_field or name
     if meanings:
         label, name = agreed(row, meanings)
-        if reading.kinds is not None or reading.recognised is not None:
-            _note(name, meanings[name].kind, reading)
+        kinds, kind = reading.kinds, meanings[name].kind
+        is_new = kinds is not None and kind not in kinds.get(name, ())
+        if is_new or reading.recognised is not None:
+            _note(name, kind, reading)
         return label, name
     if unread_field:
         raise unread(row, unread_field, choices, blank, texts_only=reading.answer_texts)

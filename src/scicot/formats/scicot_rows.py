@@ -12,14 +12,15 @@ from typing import Any
 from scicot.formats import fields, printed
 from scicot.formats.choice_set import Choices, are_numeric
 from scicot.formats.choices import has_mark, listed
-from scicot.formats.gold import GOLD, Gold
-from scicot.formats.names import ANSWERS, plain_name
+from scicot.formats.gold import GOLD, Gold, gold_fields
+from scicot.formats.names import ANSWERS, FURTHER_ANSWERS, plain_name
 from scicot.formats.reading import PLAIN, Reading
-from scicot.formats.values import are_strings, is_blank, is_text_or_number
+from scicot.formats.values import are_strings, is_text_or_number
 from scicot.row_fields import MAPPING, Row
 
 # scicot's own schema and the official files of ARC define that these fields hold a label
 _GOLD = Gold(labels=GOLD.labels | set(ANSWERS))
+_ALL_GOLD = (*ANSWERS, *FURTHER_ANSWERS)
 
 
 @lru_cache(maxsize=256)  # cached because nearly all rows of a file have the same fields
@@ -47,7 +48,7 @@ def _has_own_keys(choice: Row, row: Row) -> bool:
     """Return True if a choice has a label and a text, and no mark that is the only gold answer."""
     if "label" not in choice or "text" not in choice:
         return False
-    return len(choice) == 2 or not is_blank(row.get("answer")) or not has_mark(choice)
+    return len(choice) == 2 or bool(gold_fields(row, _ALL_GOLD)) or not has_mark(choice)
 
 
 def _has_other_keys(choices: list[Any]) -> bool:

@@ -16,7 +16,7 @@ _IMAGE_WORDS = (
     *("photo", "bild", "bilder", "bilddatei", "imagen", "imagem", "immagine", "afbeelding"),
 )
 # Complete names, so that most rows need only one quick check.
-_IMAGE_FIELDS = frozenset(
+IMAGE_FIELDS = frozenset(
     spelled for word in _IMAGE_WORDS for spelled in (word, word.capitalize(), word.upper())
 )
 
@@ -41,10 +41,8 @@ class Counts:
     images: Counter[str] = field(default_factory=Counter)  # rows by the name of an image's field
 
     def add_images(self, row: Row) -> None:
-        """Count the row if it has a filled field for an image."""
-        if _IMAGE_FIELDS.isdisjoint(row):
-            return
-        filled = (name for name in row if name in _IMAGE_FIELDS and not is_blank(row[name]))
+        """Count the row if one of its fields of IMAGE_FIELDS is filled."""
+        filled = (name for name in row if name in IMAGE_FIELDS and not is_blank(row[name]))
         name = next((name for name in filled if row[name]), None)
         if name is not None:
             self.images[name] += 1

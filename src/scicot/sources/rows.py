@@ -18,7 +18,7 @@ from scicot.sources.converting import Converter
 from scicot.sources.gold import GoldTally, NeedsGold
 from scicot.sources.locations import Source, display_name, is_rereadable, located_rows
 from scicot.sources.prefix import Prefix
-from scicot.sources.row_counts import Counts
+from scicot.sources.row_counts import IMAGE_FIELDS, Counts
 from scicot.sources.stream_tracker import StreamTracker
 from scicot.text import whole_characters
 
@@ -274,7 +274,8 @@ class Rows(Generic[T]):
             counts.first_repaired = counts.first_repaired or where
         if counts.gold is not None:
             counts.gold.add(where, question_row)
-        counts.add_images(question_row)
+        if not IMAGE_FIELDS.isdisjoint(question_row):
+            counts.add_images(question_row)
         return records
 
     def _skip_or_raise(self, error: InvalidRow, counts: Counts) -> None:
