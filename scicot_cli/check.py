@@ -49,6 +49,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
     columns: opt.Columns = "",
     answer_index: opt.AnswerIndex = None,
+    answer_texts: opt.AnswerTexts = False,
     encoding: opt.Encoding = "",
     limit: opt.Limit = None,
     config: opt.Config = None,
@@ -67,7 +68,7 @@ def check(
         file,
         student=student,
         overlap=overlap,
-        reading=opt.reading(columns, answer_index, encoding),
+        reading=opt.reading(columns, answer_index, encoding, answer_texts),
         limit=limit,
         reporter=reporter,
     )

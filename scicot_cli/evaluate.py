@@ -124,6 +124,7 @@ def evaluate(
     seed: opt.Seed = EvaluateSettings.seed,
     columns: opt.Columns = "",
     answer_index: opt.AnswerIndex = None,
+    answer_texts: opt.AnswerTexts = False,
     encoding: opt.Encoding = "",
     limit: opt.Limit = None,
     skip_invalid: opt.SkipInvalid = False,
@@ -167,7 +168,7 @@ def evaluate(
     reading: dict[str, Any] = {
         "questions": questions,
         "settings": settings,
-        "reading": opt.reading(columns, answer_index, encoding),
+        "reading": opt.reading(columns, answer_index, encoding, answer_texts),
         "limit": limit,
         "skip_invalid": skip_invalid,
         "reporter": reporter,

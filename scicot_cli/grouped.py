@@ -15,9 +15,9 @@ from scicot_cli import console, usage
 
 # Groups of options in the help, in their order, with the names of their parameters.
 _GROUPS = {
-    "Input": "file questions rationales predictions parts columns answer_index encoding limit"
-    " skip_invalid overlap dev dev_fraction fold_by fold_questions weights cluster_by by examples"
-    " prompt clean config",
+    "Input": "file questions rationales predictions parts columns answer_index answer_texts"
+    " encoding limit skip_invalid overlap dev dev_fraction fold_by fold_questions weights"
+    " cluster_by by examples prompt clean config",
     "Teacher": "teacher base_url samples reveal_answer keep keep_replies max_tokens temperature"
     " top_p rationale_source",
     "Method": "student answer_model rationale_model method no_rationale equal_to"
@@ -74,7 +74,7 @@ NEXT = {
     "merge": "scicot evaluate {output} --report report.html",
 }
 # options for reading a file, which the printed next command repeats
-_READING = ("columns", "answer_index", "encoding")
+_READING = ("columns", "answer_index", "answer_texts", "encoding")
 _HEAVY = ("train-rationale", "train-answer", "predict")  # commands that load torch and transformers
 
 
@@ -132,7 +132,9 @@ class GroupedCommand(TyperCommand):
             return
         quoted = {name: shlex.quote(str(value)) for name, value in names.items()}
         options = [
-            f"--{name.replace('_', '-')} {quoted[name]}" for name in _READING if values.get(name)
+            f"--{name.replace('_', '-')}" + ("" if values[name] is True else f" {quoted[name]}")
+            for name in _READING
+            if values.get(name)
         ]
         console.hint(" ".join([text.format_map(quoted), *(options if "{file}" in text else [])]))
 

@@ -21,6 +21,7 @@ def merge(
     output: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="The merged file.")],
     columns: opt.Columns = "",
     answer_index: opt.AnswerIndex = None,
+    answer_texts: opt.AnswerTexts = False,
     encoding: opt.Encoding = "",
     limit: Annotated[
         int | None,
@@ -50,7 +51,7 @@ def merge(
         questions,
         parts,
         output,
-        reading=opt.reading(columns, answer_index, encoding),
+        reading=opt.reading(columns, answer_index, encoding, answer_texts),
         limit=limit,
         skip_invalid=skip_invalid,
         force=force,

@@ -102,10 +102,12 @@ def _as_option(parameter: Any, value: settings_file.Value) -> Any:
     return value if getattr(parameter, "is_flag", False) else str(value)
 
 
-def reading(columns: str, answer_index: int | None, encoding: str) -> ReadingSettings:
-    """Make the reading settings from the values of --columns, --answer-index and --encoding."""
+def reading(
+    columns: str, answer_index: int | None, encoding: str, answer_texts: bool
+) -> ReadingSettings:
+    """Make the reading settings from the values of the options of the same names."""
     base: Any = answer_index  # already validated by typer
-    return ReadingSettings(columns, base, encoding)
+    return ReadingSettings(columns, base, encoding, answer_texts)
 
 
 Config = Annotated[
@@ -143,7 +145,17 @@ AnswerIndex = Annotated[
         min=0,
         max=1,
         help="Whether numeric gold answers, and numeric predictions in evaluate --questions, count "
-        "the choices from 0 or from 1. Needed if the file does not show it.",
+        "the choices from 0 or from 1. Needed if the file does not show it. An answer that is the "
+        "label of one choice and the text of another is then the label.",
+    ),
+]
+AnswerTexts = Annotated[
+    bool,
+    typer.Option(
+        "--answer-texts",
+        help="Gold answers, and predictions in evaluate --questions, are texts of choices, never "
+        "labels or indices. Needed if an answer is the label of one choice and the text of "
+        "another, and the file does not show which is meant.",
     ),
 ]
 Encoding = Annotated[

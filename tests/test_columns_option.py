@@ -211,3 +211,38 @@ def test_a_field_that_no_row_has_is_told_where_all_rows_are_our_own(write: Any) 
     assert "no row has all of these fields" in problem
     both = write(lines({"Frage": "Which?", "choices": choices}, own))
     assert check(both, reading=settings, reporter=Recorder()).fit, "one row has it"
+
+
+@pytest.mark.parametrize(
+    ("names", "answer", "gold"),
+    [
+        ("W1+W2+W3", "W2", "bee"),
+        ("W1+W2+W3", "w3", "cow"),
+        ("opt01+opt02+opt03", "02", "bee"),
+        ("opt01+opt02+opt03", "opt03", "cow"),
+        ("Option X+Option Y+Option Z", "Option Z", "cow"),
+    ],
+)
+def test_an_answer_may_name_a_mapped_column(write: Any, names: str, answer: str, gold: str) -> None:
+    header = ",".join(names.split("+"))
+    table = f"question,{header},answer\nQ?,ant,bee,cow,{answer}\n"
+    [question] = read(write(table), f"choices={names}")
+    assert question.text_of(question.answer) == gold
+
+
+def test_a_letter_is_no_name_of_a_mapped_column(write: Any) -> None:
+    table = "question,C,D,E,answer\nQ?,ant,bee,cow,D\n"
+    with pytest.raises(ScicotError, match="'D', neither a label"):
+        read(write(table), "choices=C+D+E")
+
+
+@pytest.mark.parametrize(
+    ("answer", "role"),
+    [("copper", "distractors"), ("wood", "choices"), ("B", "choices"), ("w2", "choices")],
+)
+def test_the_hint_says_whether_columns_are_all_choices_or_the_wrong_ones(
+    write: Any, answer: str, role: str
+) -> None:
+    table = f"q,right,w1,w2\nWhich conducts?,{answer},wood,wax\n"
+    with pytest.raises(ScicotError, match=rf"question=q,{role}=w1\+w2,answer=right"):
+        read(write(table), "")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scicot.formats import NotText, to_question_row
+from scicot.formats import Columns, NotText, Reading, to_question_row
 from scicot.records import Question, Rationale
 from scicot.row_fields import Row, RowProblem
 
@@ -319,4 +319,38 @@ def test_a_row_with_several_questions_says_so() -> None:
         "answers": ["B", "A"],
     }
     with pytest.raises(RowProblem, match=r'several questions .* in "questions"'):
+        to_question_row(row)
+
+
+CHOICE_OBJECTS = [
+    [{"key": "A", "text": "wood"}, {"key": "B", "text": "copper"}],
+    [{"id": "A", "text": "wood"}, {"id": "B", "text": "copper"}],
+    [{"label": "A", "content": "wood"}, {"label": "B", "content": "copper"}],
+    [{"text": "wood", "isCorrect": False}, {"text": "copper", "isCorrect": True}],
+    [{"label": "A", "text": "wood", "correct": 0}, {"label": "B", "text": "copper", "correct": 1}],
+]
+
+
+@pytest.mark.parametrize("objects", CHOICE_OBJECTS)
+@pytest.mark.parametrize("name", ["choices", "options", "answers"])
+def test_objects_for_choices_are_read_the_same_under_any_name(
+    name: str, objects: list[dict[str, Any]]
+) -> None:
+    gold = {} if len({*objects[0]} & {"isCorrect", "correct"}) else {"answer": "B"}
+    row = {"question": "Which conducts?", name: objects, **gold}
+    read = question(row)
+    assert read.answer == "B"
+    assert [choice.text for choice in read.choices] == ["wood", "copper"]
+    assert question({"question": {"stem": "Q?", "choices": objects}, **gold}).answer == "B"
+    mapped = Reading(columns=Columns.parse("choices=mine"), strict=True)
+    renamed = {"question": "Q?", "mine": objects, **gold}
+    assert to_question_row(renamed, mapped)["answer"] == "B"
+
+
+def test_the_hint_for_nested_fields_names_one_list_of_choices() -> None:
+    item = {"prompt": "Which conducts?", "options": CHOICE_OBJECTS[0]}
+    row = {"item": item, "gold": {"key": "B"}, "note": {"text": "A text that is much longer."}}
+    with pytest.raises(
+        RowProblem, match=r"question=item\.prompt,choices=item\.options,answer=gold"
+    ):
         to_question_row(row)

@@ -186,11 +186,20 @@ def test_the_table_in_rows_md_is_how_answers_are_read() -> None:
 
 
 def test_a_prediction_that_is_exactly_a_label_is_that_label(tmp_path: Any) -> None:
-    asked = write_rows(tmp_path / "q.jsonl", [{"id": "q1", **forms(GASES)["own"], "answer": "C"}])
+    rows: list[dict[str, Any]] = [
+        {"id": "q1", **forms(GASES)["own"], "answer": "C"},
+        {"id": "q2", **forms(METALS)["own"], "answer": "B"},
+    ]
+    asked = write_rows(tmp_path / "q.jsonl", rows)
     for said, right in {"C": 1, "(c)": 1, "O2": 1, "CO": 0, 2: 1, "A": 0}.items():
-        file = write_rows(tmp_path / "p.jsonl", [{"id": "q1", "prediction": said}])
+        # The second prediction shows that the file has labels.
+        predictions: list[dict[str, Any]] = [
+            {"id": "q1", "prediction": said},
+            {"id": "q2", "prediction": "B"},
+        ]
+        file = write_rows(tmp_path / "p.jsonl", predictions)
         (system,) = evaluate(file, questions=asked, reporter=Recorder()).systems
-        assert (system.answered, system.correct) == (1, right), said
+        assert (system.answered, system.correct) == (2, right + 1), said
 
 
 def test_a_prediction_that_can_mean_two_choices_is_refused(tmp_path: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from conftest import Recorder, lines
 
-from scicot import ReadingSettings, ScicotError
+from scicot import ReadingSettings, ScicotError, check
 from scicot.errors import InvalidRow
 from scicot.formats import Reading, to_question_row
 from scicot.row_fields import RowProblem
@@ -216,3 +216,108 @@ def test_a_number_that_is_a_label_and_another_text_is_refused() -> None:
 def test_the_base_that_the_user_gives_wins_over_a_text() -> None:
     row = {"question": "Q?", "choices": [10.0, 2.0, 3.75, 0.5], "answer": 2.0}
     assert to_question_row(row, Reading(strict=True, answer_index=0))["answer"] == "C"
+
+
+SUMS = "What is 7 + 5?,10,11,12,12\nSides of a triangle?,3,4,5,3\n"
+BLOOD = "Both antigens?,A,0,AB,B,AB\nOnly antigen A?,B,A,AB,0,A\nUniversal donor?,AB,A,0,B,0\n"
+
+
+@pytest.mark.parametrize("prefix", ["option", "choice", "opt", "Answer ", "Antwort "])
+def test_answers_of_a_file_of_texts_are_texts_even_if_they_are_labels(
+    write: Any, prefix: str
+) -> None:
+    header = "question," + ",".join(f"{prefix}{n}" for n in (1, 2, 3)) + ",answer\n"
+    assert golds(write(header + SUMS)) == ["12", "3"]
+    assert golds(write("question,A,B,C,D,answer\n" + BLOOD)) == ["AB", "A", "0"]
+    only_short = "question,A,B,C,D,answer\n" + "".join(BLOOD.splitlines(keepends=True)[1:])
+    assert golds(write(only_short)) == ["A", "0"], "a 0 that is a text is no letter"
+
+
+@pytest.mark.parametrize("number", [int, str])
+def test_the_same_table_is_read_the_same_from_json_and_csv(number: Any, write: Any) -> None:
+    rows = [
+        {"question": q, "option1": number(a), "option2": number(b), "answer": number(answer)}
+        for q, a, b, answer in (("7 + 5?", 10, 12, 12), ("3 - 2?", 2, 1, 1))
+    ]
+    assert golds(write(lines(*rows))) == ["12", "1"]
+    labels = [{**rows[1], "answer": number(1)}, {**rows[0], "answer": number(2)}]
+    assert golds(write(lines(*labels))) == ["2", "12"], "the 2 is no text of its row"
+
+
+def test_answers_of_a_file_of_labels_are_labels_even_if_they_are_texts(write: Any) -> None:
+    table = "question,A,B,C,answer\nOnly antigen A?,B,A,AB,B\nWhich barks?,ant,bee,dog,C\n"
+    assert golds(write(table)) == ["A", "dog"]
+    numbered = "question,opt1,opt2,opt3,answer\nSides?,3,4,5,1\nMoons?,2,1,0,2\n"
+    assert golds(write(numbered)) == ["3", "1"]
+    mapped = "question,W1,W2,W3,answer\nOnly antigen A?,B,A,AB,B\nWhich barks?,ant,bee,dog,C\n"
+    assert golds(write(mapped), columns="choices=W1+W2+W3") == ["A", "dog"]
+    assert golds(write(mapped.replace(",C\n", ",dog\n")), columns="choices=W1+W2+W3") == [
+        *("B", "dog")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [("", "no other answer"), ("X?,ant,bee,cow,cow\nY?,ant,bee,cow,3\n", "both kinds of answers")],
+)
+def test_a_label_that_is_another_text_is_refused_if_the_file_does_not_show_which(
+    write: Any, more: str, found: str
+) -> None:
+    file = write("question,option1,option2,option3,answer\nSides?,3,4,5,3\n" + more)
+    with pytest.raises(
+        InvalidRow,
+        match=rf"'3', the label of one choice and the text of another \(choice '3' by its label,"
+        rf" choice '1' by its text\), and the file has {found}.*--answer-texts.*--answer-index 1",
+    ):
+        golds(file)
+    assert golds(file, answer_index=1)[0] == "5"
+
+
+def test_the_user_can_say_that_answers_are_texts(write: Any) -> None:
+    table = "question,option1,option2,option3,answer\nSides?,3,4,5,3\nArms?,4,2,1,2\n"
+    assert golds(write(table), answer_texts=True) == ["3", "2"]
+    numbers = {"question": "Q?", "choices": [1, 2.0, 3], "answer": 2}
+    assert golds(write(lines(numbers)), answer_texts=True) == ["2.0"]
+    with pytest.raises(InvalidRow, match=r"'B', not the text of a choice; .* --answer-texts"):
+        golds(write(lines({**numbers, "answer": "B"})), answer_texts=True)
+    with pytest.raises(ScicotError, match="--answer-texts and --answer-index 1: give one"):
+        ReadingSettings(answer_index=1, answer_texts=True)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"question": "Q?", "choices": [{"label": "A", "text": "B"}, {"label": "B", "text": "A"}]},
+        {"question": "Q?", "choices": {"text": ["B", "A"], "label": ["A", "B"]}},
+        {"article": "T", "question": "Q?", "options": ["B", "A"]},
+        {"input": "Q?", "choices": ["B", "A"]},
+        {"question": "Q?", "options": ["B", "A"], "answer_idx": "A"},
+    ],
+)
+@pytest.mark.parametrize("settings", [{}, {"answer_texts": True}])
+def test_layouts_define_that_the_answer_is_a_label(write: Any, row: Any, settings: Any) -> None:
+    gold = {"choices": "answerKey"} if isinstance(row.get("choices"), dict) else {}
+    name = "target" if "input" in row else gold.get("choices", "answer")
+    row = row if "answer_idx" in row else {**row, name: "A"}
+    assert golds(write(lines(row)), **settings) == ["B"]
+
+
+def test_check_says_it_if_a_file_has_answers_of_several_kinds(write: Any) -> None:
+    table = "question,A,B,C,answer\nQ?,ant,bee,cow,B\nR?,ant,bee,cow,cow\n"
+    (line,) = check(write(table), reporter=Recorder()).read_as
+    assert line.endswith("answer = answer (labels and texts)")
+
+
+def test_a_marked_choice_decides_between_a_label_and_a_text(write: Any) -> None:
+    options = [{"text": text, "correct": text == "A"} for text in ("B", "A", "AB")]
+    row = {"question": "Q?", "options": options}
+    assert golds(write(lines({**row, "answer": "A"}))) == ["A"]
+    assert golds(write(lines({**row, "answer": "B"}))) == ["A"]
+    wrong = [{**option, "correct": option["text"] == "AB"} for option in options]
+    with pytest.raises(InvalidRow, match="has two gold answers"):
+        golds(write(lines({**row, "options": wrong, "answer": "B"})))
+
+
+def test_a_leading_zero_is_named_as_the_reason(write: Any) -> None:
+    with pytest.raises(InvalidRow, match=r"'04', neither .* leading zero is no index.* write 4 if"):
+        golds(write(indexed("04")))

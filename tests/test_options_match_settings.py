@@ -42,7 +42,7 @@ ARGUMENTS = {
     *("teacher", "base_url", "prompt", "examples", "student", "method", "equal_to", "dev"),
     *("fold_questions", *(field.name for field in dataclasses.fields(RewardSettings))),
     *("report_to", "push_to_hub", "answer_model", "rationale_model", "report"),
-    *("columns", "answer_index", "encoding"),  # together the argument `reading`
+    *("columns", "answer_index", "answer_texts", "encoding"),  # together the argument `reading`
     # options of the command line only
     *("config", "quiet", "verbose", "dry_run", "as_json", "processes", "calibration"),
     *("no_rationale", "min_accuracy", "fail_if_worse_than"),

@@ -139,3 +139,25 @@ def test_a_prediction_that_is_an_index_or_a_text_asks_for_the_option(tmp_path: P
     with pytest.raises(ScicotError, match=r"\"prediction\" is 2, an index that can count from 0"):
         judged(file, asked)
     assert with_base((file, asked), 1) == 1
+
+
+def test_predictions_that_are_texts_and_labels_are_read_like_the_others(tmp_path: Path) -> None:
+    questions = [
+        {
+            "id": name,
+            "question": f"Question {name}?",
+            "choices": [{"label": f"{n}", "text": text} for n, text in enumerate(texts, start=1)],
+            "answer": gold,
+        }
+        for name, texts, gold in (("q0", ("10", "11", "12"), "3"), ("q1", ("3", "4", "5"), "1"))
+    ]
+    asked = write_rows(tmp_path / "asked.jsonl", questions)
+    file = tmp_path / "theirs.csv"
+    file.write_text("id,prediction\nq0,12\nq1,3\n")
+    assert judged(file, asked)[0].systems[0].correct == 2
+    file.write_text("id,prediction\nq1,3\n")
+    with pytest.raises(ScicotError, match=r"the text of another .* --answer-texts"):
+        judged(file, asked)
+    settings = ReadingSettings(answer_texts=True)
+    verdict = evaluate(file, questions=asked, reading=settings, reporter=Recorder())
+    assert verdict.systems[0].correct == 1

@@ -221,3 +221,14 @@ def test_long_lines_are_not_held_to_be_hashed_together(tmp_path: Path) -> None:
         30,
         30,
     )
+
+
+@pytest.mark.parametrize("name", ["image", "Bild", "image_url"])
+def test_filled_image_fields_are_noted_once(write: Any, name: str) -> None:
+    listener = Recorder()
+    rows = [{**QUESTION, name: value} for value in ("img/1.png", "", None, {"bytes": "..."})]
+    read = questions(write(lines(*rows, QUESTION)), reporter=listener)
+    assert len(list(read)) == 5
+    note = f'2 questions have a field "{name}", which students and teachers do not see'
+    assert [n for n in listener.notes if "do not see" in n] == [f"{read.source}: {note}"]
+    assert read.notes == [note]

@@ -18,17 +18,24 @@ class ReadingSettings:
 
     `columns` maps the parts of a question to the fields of the file, in the form of --columns:
     "question=Frage,choices=A+B+C+D,answer=gold.label". `answer_index` is 0 if numeric
-    gold answers and predictions count the choices from 0, and 1 if they count from 1. `encoding` is
-    that of text files, such as "latin-1".
+    gold answers and predictions count the choices from 0, and 1 if they count from 1. With
+    `answer_texts`, gold answers and predictions are texts of choices, never labels or indices.
+    `encoding` is that of text files, such as "latin-1".
     """
 
     columns: str = ""
     answer_index: AnswerIndex | None = None
     encoding: str = ""
+    answer_texts: bool = False
 
     def __post_init__(self) -> None:
         if self.answer_index not in (None, 0, 1):
             raise UsageError(f"--answer-index {self.answer_index}: give 0 or 1")
+        if self.answer_texts and self.answer_index is not None:
+            raise UsageError(
+                f"--answer-texts and --answer-index {self.answer_index}: give one of them; answers"
+                " that are texts of choices are no indices"
+            )
         if self.encoding:
             _check_encoding(self.encoding)
 

@@ -12,7 +12,7 @@ from scicot.evaluation import lm_eval
 from scicot.formats import Reading, UncertainIndex
 from scicot.formats.choice_set import Cells, Choices, choice_rows
 from scicot.formats.indices import meaning_of
-from scicot.formats.meaning import without_fraction
+from scicot.formats.meaning import labels_of_text, without_fraction
 from scicot.formats.values import is_blank, shortened
 from scicot.records import Question
 from scicot.row_fields import RowProblem
@@ -35,8 +35,9 @@ class PredictedLabels:
         """Return the label of the choice that `value`, the content of a field "prediction", names.
         Return None if `value` is blank.
 
-        Raises UncertainIndex if `value` is an index, but it is unknown whether indices count from 0
-        or from 1. Raises RowProblem if `value` does not name exactly one choice.
+        Raises UncertainIndex if the other rows may show what `value` means: an index from 0 or from
+        1, or the label of one choice that is also the text of another. Raises RowProblem if `value`
+        does not name exactly one choice.
         """
         if is_blank(value):
             return None
@@ -45,8 +46,8 @@ class PredictedLabels:
         choices = Choices(rows, _with_gaps(question.labels), labels_from="row")
         has_gap = None in choices.cells
         value = without_fraction(value, choices)
-        if has_gap and isinstance(value, str) and value.strip() in question.labels:
-            return value.strip()  # exactly a label, whatever --answer-index says about indices
+        if has_gap and _is_only_a_label(value, choices, reading):
+            return str(value).strip()  # whatever --answer-index says about indices
         if _may_be_text_or_label(value, question):
             choices = replace(choices, numeric=True)
         meaning = meaning_of(value, choices, "prediction", reading)
@@ -59,7 +60,8 @@ class PredictedLabels:
                 " write the label"
             )
         if meaning.ambiguity:
-            problem = UncertainIndex if meaning.index else RowProblem
+            uncertain = meaning.index or meaning.needs_evidence
+            problem = UncertainIndex if uncertain else RowProblem
             raise problem(f"{shown}, {meaning.ambiguity}")
         if meaning.index and reading.tally is None:
             self.kinds.add(meaning.kind)
@@ -76,6 +78,17 @@ class PredictedLabels:
     def doubtful(self) -> bool:
         """True if all indices were read as counting from 0 although none of them is 0."""
         return self.kinds == {"index from 0"} and not self.zeros
+
+
+def _is_only_a_label(value: Any, choices: Choices, reading: Reading) -> bool:
+    """Return True if `value` is exactly a label, and other answers need not show whether it is the
+    text of another choice."""
+    label = value.strip() if isinstance(value, str) else ""
+    if label not in choices.cells or reading.answer_texts:
+        return False
+    if reading.answer_index is not None:
+        return True
+    return reading.tally is None and not labels_of_text(label, choices.rows)
 
 
 def _may_be_text_or_label(value: Any, question: Question) -> bool:
@@ -99,6 +112,12 @@ def _may_be_text_or_label(value: Any, question: Question) -> bool:
 def _loosely_named(value: Any, question: Question, reading: Reading, shown: str) -> str:
     """Return the label that a text such as "Wood." names. Raises RowProblem if `value` names no
     choice. The error message begins with `shown`."""
+    if reading.answer_texts:
+        rows = choice_rows(question.labels, [choice.text for choice in question.choices])
+        labels = labels_of_text(str(value), rows, folded=True)
+        if len(labels) == 1:
+            return labels[0]
+        raise RowProblem(f"{shown}, not the text of a choice of question {question.id!r}")
     label = lm_eval.label_in(value, question) if isinstance(value, str) else None
     if label is not None:
         return label

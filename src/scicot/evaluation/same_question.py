@@ -162,12 +162,13 @@ def _check_gold(row: Row, labelled: Question, question: Question, reading: Readi
     if question.answer is None:
         return
     choices = Choices(choice_rows(labelled.labels, [c.text for c in labelled.choices]))
-    reading = replace(reading, columns=None, tally=None, recognised=None)
+    reading = replace(reading, columns=None, tally=None, recognised=None, kinds=None)
     readings = [reading]
     try:
         read_gold(row, choices, _GOLD, reading)
-    except UncertainIndex:  # the gold answer differs if it does so counted from 0 and from 1
+    except UncertainIndex:  # the gold answer differs if it does so in each way of reading it
         readings = [replace(reading, answer_index=base) for base in _BASES]
+        readings.append(replace(reading, answer_texts=True))
     except RowProblem:  # a field that names no choice is not a gold answer but, say, a reply
         return
     labels = []

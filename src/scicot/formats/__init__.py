@@ -93,7 +93,8 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
         else:
             cells = columns.cells(row)
             if cells is not None:
-                reading = replace(reading, cells=cells)
+                cell_names = columns.labels_by_name(row)
+                reading = replace(reading, cells=cells, cell_names=cell_names)
             row = with_context(mapped, reading)
     for form in _FORMATS:
         if form.matches(row):

@@ -15,9 +15,13 @@ from typing import Any
 
 from scicot.formats import fields
 from scicot.formats.choice_set import Choices, are_numeric, choice_rows
+from scicot.formats.gold import GOLD, Gold
 from scicot.formats.reading import PLAIN, Reading
 from scicot.formats.values import is_text_or_number
 from scicot.row_fields import Row, RowProblem, as_json
+
+# the layout of ARC defines that "answerKey" is a label
+_GOLD = Gold(labels=GOLD.labels | {"answerkey"})
 
 
 def matches(row: Row) -> bool:
@@ -39,7 +43,7 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     row = fields.with_context(row, reading)
     rows = choice_rows([*map(str, labels)], [*map(str, texts)])
     choices = Choices(rows, numeric=are_numeric(labels, texts))
-    return fields.labelled(row, choices, reading=reading)
+    return fields.labelled(row, choices, reading=reading, gold=_GOLD)
 
 
 def _check_list(name: str, value: Any) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from scicot.formats import scicot_rows
+from scicot.formats import general, scicot_rows
 from scicot.formats.reading import PLAIN, Reading
 from scicot.records import QUESTION_FIELDS
 from scicot.row_fields import Row
@@ -32,4 +32,9 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
         # lost.
         taken = name in row or name in QUESTION_FIELDS
         flat[f"question.{name}" if taken else name] = value
-    return scicot_rows.convert(flat, reading) if scicot_rows.matches(flat) else flat
+    if scicot_rows.matches(flat):
+        return scicot_rows.convert(flat, reading)
+    try:
+        return general.convert(flat, reading)
+    except general.Unread:
+        return flat  # Question.from_row says what is wrong

@@ -200,6 +200,11 @@ def _marked(choices: Choices, marks: Sequence[Any]) -> Listed:
     return Listed(choices, tuple(right))
 
 
+def has_mark(choice: Mapping[str, Any]) -> bool:
+    """Return True if an object for a choice says whether the choice is right."""
+    return any(plain_name(name) in _MARKS for name in choice)
+
+
 def _is_mark(value: Any) -> bool:
     text = value.strip().casefold() if isinstance(value, str) else value
     return text in (1, True, "1", "true", "yes", "x")

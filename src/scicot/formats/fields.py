@@ -102,7 +102,8 @@ def labelled(
     if reading.columns is not None and reading.columns.maps("answer"):
         gold = _MAPPED_GOLD[gold.single]
     if reading.cells is not None:
-        choices = replace(choices, cells=reading.cells, numeric=True)
+        names = reading.cell_names
+        choices = replace(choices, cells=reading.cells, numeric=True, columns=names)
     answer, answer_field = read_gold(row, choices, gold, reading)
     return rebuilt(row, choices, answer, used=[*used, answer_field], reading=reading)
 

@@ -23,7 +23,7 @@ from scicot.formats import cells, choice_columns, choices, columns, fields, publ
 from scicot.formats.choice_set import Choices, choice_rows, lettered
 from scicot.formats.gold import Gold, read_gold
 from scicot.formats.names import CHOICES, QUESTIONS, QUESTIONS_BESIDE_CHOICES, plain_name
-from scicot.formats.reading import PLAIN, Reading
+from scicot.formats.reading import PLAIN, Reading, UncertainIndex
 from scicot.formats.unused_lists import refuse_unused_list
 from scicot.formats.values import is_blank, shortened
 from scicot.jsonl import decode
@@ -179,19 +179,33 @@ def _check_agreement(row: Row, found: _Found, gold: Gold, reading: Reading) -> N
     """Raise RowProblem if a gold field of the row contradicts the answer in `found`. The fields
     from which the choices were read are not checked."""
     other_fields = {name: value for name, value in row.items() if name not in found.used}
-    reading = replace(reading, recognised=None)
+    reading = replace(reading, recognised=None, kinds=None)
     try:
         label, name = read_gold(other_fields, found.choices, gold, reading)
+    except UncertainIndex:
+        label, name = _agreeing(other_fields, found, gold, reading)
     except RowProblem:
-        # The field names no choice, and may be the text of a solution. Or it is an index from 0 or
-        # from 1 (UncertainIndex), and may mean the same choice.
-        return
+        return  # the field names no choice, and may be the text of a solution
     if label is not None and label != found.answer:
         raise RowProblem(
             f'has two gold answers: "{name}" is {shortened(row[name or ""])}, choice'
             f" {shortened(label)}, and choice {shortened(found.answer)} is marked as right;"
             " remove the wrong one"
         )
+
+
+def _agreeing(
+    row: Row, found: _Found, gold: Gold, reading: Reading
+) -> tuple[str | None, str | None]:
+    """Read a gold answer with several meanings. Return (None, None) if one of them may be the
+    answer in `found`."""
+    from_zero, from_one = replace(reading, answer_index=0), replace(reading, answer_index=1)
+    readings = (replace(reading, answer_texts=True), from_zero, from_one)
+    try:
+        read = [read_gold(row, found.choices, gold, each) for each in readings]
+    except RowProblem:
+        return None, None
+    return (None, None) if any(label == found.answer for label, _ in read) else read[0]
 
 
 def _no_choices(value: Any) -> str:

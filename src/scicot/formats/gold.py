@@ -11,7 +11,7 @@ choice that all of them allow.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -20,13 +20,14 @@ from scicot.formats.choice_set import Choices
 from scicot.formats.indices import meaning_of
 from scicot.formats.look_alikes import difference
 from scicot.formats.meaning import Meaning, either
-from scicot.formats.names import ANSWERS, FURTHER_ANSWERS, plain_name
+from scicot.formats.names import ANSWERS, FURTHER_ANSWERS, NEVER_TEXTS, plain_name
 from scicot.formats.reading import PLAIN, Base, Reading, UncertainIndex
 from scicot.formats.values import is_blank, shortened
 from scicot.row_fields import RowProblem
 
 # Values that replace a withheld gold answer in integer columns of test sets on the Hub.
 _HIDDEN = ("-1", "-1.0", -1)
+_PADDED = re.compile(r"0\d{1,3}")  # a number with a leading zero
 # Fields of these names hold the gold answer in some files, and a mark (right or wrong) in others.
 _MARKS = frozenset({"correct", "richtig", "correcta"})
 
@@ -41,15 +42,19 @@ class Gold:
     bases: maps a field to the number from which its indices count, 0 or 1. A field is missing if
         the data set does not define this number.
     single: True if the gold answer may be wrapped in a list of one element.
+    labels: the fields that, by their names or by the layout of the row, never hold the text of a
+        choice.
     """
 
     names: tuple[str, ...] = ANSWERS
     secondary: tuple[str, ...] = FURTHER_ANSWERS
     bases: Mapping[str, Base] = field(default_factory=dict)
     single: bool = False
+    labels: Set[str] = NEVER_TEXTS
 
 
 GOLD = Gold()
+NOT_TEXTS = "if answers are labels or indices, leave out --answer-texts"
 
 
 def gold_fields(row: Mapping[str, Any], names: tuple[str, ...] = ANSWERS) -> list[str]:
@@ -64,8 +69,12 @@ def _in_order(fields: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...
 
 
 @lru_cache(maxsize=1024)
-def _fields_of(gold: Gold, fields: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    return _in_order(fields, gold.names), _in_order(fields, gold.secondary)
+def _fields_of(
+    gold: Gold, fields: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[str, ...], Set[str]]:
+    """Return the names of the fields in `gold.names`, `gold.secondary` and `gold.labels`."""
+    never_texts = frozenset(name for name in fields if plain_name(name) in gold.labels)
+    return _in_order(fields, gold.names), _in_order(fields, gold.secondary), never_texts
 
 
 def is_hidden(value: Any) -> bool:
@@ -83,7 +92,7 @@ def read_gold(
     """
     meanings: dict[str, Meaning] = {}
     unread_field, blank = "", None
-    names, further_names = _fields_of(gold, tuple(row))
+    names, further_names, never_texts = _fields_of(gold, tuple(row))
     fields = [name for name in names if not is_blank(row[name])]
     secondary = [name for name in further_names if not is_blank(row[name])]
     if fields and secondary:
@@ -95,7 +104,7 @@ def read_gold(
         if is_hidden(value):
             continue
         base = gold.bases.get(plain_name(name)) if gold.bases else None
-        meaning = meaning_of(value, choices, name, reading, base)
+        meaning = meaning_of(value, choices, name, reading, base, never_text=name in never_texts)
         if meaning is not None and meaning.labels:
             meanings[name] = meaning
         # In a secondary field, a list, an object or a boolean is probably no gold answer.
@@ -104,12 +113,24 @@ def read_gold(
             unread_field = unread_field or name
     if meanings:
         label, name = agreed(row, meanings)
-        if reading.recognised is not None:
-            reading.recognised.answer, reading.recognised.kind = name, meanings[name].kind
+        kinds, kind = reading.kinds, meanings[name].kind
+        is_new = kinds is not None and kind not in kinds.get(name, ())
+        if is_new or reading.recognised is not None:
+            _note(name, kind, reading)
         return label, name
     if unread_field:
-        raise unread(row, unread_field, choices, blank)
+        raise unread(row, unread_field, choices, blank, texts_only=reading.answer_texts)
     return None, None
+
+
+def _note(name: str, kind: str, reading: Reading) -> None:
+    """Record the gold field `name` and the form of its answer, for messages."""
+    recognised, kinds = reading.recognised, reading.kinds
+    if kinds is not None and kind not in kinds.get(name, ()):
+        kinds.setdefault(name, set()).add(kind)
+    if recognised is not None:
+        recognised.answer, recognised.kind = name, kind
+        recognised.kinds = (kinds or {}).get(name, frozenset())
 
 
 def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str, str]:
@@ -141,7 +162,8 @@ def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str
             f" {', '.join(descriptions[:-1])}, and {descriptions[-1]}; remove the wrong one"
         )
     if all(meaning.ambiguity for meaning in meanings.values()):
-        problem = UncertainIndex if meanings[name].index else RowProblem
+        uncertain = meanings[name].index or any(m.needs_evidence for m in meanings.values())
+        problem = UncertainIndex if uncertain else RowProblem
         raise problem(f'"{name}" is {shortened(row[name])}, {meanings[name].ambiguity}')
     labels = meanings[name].labels
     return next((label for label in labels if label in common), labels[0]), name
@@ -152,12 +174,15 @@ def unread(
     name: str,
     choices: Choices,
     blank: Meaning | None = None,
+    *,
+    texts_only: bool = False,
 ) -> RowProblem:
     """Return the error for a row whose gold answer names no choice.
 
     name: the field of the gold answer.
     blank: the meaning of a gold answer that is the index or the label of a blank cell. None for
         other answers.
+    texts_only: True if --answer-texts excludes labels and indices.
     """
     value = row[name]
     if blank is not None and blank.kind == "label":
@@ -183,6 +208,14 @@ def unread(
     look_alike = difference(value, texts) if isinstance(value, str) else ""
     if look_alike:
         return RowProblem(f'"{name}" is {shortened(value)}, {look_alike}')
+    if isinstance(value, str) and _PADDED.fullmatch(value.strip()):
+        without_zero = value.strip().lstrip("0") or "0"
+        return RowProblem(
+            f'"{name}" is {shortened(value)}, neither a label nor the text of a choice; a number'
+            f" with a leading zero is no index, so write {without_zero} if it is one"
+        )
+    if texts_only:
+        return RowProblem(f'"{name}" is {shortened(value)}, not the text of a choice; {NOT_TEXTS}')
     return RowProblem(
         f'"{name}" is {shortened(row[name])}, neither a label nor the text of a choice nor an'
         f" index (a JSON integer from 0 to {len(choices.cells) - 1})"

@@ -4,14 +4,18 @@ index from 0 or from 1.
 The first of these rules that applies decides how a number is read:
 
 1. If the data set defines the base of its indices, the number is an index.
-2. With --answer-index, it is an index, or else a label or a text.
-3. In a single row (`Reading.strict` is False), `read_choice` decides.
-4. A JSON integer is an index from 0, unless `Choices.numeric` is True.
-5. A string that is exactly a label is that label.
-6. A number that is the text of a choice, or an index, or both, is read by the evidence in the other
-   rows of the file (`Tally`). They show whether the numbers of this field are texts or indices, and
-   from which base indices count.
-7. Otherwise the number is ambiguous. A base is never guessed.
+2. With --answer-texts, it is the text of a choice.
+3. With --answer-index, it is an index, or else a label or a text.
+4. In a single row (`Reading.strict` is False), `read_choice` decides.
+5. A JSON integer is an index from 0, unless `Choices.numeric` is True.
+6. If it is the label of one choice and the text of another, the other rows of the file (`Tally`)
+   show whether the answers of this field are labels or texts. This rule applies to all strings, and
+   the layout may define that the answer is a label.
+7. A string that is exactly a label is that label.
+8. A number that is the text of a choice, or an index, or both, is read by the evidence in the other
+   rows of the file. They show whether the numbers of this field are texts or indices, and from
+   which base indices count.
+9. Otherwise the number is ambiguous. A base is never guessed.
 """
 
 from __future__ import annotations
@@ -22,10 +26,11 @@ from typing import Any
 
 from scicot.formats import printed
 from scicot.formats.choice_set import Choices
+from scicot.formats.label_or_text import label_or_text
 from scicot.formats.meaning import Meaning, index_from, read_choice, read_text, without_fraction
 from scicot.formats.names import plain_name
 from scicot.formats.reading import Base, Reading, Tally
-from scicot.formats.values import is_blank, shortened
+from scicot.formats.values import is_blank, is_text_or_number, shortened
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,3}")  # a longer number cannot be an index of 26 choices
 _LONGEST_LABEL = 4  # characters of a label with its brackets, as "(12)"
@@ -33,11 +38,18 @@ _OPTION = "--answer-index 0 (the first choice is 0) or --answer-index 1"
 
 
 def meaning_of(
-    value: Any, choices: Choices, name: str, reading: Reading, base: Base | None = None
+    value: Any,
+    choices: Choices,
+    name: str,
+    reading: Reading,
+    base: Base | None = None,
+    *,
+    never_text: bool = False,
 ) -> Meaning | None:
     """Return the choice to which `value`, in the field `name`, refers. Return None if there is no
     such choice. `base` is the number from which the data set counts indices, None if it does not
-    define this number.
+    define this number. `never_text` is True if the data set defines that a string that is exactly a
+    label means this label.
 
     If `value` is ambiguous, the result has an `ambiguity` and the labels of all candidates. If
     `value` is the index or the label of a blank cell, the result has no labels.
@@ -46,9 +58,11 @@ def meaning_of(
     if isinstance(value, float) and value.is_integer() and option is not None:
         value = int(value)  # an index, also if it is the text of a choice
     value = without_fraction(value, choices)
+    if reading.answer_texts and base is None and not never_text:
+        return _only_text(value, choices)
     number = _number(value)
     if number is None:
-        return _not_a_number(value, choices, name, reading)
+        return _not_a_number(value, choices, name, reading, never_text)
     if base is not None:
         return index_from(base if option is None else option, number, choices)
     if option is not None:
@@ -57,7 +71,7 @@ def meaning_of(
         return _check_number(read_choice(value, choices), number, choices)
     if isinstance(value, int) and not choices.numeric:
         return _json_integer(number, choices, name, reading)
-    return _in_table(value, choices, name, reading)
+    return _in_table(value, choices, name, reading, never_text)
 
 
 def _number(value: Any) -> int | None:
@@ -70,16 +84,47 @@ def _number(value: Any) -> int | None:
     return None
 
 
-def _not_a_number(value: Any, choices: Choices, name: str, reading: Reading) -> Meaning | None:
-    meaning = read_choice(value, choices)
+def _not_a_number(
+    value: Any, choices: Choices, name: str, reading: Reading, never_text: bool
+) -> Meaning | None:
+    meaning, counts = read_choice(value, choices), reading.counts(name)
     if meaning is None:
-        return _named_by_column(value, choices)
-    counts = reading.counts(name)
+        meaning = _named_by_column(value, choices)
+        if counts is not None:
+            counts.labels += meaning is not None
+        return meaning
+    is_label = meaning.kind == "labels"
+    text = _also_text(value, choices) if is_label and reading.strict else None
     if counts is not None:
         counts.texts += meaning.kind == "texts"
+        counts.unlabelled += meaning.kind == "texts"
+        counts.labels += is_label and text is None
+    if text is not None and meaning.labels[0] not in text.labels:
+        is_certain = never_text or reading.by_position or reading.answer_index is not None
+        if not is_certain:
+            meaning = label_or_text(meaning, text, choices, name, reading)
     # A label with the text of its choice, such as "B) wood", is certain.
     certain = reading.by_position or len(str(value).strip()) > _LONGEST_LABEL
     return meaning if certain else _check_label(meaning, choices)
+
+
+def _also_text(label: str, choices: Choices) -> Meaning | None:
+    """Return the choice whose text is `label`, None if there is none."""
+    try:  # a quick check first, since nearly no label is a text
+        if label.strip() not in [choice["text"].strip() for choice in choices.rows]:
+            return None
+    except AttributeError:
+        pass  # a text is not a string, which Question.from_row reports
+    return read_text(label, choices)
+
+
+def _only_text(value: Any, choices: Choices) -> Meaning | None:
+    """Return the choice whose text is `value`, a string or a number."""
+    if not is_text_or_number(value):
+        return None
+    text = read_text(str(value), choices)
+    # pandas writes the choice 4 as "4.0" if other cells of its column are blank
+    return read_text(f"{value}.0", choices) if text is None and _number(value) is not None else text
 
 
 def _named_by_column(value: Any, choices: Choices) -> Meaning | None:
@@ -153,32 +198,72 @@ def _json_integer(number: int, choices: Choices, name: str, reading: Reading) ->
     return Meaning((choices.rows[-1]["label"],), ambiguity, index=True)
 
 
-def _in_table(value: int | str, choices: Choices, name: str, reading: Reading) -> Meaning | None:
-    """Apply the rules 5 to 7 (see the top of this file)."""
+def _in_table(
+    value: int | str, choices: Choices, name: str, reading: Reading, never_text: bool
+) -> Meaning | None:
+    """Apply the rules 6 to 9 (see the top of this file)."""
     number = int(value)
+    text = read_text(str(number), choices)
     named = read_choice(str(number), choices)
     if named is not None and named.kind == "labels":
-        if isinstance(value, str):
-            return named
-        by_text = read_text(str(number), choices)
-        if by_text is not None and by_text.labels != named.labels:
-            return Meaning(
-                (*named.labels, *by_text.labels),
-                "a number that is the label of one choice and the text of another; write the label"
-                " or the text as a string",
-            )
+        read = _as_label(value, named, text, choices, name, reading, never_text)
+        if read is not None:
+            return read
+        # An integer is not the label itself, but the index of a choice.
+        text = text if text is not None and named.labels[0] in text.labels else None
+        return _text_or_index(value, text, choices, name, reading, has_label=True)
     # pandas writes the choice 4 as "4.0" if other cells of its column are blank
-    text = read_text(f"{number}.0", choices) if named is None else named
-    text = text if text is not None and text.kind == "texts" else None
+    text = read_text(f"{number}.0", choices) if named is None else text
+    return _text_or_index(value, text, choices, name, reading)
+
+
+def _as_label(
+    value: int | str,
+    label: Meaning,
+    text: Meaning | None,
+    choices: Choices,
+    name: str,
+    reading: Reading,
+    never_text: bool,
+) -> Meaning | None:
+    """Read a number that is the label of a choice, and perhaps the text of one. Return None for an
+    integer that must be an index."""
+    is_string, counts = isinstance(value, str), reading.counts(name)
+    if text is None or label.labels[0] in text.labels:
+        if counts is not None:
+            counts.labels += is_string and text is None
+        return label if is_string else None
+    if counts is not None:
+        counts.add(int(value), choices, is_text=True)
+        return label
+    if is_string and never_text:
+        return label
+    read = label_or_text(label, text, choices, name, reading)
+    return None if read is label and not is_string else read
+
+
+def _text_or_index(
+    value: int | str,
+    text: Meaning | None,
+    choices: Choices,
+    name: str,
+    reading: Reading,
+    *,
+    has_label: bool = False,
+) -> Meaning | None:
+    """Read a number that may be the text of a choice (`text`) or an index. `has_label` is True if
+    it is also the label of a choice."""
+    number = int(value)
     found = (index_from(0, number, choices), index_from(1, number, choices))
     indices = [meaning for meaning in found if meaning is not None]
     if text is None and isinstance(value, str) and _are_numbers(choices):
         return _missing_label(number, choices, indices)
     counts, evidence = reading.counts(name), reading.evidence(name)
     if counts is not None:
-        if text is None:
-            counts.add(number, choices)
+        if text is None or has_label:
+            counts.add(number, choices, is_text=text is not None)
         counts.texts += text is not None and not indices
+        counts.unlabelled += text is not None and not has_label
         return text or next(iter(indices), None)
     if text is not None and _is_text(text, indices, evidence):
         return text

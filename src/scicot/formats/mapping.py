@@ -69,17 +69,28 @@ class Columns:
         """Return the label of each column to which the choices are mapped, in order. The entry of
         a column is None if the row's cell is blank or missing. Return None if the choices are not
         mapped to several columns of this row."""
-        if "choices" not in self.roles:
+        names = self._choice_fields(row)
+        if not names:
             return None
-        mapped = _fields(tuple(row), self.roles["choices"], allow_several=True)
-        if len(mapped) < 2:
-            return None
-        names = tuple(dict.fromkeys(mapped))
         values = [_at(row, name) for name in names]
         return tuple(
             None if value is _ABSENT or is_blank(value) else label
             for label, value in zip(_labels(names), values, strict=True)
         )
+
+    def labels_by_name(self, row: Row) -> Mapping[str, str]:
+        """Return the label of each column to which the choices are mapped, by the column's name in
+        the form of `plain_name`. The dict is empty if the choices are not mapped to several columns
+        of this row."""
+        names = self._choice_fields(row)
+        return _labels_by_name(names) if names else {}
+
+    def _choice_fields(self, row: Row) -> tuple[str, ...]:
+        """Return the columns of this row to which the choices are mapped, if there are several."""
+        if "choices" not in self.roles:
+            return ()
+        mapped = _fields(tuple(row), self.roles["choices"], allow_several=True)
+        return () if len(mapped) < 2 else tuple(dict.fromkeys(mapped))
 
     def only(self, *roles: str) -> Columns | None:
         """Return a copy with only the roles in `roles`. Return None if no role is left."""
@@ -227,6 +238,16 @@ def _labels(names: tuple[str, ...]) -> list[str]:
     if family and family.columns == names:
         return list(family.labels)
     return [row["label"] for row in lettered(names)]
+
+
+@lru_cache(maxsize=256)  # cached because all rows of a file have the same choice columns
+def _labels_by_name(names: tuple[str, ...]) -> Mapping[str, str]:
+    family = next(iter(choice_columns.families(names)), None)
+    if family and family.columns == names:
+        return family.labels_by_name
+    # A letter or a number would not show if it is the name of a column or a label.
+    pairs = zip(map(plain_name, names), _labels(names), strict=True)
+    return {name: label for name, label in pairs if len(name) > 1 and not name.isdigit()}
 
 
 @lru_cache(maxsize=1024)  # cached because nearly all rows of a file have the same fields

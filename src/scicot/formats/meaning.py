@@ -4,7 +4,8 @@ Examples for the choices A "wood", B "copper", C "glass":
 
     "B"   "b"   "copper"   "(B)"   "B) copper"   1 (an index from 0)
 
-1. A string that is exactly a label is that label, whatever the texts of the choices are.
+1. A string that is exactly a label is that label, whatever the texts of the choices are. In files,
+   indices.py refines this rule.
 2. An integer is an index from 0. An integer larger than the last index may be a label or the text
    of a choice (`_read_integer`).
 3. Any other string can be the text of a choice, a label in upper or lower case, or both
@@ -40,12 +41,15 @@ class Meaning:
     ambiguity: the reason why the value is ambiguous, "" if it is clear.
     kind: the form of the value, such as "labels" or "texts", for messages.
     index: True if the value is or may be an index.
+    needs_evidence: True if the value is ambiguous, but the other rows of the file have not been
+        read, and may show what it means.
     """
 
     labels: tuple[str, ...]
     ambiguity: str = ""
     kind: str = ""
     index: bool = False
+    needs_evidence: bool = False
 
 
 def without_fraction(value: Any, choices: Choices) -> Any:

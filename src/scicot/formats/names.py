@@ -40,6 +40,12 @@ FURTHER_ANSWERS = (
     "respuestacorrecta", "respuesta", "correcta", "bonneréponse", "réponse", "rispostacorretta",
     "risposta", "respostacorreta", "resposta", "juisteantwoord", "antwoord",
 )  # fmt: skip
+# Of these, the names that can only mean a label or an index.
+NEVER_TEXTS = frozenset({
+    "correctlabel", "correctletter", "answerindex", "answeridx", "answerid", "answerlabel",
+    "answerletter", "correctindex", "correctidx", "correctanswerindex", "correctansweridx",
+    "correctanswerid", "correctoptionindex",
+})  # fmt: skip
 # Fields that hold all choices.
 CHOICES = (
     "choices", "options", "choice", "alternatives", "candidates", "answerchoices", "answeroptions",

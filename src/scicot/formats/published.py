@@ -22,6 +22,15 @@ names (MMLU-Pro, MedQA, SciQ, RACE, ...) need no entry.
     BIG-bench, Inspect   input, target
     PubMedQA         final_decision: yes, no or maybe
     BoolQ            passage, question, label in SuperGLUE: 1 is yes
+
+Some layouts define that the gold answer is a letter, never the text of a choice:
+
+    RACE             article, question, options, answer
+    AGIEval          passage, question, options, label
+    Inspect          input, choices, target
+    AQuA-RAT         question, options, rationale, correct
+    MathQA           Problem, options, correct
+    ARC's own CSV    questionID, question, AnswerKey
 """
 
 from __future__ import annotations
@@ -71,6 +80,16 @@ _LAYOUTS = (
     _layout("question finaldecision", "finaldecision"),
 )
 
+# the fields of layouts whose gold answer is a letter, and the gold field
+_LETTERED = (
+    (frozenset({"article", "question", "options"}), "answer"),
+    (frozenset({"passage", "question", "options"}), "label"),
+    (frozenset({"input", "choices"}), "target"),
+    (frozenset({"question", "options", "rationale"}), "correct"),
+    (frozenset({"problem", "options"}), "correct"),
+    (frozenset({"questionid", "question"}), "answerkey"),
+)
+
 
 @lru_cache(maxsize=256)  # cached because nearly all rows of a file have the same fields
 def gold_of(names: tuple[str, ...]) -> Gold:
@@ -78,12 +97,14 @@ def gold_of(names: tuple[str, ...]) -> Gold:
     the gold field of each published layout that `names` match."""
     plain_names = frozenset(map(plain_name, names))
     found = [layout for layout in _LAYOUTS if _fits(layout, plain_names)]
+    lettered = {name for names, name in _LETTERED if {*names, name} <= plain_names}
     bases = {layout.gold: layout.base for layout in found if layout.base is not None}
     return Gold(
         names=(*GOLD.names, *(layout.gold for layout in found)),
         bases=bases,
         single=bool(plain_names & {"cot", "generatedcot"})
         or "target" in {layout.gold for layout in found},
+        labels=GOLD.labels | lettered,
     )
 
 

@@ -1,14 +1,15 @@
-"""Settings and evidence for reading one file: the user's options, and whether its numeric answers
-count from 0 or from 1.
+"""Settings and evidence for reading one file: the user's options, whether its numeric answers count
+from 0 or from 1, and whether its answers are labels or texts of choices.
 
 A numeric gold answer can be an index from 0 or from 1. `Tally` collects the evidence in the rows of
 a file: a 0 proves that its indices count from 0, and a number equal to the number of choices proves
-that they count from 1. A mere majority of rows decides nothing.
+that they count from 1. An answer that is the label of one choice and the text of another is read
+like the answers of the other rows. A mere majority of rows decides nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -19,7 +20,8 @@ Base = Literal[0, 1]
 
 
 class UncertainIndex(RowProblem):
-    """Raised for a numeric gold answer that may count from 0 or from 1."""
+    """Raised for a gold answer whose meaning the other rows of the file may show: a number that may
+    count from 0 or from 1, or the label of one choice that is also the text of another."""
 
 
 class MissingField(RowProblem):
@@ -53,14 +55,16 @@ class MappedFields:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of the gold answers in one field of a file. They show whether its numbers are indices
-    or texts of choices, and whether indices count from 0 or from 1."""
+    """Counts of the gold answers in one field of a file. They show whether its answers are labels,
+    indices or texts of choices, and whether indices count from 0 or from 1."""
 
     zeros: int = 0
     lasts: int = 0  # answers equal to the number of choices, with blank cells
     short_lasts: int = 0  # answers equal to the number of choices if the last cells are blank
     indices: int = 0  # answers that are JSON integers, or neither a label nor the text of a choice
     texts: int = 0  # answers that are the text of a choice and no index
+    labels: int = 0  # answers that are a label and not the text of a choice
+    unlabelled: int = 0  # answers that are the text of a choice and no label
 
     @property
     def base(self) -> Base | None:
@@ -77,11 +81,19 @@ class Tally:
         """True if no gold answer was counted in `indices`."""
         return not self.indices
 
-    def add(self, number: int, choices: Choices) -> None:
-        """Count an answer that may be an index."""
+    @property
+    def kind(self) -> Literal["labels", "texts", "both"] | None:
+        """The form of the answers. Indices count as labels. None if the counts show neither."""
+        labels, texts = self.labels or self.indices, self.unlabelled
+        if labels and texts:
+            return "both"
+        return "labels" if labels else "texts" if texts else None
+
+    def add(self, number: int, choices: Choices, *, is_text: bool = False) -> None:
+        """Count an answer that may be an index. `is_text` is True if it may be a text as well."""
         count = len(choices.cells)
         if 0 <= number <= count:
-            self.indices += 1
+            self.indices += not is_text
             self.zeros += number == 0
             self.lasts += number == count
             self.short_lasts += number == choices.extent < count
@@ -96,12 +108,14 @@ class Recognised:
     choices: str = ""
     answer: str = ""
     kind: str = ""  # how answers are written: "labels", "texts", "index from 0"
+    kinds: Set[str] = frozenset()  # those of all rows read so far, instead of `kind`
     context: str = ""
     shuffled: bool = False
 
     def line(self) -> str:
         """Return a line such as "question = Frage, choices = A-D, answer = Richtig (labels)"."""
-        kind = f" ({self.kind})" if self.kind else ""
+        kinds = " and ".join(sorted(filter(None, self.kinds))) or self.kind
+        kind = f" ({kinds})" if kinds else ""
         parts = [
             f"question = {self.question}",
             f"choices = {self.choices}",
@@ -119,6 +133,7 @@ class FieldMapping(Protocol):
     @property
     def roles(self) -> Mapping[str, str]: ...
     def cells(self, row: Row) -> Cells | None: ...
+    def labels_by_name(self, row: Row) -> Mapping[str, str]: ...
     def maps(self, role: str) -> bool: ...
     def missing(self, row: Row) -> list[str]: ...
     def lacks_question(self, row: Row) -> bool: ...
@@ -134,12 +149,15 @@ class Reading:
 
     columns: the value of --columns.
     answer_index: the value of --answer-index.
+    answer_texts: the value of --answer-texts.
     strict: True for rows of a file. An index in a table or in a string is then read only if it is
-        certain whether it counts from 0 or from 1. If False, the rules for single rows apply
-        (docs/rows.md).
+        certain whether it counts from 0 or from 1, and an answer that is the label of one choice
+        and the text of another only if the file shows which is meant. If False, the rules for
+        single rows apply (docs/rows.md).
     fields: the fields of --columns that the rows of the file have. None for single rows.
     cells: the choice cells of the row if --columns maps the choices to several columns, else None
         (see `Choices.cells`).
+    cell_names: the names of these columns with their labels (see `Choices.columns`).
     ordered: True to accept only layouts that define the order of choices.
     by_position: True if the answer labels the choices A, B, C by their order, whatever letters are
         printed in their texts.
@@ -148,18 +166,22 @@ class Reading:
     tally: a dict that is filled with the counts of each gold field, in a first pass over the file.
         None in other passes.
     recognised: an object that is filled with the names of the fields that were read, or None.
+    kinds: a dict that is filled with the forms of the answers in each gold field, or None.
     """
 
     columns: FieldMapping | None = None
     answer_index: Base | None = None
+    answer_texts: bool = False
     strict: bool = False
     fields: MappedFields | None = None
     cells: Cells | None = None
+    cell_names: Mapping[str, str] | None = None
     ordered: bool = False
     by_position: bool = False
     tallies: Mapping[str, Tally] | None = None
     tally: dict[str, Tally] | None = None
     recognised: Recognised | None = field(default=None, compare=False)
+    kinds: dict[str, set[str]] | None = field(default=None, compare=False)
 
     def counts(self, name: str) -> Tally | None:
         """Return the object in which the answers of a gold field are counted. None if this is not

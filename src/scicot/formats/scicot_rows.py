@@ -11,10 +11,16 @@ from typing import Any
 
 from scicot.formats import fields, printed
 from scicot.formats.choice_set import Choices, are_numeric
-from scicot.formats.names import ANSWERS, plain_name
+from scicot.formats.choices import has_mark, listed
+from scicot.formats.gold import GOLD, Gold, gold_fields
+from scicot.formats.names import ANSWERS, FURTHER_ANSWERS, plain_name
 from scicot.formats.reading import PLAIN, Reading
 from scicot.formats.values import are_strings, is_text_or_number
 from scicot.row_fields import MAPPING, Row
+
+# scicot's own schema and the official files of ARC define that these fields hold a label
+_GOLD = Gold(labels=GOLD.labels | set(ANSWERS))
+_ALL_GOLD = (*ANSWERS, *FURTHER_ANSWERS)
 
 
 @lru_cache(maxsize=256)  # cached because nearly all rows of a file have the same fields
@@ -25,15 +31,31 @@ def _has_second_gold(names: tuple[str, ...]) -> bool:
 
 def matches(row: Row) -> bool:
     """Return True if "choices" is a list in the layout of scicot's own rows. Such a list is empty,
-    or has an element that is neither a string nor a number."""
+    or has an element that is neither a string nor a number. A list of objects with other keys, such
+    as "key" and "value", that general.py can read is not in this layout."""
     # Question.from_row reports invalid choices.
     choices = row.get("choices")
     if not isinstance(choices, list):
         return False
-    # the type of the first choice nearly always decides
-    if not choices or isinstance(choices[0], dict):
+    if not choices:
         return True
+    if isinstance(choices[0], dict):  # the first choice nearly always decides
+        return _has_own_keys(choices[0], row) or not _has_other_keys(choices)
     return not (are_strings(choices) or all(map(is_text_or_number, choices)))
+
+
+def _has_own_keys(choice: Row, row: Row) -> bool:
+    """Return True if a choice has a label and a text, and no mark that is the only gold answer."""
+    if "label" not in choice or "text" not in choice:
+        return False
+    return len(choice) == 2 or bool(gold_fields(row, _ALL_GOLD)) or not has_mark(choice)
+
+
+def _has_other_keys(choices: list[Any]) -> bool:
+    if not all(isinstance(choice, dict) for choice in choices):
+        return False
+    found = listed(choices)
+    return found is not None and len(found.choices.rows) > 1
 
 
 def convert(row: Row, reading: Reading = PLAIN) -> Row:
@@ -43,16 +65,29 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
             if isinstance(choice, dict) and choice.get("label") == answer:
                 if _has_second_gold(tuple(row)) or _has_other_type(choices):
                     break
-                # With --columns, the labels are those of the columns, so they are less certain.
-                in_columns = reading.cells is not None
-                if in_columns and printed.contradicting(answer, choices, dots=False):
+                if reading.columns is not None and not _is_certain(answer, choices, reading):
                     break
                 return row  # nothing to convert, as in nearly all rows of the largest files
     if not all(map(_is_choice, choices)):
         return row
     numeric = are_numeric([c["label"] for c in choices], [c["text"] for c in choices])
     found = Choices(list(map(_with_strings, choices)), numeric=numeric)
-    return fields.labelled(row, found, reading=reading)
+    # With --columns, the labels are those of the columns, and the answer need not be a label.
+    gold = _GOLD if reading.cells is None else GOLD
+    return fields.labelled(row, found, reading=reading, gold=gold)
+
+
+def _is_certain(answer: str, choices: list[Any], reading: Reading) -> bool:
+    """Return True if an answer that is exactly a label of the choices that --columns names can only
+    be this label."""
+    assert reading.columns is not None
+    in_columns = reading.cells is not None
+    if in_columns and printed.contradicting(answer, choices, dots=False):
+        return False
+    if not in_columns and not reading.columns.maps("answer"):
+        return True
+    is_text = any(isinstance(c["text"], str) and c["text"].strip() == answer for c in choices)
+    return reading.tally is None and not is_text
 
 
 def _has_other_type(choices: list[Any]) -> bool:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from scicot.formats import choice_columns, fields
-from scicot.formats.names import plain_name
+from scicot.formats.names import QUESTIONS, plain_name
 from scicot.row_fields import Row
 
 _SHOWN = 6  # columns listed in a message
 _LIKELY_ANSWERS = ("answer", "key", "gold", "label", "correct", "target", "sol", "lös", "loes",
                    "richtig", "right", "truth")  # fmt: skip
+_SHORT = re.compile(r"[(\[]?\s*(?:[A-Za-z]|\d{1,2})?\s*[)\].:]?")  # a label, an index or blank
 _COUNTED = re.compile(r"(.*?)[ _-]?(?:\d{1,2}|[A-Za-z])")
 
 
@@ -23,18 +25,29 @@ def option_for(row: Row) -> str:
     for name, value in row.items():
         nested = value.items() if isinstance(value, Mapping) else ()
         flat |= {f"{name}.{key}": inner for key, inner in nested} or {name: value}
-    choice_fields = _likely_choices(row)
+    choice_fields = _likely_choices(row) or _lists(flat)
     rest = {name: field for name, field in flat.items() if name not in choice_fields}
     answers = [n for n in rest if any(part in plain_name(n) for part in _LIKELY_ANSWERS)]
     texts = {n: field for n, field in rest.items() if isinstance(field, str) and n not in answers}
     question = fields.question_field(row)
     if question is None or not isinstance(row[question], str):
-        question = max(texts, key=lambda name: len(texts[name]), default="FIELD")
+        named = (name for name in texts if plain_name(name.rpartition(".")[2]) in QUESTIONS)
+        question = next(named, None) or max(
+            texts, key=lambda name: len(texts[name]), default="FIELD"
+        )
     answer = next((name for name in answers if name != question), "FIELD")
-    parts = (
-        f"question={question},choices={'+'.join(choice_fields) or 'FIELD+FIELD'},answer={answer}"
-    )
+    role = "distractors" if _are_wrong(choice_fields, row, rest.get(answer)) else "choices"
+    parts = f"question={question},{role}={'+'.join(choice_fields) or 'FIELD+FIELD'},answer={answer}"
     return f"--columns {_quoted(parts)}"
+
+
+def _are_wrong(choice_fields: Sequence[str], row: Row, answer: Any) -> bool:
+    """Return True if these fields are probably wrong answers: the answer is a text, and not the
+    name or the text of one of them."""
+    if len(choice_fields) < 2 or not isinstance(answer, str) or _SHORT.fullmatch(answer.strip()):
+        return False
+    texts = {str(row[name]).strip().casefold() for name in choice_fields if name in row}
+    return answer.strip().casefold() not in texts | set(map(str.casefold, choice_fields))
 
 
 def unknown_header(names: Sequence[str], cells: Sequence[str]) -> str:
@@ -53,9 +66,9 @@ def unknown_header(names: Sequence[str], cells: Sequence[str]) -> str:
 def _likely_choices(row: Row) -> tuple[str, ...]:
     for family in choice_columns.families(tuple(row)):
         return family.columns
-    for name, value in row.items():
-        if isinstance(value, list) and len(value) > 1:
-            return (name,)
+    lists = _lists(row)
+    if lists:
+        return lists
     groups: dict[str, list[str]] = {}
     for name in row:
         match = _COUNTED.fullmatch(name)
@@ -63,6 +76,12 @@ def _likely_choices(row: Row) -> tuple[str, ...]:
             groups.setdefault(match[1].lower(), []).append(name)
     longest = max(groups.values(), key=len, default=[])
     return tuple(longest[:26]) if len(longest) > 1 else ()
+
+
+def _lists(row: Row) -> tuple[str, ...]:
+    """Return the name of the first field with a list of at least two elements, if there is one."""
+    found = (name for name, value in row.items() if isinstance(value, list) and len(value) > 1)
+    return tuple(islice(found, 1))
 
 
 def _quoted(text: str) -> str:

@@ -13,6 +13,7 @@ from scicot.formats import (
     MappedFields,
     MissingField,
     Reading,
+    Recognised,
     Tally,
     UncertainIndex,
     is_scicot_row,
@@ -40,6 +41,7 @@ class Converter:
 
     - The gold answer of a row is a number, and it is unclear whether the number counts from 0 or
       from 1.
+    - The gold answer of a row is the label of one choice and the text of another.
     - A row lacks a field of --columns.
     """
 
@@ -49,9 +51,15 @@ class Converter:
         self._settings = settings
         self._fields = MappedFields()
         self._reading = Reading(
-            Columns.parse(settings.columns), settings.answer_index, strict=True, fields=self._fields
+            Columns.parse(settings.columns),
+            settings.answer_index,
+            settings.answer_texts,
+            strict=True,
+            fields=self._fields,
+            kinds={},
         )
-        self._layouts: dict[tuple[str, ...], str] = {}  # field names -> line of `recognised`
+        # field names -> parts of a line of `recognised`, None for scicot's own rows
+        self._layouts: dict[tuple[str, ...], tuple[Recognised, str] | None] = {}
         self._likely_answers: dict[str, None] = {}
         self._id_fields: dict[str, None] = {}
 
@@ -62,7 +70,8 @@ class Converter:
         Each layout (set of field names) has a line, but equal lines are given once. Rows in
         scicot's own schema have no line. Only the first `_MAX_LAYOUTS` layouts are described.
         """
-        return list(dict.fromkeys(filter(None, self._layouts.values())))
+        layouts = filter(None, self._layouts.values())
+        return list(dict.fromkeys(f"{found.line()}{hint}" for found, hint in layouts))
 
     @property
     def summary(self) -> list[str]:
@@ -156,7 +165,8 @@ class Converter:
         if not is_rereadable(self._source):
             return tally
         fields = self._fields if self._fields.final else None
-        for _ in self._conversions(replace(self._reading, tally=tally, fields=fields)):
+        reading = replace(self._reading, tally=tally, fields=fields, kinds=None)
+        for _ in self._conversions(reading):
             pass
         return tally
 
@@ -178,18 +188,18 @@ class Converter:
             except InvalidRow:
                 continue
 
-    def _recognised(self, row: Row) -> str:
-        """Return a line that says which fields of the row were read as question, choices and
-        answer. Returns "" for scicot's own rows."""
+    def _recognised(self, row: Row) -> tuple[Recognised, str] | None:
+        """Return the fields of the row that were read as question, choices and answer, and a hint
+        about an unused answer. Returns None for scicot's own rows."""
         if self._convert is not to_question_row or is_scicot_row(row):
-            return ""
+            return None
         found = recognised(row, self._reading)
         mapped = self._reading.columns is not None and self._reading.columns.maps("answer")
         likely = None if found.answer or mapped else likely_gold(row)
         if likely is None:
-            return found.line()
+            return found, ""
         self._likely_answers[likely] = None
-        return f"{found.line()}; if {likely} holds it: --columns answer={likely}"
+        return found, f"; if {likely} holds it: --columns answer={likely}"
 
     def _id_field(self, row: Row) -> str | None:
         columns = self._reading.columns

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from scicot.formats.values import is_blank
 from scicot.reporting import number_of
+from scicot.row_fields import Row
 from scicot.sources.gold import GoldTally
+
+_IMAGE_WORDS = (
+    *("image", "images", "image_1", "image_path", "image_url", "image_file", "img", "picture"),
+    *("photo", "bild", "bilder", "bilddatei", "imagen", "imagem", "immagine", "afbeelding"),
+)
+# Complete names, so that most rows need only one quick check.
+IMAGE_FIELDS = frozenset(
+    spelled for word in _IMAGE_WORDS for spelled in (word, word.capitalize(), word.upper())
+)
 
 
 @dataclass(slots=True)
@@ -26,6 +38,23 @@ class Counts:
     repaired: int = 0  # rows with a rationale in which a lone surrogate was replaced
     first_repaired: str = ""  # location of the first such row
     gold: GoldTally | None = None  # None unless the command needs gold answers
+    images: Counter[str] = field(default_factory=Counter)  # rows by the name of an image's field
+
+    def add_images(self, row: Row) -> None:
+        """Count the row if one of its fields of IMAGE_FIELDS is filled."""
+        filled = (name for name in row if name in IMAGE_FIELDS and not is_blank(row[name]))
+        name = next((name for name in filled if row[name]), None)
+        if name is not None:
+            self.images[name] += 1
+
+    @property
+    def image_notes(self) -> list[str]:
+        """A note for each field with images, which are no part of the questions."""
+        return [
+            f'{number_of(count, "question")} {"has" if count == 1 else "have"} a field "{name}",'
+            " which students and teachers do not see"
+            for name, count in self.images.items()
+        ]
 
     def warnings(self, name: str, *, remaining: bool) -> Iterator[str]:
         """Yield a warning for each kind of rows that were skipped, changed or doubtful. `name` is

@@ -18,7 +18,7 @@ from scicot.sources.converting import Converter
 from scicot.sources.gold import GoldTally, NeedsGold
 from scicot.sources.locations import Source, display_name, is_rereadable, located_rows
 from scicot.sources.prefix import Prefix
-from scicot.sources.row_counts import Counts
+from scicot.sources.row_counts import IMAGE_FIELDS, Counts
 from scicot.sources.stream_tracker import StreamTracker
 from scicot.text import whole_characters
 
@@ -126,8 +126,8 @@ class Rows(Generic[T]):
     @property
     def notes(self) -> list[str]:
         """Notes for the user about the reading of the source. For example, there is a note for each
-        part that was left out, and a note if a table has no header."""
-        return list(self._tracker.notes)
+        part that was left out or that students do not see, and a note if a table has no header."""
+        return [*self._tracker.notes, *self.counts.image_notes]
 
     @property
     def rereadable(self) -> bool:
@@ -290,6 +290,8 @@ class Rows(Generic[T]):
             counts.first_repaired = counts.first_repaired or where
         if counts.gold is not None:
             counts.gold.add(where, question_row)
+        if not IMAGE_FIELDS.isdisjoint(question_row):
+            counts.add_images(question_row)
         return records
 
     def _skip_or_raise(self, error: InvalidRow, counts: Counts) -> None:
@@ -308,6 +310,8 @@ class Rows(Generic[T]):
             self._reporter.warn(f"{name}: {self.columns_warning}")
         for note in self._tracker.notes:
             self._reporter.note(note)
+        for note in counts.image_notes:
+            self._reporter.note(f"{name}: {note}")
         for warning in counts.warnings(name, remaining=self.skipped is not None):
             self._reporter.warn(warning)
         if counts.not_text:
