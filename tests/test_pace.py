@@ -175,9 +175,11 @@ def test_an_allowance_for_a_day_is_used_at_full_speed(clock: Clock) -> None:
     pace.answered((used_up,), 100)
     asyncio.run(pace.turn())
     assert clock.now == 100.0, "only a refusal shows that the server enforces it"
-    assert pace.used_up((used_up,)) == 3600.0
-    assert pace.used_up((Allowance(requests=False, remaining=50, reset=3600.0),)) == 3600.0
-    assert pace.used_up((Allowance(requests=True, remaining=1, reset=3600.0),)) is None
+    assert pace.seconds_until_reset((used_up,)) == 3600.0
+    assert (
+        pace.seconds_until_reset((Allowance(requests=False, remaining=50, reset=3600.0),)) == 3600.0
+    )
+    assert pace.seconds_until_reset((Allowance(requests=True, remaining=1, reset=3600.0),)) is None
 
 
 def test_headers_tell_seconds_dates_and_what_is_left() -> None:

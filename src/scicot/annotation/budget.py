@@ -1,5 +1,5 @@
 """Track the cost of an output in dollars: the amount spent, the amount reserved for requests in
-flight, and the limit for both."""
+flight, and the limit of their sum."""
 
 from __future__ import annotations
 
@@ -78,9 +78,11 @@ class Budget:
         """Add the cost of a reply to `spent`, and return this cost in dollars. Return None if the
         price is unknown.
 
-        The cost follows from the token counts that the server reports. If it does not report both
-        input and output, or reports impossible counts, the reported or the worst-case cost of the
-        request is charged, whichever is larger.
+        The cost is computed from the token counts that the server reports. In two cases, the cost
+        is at least the worst-case cost of the request:
+
+        - The count of input tokens or the count of output tokens is missing.
+        - A count is impossible, such as a negative number.
         """
         if self.price is None:
             return None
@@ -112,7 +114,8 @@ class Budget:
 
 
 def missing_counts(reply: Reply) -> list[str]:
-    """Return which counts the usage of a reply lacks: "input_tokens", "output_tokens"."""
+    """Return the names of the token counts that are missing in a reply: "input_tokens" or
+    "output_tokens", both or none."""
     read = any(name in reply.usage for name in _INPUT)
     return [
         *(() if read else ["input_tokens"]),

@@ -31,22 +31,32 @@ OUTPUT_TOKENS: dict[RationaleSource, int] = {"reply": 150, "thinking": 1200}
 class Estimate:
     """Estimated requests, tokens and cost of a run.
 
-    `requests` counts the requests that are still to be sent. `already_done` counts the requests
-    that earlier runs finished. `output_tokens` is extrapolated from earlier replies, or from a
-    typical length if there are none. `most_output_tokens` is the maximum that --max-tokens allows.
-    `followed_up` is the number of requests whose reply may bring a second request, which reveals
-    the answer (--reveal-answer on-failure). The maximums include these second requests. `under_way`
-    is the number of requests in unfinished batches. They are sent already, so `requests` and the
-    costs do not include them. `cost` and `most_cost` are the expected and the highest possible cost
-    in dollars; `batched_cost` and `batched_most_cost` are the same with the batch API. All four
-    costs are None if the price is unknown.
+    Requests:
+
+    requests: the number of requests that are still to be sent.
+    already_done: the number of requests that earlier runs finished.
+    under_way: the number of requests in unfinished batches, which are sent already.
+    followed_up: the number of requests that may need a second request, which reveals the answer
+        (--reveal-answer on-failure).
+
+    Tokens and dollars of the requests that are still to be sent:
+
+    input_tokens: the expected input tokens.
+    input_counted: True if `input_tokens` is based on counts of the server, False if it is based on
+        the number of characters.
+    output_tokens: the expected output tokens, extrapolated from earlier replies. Without earlier
+        replies, a typical length is assumed.
+    most_output_tokens: the maximum that --max-tokens allows, including second requests.
+    cost: the expected cost, None if the price is unknown.
+    most_cost: the highest possible cost, including second requests. None if the price is unknown.
+    batched_cost: `cost` with the batch API.
+    batched_most_cost: `most_cost` with the batch API.
     """
 
     teacher: str
     requests: int
     already_done: int
     input_tokens: int
-    # True if counted by the server on a sample, False if estimated from the characters
     input_counted: bool
     output_tokens: int
     most_output_tokens: int
@@ -74,13 +84,16 @@ def estimate_cost(
     reporter: Reporter | None = None,
 ) -> Estimate:
     """Estimate the requests, tokens and cost of a call of `generate_rationales` with the same
-    arguments. Requests that are done already are not included.
+    arguments.
 
-    If the server can count tokens, it counts the input tokens of a sample of the requests. With
-    --reveal-answer on-failure, a second request, which reveals the answer, is included in the
-    maximums, and otherwise only if the reply to the first request has already been rejected.
-    Requests of unfinished batches are counted separately. Raises ScicotError in the same cases as
-    `generate_rationales`.
+    Only requests that are still to be sent are included. If the server can count tokens, it counts
+    the input tokens of a sample of these requests.
+
+    With --reveal-answer on-failure, a rejected reply is followed by a second request, which reveals
+    the answer. The maximums assume that every first reply is rejected. The other numbers include
+    second requests only for replies that earlier runs rejected.
+
+    Raises ScicotError in the same cases as `generate_rationales`.
     """
     settings, reporter = settings or GenerateSettings(), reporter or LogReporter()
     check_beside(Path(output))
@@ -159,7 +172,7 @@ def _key(row_request: RowRequest) -> _Key:
 
 
 def _sent(plans: list[Plan], work: Setup) -> set[_Key]:
-    """Return the requests of those batches that were sent, or may have been."""
+    """Return the keys of the requests in batches that were sent or may have been sent."""
     return {
         _key(row_request)
         for plan in plans

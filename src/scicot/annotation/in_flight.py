@@ -11,11 +11,11 @@ change like this:
 - Some requests time out and others are answered. The server is overloaded by 32 requests, so the
   limit is halved and then grows by 1: 16, 17, 18, ...
 - All requests time out for a while, because the server is down. The limit is halved several times,
-  for example to 2, and then doubled: 2, 4, 8, ...
+  for example to 2, and then doubled: 2, 4, 8, 16, 32.
+- The server is overloaded by 32 requests, and later it is down. The limit is doubled as long as
+  the doubled limit is below 32. Then the limit grows by 1: 2, 4, 8, 16, 17, 18, ...
 
-A limit of 16 is raised after 16 answers, a limit of 17 after 17 further answers, and so on. The
-limit is doubled if the result is lower than the limit that last overloaded the server (32 in the
-first example). Otherwise 1 is added.
+A limit of 16 is raised after 16 answers, a limit of 17 after 17 further answers, and so on.
 """
 
 from __future__ import annotations

@@ -131,12 +131,14 @@ class Index:
         self._table.execute(f"update requests set retry = 1 where reason in ({marks})", reasons)
 
     def copy_marks(self, path: Path) -> bool:
-        """If a retry was stopped, copy its marks from the index file `path`, and return True. A
-        request is not marked if its row has been replaced since the file was written."""
+        """If a retry was stopped, mark the requests that are marked for retry in the index file
+        `path`, and return True. Otherwise return False."""
         if not (self.peek(path, [RETRYING]) or {}).get(RETRYING):
             return False
         table = _read_only(path)
         try:
+            # The offset differs if the row was replaced after the index file was written. Such a
+            # request has been sent again already, so it is not marked.
             query = "select id, sample, revealed, offset from requests where retry"
             self._table.executemany(
                 "update requests set retry = 1 where id = ? and sample = ? and revealed = ?"
@@ -171,8 +173,8 @@ class Index:
         return (offset for (offset,) in self._table.execute(query))
 
     def forget_rejected(self) -> None:
-        """Delete the entries of rejected rows, which are about to be read again. `restore_marks`
-        restores their marks for retry."""
+        """Delete the entries of rejected rows, because these rows will be read again. Store their
+        marks for retry for `restore_marks`."""
         run = self._table.execute
         run("create temp table if not exists marked (id integer, sample integer, revealed integer)")
         run("delete from marked")

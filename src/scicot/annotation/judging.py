@@ -139,8 +139,8 @@ def _rejection_reason(
 
 
 def _was_cut(reply: Reply) -> bool:
-    """Return True if a reply was cut off, for example at max_tokens, or may have been, because its
-    stop reason is unknown."""
+    """Return True if a reply was cut off at the token limit. Also return True if its stop reason is
+    unknown and it has a text, because this text may have been cut off."""
     # An empty reply with another reason, such as "tool_use", is not cut but empty.
     unknown = reply.stop_reason not in _COMPLETE and bool(reply.text.strip())
     return reply.stop_reason in ("max_tokens", "length") or unknown

@@ -145,13 +145,17 @@ class Ledger:
         self._index.retry_also(reasons)
 
     def finish_retry(self) -> None:
-        """Record that all requests marked for retry were sent, so the next retry is a new one."""
+        """Record that all requests marked for retry were sent. A later --retry-rejected then marks
+        requests anew."""
         self._index.put(RETRYING, False)
 
     def _open(self, *, retry: tuple[str, ...]) -> None:
-        """Load the counts and the index of earlier runs, and mark for retry the requests that were
-        rejected for a reason in `retry`. If an earlier retry was stopped, only those that it has
-        not sent yet stay marked."""
+        """Load the index and the counts of earlier runs, and mark requests for retry:
+
+        - If `retry` is empty, no request is marked.
+        - Otherwise, if an earlier retry was stopped, the requests that it did not send stay marked.
+        - Otherwise the requests that were rejected for a reason in `retry` are marked.
+        """
         if self._output.path is not None and self._rejects is not None:
             self._catch_up(self._output.path, self._rejects.path)
             if self._stale:
@@ -263,11 +267,12 @@ class Ledger:
 def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> Iterator[Ledger]:
     """Open the ledger of an output and load the rows of earlier runs.
 
-    Requests that were rejected for a reason in `retry` will be sent again. Their rows stay in
-    OUT.rejected.jsonl until new rows replace them. If an earlier retry was stopped, only those that
-    it has not sent yet are sent again. With `force`, OUT.rejected.jsonl is emptied and
-    the index is deleted. If the output is a stream, there is no file of rejected rows, and the
-    index is temporary.
+    Requests that were rejected for a reason in `retry` are marked for retry: they will be sent
+    again. If an earlier retry was stopped, only the requests that it did not send are marked. Rows
+    of marked requests stay in OUT.rejected.jsonl until new rows replace them.
+
+    With `force`, OUT.rejected.jsonl is emptied and the index is deleted. If the output is a stream,
+    there is no file of rejected rows, and the index is temporary.
     """
     if output.path is None:
         index = Index(None)
@@ -293,9 +298,8 @@ def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> 
 
 @contextmanager
 def read_ledger(path: Path | None, *, retry: tuple[str, ...] = ()) -> Iterator[Ledger]:
-    """Yield a ledger of the rows that earlier runs wrote to `path`. Nothing on disk is changed,
-    because the ledger's index is temporary. The ledger is empty if `path` is None or has no rows.
-    Requests are marked for retry as by `open_ledger`."""
+    """Yield a ledger of the rows that earlier runs wrote to `path`, without changing any file. The
+    ledger is empty if `path` is None or has no rows. `retry` is as in `open_ledger`."""
     index = Index(None)
     try:
         ledger = Ledger(Output("", io.BytesIO(), None, {}), None, index)

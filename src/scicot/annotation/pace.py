@@ -10,8 +10,8 @@ two possible causes:
 A trial (trial.py) finds the cause. During the trial, the rate is 80 % of the server's throughput.
 
 - If the share of refusals falls, the throughput is confirmed as the limit.
-- If the share does not fall, the refusals are random. The decrease is undone. This share of
-  refusals is tolerated until _RETRIED seconds after the start of the trial.
+- If the share does not fall, the refusals are random. The decrease is undone. Until _RETRIED
+  seconds after the start of the trial, this share of refusals does not lower the rate again.
 
 No trial is made if an earlier trial has confirmed a similar limit.
 
@@ -232,8 +232,9 @@ class Pace:
             self._count_in_trial(answered)
 
     def _count_in_trial(self, answered: bool) -> None:
-        """Count one outcome in the current trial. If this decides the trial, end the trial. The
-        decrease of the rate is then kept if the share of refusals fell, and undone otherwise."""
+        """Count one outcome in the current trial, which tests a lower limit. End the trial once
+        its result is clear: keep the lower limit if the share of refusals fell, else return to an
+        earlier limit."""
         trial = self._trial
         assert trial is not None
         helped = trial.helped(answered)
@@ -246,9 +247,9 @@ class Pace:
             self._limit = self._proven if math.isfinite(self._proven.rate) else trial.undone
             self._random = max(self._random, min(trial.share, trial.share_before))
 
-    def used_up(self, allowances: tuple[Allowance, ...]) -> float | None:
-        """Return the seconds until the reset of an allowance with a long window that does not cover
-        another request. Return None if there is none."""
+    def seconds_until_reset(self, allowances: tuple[Allowance, ...]) -> float | None:
+        """Return the seconds until all used-up allowances with a long window are reset. Return None
+        if no such allowance is used up."""
         resets = [
             allowance.reset
             for allowance in allowances
@@ -266,8 +267,8 @@ class Pace:
         """Cap the rate so that each remaining allowance lasts until its reset. If an allowance is
         used up, hold back all requests until its reset.
 
-        Allowances with a long window are ignored: spread over a day, even a thousand requests would
-        take a day. The server refuses requests once such an allowance is used up.
+        Allowances with a long window are ignored: a job may use up a daily allowance at full speed.
+        The server then refuses requests.
         """
         caps = [math.inf]
         for allowance in allowances:

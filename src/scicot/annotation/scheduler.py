@@ -236,21 +236,28 @@ class Scheduler:
             )
 
     def _asked_for(self, busy: TeacherBusy) -> float:
-        """Return the seconds that the server asked to wait: its retry-after or, if it refused a
-        request because an allowance of an hour or a day is used up, the time until the reset."""
+        """Return how many seconds the server asked to wait:
+
+        - its retry-after, if it sent one
+        - the time until the reset, if the server refused the request because an hourly or daily
+          allowance is used up
+        - 0.0 in all other cases
+        """
+        # An allowance that the server does not enforce is not the reason for a refusal.
         if busy.retry_after is not None or not (busy.limited and self._enforced):
             return busy.retry_after or 0.0
-        return self._pace.used_up(busy.allowances) or 0.0
+        return self._pace.seconds_until_reset(busy.allowances) or 0.0
 
     def _note_used_up(self, reply: Reply, sent_at: float) -> None:
-        """Note, once in a run, that an allowance of an hour or a day is used up. Requests are still
-        sent, because some servers report such an allowance but do not enforce it."""
-        seconds = self._pace.used_up(reply.allowances)
+        """Tell the user, once in a run, that an hourly or daily allowance is used up. If a later
+        request is answered nevertheless, record that the server does not enforce the allowance."""
+        seconds = self._pace.seconds_until_reset(reply.allowances)
         if seconds is None:
             return
         if self._used_up_at < math.inf:
             self._enforced = self._enforced and sent_at <= self._used_up_at
             return
+        # Requests are still sent, because some servers report an allowance but do not enforce it.
         self._used_up_at = time.monotonic()
         until = "for a year or more" if seconds >= LONGEST else f"until {time_in(seconds)}"
         self._reporter.note(
@@ -275,6 +282,7 @@ class Scheduler:
     def _gives_up(self, busy: TeacherBusy, delay: float, started: float) -> TeacherError:
         """Return a TeacherError for a request whose retries are used up. Raise StoppedEarly instead
         in these cases:
+
         - The server has answered no other request since `started`.
         - The server limits the request rate.
         - The server requires a wait longer than --max-wait.

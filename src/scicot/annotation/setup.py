@@ -112,8 +112,8 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
 
 
 def _for_questions(inputs: Inputs) -> ReadingSettings | None:
-    """Return the settings for reading the questions. In --columns, "rationale" names a field of
-    recorded replies, not of the questions."""
+    """Return the settings for reading the questions. If the teacher is recorded:FILE, remove the
+    role "rationale" from --columns, because this role maps a field of FILE."""
     reading, teacher = inputs.reading, inputs.teacher
     if reading is None or not (isinstance(teacher, str) and teacher.startswith("recorded:")):
         return reading

@@ -90,7 +90,7 @@ class Answers:
 
     def of(self, file: sources.Source) -> Iterator[Prediction]:
         """Yield a prediction for each question that `file` answers. If there is a question file,
-        then yield a prediction without an answer for each of its other questions.
+        also yield a prediction without an answer for each of its other questions.
 
         If `file` has several replies to the same question:
 

@@ -186,8 +186,11 @@ def systems_of(
 
 
 def _warn_about_missing(source: sources.Source, reporter: Reporter) -> None:
-    """Warn if `source` is an unfinished file or a single shard, as its state file says. Also warn
-    if there is a file of rejected replies beside it, because `source` lacks these."""
+    """Warn if `source` lacks rows:
+
+    - `source` is unfinished or a single shard, according to its state file.
+    - There is a file of rejected replies beside `source`.
+    """
     file = Path(source)
     if not file.is_file():
         return

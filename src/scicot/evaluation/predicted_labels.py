@@ -32,12 +32,14 @@ class PredictedLabels:
         self.zeros = 0
 
     def read(self, value: Any, question: Question, reading: Reading) -> str | None:
-        """Return the label of the choice that `value`, the content of a field "prediction", names.
-        Return None if `value` is blank.
+        """Return the label of the choice that `value` means. `value` is the content of a field
+        "prediction". Return None if `value` is blank.
 
-        Raises UncertainIndex if the other rows may show what `value` means: an index from 0 or from
-        1, or the label of one choice that is also the text of another. Raises RowProblem if `value`
-        does not name exactly one choice.
+        Raises RowProblem if `value` does not mean exactly one choice. Raises the subclass
+        UncertainIndex if the other rows of the file may show which of two choices is meant:
+
+        - `value` is an index that counts from 0 or from 1.
+        - `value` is the label of one choice and the text of another.
         """
         if is_blank(value):
             return None
@@ -81,24 +83,25 @@ class PredictedLabels:
 
 
 def _is_only_a_label(value: Any, choices: Choices, reading: Reading) -> bool:
-    """Return True if `value` is exactly a label, and other answers need not show whether it is the
-    text of another choice."""
+    """Return True if `value` is exactly a label and must be read as this label."""
     label = value.strip() if isinstance(value, str) else ""
     if label not in choices.cells or reading.answer_texts:
         return False
     if reading.answer_index is not None:
         return True
+    # In the first pass over a file (`tally`), `meaning_of` counts what the values may be.
     return reading.tally is None and not labels_of_text(label, choices.rows)
 
 
 def _may_be_text_or_label(value: Any, question: Question) -> bool:
-    """Return True if `value` is a number that may be something other than an index from 0.
+    """Return True if `value` is a whole number that may be the text or the label of a choice. A
+    label that is equal to the choice's index, counted from 0, does not count.
 
     choices                 value    result
     (A) 10, (B) 20          10       True, because 10 is the text of a choice
-    (1) wood, (2) copper    1        True, because label 1 and index 1 are different choices
-    (0) wood, (1) copper    1        False, because label 1 and index 1 are the same choice
-    (A) wood, (B) copper    1        False, because 1 can only be an index
+    (1) wood, (2) copper    1        True, because 1 is the label of wood, which has index 0
+    (0) wood, (1) copper    1        False, because 1 is the label of copper and also its index
+    (A) wood, (B) copper    1        False, because 1 is neither a text nor a label
     """
     # `question` has texts and labels as strings, even if they are JSON numbers in the file.
     if not isinstance(value, int):

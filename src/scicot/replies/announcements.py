@@ -3,8 +3,8 @@
     Wood insulates. Since metal conducts, the answer is (B) spoon.
                                                         |-------|   Claim ("B",), explicit
 
-The diagram shows a `Claim`: the part of the text that announces a choice. The claim is explicit,
-because the word "answer" announces it. A choice is announced
+The bar marks a `Claim`: the place where the announced choice is named. The claim is explicit,
+because the text has the word "answer". A choice is announced
 
     after a verb such as "pick": "I would pick B"
     after "is" or a colon, if the word "answer" comes before: "the answer is B"

@@ -1,4 +1,4 @@
-"""Remove from a text the sentences that state the answer. The rest explains the answer.
+"""Remove from a text the parts that state the answer. The rest explains the answer.
 
 The question is "Is playing the flute acquired or inherited?", with the choices A "acquired" and
 B "inherited". Then each of these texts becomes "It is learned by practice.":

@@ -1,5 +1,5 @@
-"""Find the choice that a text gives as the answer. It is taken from a sentence that announces the
-answer or, if there is none, from the opening or closing sentence."""
+"""Find the choice that a text gives as the answer. The choice is taken from a sentence that
+announces the answer or, if there is no such sentence, from the opening or closing sentence."""
 
 from __future__ import annotations
 
@@ -70,17 +70,20 @@ def conclusion_of(mentions: Mentions, reply_sentences: Sequence[Sentence]) -> Co
     The last explicit announcement counts ("the answer is (B)"). If there is none, the last weaker
     announcement counts ("the metaphor is (B)").
 
-    Some models, such as Llama-2, often announce no answer. Then two sentences are candidates: first
-    the closing sentence, which must have a word such as "therefore", and second the opening
-    sentence.
+    Some models, such as Llama-2, often announce no answer. Then two sentences are candidates:
 
-    1. The first candidate that names exactly one choice by its label counts, as in "(B) gum is
-       stickier than (A) gold". Labels after "than" are ignored.
-    2. If no candidate does, the texts of the choices are searched for. A candidate counts if it
-       begins with the text of a choice ("Copper, not wood."). It also counts if it names exactly
-       one choice by its text ("Yes, the sentence is a run-on").
+    1. the closing sentence, if it has a word such as "therefore"
+    2. the opening sentence
 
-    A candidate with a word such as "not" counts only if it begins with the text of a choice.
+    The first candidate that names exactly one choice by its label counts, as in "(B) gum is
+    stickier than (A) gold". Labels after "than" are ignored.
+
+    If no candidate does, the first candidate that fulfils one of these conditions counts:
+
+    - It begins with the text of a choice and a punctuation mark ("Copper, not wood.").
+    - It names exactly one choice by its text ("Yes, the sentence is a run-on").
+
+    Candidates with a word such as "not" are ignored, unless they fulfil the first condition.
     """
     claims = [claim for sentence in reply_sentences for claim in sentence.claims]
     if claims:

@@ -54,7 +54,7 @@ class Mention(NamedTuple):
         "(B) copper"            ("B",)
         "(A) or (B)"            ("A", "B")    a list
         "(B) wood"              ("B", "A")    label and text contradict each other
-        "either (B) or gold"    ()            undecided, since gold is not a choice
+        "either (B) or silver"  ()            silver may be meant, which is not a choice
         "(F)"                   ()            F is not a label
 
     `marked` is True if the part has a label in a form that only labels have, such as "(B)". A bare

@@ -1,4 +1,4 @@
-"""Parse a teacher's reply into an explanation and the choice that it gives as the answer.
+"""Parse a teacher's reply into an explanation and the choice that the reply gives as the answer.
 
 For the choices A wood, B spoon the reply
 

@@ -10,11 +10,11 @@ TEXTS = ("rationale", "reply")
 
 
 def advice_for(names: Iterable[str], file: str, rationale_field: str | None = None) -> str | None:
-    """Return an error message for a row with the fields `names`, which says how to add the question
-    to each rationale. Return None for any other row.
+    """If a row has a rationale and an id, but neither a question nor a prediction, return an error
+    message that says how to add the question. Otherwise return None.
 
-    `file` is the name of the row's file, and `rationale_field` the field that --columns maps to the
-    rationale.
+    `names` are the names of the row's fields, and `file` is the name of its file. `rationale_field`
+    is the field that --columns gives for the rationale, or None.
     """
     names = list(names)
     plain = {plain_name(name) for name in names}

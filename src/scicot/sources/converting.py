@@ -104,19 +104,24 @@ class Converter:
 
     @property
     def id_fields(self) -> list[str]:
-        """The names of the fields that were read as the id. Only the first row of each of the first
-        `_MAX_LAYOUTS` layouts is examined, and no row in scicot's own schema."""
+        """The names of the fields that were read as the id.
+
+        One row of each of the first `_MAX_LAYOUTS` layouts (sets of field names) is examined. Rows
+        in scicot's own schema are not examined.
+        """
         return list(self._id_fields)
 
     def question_row(self, where: str, row: Row) -> Row:
         """Convert a row to scicot's schema. `where` is its location.
 
-        Raises RowProblem if this row cannot be read. Raises ScicotError in two cases, in which
+        Raises RowProblem if this row cannot be read. Raises ScicotError in the cases in which
         --skip-invalid must not skip the row:
 
         - The gold answer is a number, and neither the source nor --answer-index shows whether it
           counts from 0 or from 1.
-        - A field of --columns is in no row of the source, or, for a pipe, in no row so far.
+        - The gold answer is the label of one choice and the text of another, and neither the source
+          nor an option shows which is meant.
+        - A field of --columns is in no row of the source. A pipe is read only up to this row.
         """
         converted = self._converted(where, row)
         is_new = converted is not row and tuple(row) not in self._layouts
@@ -150,17 +155,16 @@ class Converter:
 
     def _convert_with_evidence(self, where: str, row: Row, problem: UncertainIndex) -> Row:
         if self._reading.tallies is None:
-            self._reading = replace(self._reading, tallies=self._index_evidence())
+            self._reading = replace(self._reading, tallies=self._count_evidence())
             try:
                 return self._convert(row, self._reading)
             except UncertainIndex as second_problem:
                 problem = second_problem
         raise ScicotError(f"{where}: {problem}")
 
-    def _index_evidence(self) -> dict[str, Tally]:
-        """Read the whole source, and return for each gold field the counts (Tally) that show
-        whether its numbers count from 0 or from 1. Returns {} for a pipe, which cannot be read
-        twice."""
+    def _count_evidence(self) -> dict[str, Tally]:
+        """Read the whole source, and return for each gold field the counts (Tally) that show how
+        to read ambiguous gold answers. Return {} for a pipe, which cannot be read twice."""
         tally: dict[str, Tally] = {}
         if not is_rereadable(self._source):
             return tally
@@ -189,8 +193,8 @@ class Converter:
                 continue
 
     def _recognised(self, row: Row) -> tuple[Recognised, str] | None:
-        """Return the fields of the row that were read as question, choices and answer, and a hint
-        about an unused answer. Returns None for scicot's own rows."""
+        """Return (recognised fields, hint) for a row. The hint names an unused field that looks
+        like the gold answer, or is "". Return None for a row in scicot's own schema."""
         if self._convert is not to_question_row or is_scicot_row(row):
             return None
         found = recognised(row, self._reading)

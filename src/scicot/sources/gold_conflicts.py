@@ -13,11 +13,8 @@ _LAST_NUMBER = re.compile(r"[1-9][0-9]{0,17}(?=[^0-9]*\Z)")
 
 
 class GoldConflicts:
-    """The gold answers of the questions so far, each with the location of its row.
-
-    A location such as "arc.csv:17" is stored as the template "arc.csv:{}" and the number 17, since
-    a million long names would fill the cache.
-    """
+    """The gold answers of the questions so far, each with the location of its row. To save memory,
+    the location "arc.csv:17" is stored as the template "arc.csv:{}" and the number 17."""
 
     def __init__(self) -> None:
         # See seen.py for these settings.

@@ -58,8 +58,8 @@ class Prefix:
 class CountingReader(io.RawIOBase):
     """Reads the lines of `stream`, and counts and hashes what has been read.
 
-    If `skipped` is given, the constructor reads, counts and hashes this prefix. The first line that
-    a caller reads is then the line after the prefix.
+    `skipped` is a prefix that callers need not read, or None. The constructor reads, counts and
+    hashes this prefix.
     """
 
     def __init__(self, stream: IO[bytes], skipped: Prefix | None) -> None:

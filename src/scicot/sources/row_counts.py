@@ -41,7 +41,7 @@ class Counts:
     images: Counter[str] = field(default_factory=Counter)  # rows by the name of an image's field
 
     def add_images(self, row: Row) -> None:
-        """Count the row if one of its fields of IMAGE_FIELDS is filled."""
+        """Count the row if it has an image: a field in IMAGE_FIELDS that is not empty."""
         filled = (name for name in row if name in IMAGE_FIELDS and not is_blank(row[name]))
         name = next((name for name in filled if row[name]), None)
         if name is not None:
@@ -49,7 +49,7 @@ class Counts:
 
     @property
     def image_notes(self) -> list[str]:
-        """A note for each field with images, which are no part of the questions."""
+        """A note for each field with images. Students and teachers do not see images."""
         return [
             f'{number_of(count, "question")} {"has" if count == 1 else "have"} a field "{name}",'
             " which students and teachers do not see"

@@ -67,8 +67,8 @@ def files_of(source: str) -> list[str] | None:
 
 
 def _check_not_saved(folder: Path) -> None:
-    """Raise ScicotError if `datasets` wrote this folder by `Dataset.save_to_disk`. The error says
-    how to convert it."""
+    """Raise ScicotError if `datasets` wrote this folder by `Dataset.save_to_disk`. The error
+    message says how to convert the folder."""
     splits = (folder / "dataset_dict.json").is_file()
     if not splits and not ((folder / "state.json").is_file() and any(folder.glob("*.arrow"))):
         return

@@ -126,8 +126,8 @@ def entries(
     """Yield each record of a table as a row: a dict from column names to strings. For a record that
     cannot be read, yield an InvalidRow.
 
-    The first record is the header, which has the column names, unless `header` is given. Later
-    records that are not questions, such as headings and totals, are left out (see SparseRecords).
+    `header` has the column names. If `header` is None, the first record has them. Records that are
+    not questions, such as headings and totals, are left out (see SparseRecords).
 
     `name` is the file's name in locations and errors. `mapped` are the column names given by
     --columns. Raises ScicotError if the header is invalid (see `header_of`).

@@ -35,8 +35,8 @@ def student_quantile(share: float, freedom: float) -> float:
 
 def _incomplete_beta(a: float, b: float, x: float, square: float) -> float:
     """Return the regularised incomplete beta function I_x(a, b) (DLMF 8.17). `x` must be
-    2a / (2a + `square`). `square` is used to compute 1 - x."""
-    # `rest` is 1 - x. Subtracting x from 1 would lose digits if x is near 1.
+    2a / (2a + `square`)."""
+    # `rest` is 1 - x. It is computed from `square`, because 1 - x loses digits if x is near 1.
     rest = square / (2 * a + square)
     if rest in (0, 1):
         return 1.0 - rest

@@ -48,9 +48,10 @@ def load_teacher(
 
     `timeout` is the time limit of a request in seconds. `sampling` may have the keys
     "temperature" and "top_p". With `only_counts` the teacher only has to count tokens, so it needs
-    no API key. `columns` is the value of --columns, from which recorded:FILE takes the names of its
-    id and its rationale. Raises ScicotError if the kind does not exist or does not support an
-    argument.
+    no API key. `columns` is the value of --columns, which names the fields of the id and of the
+    rationale in the file of recorded:FILE.
+
+    Raises ScicotError if the kind does not exist or does not support an argument.
     """
     kind, _, name = spec.partition(":")
     if name and kind == "anthropic":

@@ -87,8 +87,8 @@ class Batches(Protocol):
 
     def results(self, identity: str) -> AsyncGenerator[tuple[str | None, Reply | Unanswered], None]:
         """Yield (custom_id, outcome) for each request of a batch that has ended. The custom_id is
-        None if the server sent no valid one. A caller that stops before the end must close the
-        generator (`aclosing`)."""
+        None if the server sent no valid custom_id. A caller that stops before the end must close
+        the generator (`aclosing`)."""
 
 
 async def results_in(
@@ -97,8 +97,11 @@ async def results_in(
     decoded: Callable[[bytes], tuple[str | None, Reply | Unanswered]],
 ) -> AsyncGenerator[tuple[str | None, Reply | Unanswered], None]:
     """Yield `decoded(line)` for each line of a file of results, except blank lines. The bytes of
-    the file arrive in `parts`. `name` describes the file. Raises TeacherBusy if the file has no
-    line with a custom_id, but is not empty, as an error page of a proxy."""
+    the file arrive in `parts`. `name` describes the file.
+
+    Raises TeacherBusy at the end of the file if it has lines, but none with a custom_id. Such a
+    file may be the error page of a proxy.
+    """
     named = any_line = False
     async with aclosing(_lines(parts, name)) as lines:
         async for line in lines:

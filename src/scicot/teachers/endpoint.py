@@ -69,9 +69,15 @@ def has_key(environment: Mapping[str, str], *names: str) -> bool:
 
 
 def check_environment(*headers: str) -> None:
-    """Raise ScicotError if no client can be made because of an environment variable: a proxy or
-    certificates that cannot be used, or one of `headers` with characters that an HTTP header cannot
-    contain. The messages do not show values, which may contain passwords."""
+    """Raise ScicotError if an environment variable makes requests impossible:
+
+    - A proxy cannot be used.
+    - Certificates cannot be read.
+    - A variable in `headers` has characters that an HTTP header cannot contain. `headers` are the
+      names of variables whose values are sent as headers.
+
+    The messages do not show the values of variables, which may contain passwords.
+    """
     has_key(os.environ, *headers)
     try:
         httpx2.create_ssl_context()
@@ -134,8 +140,8 @@ def raise_error_in(body: bytes, headers: Mapping[str, str]) -> None:
 
 
 def stop_reason_of(reason: Any) -> str:
-    """Return a stop reason as a string of at most 100 characters, "end_turn" if the server sent
-    none. Raises TeacherBusy if the server broke off the reply."""
+    """Return a stop reason as a string of at most 100 characters. Return "end_turn" if the server
+    sent no stop reason. Raises TeacherBusy if the server broke off the reply."""
     if not isinstance(reason, str) or not reason:
         return "end_turn"
     if reason.lower() in _BROKEN_OFF:
@@ -147,9 +153,9 @@ _COUNTS = ("input_tokens", "output_tokens", "prompt_tokens", "completion_tokens"
 
 
 def counts_in(usage: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the nonzero numbers in a usage object by field name. Local servers may omit fields,
-    and broken servers may add fields of any type. A count in _COUNTS that is no number is returned
-    too, so that the reply is marked as misstated."""
+    """Return the nonzero numbers in a usage object by field name. Values of fields in _COUNTS are
+    returned even if they are not numbers: `Reply` will list these fields in `misstated`."""
+    # Local servers may omit fields, and broken servers may add fields of any type.
     numbers: dict[str, Any] = {}
     for name, count in usage.items():
         number = isinstance(count, int | float) and not isinstance(count, bool)

@@ -138,7 +138,8 @@ def _batch(sent: Any) -> Batch:
 
 
 def _result(line: bytes) -> tuple[str | None, Reply | Unanswered]:
-    """Decode a line of the results. The custom_id is None if there is no valid one."""
+    """Decode a line of the results into (custom_id, outcome). The custom_id is None if the line has
+    no valid custom_id."""
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError):
