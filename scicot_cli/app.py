@@ -173,9 +173,10 @@ def scicot(
     except demo, which comes first. They read JSONL, CSV, XLSX or Parquet files and write JSONL; "-"
     is standard input or output. Run a command again to continue after a stop.
 
-    Exit codes: 0 done; 1 an error to fix (in the data, the account or the settings), or a limit of
-    evaluate missed; 2 a wrong option; 3 done, but some requests failed (try --retry-rejected); 75
-    stopped early; 130 interrupted. After 75 and 130 the same command continues.
+    Exit codes: 0 done; 1 an error to fix (in the data, the account or the settings), or an
+    accuracy that is too low (evaluate --min-accuracy, --fail-if-worse-than); 2 a wrong option; 3
+    done, but some requests failed (try --retry-rejected); 75 stopped early; 130 interrupted. After
+    75 and 130 the same command continues.
     """
     command = ctx.invoked_subcommand or ""
     if count() > 1 and not command.startswith(("train-", "predict")):

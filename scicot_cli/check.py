@@ -139,7 +139,8 @@ def _figures(found: Check, overlap: str | None) -> Iterator[tuple[str, str]]:
 
 
 def _ids(found: Check) -> str:
-    """Return the line on the ids. Files are joined by them, so the user must see their source."""
+    """Return the content of the line "ids": from which fields the ids were read."""
+    # Files are joined by id, so the user must be able to check which field the ids are from.
     made = "made from the texts of question, context and choices"
     if not found.id_fields:
         return f"{made}; no field was recognised as the id (--columns id=FIELD names one)"

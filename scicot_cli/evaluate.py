@@ -192,10 +192,12 @@ def evaluate(
 def _with_gate(named: dict[str, list[Source]], file: str) -> tuple[dict[str, list[Source]], str]:
     """Add the file of --fail-if-worse-than as a new system, unless a system already contains it.
 
-    `named` maps the name of each system to its files, and `file` is FILE or NAME=FILE. Returns the
-    mapping with the new system, and the name of the system that contains the file. The command
-    compares this system with the first system, so the two must differ. Raises UsageError if the
-    first system contains the file, or if the new system has the name of another system.
+    `named` maps the name of each system to its files. `file` is FILE or NAME=FILE. Returns the
+    mapping with the new system, and the name of the system that contains the file. Raises
+    UsageError in two cases:
+
+    - The first system contains the file. It cannot be compared with itself.
+    - The new system has the name of another system.
     """
     from scicot.evaluation import name_files
 

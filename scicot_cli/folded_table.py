@@ -1,4 +1,4 @@
-"""Tables of figures that fit a terminal: a table that is too wide continues in further tables."""
+"""Fit a wide table of numbers to a terminal, by dividing its columns among several tables."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-# Columns into which the names in the first column, and long words of headings, are folded at least.
+# The first column, and long words of headings, are folded to no fewer characters than this.
 _NARROW = 12
 _GAP = 2  # between columns
 _EDGES = 2  # at both sides of a table
 
 
 @dataclass
-class Figures:
-    """A table whose first column has names, and whose other columns have figures. All texts are
-    Rich markup. `following` are headings that continue the heading before them, such as "60 %"
-    after "surest 80 %"; their columns stay in one table."""
+class WideTable:
+    """A table of numbers whose first column has names. All texts are Rich markup.
+
+    The table may be printed as several tables. A column whose heading is in `following` is never
+    separated from the column before it. For example, the heading "60 %" means nothing without the
+    heading "surest 80 %" before it.
+    """
 
     headings: Sequence[str]
     following: Sequence[str] = ()
@@ -32,9 +35,11 @@ class Figures:
         self.rows.append(([*cells, *empty], style))
 
     def tables(self, width: int | None) -> Iterator[Table]:
-        """Yield tables of at most `width` columns of the terminal, which together have all columns.
-        Each begins with the first column. Names and headings are folded, but never figures. If not
-        even one column of figures fits, its table is wider. If `width` is None, yield one table.
+        """Yield one or several tables that together have all columns.
+
+        Each table begins with the first column (the names), and is at most `width` characters wide.
+        Only a table that cannot be divided further may be wider. Names and headings are folded if
+        necessary, but numbers are never folded. If `width` is None, yield a single table.
         """
         groups: list[list[int]] = []  # indices of columns
         for index, heading in enumerate(self.headings[1:], start=1):
@@ -44,39 +49,39 @@ class Figures:
                 groups.append([index])
         columns: list[int] = []
         for group in groups:
-            if width is not None and columns and self._least([*columns, *group]) > width:
+            if width is not None and columns and self._least_width([*columns, *group]) > width:
                 yield self._table(columns, width)
                 columns = []
             columns = [*columns, *group]
         yield self._table(columns, width)
 
-    def _least(self, columns: Sequence[int]) -> int:
-        """Return the smallest width of a table of the first column and these columns."""
-        return sum(self._narrow(index) + _GAP for index in [0, *columns]) - _GAP + _EDGES
+    def _least_width(self, columns: Sequence[int]) -> int:
+        """Return the smallest possible width of a table of the first column and `columns`."""
+        return sum(self._narrow_width(index) + _GAP for index in [0, *columns]) - _GAP + _EDGES
 
     def _cells(self, index: int) -> list[int]:
         return [_width(cells[index]) for cells, _ in self.rows]
 
-    def _wide(self, index: int) -> int:
+    def _full_width(self, index: int) -> int:
         return max([_width(self.headings[index]), *self._cells(index)])
 
-    def _narrow(self, index: int) -> int:
-        """Return the smallest width of a column. Figures have their full width."""
+    def _narrow_width(self, index: int) -> int:
+        """Return the width of a column if its names or its heading are folded as far as possible.
+        Numbers are not folded."""
         if index == 0:
-            return min(self._wide(0), _NARROW)
+            return min(self._full_width(0), _NARROW)
         words = [_width(word) for word in self.headings[index].split()]
         return max([min(_NARROW, max(words, default=0)), *self._cells(index)])
 
     def _table(self, columns: Sequence[int], width: int | None) -> Table:
-        """Make a table of the first column and these columns. If `width` is None, nothing is
-        folded."""
+        """Make a table of the first column and `columns`. If `width` is None, nothing is folded."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         shown = [0, *columns]
-        widths = {index: self._wide(index) for index in shown}
+        widths = {index: self._full_width(index) for index in shown}
         if width is not None:
-            spare = max(0, width - self._least(columns))
+            spare = max(0, width - self._least_width(columns))
             for index in [*columns, 0]:  # headings first, since names may be long
-                narrow = self._narrow(index)
+                narrow = self._narrow_width(index)
                 more = widths[index] - narrow
                 widths[index] = narrow + (min(more, spare) if not index or more <= spare else 0)
                 spare -= widths[index] - narrow
@@ -88,7 +93,7 @@ class Figures:
                 width=widths[index],
             )
         for cells, style in self.rows:
-            # A row may have figures in other tables only.
+            # A row may have numbers only in other tables.
             if len(shown) == len(self.headings) or any(cells[index] for index in columns):
                 table.add_row(*(cells[index] for index in shown), style=style)
         return table

@@ -48,8 +48,8 @@ def summary_lines(summary: GenerateSummary, output: str) -> list[str]:
 
 
 def errors_line(summary: GenerateSummary, output: str) -> str:
-    """Return the error message for requests that got an error instead of a reply. It has the first
-    error of this run, and the name of the file with all errors."""
+    """Return the message about requests that got an error instead of a reply. The message quotes
+    the first error of this run, and names the file with all errors."""
     from scicot.annotation.ledger import REJECTED
     from scicot.outputs.files import STDOUT, beside
 
@@ -63,7 +63,7 @@ def errors_line(summary: GenerateSummary, output: str) -> str:
 
 
 def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
-    """Return hints that name options to reduce rejections, one a line. Return an empty list if few
+    """Return one hint for each option that would reduce the rejections. The list is empty if few
     replies of this run were rejected, or if no option would help."""
     rejected = summary.rejected
     replies = summary.kept + rejected.total()

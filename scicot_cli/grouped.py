@@ -177,8 +177,8 @@ def _unconverted(command: Any, ctx: Any, args: list[str]) -> Mapping[str, Any]:
 
 
 def _refuse_empty_names(ctx: Any, values: Mapping[str, Any]) -> None:
-    """Raise UsageError if a parameter for files or folders has an empty name as a value. `values`
-    maps the names of parameters to their values."""
+    """Raise UsageError if an empty file or folder name was given. `values` maps the names of
+    parameters to their values."""
     for parameter in ctx.command.params:
         value = values.get(parameter.name)
         names = value if isinstance(value, list | tuple) else [value]

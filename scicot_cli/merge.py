@@ -12,7 +12,10 @@ from scicot_cli import options as opt
 
 def merge(
     questions: Annotated[
-        str, typer.Argument(metavar="QUESTIONS", help="File of questions that predict answered.")
+        str,
+        typer.Argument(
+            metavar="QUESTIONS", help="The file of questions that was given to predict."
+        ),
     ],
     parts: Annotated[
         list[str],

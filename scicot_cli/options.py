@@ -17,11 +17,12 @@ _SHOWN = 60  # characters shown of an unknown option name
 
 
 def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
-    """Read the YAML file of --config, and take its values as the defaults of this command's
-    options. Values in a section named like the command replace values outside sections.
+    """Read the YAML file of --config, and make its values the defaults of this command's options.
 
-    Raises UsageError if the file contains a name that is not an option of the command, or the name
-    `config`. In a file with sections, options of other commands may stand outside the sections.
+    The command's own section overrides the values outside sections. The sections of other commands
+    are ignored. Raises UsageError for the name `config`, and for a name that is not an option of
+    this command. There is one exception: in a file with sections, a name outside the sections may
+    be an option of another command.
     """
     if path is None:
         return None
@@ -39,7 +40,8 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
 
 
 def _parameters(command: Any) -> dict[str, Any]:
-    """Return the parameters of a command by each of their names, except --config."""
+    """Return a dict from option names to the parameters of a command, without --config. A parameter
+    with several names has an entry for each name."""
     return {
         settings_file.spelled(name): parameter
         for parameter in command.params
@@ -49,7 +51,7 @@ def _parameters(command: Any) -> dict[str, Any]:
 
 
 def _without_others(values: settings_file.Values, command: Any) -> settings_file.Values:
-    """Return `values` without the options that `command` lacks and another command has."""
+    """Return `values` without the options that only other commands have."""
     own = _parameters(command)
     unknown = [name for name in values if settings_file.spelled(name) not in own]
     if not unknown:
@@ -63,9 +65,9 @@ def _without_others(values: settings_file.Values, command: Any) -> settings_file
 
 
 def _defaults(values: settings_file.Values, ctx: typer.Context, subject: str) -> dict[str, Any]:
-    """Return the values of a settings file, or of one of its sections, by the names of the
-    parameters of the command. Raises UsageError, which begins with `subject`, for a name that is no
-    option of the command."""
+    """Convert the values of a settings file, or of a section, to defaults of the command: a dict
+    from parameter names to values. Raises UsageError for a name that is not an option of the
+    command. The error message begins with `subject`."""
     parameters = _parameters(ctx.command)
     defaults: dict[str, Any] = {}
     seen: set[str] = set()
@@ -87,10 +89,11 @@ def _defaults(values: settings_file.Values, ctx: typer.Context, subject: str) ->
 
 
 def _as_option(parameter: Any, value: settings_file.Value) -> Any:
-    """Convert a value of a settings file to the type that the parser expects for `parameter`.
+    """Convert a value of a settings file to the type that the parser expects for `parameter`:
 
-    The result is a list for a repeatable option, the unchanged `value` for a flag, and text for any
-    other option.
+    - a list, if the option may be repeated
+    - the unchanged `value`, if the option is a flag
+    - text, for any other option
     """
     if parameter.nargs == -1 or getattr(parameter, "multiple", False):
         return value if isinstance(value, list) else [value]
@@ -105,7 +108,8 @@ def _as_option(parameter: Any, value: settings_file.Value) -> Any:
 def reading(
     columns: str, answer_index: int | None, encoding: str, answer_texts: bool
 ) -> ReadingSettings:
-    """Make the reading settings from the values of the options of the same names."""
+    """Make the reading settings from the options --columns, --answer-index, --encoding and
+    --answer-texts."""
     base: Any = answer_index  # already validated by typer
     return ReadingSettings(columns, base, encoding, answer_texts)
 

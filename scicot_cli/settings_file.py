@@ -1,8 +1,9 @@
-"""Read the YAML file of --config: option names, each with one value or a flat list of values.
+"""Read the YAML file of --config, which gives values for options:
 
 seed: 1                           for every command that has --seed
-columns: {question: Frage}        the same as question=Frage
-train-answer:                     for scicot train-answer only
+dev: [dev1.jsonl, dev2.jsonl]     the same as --dev dev1.jsonl --dev dev2.jsonl
+columns: {question: Frage}        the same as --columns question=Frage
+train-answer:                     a section, for scicot train-answer only
   epochs: 3
 """
 
@@ -29,21 +30,25 @@ _MOST_ALIASES = 20  # nested aliases can expand to any size
 
 @dataclass(frozen=True)
 class Settings:
-    """The values in a settings file, by option name. Numbers are kept as text. `shared` has the
-    values outside sections, and `sections` has those of each section by the name of its command."""
+    """The content of a settings file. Numbers are kept as text.
+
+    - `shared`: the values outside sections, by option name.
+    - `sections`: a dict from the name of each command with a section to the values in the section.
+    """
 
     shared: Values = field(default_factory=dict)
     sections: dict[str, Values] = field(default_factory=dict)
 
 
 def spelled(name: str) -> str:
-    """Return the name of an option or command as it is typed, without leading hyphens."""
+    """Return the usual spelling of an option or command, without leading hyphens: "batch-size" for
+    "batch_size" and for "--batch-size"."""
     return name.lstrip("-").replace("_", "-")
 
 
 def read(path: Path) -> Settings:
-    """Return the content of a settings file. Raises UsageError if the file cannot be read or does
-    not have the form that this module describes."""
+    """Read a settings file. Raises UsageError if the file cannot be read, or if its content is not
+    as described at the top of this module."""
     subject = f"--config {path}"
     try:
         with path.open("rb") as stream:
@@ -111,7 +116,8 @@ def _settings(values: Any, subject: str) -> Settings:
 
 
 def _names(values: Any, subject: str) -> dict[Any, str]:
-    """Return the keys of a mapping, each with its text. None has no keys."""
+    """Return a dict from each key of the mapping `values` to the key as text. An empty section
+    (None) gives {}. Raises UsageError if `values` is not a mapping."""
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -140,8 +146,8 @@ def _value(name: str, value: Any, subject: str) -> Value:
 
 
 def _columns(roles: Mapping[Any, Any], subject: str) -> str:
-    """Return the value of --columns for a mapping of roles to fields. Several fields may be a
-    list."""
+    """Convert a mapping to the text of --columns. For example, {question: Frage, choices: [A, B]}
+    becomes "question=Frage,choices=A+B"."""
     from scicot.formats.mapping import ROLES, Columns
 
     texts = {}

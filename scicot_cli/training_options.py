@@ -280,10 +280,10 @@ def train_settings(values: dict[str, Any]) -> TrainSettings:
 
 
 def overridden(ctx: typer.Context, first: str, second: str) -> str | None:
-    """Decide which of two options is overridden, if both are given and they exclude each other.
+    """Return which of two options is overridden. Both were given, but they exclude each other.
 
-    If one option is in the --config file and the other on the command line, return the name of the
-    option in the file. If both options are in the same place, return None.
+    The command line overrides the --config file. So if one option is on the command line and the
+    other in the file, the result is the option in the file. Otherwise the result is None.
     """
     sources = {name: ctx.get_parameter_source(name) for name in (first, second)}
     in_file = [n for n, source in sources.items() if source and source.name == "DEFAULT_MAP"]

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from scicot_cli.console import visible
-from scicot_cli.folded_table import Figures
+from scicot_cli.folded_table import WideTable
 
 if TYPE_CHECKING:
     from scicot.evaluation import Evaluation, Group, System
@@ -38,13 +38,13 @@ def show(verdict: Evaluation) -> None:
         out.print(sentence, soft_wrap=True)
 
 
-def _tables(verdict: Evaluation, percent: str) -> Iterator[Figures]:
+def _tables(verdict: Evaluation, percent: str) -> Iterator[WideTable]:
     systems = verdict.systems
     headings = ["system", "questions", "answered", "accuracy", f"{percent} interval"]
     work = [system.cost.work for system in systems if system.cost]
     if work:
         headings += ["weights", "cost"]
-    table = Figures(headings)
+    table = WideTable(headings)
     for system in systems:
         table.add_row(*_cells(system), *(_price(system, min(work)) if work else ()))
     chances = dict.fromkeys(f"{100 * system.chance:.1f} %" for system in systems)
@@ -96,9 +96,9 @@ def _price(system: System, lowest: float) -> tuple[str, str]:
     return count, f"{system.cost.work / lowest:.1f} x"
 
 
-def _confidence(systems: Sequence[System]) -> Figures:
+def _confidence(systems: Sequence[System]) -> WideTable:
     headings = ("confidence", "ECE", "noise", "Brier", "NLL", "AURC", "surest 80 %", "60 %", "40 %")
-    table = Figures(headings, following=("60 %", "40 %"))
+    table = WideTable(headings, following=("60 %", "40 %"))
     for system in systems:
         calibration = system.calibration
         if calibration is not None:
@@ -117,9 +117,9 @@ def _confidence(systems: Sequence[System]) -> Figures:
     return table
 
 
-def _rationales(systems: Sequence[System]) -> Figures:
+def _rationales(systems: Sequence[System]) -> WideTable:
     headings = ("rationales", "words", "repeated", "leak", "name one", "and agree", "ROUGE-L")
-    table = Figures(headings, following=("and agree",))
+    table = WideTable(headings, following=("and agree",))
     for system in systems:
         figures_of_rationales = system.rationales
         if figures_of_rationales is not None:
@@ -141,8 +141,8 @@ def _rationales(systems: Sequence[System]) -> Figures:
     return table
 
 
-def _breakdown(systems: Sequence[System], path: str) -> Figures:
-    table = Figures([_escaped(path), "questions", *(_escaped(system.name) for system in systems)])
+def _breakdown(systems: Sequence[System], path: str) -> WideTable:
+    table = WideTable([_escaped(path), "questions", *(_escaped(system.name) for system in systems)])
     groups: dict[str, list[Group | None]] = {}
     for index, system in enumerate(systems):
         for group in system.groups[path]:

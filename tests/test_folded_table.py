@@ -10,13 +10,13 @@ from conftest import write_rows
 from predictions import rows_of
 from rich.console import Console
 
-from scicot_cli.folded_table import Figures
+from scicot_cli.folded_table import WideTable
 
 HEADINGS = ("rationales", "words", "name one", "and agree", "ROUGE-L")
 CELLS = ("a-system-of-a-long-name", "123.4", "99.1 %", "88.2 %", "0.765")
 
 
-def printed(figures: Figures, width: int | None) -> str:
+def printed(figures: WideTable, width: int | None) -> str:
     out = Console(width=width or 200, highlight=False, record=True, file=StringIO())
     for table in figures.tables(width):
         out.print(table)
@@ -25,7 +25,7 @@ def printed(figures: Figures, width: int | None) -> str:
 
 @pytest.mark.parametrize("width", [None, 24, 30, 40, 60, 80, 120])
 def test_no_figure_is_cut(width: int | None) -> None:
-    figures = Figures(HEADINGS, following=("and agree",))
+    figures = WideTable(HEADINGS, following=("and agree",))
     figures.add_row(*CELLS)
     figures.add_row("chance", "", "", "", "0.25", style="dim")
     text = printed(figures, width)
@@ -38,7 +38,7 @@ def test_no_figure_is_cut(width: int | None) -> None:
 
 
 def test_a_heading_that_continues_another_stays_beside_it() -> None:
-    figures = Figures(HEADINGS, following=("and agree",))
+    figures = WideTable(HEADINGS, following=("and agree",))
     figures.add_row(*CELLS)
     tables = list(figures.tables(30))
     headings = [[str(column.header) for column in table.columns] for table in tables]
@@ -47,7 +47,7 @@ def test_a_heading_that_continues_another_stays_beside_it() -> None:
 
 
 def test_a_table_of_a_pipe_is_whole() -> None:
-    figures = Figures(HEADINGS)
+    figures = WideTable(HEADINGS)
     figures.add_row(*CELLS)
     [table] = figures.tables(None)
     assert len(table.columns) == len(HEADINGS)

@@ -27,20 +27,30 @@ _IDS_SHOWN = 10  # maximum number of ids in a message
 class Check:
     """The result of checking a file of questions.
 
-    `problems` are sentences about what must be fixed, and `notes` are facts that need no action.
-    `choices` counts questions by their number of choices, and `gold` counts questions by the label
-    of the gold answer. `id_fields` are the fields that are read as the id, and `made_ids` counts
-    questions without an id, whose id is made from question, context and choices. `repeated` counts
-    rows with the id and content of an earlier row. `same_text` counts rows with the question text
-    of an earlier row, but with a new id. `equal_choices` counts questions in which two choices have
-    the same text. `images` counts questions about an image, which are skipped. `overlap` counts the
-    questions that are also in another file.
+    - `problems`: sentences about what must be fixed.
+    - `notes`: facts that need no action.
+    - `id_fields`: the names of the fields from which ids are read.
+    - `choices`: the number of questions with 2 choices, with 3 choices and so on.
+    - `gold`: the number of questions for each label of the gold answer.
+
+    These attributes are counts:
+
+    - `made_ids`: questions without an id. Their id is made from question, context and choices.
+    - `repeated`: rows with the id and content of an earlier row.
+    - `same_text`: rows with the question text of an earlier row, but with a new id.
+    - `equal_choices`: questions in which two choices have the same text.
+    - `images`: questions about an image, which are skipped.
+    - `overlap`: questions that are also in another file.
 
     Lengths include the context and the choices. They are in tokens if a student is given, else in
-    characters; `unit` names the unit. `longest` is the length of the longest question. `long`
-    counts the questions that are longer than the student's limit or, without a student, than 2,000
-    characters. `characters` counts questions with characters that the student's tokenizer lacks, by
-    the kind of problem that these characters cause (models/characters.py).
+    characters.
+
+    - `unit`: the unit of lengths.
+    - `longest`: the length of the longest question.
+    - `long`: the number of questions that are longer than the student's limit or, without a
+      student, longer than 2,000 characters.
+    - `characters`: the number of questions with characters that the student's tokenizer lacks, for
+      each kind of problem that these characters cause (models/characters.py).
     """
 
     file: str

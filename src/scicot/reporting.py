@@ -99,8 +99,8 @@ def number_of(count: int, noun: str, plural: str = "") -> str:
 
 
 def some_of(names: Sequence[str], most: int = _NAMED) -> str:
-    """Join the first five names, or the first `most`, for a message. "..." stands for further names
-    and for the end of a long name."""
+    """Join the first `most` names for a message. If there are more names, add "...". The end of a
+    long name is replaced by "..." too."""
     shortened = [name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names]
     return ", ".join([*shortened[:most], *(["..."] if len(shortened) > most else [])])
 

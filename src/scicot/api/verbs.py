@@ -139,8 +139,8 @@ def train_rationale(
     """Train `student` to write rationales (stage 1), like `scicot train-rationale`.
 
     `rationales` are rationale rows: a file, rows in memory, or a list of such sources. `student` is
-    a Hub id, a directory or "scratch:SIZE". Returns a `Manifest`, an object with
-    the content of the run's scicot.json as attributes.
+    a Hub id, a directory or "scratch:SIZE". Returns a `Manifest`, whose attributes are the entries
+    of the run's scicot.json.
 
     `run` is the run directory. It may already hold a run with the same settings and data. If this
     run is unfinished, it is resumed; if it is finished, it is left unchanged. With `force`, any run

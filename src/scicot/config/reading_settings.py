@@ -20,7 +20,7 @@ class ReadingSettings:
     "question=Frage,choices=A+B+C+D,answer=gold.label". `answer_index` is 0 if numeric
     gold answers and predictions count the choices from 0, and 1 if they count from 1. With
     `answer_texts`, gold answers and predictions are texts of choices, never labels or indices.
-    `encoding` is that of text files, such as "latin-1".
+    `encoding` is the encoding of text files, such as "latin-1".
     """
 
     columns: str = ""

@@ -76,8 +76,8 @@ class ContinuousBatching:
             self._remove_finished(slots, slot_texts, max_tokens)
 
     def _slots_for(self, width: int, texts: int, max_tokens: int) -> tuple[Slots, int]:
-        """Return slots for prefixes of up to `width` tokens and texts of up to `max_tokens` tokens,
-        and the number of these slots to use for `texts` texts."""
+        """Return (slots, count). Each slot has room for a prefix of `width` tokens and a text of
+        `max_tokens` tokens. `count` is how many slots to use if `texts` texts are to be written."""
         current, max_tokens = self._slots, max_tokens + _CHECK_STEPS
         if current is not None:
             # Never shrink, so that the slots need not be allocated again for later batches.
@@ -100,8 +100,8 @@ class ContinuousBatching:
         return self._slots, count
 
     def _measure_memory(self) -> tuple[Tensor, int]:
-        """Return the KV cache of one token, as a template for allocating slots, and the number of
-        tokens for which there is memory."""
+        """Return (template, tokens). `template` is the KV cache of one token, from which slots take
+        their shape. `tokens` is the number of tokens for which there is memory."""
         device = self._model.device
         ids = torch.zeros((1, 1), dtype=torch.long, device=device)
         template = self._model.encoder(ids, torch.ones_like(ids[0])).states

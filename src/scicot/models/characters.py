@@ -111,8 +111,8 @@ class Alphabet:
         return text if replaced == text else " ".join(replaced.split())
 
     def plain_input(self, text: Input) -> Input:
-        """Return a student's input with the replacements made in its question, choices, rationale
-        and context."""
+        """Return a copy of a student's input in which question, choices, rationale and context are
+        changed as by `plain`."""
         if not self._table:
             return text
         return replace(
@@ -148,10 +148,13 @@ def count(
 ) -> None:
     """Check one input for characters that the tokenizer lacks, and add the problems to `counts`.
 
-    `text` is the input, and `ids` are its token ids. The input is counted under LACKING if `ids`
-    contain the unknown token, and under REPLACED if `alphabet` replaces some of its characters. An
-    input with either problem is also counted under EQUAL if two of its choices are different texts
-    with the same token ids. `spell` maps a list of texts to a list of token-id sequences.
+    `text` is the input, and `ids` are its token ids. `spell` maps a list of texts to a list of
+    token-id sequences. The input is counted under these keys:
+
+    - LACKING, if `ids` contain the unknown token.
+    - REPLACED, if `alphabet` replaces some of its characters.
+    - EQUAL, if it has one of these two problems, and two of its choices are different texts with
+      the same token ids.
     """
     unknown = alphabet.unknown is not None and alphabet.unknown in ids
     replaced_input = alphabet.plain_input(text)
@@ -207,8 +210,12 @@ def describe(counts: Counter[str]) -> dict[str, str]:
 
 
 def is_character_problem(key: str) -> bool:
-    """Return whether a key of `cuts` (see truncation.encode_inputs) is about characters. True for
-    "lacking", "lacking ≥" and "equal q1". False for "context", which counts truncated inputs."""
+    """Return True if a key of `cuts` (see truncation.encode_inputs) is about characters.
+
+    - True: "lacking"; "lacking ≥", which is about the character ≥; "equal q1", which is about the
+      question with the id q1.
+    - False: "context", which counts truncated inputs.
+    """
     return key.partition(" ")[0] in (LACKING, LACKING_TARGETS, REPLACED, EQUAL)
 
 

@@ -74,8 +74,8 @@ def describe_cuts(cuts: Counter[str], limit: int) -> dict[str, str]:
     maximum number of tokens of an input.
 
     Returns a dict with a sentence for each kind of problem that occurred, such as {"context": "3
-    inputs lost the end of their context: ..."}. Its keys are those of PARTS, and the kinds of
-    `characters.describe`.
+    inputs lost the end of their context: ..."}. A key is an element of PARTS, or a key of the dict
+    that `characters.describe` returns.
     """
     sentences = {
         "context": f"lost the end of their context: they were longer than {limit} tokens",

@@ -137,8 +137,11 @@ def check_output_not_read(
     files: Iterable[str | os.PathLike[str]],
     companions: Sequence[str] = (),
 ) -> None:
-    """Raise ScicotError if one of the `files` that a command reads is its output `target`, the
-    state file of this output, or one of its `companions` (see open_output)."""
+    """Raise ScicotError if a command would overwrite one of its input `files`.
+
+    The files to be written are the output `target`, its state file, and its `companions` (see
+    open_output).
+    """
     path = Path(target)
     if os.fspath(target) != STDOUT and not (path.exists() and not path.is_file()):
         owned = [path, state_path(path), *(beside(path, suffix) for suffix in companions)]

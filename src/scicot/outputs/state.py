@@ -45,8 +45,11 @@ def read_state(recorded: Path) -> Row | None:
 
 
 def missing_parts(files: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
-    """Yield a warning for each of `files` that lacks rows according to its state file, because it
-    is unfinished or a shard. Shards are complete if `files` has all N shards of a prediction."""
+    """Yield a warning for each input file whose state file says that it lacks rows:
+
+    - The file is not finished.
+    - The file is a shard of a prediction, and another shard is not in `files`.
+    """
     shards: dict[int, dict[int, Path]] = {}  # the files by number of shards and number of the shard
     for file in map(Path, files):
         state = _state_or_empty(file)
@@ -70,14 +73,14 @@ def missing_parts(files: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
 
 
 def _state_or_empty(file: Path) -> Row:
-    """Return the content of the state file of a file that is only read, or {} if there is none.
-    A file of this name that cannot be read is ignored, since another program may have made it."""
+    """Return the content of the state file of an input file. Return {} if there is no readable
+    state file."""
     if not file.is_file():
         return {}  # "-", a folder, a pattern, or a data set on the Hub
     try:
         return read_state(state_path(file)) or {}
     except ScicotError:
-        return {}
+        return {}  # another program may have made a file with this name
 
 
 def differences(

@@ -27,9 +27,12 @@ def recorded_in(state: Row) -> Collection[str]:
 
 
 def with_recorded_name(run: Run, recorded: Collection[str]) -> Run:
-    """Return a run with the identity that an output records for its weights, so that a resumed
-    output names the run as its earlier rows do. Return the run itself if its identity is recorded,
-    or if no other identity, or several, have its hash."""
+    """Give a run the name that the earlier rows of a resumed output use for it.
+
+    `recorded` are the identities in this output. If only one of them has the hash of the run, and
+    its name is different, the run has been renamed. In this case, return a copy of the run with the
+    recorded identity. Otherwise, return the run unchanged.
+    """
     _, _, digest = run.identity.rpartition("@")
     same = [identity for identity in recorded if digest and identity.endswith(f"@{digest}")]
     if len(same) != 1 or run.identity in recorded:
@@ -38,16 +41,19 @@ def with_recorded_name(run: Run, recorded: Collection[str]) -> Run:
 
 
 def without_names(settings: Mapping[str, Any]) -> Row:
-    """Return a copy of settings, or of the field "models" of a row, in which runs are given only by
-    the hashes of their weights."""
+    """Return a copy of settings, or of the field "models" of a row, without the names of runs:
+    {"answer": "answer@1f0c5e2b9a7d"} becomes {"answer": "@1f0c5e2b9a7d"}."""
     return {
         name: _without_names(value) if name in _NAMED else value for name, value in settings.items()
     }
 
 
 def hash_only(identity: str) -> str:
-    """Return the identity of a run without the name of its directory: "@1f0c5e2b9a7d" for
-    "answer@1f0c5e2b9a7d". "a@1f0c5e2b9a7d + b@77ab01c9de21" gives "@1f0c5e2b9a7d@77ab01c9de21"."""
+    """Remove the names of directories from one identity, or from several joined by " + ":
+
+    answer@1f0c5e2b9a7d                -> @1f0c5e2b9a7d
+    a@1f0c5e2b9a7d + b@77ab01c9de21    -> @1f0c5e2b9a7d@77ab01c9de21
+    """
     return _NAME.sub(r"@\1", identity)
 
 

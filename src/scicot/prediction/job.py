@@ -171,7 +171,8 @@ def _predict(
 
 
 def _recorded(output: str | os.PathLike[str], force: bool) -> Collection[str]:
-    """Return the identities of the runs in the output that is resumed, if there is one."""
+    """Return the identities of the runs in the existing output. Return an empty collection if no
+    output is resumed."""
     state = None if force or os.fspath(output) == STDOUT else own_state(Path(output))
     return identities.recorded_in(state or {})
 
@@ -283,8 +284,8 @@ def _question_pairs(
 
 def _rotation(total: int | None, settings: PredictSettings) -> int:
     """Return the `shift` of `_question_pairs` for --rationale-from shuffled: a number from 1 to
-    `total` - 1. Raises UsageError if `total` is less than 2, or None because the questions come
-    from a pipe."""
+    `total` - 1. Raises UsageError if `total` is less than 2. Also raises UsageError if `total` is
+    None, because the questions come from a pipe, which cannot be read twice."""
     if total is None:
         raise UsageError("--rationale-from shuffled: reads the questions twice; give a file")
     if total < 2:

@@ -229,18 +229,18 @@ def _located(file: Path) -> Iterator[tuple[str, int, Row]]:
 def _maker_and_sample(location: str, row: Row) -> tuple[Any, int]:
     """Return who made a row, and the row's sample number.
 
-    - For a prediction: its "models" without "weights", and 0. The names of runs are removed, since
-      a run may have been renamed between the parts; only their hashes are compared.
+    - For a prediction: its "models" (without "weights") and 0.
     - For a rationale: its "teacher" and its "sample".
 
-    Raises InvalidRow for any other row.
+    A run is named only by its hash, since it may have been renamed between the parts. Raises
+    InvalidRow for any other row.
     """
     try:
         prediction = Prediction.from_row(row) if "prediction" in row else Rationale.from_row(row)
     except RowProblem as problem:
         raise InvalidRow(location, f"is no row of predict: {problem}") from None
     if isinstance(prediction, Prediction):
-        # Rows of earlier versions do not record the weights.
+        # "weights" are the numbers of parameters, which rows of earlier versions do not record.
         models = {name: value for name, value in prediction.models.items() if name != "weights"}
         return identities.without_names(models), 0
     return identities.hash_only(prediction.teacher or ""), prediction.sample

@@ -36,8 +36,9 @@ class Plan:
         settings: PredictSettings,
         recorded: Collection[str] = (),
     ) -> Plan:
-        """Make a plan from the names of runs, without loading models. `recorded` are the identities
-        in the output that is resumed. Raises ScicotError if runs or settings are incompatible."""
+        """Make a plan from the names of runs, without loading models. If an output is resumed,
+        `recorded` are the identities of the runs in this output. Raises ScicotError if runs or
+        settings are incompatible."""
         answers, rationales = compatibility.check_runs(answer_models, rationale_models, settings)
         answers = [identities.with_recorded_name(run, recorded) for run in answers]
         rationales = [identities.with_recorded_name(run, recorded) for run in rationales]

@@ -87,13 +87,12 @@ class Team:
             processes.leave_process_group()
 
     def on_all_ranks(self, work: Callable[[], Result]) -> Result:
-        """Run work() on each rank, and return its result. Call on all ranks.
+        """Run work() on each rank, and return the result of this rank. Call on all ranks.
 
-        If work() fails on any rank, rank 0 raises the error. The other ranks do not raise it. If
-        work() failed on one of them, its result is a _Failure.
-
-        So ranks other than 0 must not use the result, except to call `serve` with it. If rank 0
-        raised an error, `serve` then raises RankZeroFailed.
+        - Rank 0 raises an error if work() fails on any rank.
+        - Another rank raises nothing. Its result is a _Failure if work() fails on this rank. The
+          result may only be passed to `serve`, which raises RankZeroFailed if rank 0 raised an
+          error.
         """
         if self._group is None:
             return work()

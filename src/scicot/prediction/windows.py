@@ -103,10 +103,11 @@ def size_of_shard(total: int, size: int, shard: Shard | None) -> int:
 def uneven_shares(
     total: int | None, size: int, shard: Shard | None, per_question: int
 ) -> Iterator[str]:
-    """Yield a warning if the shares of the shards differ much.
+    """Yield a warning if some shards get many more questions than others.
 
-    `total` is the number of questions, None if it is not known, `size` is that of a window, and
-    `per_question` is the number of sequences that --window counts for a question.
+    `total` is the number of questions, or None if it is not known. `size` is the number of
+    questions in a window. --window is given in sequences, and a question counts as `per_question`
+    sequences.
     """
     # The window is not made smaller automatically: merged shards would then differ from a run
     # without shards in the last digits of the scores.

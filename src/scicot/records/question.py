@@ -107,8 +107,8 @@ class Question(Struct, frozen=True):
         return {**row, **self.extra}
 
     def field(self, path: str) -> Any:
-        """Return the value of a field of the row, given as a dotted path such as "meta.subject".
-        Raises KeyError if there is none."""
+        """Return the value of a field of the row. `path` is a dotted path such as "meta.subject".
+        Raises KeyError if the row has no such field."""
         value: Any = {"meta": self.meta} if path.startswith("meta.") else self.to_row()
         for name in path.split("."):
             if not isinstance(value, MAPPING) or name not in value:
@@ -117,8 +117,9 @@ class Question(Struct, frozen=True):
         return value
 
     def field_paths(self) -> list[str]:
-        """Return the dotted paths of the fields beyond scicot's own whose values are neither nested
-        nor null. Questions can be grouped by these fields."""
+        """Return the names of fields by which questions can be grouped, such as "subject" and
+        "meta.level". These are the fields that scicot does not define, with a text, a number or a
+        boolean as the value."""
         paths = []
         for name, value in {"meta": self.meta, **self.extra}.items():
             inner = value if isinstance(value, MAPPING) else None

@@ -114,10 +114,12 @@ class Manifest:
 class Run:
     """A finished run directory and its manifest.
 
-    If `untrained`, the directory holds a pretrained model (hf:...) that is used without training.
-    It has no scicot.json, so `untrained_run` makes the manifest. If the run was found on the Hub,
-    `hub` is its location on the Hub, and `directory` is in the local cache. `recorded_identity` is
-    the identity under which an output that is resumed names this run.
+    - `untrained`: True for a pretrained model (hf:...) that is used without training. The directory
+      has no scicot.json, so `untrained_run` makes the manifest.
+    - `hub`: the location of the run, if it was found on the Hub. In this case, `directory` is in
+      the local cache.
+    - `recorded_identity`: the earlier identity of a run that was renamed. It is set if an output
+      that was begun under the earlier name is resumed.
     """
 
     directory: Path

@@ -54,8 +54,8 @@ class Announcements:
         return structs.replace(row, rationale=reply.rationale)
 
     def report(self, reporter: Reporter, *, dev: bool) -> None:
-        """Report the counts to the user. With `dev`, the message begins with "--dev: ". If `clean`
-        is False and no rationale announces the answer, nothing is reported."""
+        """Report the counts to the user. Without --clean, rationales are reported only if some of
+        them announce the answer. With `dev`, the message begins with "--dev: "."""
         prefix = "--dev: " if dev else ""
         if self._clean:
             reporter.note(

@@ -25,7 +25,7 @@ _NEEDS_GOLD = sources.NeedsGold("to learn from", "left out")
 
 
 class Options(TypedDict, total=False):
-    """Keyword arguments of the training functions that select and describe the input rows."""
+    """Keyword arguments of the training functions: further input files, and how to read files."""
 
     dev: Sequence[sources.Source]  # files of dev rows, on which the best checkpoint is selected
     # further questions for which fold students write rationales

@@ -59,8 +59,8 @@ class Folds:
     def fold_specs(self, main: TrainingSpec) -> list[TrainingSpec]:
         """Return the specs of the fold students, one for each fold. A fold student is specified
         like the main student, but without the training rows and dev rows of the fold. If the main
-        student starts from the weights of another run, each fold student starts from the weights of
-        the other run's fold student for the same fold."""
+        student starts from the weights of a run RUN, the student of fold k starts from the weights
+        of RUN/folds/k."""
         settings, start_run = main.settings, main.begin_from
         dev_lessons = set(map(id, main.dev))  # Reader.part may leave out some dev rows
 
@@ -204,8 +204,11 @@ def _samples(lessons: Sequence[Lesson]) -> Iterator[tuple[int, Lesson]]:
 
 
 def _checked(location: str, row: Row, expected: Sequence[tuple[int, Lesson]]) -> str:
-    """Return the rationale of `row`, which was read from `location` (FILE:LINE). Raises ScicotError
-    if `row` does not belong to `expected[LINE - 1]`, a (sample number, training row)."""
+    """Return the rationale of `row`, which was read from `location` (FILE:LINE).
+
+    `expected` has a (sample number, training row) for each line of the file. Raises ScicotError if
+    `row` has another question id or sample number than `expected` has for its line.
+    """
     number = int(location.rpartition(":")[2]) - 1
     if number < len(expected):
         sample, lesson = expected[number]

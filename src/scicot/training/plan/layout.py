@@ -114,8 +114,9 @@ def cheapest_batch_count(
     - `ranks` is the number of processes. If the batches cannot be distributed evenly among them,
       each batch is split into pieces (see `pieces`).
     - `parts` is the number of tasks of the student. Each task has batches of its own.
-    - `max_tokens` is the limit on the tokens of a batch, or of a piece of a split batch, including
-      padding. If the limit cannot be met, the number whose largest batch is smallest is returned.
+    - `max_tokens` is the maximum number of tokens, including padding, of a batch or of a piece of
+      a split batch. If no number of batches satisfies this limit, the largest batch is made as
+      small as possible.
     """
     device_type = resolve_device(device).type
     batch_cost = _BATCH_COSTS.get(device_type, _BATCH_COSTS_A_GPU)

@@ -88,9 +88,12 @@ def estimate(rounds: Rounds, reporter: Reporter) -> RewardEstimate:
 
 
 def _measured(sampler: Sampler, prepared: Prepared) -> tuple[float, float]:
-    """Return the seconds to write a rationale of the teacher's mean length, and the seconds to
-    score a rationale. The student in `prepared`, with its initial weights, writes rationales for
-    the first questions of `sampler`, and a judge scores them."""
+    """Return the seconds to write a rationale, and the seconds to score it.
+
+    The student in `prepared`, with its initial weights, writes rationales for the first questions
+    of `sampler`, and a judge scores them. Each rationale ends at the mean length of the teacher's
+    rationales, or earlier.
+    """
     questions, settings = sampler.questions[:_TIMED_QUESTIONS], sampler.settings
     longest = settings.rationale_target_tokens
     mean_length = round(min(longest, fmean(prepared.schedule.lengths[:, 1].tolist())))

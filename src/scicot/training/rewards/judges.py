@@ -102,11 +102,11 @@ class Judges:
         `questions` are all questions to judge. `keys_of_questions[i]` are the group keys of
         `questions[i]` (splits.group_keys).
 
-        The student's trained_on.jsonl lists its training and dev questions. For each question in
-        trained_on.jsonl, the result contains:
+        The student's trained_on.jsonl lists its training and dev questions by id and digest. The
+        result contains:
 
-        - its digest (overlap.whole_key)
-        - its group keys, if one of `questions` has the same id
+        - all digests (overlap.whole_key) in trained_on.jsonl
+        - the group keys of each of `questions` whose id is in trained_on.jsonl
 
         Raises ScicotError if trained_on.jsonl is missing.
         """

@@ -45,9 +45,9 @@ ROUNDS, REPORT = "rounds", "report.json"
 
 
 def fold_settings(settings: TrainSettings, reward: RewardSettings) -> TrainSettings:
-    """Return the training settings with values for `folds` and `fold_by`. Values that are not set
-    are taken from the answer run, which `reward.reward` names. Raises ScicotError for settings that
-    cannot be combined with --reward."""
+    """Return a copy of the training settings. If `folds` or `fold_by` is not set, its value is
+    taken from the answer run (`reward.reward`). Raises ScicotError for settings that cannot be
+    combined with --reward."""
     judges = Judges.of(reward.reward)
     if settings.seeds > 1:
         raise UsageError("--seeds: a rewarded training is of one seed; give the command for each")
@@ -67,8 +67,8 @@ def fold_settings(settings: TrainSettings, reward: RewardSettings) -> TrainSetti
 @dataclass(frozen=True)
 class RewardedFolds(Folds):
     """The folds of stage 1, with the rewarded rationales of the previous round as additional
-    training rows. Rewarded rationales have the file index 1 and all other training rows 0, so that
-    rewarded rationales can be weighted separately."""
+    training rows. These rows have the file index 1, and the original training rows have the file
+    index 0, so the two kinds can get different weights."""
 
     original: Folds | None = None  # the folds before rewarded rationales were added
 
@@ -115,8 +115,9 @@ class RewardedFolds(Folds):
 
 
 def without_unused_weights(spec: TrainingSpec) -> TrainingSpec:
-    """Return a copy of the spec without the weights of the files (`settings.weights`) if no
-    training row has a rewarded rationale. Otherwise return the spec unchanged."""
+    """Remove `settings.weights` from a spec whose training rows contain no rewarded rationale.
+    Return any other spec unchanged."""
+    # The weights are the shares of the teacher's and of the rewarded rationales in an epoch.
     if any(lesson.file for lesson in spec.lessons):  # rewarded rationales have the file index 1
         return spec
     return replace(spec, settings=replace(spec.settings, weights=()))
