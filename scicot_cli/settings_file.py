@@ -81,25 +81,25 @@ def _loaded(text: str, subject: str) -> Any:
                 raise UsageError(f"{subject}: nested too deeply, or of too many aliases (*NAME)")
         root: Any = yaml.compose(text)
         _check_keys(root, subject)
-        for _, section in root.value if type(root).__name__ == "MappingNode" else ():
-            _check_keys(section, subject)
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise UsageError(f"{subject}: not YAML ({one_line(str(error), 200)})") from None
 
 
-def _check_keys(root: Any, subject: str) -> None:
-    """Raise UsageError if the mapping `root` (a node of PyYAML, or None) has a key twice. The error
-    message begins with `subject`."""
+def _check_keys(node: Any, subject: str) -> None:
+    """Raise UsageError if a mapping in `node` (a node of PyYAML, or None) has a key twice. The
+    error message begins with `subject`."""
     # PyYAML would silently take the last value of the key.
-    keys = [key for key, _ in root.value] if type(root).__name__ == "MappingNode" else []
+    if type(node).__name__ != "MappingNode":
+        return
     seen = set()
-    for key in keys:
+    for key, value in node.value:
         name = str(key.value)
         if name in seen:
             line = key.start_mark.line + 1
             raise UsageError(f"{subject}:{line}: gives {name[:60]} a second time; leave one out")
         seen.add(name)
+        _check_keys(value, subject)
 
 
 def _settings(values: Any, subject: str) -> Settings:

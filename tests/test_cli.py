@@ -173,6 +173,7 @@ def test_config_supplies_options_and_flags_win(scicot: Any, tmp_path: Path) -> N
         ("evaluate: 3", "evaluate: must map option names to values"),
         ("evaluate: {level: {a: 1}}", "level: is a section, but no command has this name"),
         ("evaluate: {level: 0.5, level: 0.6}", "c.yaml:1: gives level a second time"),
+        ("check: {columns: {id: a, id: b}}", "c.yaml:1: gives id a second time"),
         ("train-answer: {}\ntrain_answer: {}", "gives train_answer a second time"),
         ("columns: {question: A, frage: B}", "the roles are question, choices"),
         ("columns: {question: [[A]]}", "columns: question: is a list, not a text"),

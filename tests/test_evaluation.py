@@ -100,6 +100,9 @@ def test_all_shards_together_are_complete(tmp_path: Path) -> None:
         file.with_suffix(".state.json").write_text(json.dumps(state))
     assert list(missing_parts(files)) == []
     assert len(list(missing_parts(files[1:]))) == 1
+    state = {"command": "predict", "settings": {"shard": "2/2", "window": 64}, "finished": True}
+    files[1].with_suffix(".state.json").write_text(json.dumps(state))
+    assert len(list(missing_parts(files))) == 2, "shards of two different predictions"
 
 
 def test_the_current_folder_is_evaluated(

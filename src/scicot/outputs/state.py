@@ -50,7 +50,7 @@ def missing_parts(files: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
     - The file is not finished.
     - The file is a shard of a prediction, and another shard is not in `files`.
     """
-    shards: dict[int, dict[int, Path]] = {}  # the files by number of shards and number of the shard
+    predictions: dict[str, tuple[int, dict[int, Path]]] = {}  # number of shards, file of each shard
     for file in map(Path, files):
         state = _state_or_empty(file)
         if state.get("finished") is False:
@@ -58,12 +58,14 @@ def missing_parts(files: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
                 f"{file}: is not finished, as {state_path(file).name} says; the command that wrote"
                 f" it (scicot {state.get('command')}) goes on with it"
             )
-        shard = state.get("settings", {}).get("shard")
+        settings = state.get("settings", {})
         with suppress(UsageError):
-            if state.get("command") == "predict" and isinstance(shard, str):
-                parsed = Shard.parse(shard)
-                shards.setdefault(parsed.count, {})[parsed.number] = file
-    for count, shard_files in shards.items():
+            if state.get("command") == "predict" and isinstance(settings.get("shard"), str):
+                shard = Shard.parse(settings["shard"])
+                common = {**settings, "shard": shard.count}, list(state.get("inputs", {}).values())
+                prediction = json.dumps(common, sort_keys=True)
+                predictions.setdefault(prediction, (shard.count, {}))[1][shard.number] = file
+    for count, shard_files in predictions.values():
         for number, file in shard_files.items() if len(shard_files) < count else ():
             yield (
                 f"{file}: holds only shard {number}/{count} of the questions, as"
