@@ -86,20 +86,26 @@ def _loaded(text: str, subject: str) -> Any:
         raise UsageError(f"{subject}: not YAML ({one_line(str(error), 200)})") from None
 
 
-def _check_keys(node: Any, subject: str) -> None:
-    """Raise UsageError if a mapping in `node` (a node of PyYAML, or None) has a key twice. The
+def _check_keys(root: Any, subject: str) -> None:
+    """Raise UsageError if a mapping in `root` (a node of PyYAML, or None) has a key twice. The
     error message begins with `subject`."""
     # PyYAML would silently take the last value of the key.
-    if type(node).__name__ != "MappingNode":
-        return
-    seen = set()
-    for key, value in node.value:
-        name = str(key.value)
-        if name in seen:
-            line = key.start_mark.line + 1
-            raise UsageError(f"{subject}:{line}: gives {name[:60]} a second time; leave one out")
-        seen.add(name)
-        _check_keys(value, subject)
+    nodes = [root]
+    checked = set()  # since an alias (*NAME) can make a mapping contain itself
+    while nodes:
+        node = nodes.pop()
+        if type(node).__name__ != "MappingNode" or id(node) in checked:
+            continue
+        checked.add(id(node))
+        names = set()
+        for key, value in node.value:
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in names:
+                raise UsageError(
+                    f"{subject}:{line}: gives {name[:60]} a second time; leave one out"
+                )
+            names.add(name)
+            nodes.append(value)
 
 
 def _settings(values: Any, subject: str) -> Settings:
