@@ -80,10 +80,10 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
     """Convert a row to scicot's schema, so that `Question.from_row` and the other record classes
     can parse it. Return a new row, or `row` itself if nothing has to be converted.
 
-    Raises RowProblem if the row cannot be converted. Three causes have a subclass of RowProblem.
-    NotText is raised for a question about an image. UncertainIndex is raised if the gold answer is
-    a number that may count the choices from 0 or from 1. MissingField is raised if --columns names
-    a field that neither this row nor an earlier one has.
+    Raises RowProblem if the row cannot be converted. Its subclasses have these causes:
+    - NotText: the question is about an image.
+    - UncertainIndex: the gold answer has several meanings. Other rows may show which is meant.
+    - MissingField: --columns names a field that is missing (see MissingField).
     """
     columns = reading.columns
     if columns is not None:

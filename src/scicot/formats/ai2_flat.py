@@ -21,7 +21,7 @@ from scicot.formats.values import is_text_or_number
 from scicot.row_fields import Row, RowProblem, as_json
 
 # the layout of ARC defines that "answerKey" is a label
-_GOLD = Gold(labels=GOLD.labels | {"answerkey"})
+_GOLD = Gold(never_texts=GOLD.never_texts | {"answerkey"})
 
 
 def matches(row: Row) -> bool:

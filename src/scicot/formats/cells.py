@@ -177,7 +177,7 @@ def choices_in(text: str) -> Marked | None:
         found = _marked(text, pattern, gaps=pattern in (_AT_LINES, _AT_LINES_SMALL))
         if found is not None:
             if pattern in (_INLINE, _INLINE_SMALL):
-                found = _with_missing_labels(text, found)
+                found = _more_at_lines(text, found)
             stem, labels, texts = found
             return _without_end(stem, _LEAD_IN).strip(), labels, _out_of_sentence(texts)
     bullets = _BULLETS.search(text)
@@ -188,9 +188,9 @@ def choices_in(text: str) -> Marked | None:
     return None
 
 
-def _with_missing_labels(text: str, found: Marked) -> Marked:
-    """Return the choices of `text` if they begin the lines, and a label is missing among them.
-    Otherwise return `found`, the choices that were found without regard to lines."""
+def _more_at_lines(text: str, found: Marked) -> Marked:
+    """Return the choices at the beginnings of lines, or `found` if there are not more of them."""
+    # If a label is missing, as in (A), (B), (D), `found` ends before the gap.
     at_lines = _marked(text, _IN_BRACKETS_AT_LINES, gaps=True)
     if at_lines is None or at_lines[0] != found[0] or len(at_lines[1]) <= len(found[1]):
         return found
@@ -217,7 +217,8 @@ def choices_of_cell(cell: str) -> tuple[list[str], list[str]] | None:
 
 def _marked(text: str, pattern: re.Pattern[str], *, gaps: bool = False) -> Marked | None:
     """Split `text` at the marks of its choices, (A), (B) and so on. Return (stem, labels, texts),
-    or None if there are no such marks. With `gaps`, a label after B may be missing: A, B, D."""
+    or None if there are no such marks. If `gaps` is True, a label after B may be missing: A, B,
+    D."""
     marks = list(pattern.finditer(text))
     later_labels: set[str] = set()  # labels of the marks after the current one
     # The stem may contain an (A) too, so the choices begin at the last (A) that a (B) follows.
@@ -233,8 +234,8 @@ def _marked(text: str, pattern: re.Pattern[str], *, gaps: bool = False) -> Marke
 
 
 def _run(marks: Sequence[re.Match[str]], *, gaps: bool) -> list[re.Match[str]]:
-    """Return the marks of a sequence such as (A), (B), (C) that begins with the first mark. With
-    `gaps`, a label may be missing from the sequence."""
+    """Return the marks that continue the first one in alphabetical order: (A), (B), (C). If `gaps`
+    is True, a label may be missing: (A), (B), (D)."""
     run: list[re.Match[str]] = []
     last = {mark[1]: index for index, mark in enumerate(marks)}
     for index, mark in enumerate(marks):
@@ -251,8 +252,8 @@ def _following(label: str) -> str:
 
 
 def _out_of_sentence(texts: list[str]) -> list[str]:
-    """Remove the words that join choices into a sentence, such as "or" in "on (A) the sand or (B)
-    the ice". Texts without such words are returned unchanged."""
+    """Remove words that join the choices into a sentence, such as "or" in "on (A) the sand or (B)
+    the ice". Without such words, return `texts` unchanged."""
     *all_but_last, last = texts
     joining_words = all_but_last[-1].rstrip()[len(_without_end(all_but_last[-1], _JOINED)) :]
     if not re.search(r"\w", joining_words):

@@ -30,9 +30,12 @@ _WRONG = re.compile(rf"({'|'.join(sorted(WRONG, key=len, reverse=True))})(?:[a-z
 
 @dataclass(frozen=True)
 class Family:
-    """Columns with one choice each. A column's name is the common `prefix`, which may be empty, and
-    the label of the choice. `labels` are consecutive and begin with A, 0 or 1. `columns` lists the
-    columns' names in the order of `labels`."""
+    """Columns with one choice each, such as "opt1" and "opt2".
+
+    prefix: the beginning of all names ("opt"). It may be empty.
+    labels: the labels of the choices. They are consecutive and begin with A, 0 or 1.
+    columns: the columns' names, in the order of `labels`.
+    """
 
     prefix: str
     labels: tuple[str, ...]
@@ -45,11 +48,10 @@ class Family:
 
     @cached_property
     def labels_by_name(self) -> dict[str, str]:
-        """The label of each column by its name in the form of `plain_name`. A number with a leading
-        zero, such as the "01" of "choice01", is an additional key. Empty if `prefix` is empty,
-        because each name is then the label."""
+        """The label of each column, by the column's name in the form of `plain_name`. Gold answers
+        such as "Option B" are looked up here. A column named "choice01" also has the key "01"."""
         if not self.prefix:
-            return {}
+            return {}  # the names are the labels themselves
         names = [plain_name(name) for name in self.columns]
         padded = [name.removeprefix(self.prefix) for name in names]
         found = dict(zip(names, self.labels, strict=True))
@@ -104,9 +106,8 @@ def choices_of(row: Mapping[str, Any], family: Family) -> Choices:
 
 @dataclass(frozen=True)
 class RightAndWrong:
-    """Choices made from fields of right and wrong answers, in a pseudo-random order that a hash of
-    the question determines. `answer` is the label of the right choice. `right` and `wrong` are the
-    names of the fields."""
+    """Choices made from fields of right and wrong answers, shuffled by a hash of the question.
+    `answer` is the label of the right choice. `right` and `wrong` are the names of the fields."""
 
     choices: Choices
     answer: str
@@ -121,9 +122,9 @@ def wrong_columns(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def right_and_wrong(row: Mapping[str, Any], question: str) -> RightAndWrong | None:
-    """Return the choices of `row`, or None if it does not have separate fields for right and wrong
-    answers. `question` is the question's text and context. A hash of `question` determines the
-    order of the choices."""
+    """Return the choices of a row that has separate fields for right and wrong answers. Return None
+    for other rows. The choices are shuffled by a hash of `question`, the question's text and
+    context."""
     wrong = wrong_columns(tuple(row))
     right = fields.first_filled(row, fields.named(row, RIGHT)) if wrong else None
     if right is None or not isinstance(row[right], str):

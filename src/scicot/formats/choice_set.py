@@ -26,8 +26,8 @@ class Choices:
     """The choices of a row.
 
     rows: a dict with the keys "label" and "text" for each choice. All labels are strings.
-    cells: the label of each choice cell of the row in order, None for a blank cell. Blank cells
-        have indices too. By default, the labels of `rows`.
+    cells: the label of each choice cell of the row in order, None for a blank cell, which has an
+        index too. The default is the labels of `rows`, without blank cells.
     labels_from: where the labels come from.
     numeric: True if an integer may be the label or the text of a choice, or an index from 0 or
         from 1. If False, an integer is an index from 0.
@@ -68,8 +68,9 @@ def lettered(texts: Sequence[Any]) -> list[ChoiceRow]:
 
 
 def are_numeric(labels: Sequence[Any], texts: Sequence[Any]) -> bool:
-    """Return True if any of the labels or texts of choices is a number, and not a string. The
-    labels 0, 1, 2 and so on do not count, because they are equal to the indices of the choices."""
+    """Return True if a label or a text is a number, and not a string. The labels 0, 1, 2 and so on
+    do not count."""
+    # The labels 0, 1, 2 are also the indices of the choices, so an integer has only one meaning.
     if any(map(is_number, texts)):
         return True
     return any(map(is_number, labels)) and list(labels) != list(range(len(labels)))

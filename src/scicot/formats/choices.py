@@ -54,7 +54,8 @@ def letters_of(reading: Reading) -> Letters:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The choices in a field. `right` are the labels of those that the field marks as right."""
+    """The choices in a field. `right` are the labels of the choices that the field marks as
+    right."""
 
     choices: Choices
     right: tuple[str, ...] = ()
@@ -87,9 +88,10 @@ def listed(value: Any, letters: Letters = "any") -> Listed | None:
 def distractors(value: Any, right: Any) -> list[Any]:
     """Return the wrong answers in the value of a field. `right` is the right answer.
 
-    Printed letters are removed only if they are A, B, C and so on, and `right` has none. Otherwise
-    the right answer would be the only one with a letter, or the only one without.
+    Letters printed before the wrong answers are removed if they are A, B, C and so on, and no
+    letter is printed before `right`.
     """
+    # If only the right answer had a letter, or only the wrong ones, it could be guessed by this.
     has_letter = isinstance(right, str) and _MARKED.fullmatch(right) is not None
     found = listed(value, "none" if has_letter else "ordered")
     return [value] if found is None else [choice["text"] for choice in found.choices.rows]
@@ -133,9 +135,11 @@ def _of_list(values: Sequence[Any], letters: Letters) -> Listed | None:
 
 
 def from_texts(values: Sequence[Any], letters: Letters = "any") -> Choices:
-    """Make choices from a list of strings and numbers, and label them A, B, C and so on. If every
-    text begins with a printed label, as in "A)21", the printed labels are used and removed from the
-    texts, unless `letters` excludes this."""
+    """Make choices from a list of strings and numbers, labelled A, B, C and so on.
+
+    If every text begins with a printed label, as in "A)21", the printed labels are removed from the
+    texts and used instead. `letters` limits which printed labels count (see Letters).
+    """
     numeric = not are_strings(values)
     texts = [str(value) for value in values] if numeric else values
     # a quick check that fails for nearly all lists of texts without labels

@@ -97,8 +97,8 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
 
 
 def _question(row: Row) -> str | None:
-    """Return the name of the field that holds the question's text, None if there is none. If this
-    field of `row` holds chat messages, it is set to the text of the last message."""
+    """Return the name of the field that holds the question's text, None if there is none. If the
+    field holds chat messages, set it in `row` to the text of the last message."""
     for name in fields.named(row, (*QUESTIONS, *QUESTIONS_BESIDE_CHOICES)):
         value = row[name]
         if isinstance(value, list):
@@ -111,8 +111,8 @@ def _question(row: Row) -> str | None:
 
 
 def _sentences(row: Row, question: str) -> str | None:
-    """Join SWAG's fields "sent1" and "sent2" to one context, or return None if the context is not
-    in these fields."""
+    """Join SWAG's fields "sent1" and "sent2" into one context. Return None if these two fields do
+    not hold the context."""
     names = fields.named(row, _SENTENCES)
     if len(names) < 2 or question in names or fields.named(row, ("context",)):
         return None
@@ -181,12 +181,11 @@ def _check_agreement(row: Row, found: _Found, gold: Gold, reading: Reading) -> N
     other_fields = {name: value for name, value in row.items() if name not in found.used}
     reading = replace(reading, recognised=None, kinds=None)
     try:
-        label, name = read_gold(other_fields, found.choices, gold, reading)
-    except UncertainIndex:
-        label, name = _agreeing(other_fields, found, gold, reading)
+        answers = _possible_answers(other_fields, found.choices, gold, reading)
     except RowProblem:
         return  # the field names no choice, and may be the text of a solution
-    if label is not None and label != found.answer:
+    label, name = answers[0]
+    if label is not None and found.answer not in [label for label, _ in answers]:
         raise RowProblem(
             f'has two gold answers: "{name}" is {shortened(row[name or ""])}, choice'
             f" {shortened(label)}, and choice {shortened(found.answer)} is marked as right;"
@@ -194,18 +193,20 @@ def _check_agreement(row: Row, found: _Found, gold: Gold, reading: Reading) -> N
         )
 
 
-def _agreeing(
-    row: Row, found: _Found, gold: Gold, reading: Reading
-) -> tuple[str | None, str | None]:
-    """Read a gold answer with several meanings. Return (None, None) if one of them may be the
-    answer in `found`."""
+def _possible_answers(
+    row: Row, choices: Choices, gold: Gold, reading: Reading
+) -> list[tuple[str | None, str | None]]:
+    """Return the results of `read_gold`: one, or several if the meaning of the answer is uncertain.
+
+    Raises RowProblem if the answer cannot be read.
+    """
+    try:
+        return [read_gold(row, choices, gold, reading)]
+    except UncertainIndex:
+        pass
     from_zero, from_one = replace(reading, answer_index=0), replace(reading, answer_index=1)
     readings = (replace(reading, answer_texts=True), from_zero, from_one)
-    try:
-        read = [read_gold(row, found.choices, gold, each) for each in readings]
-    except RowProblem:
-        return None, None
-    return (None, None) if any(label == found.answer for label, _ in read) else read[0]
+    return [read_gold(row, choices, gold, each) for each in readings]
 
 
 def _no_choices(value: Any) -> str:

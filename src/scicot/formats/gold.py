@@ -42,15 +42,14 @@ class Gold:
     bases: maps a field to the number from which its indices count, 0 or 1. A field is missing if
         the data set does not define this number.
     single: True if the gold answer may be wrapped in a list of one element.
-    labels: the fields that, by their names or by the layout of the row, never hold the text of a
-        choice.
+    never_texts: the fields that never hold the text of a choice, only labels or indices.
     """
 
     names: tuple[str, ...] = ANSWERS
     secondary: tuple[str, ...] = FURTHER_ANSWERS
     bases: Mapping[str, Base] = field(default_factory=dict)
     single: bool = False
-    labels: Set[str] = NEVER_TEXTS
+    never_texts: Set[str] = NEVER_TEXTS
 
 
 GOLD = Gold()
@@ -72,8 +71,9 @@ def _in_order(fields: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...
 def _fields_of(
     gold: Gold, fields: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...], Set[str]]:
-    """Return the names of the fields in `gold.names`, `gold.secondary` and `gold.labels`."""
-    never_texts = frozenset(name for name in fields if plain_name(name) in gold.labels)
+    """Find the gold fields among the names of a row's `fields`. Return three collections: those in
+    `gold.names`, those in `gold.secondary` and those in `gold.never_texts`."""
+    never_texts = frozenset(name for name in fields if plain_name(name) in gold.never_texts)
     return _in_order(fields, gold.names), _in_order(fields, gold.secondary), never_texts
 
 
@@ -134,12 +134,10 @@ def _note(name: str, kind: str, reading: Reading) -> None:
 
 
 def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str, str]:
-    """Return the label of a choice that all gold fields allow, and the name of the gold field that
-    allows the fewest choices. `meanings` maps the name of each gold field to the choices that the
-    field allows.
+    """Return (label of a choice that all gold fields allow, name of the field that allows the
+    fewest choices). `meanings` maps the name of each gold field to the choices that it allows.
 
-    Raises RowProblem if no choice is allowed by all gold fields, or if all gold fields are
-    ambiguous.
+    Raises RowProblem in two cases: the fields have no choice in common, or each field is ambiguous.
     """
     if len(meanings) == 1:  # in nearly all rows
         ((name, meaning),) = meanings.items()

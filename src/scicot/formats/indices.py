@@ -1,21 +1,38 @@
 """Read a gold answer or a prediction that may be a number: a label, the text of a choice, or an
 index from 0 or from 1.
 
-The first of these rules that applies decides how a number is read:
+A number is read by the first of these rules that applies:
 
 1. If the data set defines the base of its indices, the number is an index.
-2. With --answer-texts, it is the text of a choice.
-3. With --answer-index, it is an index, or else a label or a text.
+2. With --answer-texts, the number is the text of a choice.
+3. With --answer-index, the number is an index. If no choice has this index, the number is a label
+   or a text.
 4. In a single row (`Reading.strict` is False), `read_choice` decides.
 5. A JSON integer is an index from 0, unless `Choices.numeric` is True.
-6. If it is the label of one choice and the text of another, the other rows of the file (`Tally`)
-   show whether the answers of this field are labels or texts. This rule applies to all strings, and
-   the layout may define that the answer is a label.
-7. A string that is exactly a label is that label.
-8. A number that is the text of a choice, or an index, or both, is read by the evidence in the other
-   rows of the file. They show whether the numbers of this field are texts or indices, and from
-   which base indices count.
-9. Otherwise the number is ambiguous. A base is never guessed.
+6. A string that is exactly a label is this label. If it is also the text of another choice,
+   label_or_text.py decides, unless the data set defines that the answer is a label.
+7. Every other number is read as the other answers in the same field of the file show. A base is
+   never guessed.
+
+Answers that are not numbers, such as "B" and "copper", are read by meaning.py and by rule 6.
+
+Examples of the rules 5 and 7, for choices in a list:
+
+    choices              answer  other answers  the answer is read as
+    wood, copper, glass  1                      copper: an integer is an index from 0
+    wood, copper, glass  "1"     "0"            copper: the 0 proves that indices count from 0
+    wood, copper, glass  "1"     "3"            wood: the 3 proves that indices count from 1
+    wood, copper, glass  "1"     "2"            ambiguous: indices may count from 0 or from 1
+    2, 3, 4              "2"     "3"            2: every answer is the text of a choice
+    2, 3, 4              "2"     "0"            4: the 0 is no text, but an index from 0
+    2, 3, 4              "2"     "0", "4"       ambiguous: the 0 is no text, and the 4 is no index
+
+Examples of rule 6, for choices in columns named option1, option2 and option3, so that the labels
+are 1, 2 and 3:
+
+    wood, copper, glass  "2"                    copper: a label
+    4, 1, 9              "1"     "9"            1: the 9 is only a text (label_or_text.py)
+    4, 1, 9              "1"     "2"            4: the 2 is only a label (label_or_text.py)
 """
 
 from __future__ import annotations
@@ -46,10 +63,12 @@ def meaning_of(
     *,
     never_text: bool = False,
 ) -> Meaning | None:
-    """Return the choice to which `value`, in the field `name`, refers. Return None if there is no
-    such choice. `base` is the number from which the data set counts indices, None if it does not
-    define this number. `never_text` is True if the data set defines that a string that is exactly a
-    label means this label.
+    """Return the choice that `value` names. Return None if it names no choice.
+
+    name: the field that holds `value`.
+    base: the number from which the data set counts indices. None if it does not define this number.
+    never_text: True if the data set defines that this field holds no texts of choices. A label is
+        then read as a label, even if it is also the text of another choice.
 
     If `value` is ambiguous, the result has an `ambiguity` and the labels of all candidates. If
     `value` is the index or the label of a blank cell, the result has no labels.
@@ -71,12 +90,12 @@ def meaning_of(
         return _check_number(read_choice(value, choices), number, choices)
     if isinstance(value, int) and not choices.numeric:
         return _json_integer(number, choices, name, reading)
-    return _in_table(value, choices, name, reading, never_text)
+    return _by_other_rows(value, choices, name, reading, never_text)
 
 
 def _number(value: Any) -> int | None:
-    """Return `value` as an integer if it is an integer or a string of digits. Return None for other
-    values, and for a string that cannot be an index, such as "01"."""
+    """Return `value` as an integer if it may be an index. Return None for other values, such as
+    "01"."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and _INDEX.fullmatch(value.strip()):
@@ -119,7 +138,7 @@ def _also_text(label: str, choices: Choices) -> Meaning | None:
 
 
 def _only_text(value: Any, choices: Choices) -> Meaning | None:
-    """Return the choice whose text is `value`, a string or a number."""
+    """Read a string or a number as the text of a choice. Return None if no choice has this text."""
     if not is_text_or_number(value):
         return None
     text = read_text(str(value), choices)
@@ -138,8 +157,11 @@ def _named_by_column(value: Any, choices: Choices) -> Meaning | None:
 
 
 def _check_label(meaning: Meaning, choices: Choices) -> Meaning:
-    """Return `meaning`, or an ambiguous one if letters printed in the choices contradict its label.
-    An example is the label A with the choices A "B) wood" and B "A) copper"."""
+    """Return an ambiguous Meaning if letters printed in the choices contradict the label of
+    `meaning`. Otherwise return `meaning`.
+
+    An example is the label A with the choices A "B) wood" and B "A) copper".
+    """
     if meaning.kind != "labels" or choices.labels_from == "texts":
         return meaning
     if any(is_blank(choice["text"]) for choice in choices.rows):
@@ -157,8 +179,12 @@ def _check_label(meaning: Meaning, choices: Choices) -> Meaning:
 
 
 def _check_number(meaning: Meaning | None, number: int, choices: Choices) -> Meaning | None:
-    """Return `meaning`, or an ambiguous one if the index `number` is printed before another choice.
-    An example is the index 1 with the choices "1. wood" and "2. copper"."""
+    """Return an ambiguous Meaning if `number` was read as an index, but is printed before another
+    choice. Otherwise return `meaning`.
+
+    An example is the number 1 with the choices "1. wood" and "2. copper". As an index from 0 it
+    means copper, but it is printed before wood.
+    """
     if meaning is None or not meaning.index or not meaning.labels:
         return meaning
     label = printed.label_of_number(number, choices.rows)
@@ -182,8 +208,11 @@ def _by_option(base: Base, number: int, choices: Choices) -> Meaning | None:
 
 
 def _json_integer(number: int, choices: Choices, name: str, reading: Reading) -> Meaning | None:
-    """Read an integer with `read_choice`. If no choice has this index, label or text, but the
-    integer equals the number of choices, return the last choice with an `ambiguity`."""
+    """Read an integer as an index from 0, or else as a label or a text.
+
+    If no choice has this index, label or text, but the integer equals the number of choices, it may
+    be the last index from 1. The result is then ambiguous.
+    """
     counts, evidence = reading.counts(name), reading.evidence(name)
     if counts is not None:
         counts.add(number, choices)
@@ -191,17 +220,16 @@ def _json_integer(number: int, choices: Choices, name: str, reading: Reading) ->
     if (meaning is not None and meaning.labels) or not choices.rows or number != choices.extent:
         from_zero = evidence is not None and evidence.base == 0
         return meaning if from_zero else _check_number(meaning, number, choices)
-    # If indices count from 1, the number of choices is the last index.
     if evidence is not None and evidence.zeros:
         return meaning  # the file counts from 0, so this index is out of range, or of a blank cell
     ambiguity = f"past the last index from 0, {number - 1}; do they count from 1? give {_OPTION}"
     return Meaning((choices.rows[-1]["label"],), ambiguity, index=True)
 
 
-def _in_table(
+def _by_other_rows(
     value: int | str, choices: Choices, name: str, reading: Reading, never_text: bool
 ) -> Meaning | None:
-    """Apply the rules 6 to 9 (see the top of this file)."""
+    """Read a number by the rules 6 and 7 at the top of this file."""
     number = int(value)
     text = read_text(str(number), choices)
     named = read_choice(str(number), choices)
@@ -226,8 +254,11 @@ def _as_label(
     reading: Reading,
     never_text: bool,
 ) -> Meaning | None:
-    """Read a number that is the label of a choice, and perhaps the text of one. Return None for an
-    integer that must be an index."""
+    """Read a number that is the label of the choice `label`. `text` is the choice with this number
+    as its text, None if there is none.
+
+    Return None for an integer that would be read as the label, since an integer is an index.
+    """
     is_string, counts = isinstance(value, str), reading.counts(name)
     if text is None or label.labels[0] in text.labels:
         if counts is not None:
@@ -251,13 +282,13 @@ def _text_or_index(
     *,
     has_label: bool = False,
 ) -> Meaning | None:
-    """Read a number that may be the text of a choice (`text`) or an index. `has_label` is True if
-    it is also the label of a choice."""
+    """Read a number that may be an index, or the text of a choice. `text` is the choice with this
+    text, None if there is none. `has_label` is True if the number is also the label of a choice."""
     number = int(value)
     found = (index_from(0, number, choices), index_from(1, number, choices))
     indices = [meaning for meaning in found if meaning is not None]
     if text is None and isinstance(value, str) and _are_numbers(choices):
-        return _missing_label(number, choices, indices)
+        return _not_among_labels(number, choices, indices)
     counts, evidence = reading.counts(name), reading.evidence(name)
     if counts is not None:
         if text is None or has_label:
@@ -273,10 +304,10 @@ def _text_or_index(
 
 
 def _is_text(text: Meaning, indices: Sequence[Meaning], evidence: Tally | None) -> bool:
-    """Return True if a number is the text of a choice and not an index: no index leads to another
-    choice, or the other gold answers of the file are texts."""
+    """Return True if a number is certainly a text. `text` is the choice with this text, and
+    `indices` are the choices with this index from 0 and from 1."""
     if all(set(index.labels) <= set(text.labels) for index in indices):
-        return True
+        return True  # as an index, the number would mean the same choice
     return evidence is not None and evidence.all_texts
 
 
@@ -284,9 +315,13 @@ def _are_numbers(choices: Choices) -> bool:
     return all(choice["label"].strip().isdecimal() for choice in choices.rows)
 
 
-def _missing_label(number: int, choices: Choices, indices: Sequence[Meaning]) -> Meaning | None:
-    """Read a number that is none of the labels, if all labels are numbers. It is the label of a
-    blank cell, or the file has indices and not labels."""
+def _not_among_labels(number: int, choices: Choices, indices: Sequence[Meaning]) -> Meaning | None:
+    """Read a number that no choice has as its label, in a row whose labels are all numbers.
+
+    - If the number is the label of a blank cell, return a Meaning without labels.
+    - If it may be an index, return an ambiguous Meaning.
+    - Otherwise return None.
+    """
     cells = choices.cells
     # The labels of cells are consecutive numbers, such as "1", None and "3".
     first = next((int(label) - n for n, label in enumerate(cells) if label is not None), 0)
@@ -296,8 +331,9 @@ def _missing_label(number: int, choices: Choices, indices: Sequence[Meaning]) ->
 
 
 def _choose_base(indices: Sequence[Meaning], evidence: Tally) -> Meaning | None:
-    """Return the choice that an index refers to, or None if `indices` is empty. If `indices` has
-    two choices, from 0 and from 1, and `evidence` proves no base, the result is ambiguous."""
+    """Return the choice with an index. `indices` are the possible choices: with this index from 0,
+    from 1, or both. If both are possible, and `evidence` proves no base, the result is ambiguous.
+    """
     if len(indices) < 2:
         return next(iter(indices), None)
     if evidence.base is not None:

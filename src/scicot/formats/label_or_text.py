@@ -1,12 +1,15 @@
-"""Decide whether an answer that is the label of one choice and the text of another is a label or a
-text.
+"""Read an answer that is the label of one choice and the text of another.
 
-An example is the answer "A" for these choices:
+The other answers in the same field of the file decide. Examples for the answer "A" and the choices
+A "AB", B "A", C "0", D "B":
 
-    A "AB"   B "A"   C "0"   D "B"
-
-The other answers of the file decide. If one of them is only a text, such as "AB", and none is only
-a label or an index, the answer is a text. In the opposite case it is a label.
+    other answers  the answer is read as
+    "AB"           the text "A", choice B: "AB" is only a text
+    "C"            the label A, choice A: "C" is only a label
+    2              the label A, choice A: an index counts like a label
+    "B"            ambiguous: "B", too, is the label of one choice and the text of another
+    "AB" and "C"   ambiguous: the file has both texts and labels
+    none           ambiguous
 """
 
 from __future__ import annotations
@@ -19,11 +22,10 @@ from scicot.formats.reading import Reading, Tally
 def label_or_text(
     label: Meaning, text: Meaning, choices: Choices, name: str, reading: Reading
 ) -> Meaning:
-    """Return `label` or `text`, the two meanings of an answer in the field `name`, as the other
-    answers of the file show. If they do not show it, the result is ambiguous. In the first pass
-    over a file, return `label`, which is not counted."""
+    """Return `label` or `text`, the two meanings of an answer in the field `name`. The result is
+    ambiguous if the other answers of the file do not show which is meant."""
     if reading.tally is not None:
-        return label
+        return label  # the first pass over a file only counts; what it returns is not used
     evidence = reading.evidence(name)
     kind = (evidence or Tally()).kind
     if kind == "labels":

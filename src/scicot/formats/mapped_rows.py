@@ -29,12 +29,11 @@ def is_scicot_row(row: Row) -> bool:
 def mapped_row(row: Row, reading: Reading, *, optional: Collection[str] = ()) -> Row:
     """Return the row with --columns applied, or `row` itself if the option does not apply to it.
 
-    The fields found in the row are added to `reading.fields`. If no row of the file has the fields
-    of a role in `optional`, the mapping of this role is ignored.
+    The fields found in the row are added to `reading.fields`. `optional` are roles, such as "id".
+    The mapping of such a role is ignored if no row of the file has its field.
 
     Raises RowProblem if the row lacks a field of the question or of its choices. Raises
-    MissingField if it lacks a field of another role, and no other row of the file is known to have
-    this field.
+    MissingField if it lacks another mapped field, and no row read so far has this field.
     """
     columns: FieldMapping | None = reading.columns
     fields = reading.fields
@@ -48,9 +47,11 @@ def mapped_row(row: Row, reading: Reading, *, optional: Collection[str] = ()) ->
 
 
 def _applies(row: Row, columns: FieldMapping, fields: MappedFields | None) -> bool:
-    """Return True if --columns applies to a row. Rows in scicot's own schema do not need it."""
+    """Return True if --columns applies to a row."""
     if not is_scicot_row(row):
         return True
+    # If a row in scicot's own schema has a mapped field with another name than in the schema, the
+    # user's file is in this schema, so --columns applies to all such rows.
     if columns.lacks_question(row):
         return False
     renames = columns.renames(row)
@@ -72,8 +73,11 @@ def _applies(row: Row, columns: FieldMapping, fields: MappedFields | None) -> bo
 def _known_part(
     row: Row, columns: FieldMapping, fields: MappedFields, optional: Collection[str]
 ) -> FieldMapping | None:
-    """Return `columns` without the roles whose fields no row of the file has. Return None if no
-    role is left."""
+    """Return `columns` without the roles in `optional` whose fields no row has. Return None if no
+    role is left.
+
+    Raises MissingField if another mapped field is missing.
+    """
     present = columns.optional_fields(row)
     found = {name for name, is_present in present.items() if is_present}
     fields.found |= found

@@ -124,8 +124,8 @@ class Columns:
         return required is not None and bool(required.missing(row))
 
     def optional_fields(self, row: Row) -> dict[str, bool]:
-        """Return a dict that maps fields of --columns to True if the row has them, else to False.
-        Its keys are names, dotted paths and ranges (A-D). The fields of the question and of its
+        """Return a dict with a key for each field in --columns: a name, a dotted path or a range
+        (A-D). The value is True if the row has this field. The fields of the question and of its
         choices are left out."""
         names = tuple(row)
         found: dict[str, bool] = {}
@@ -172,7 +172,7 @@ class Columns:
                 mapped[role] = _value(role, present, right)
         roles = set(self.roles)
         if "distractors" in mapped:
-            mapped |= self._with_distractors(mapped, row)
+            mapped = self._with_distractors(mapped, row)
             roles |= {*mapped, *map(plain_name, choice_columns.wrong_columns(tuple(row)))}
             roles |= set(RIGHT) if "answer" in self.roles else set()
         if "id" in roles and is_blank(mapped.get("id")):
@@ -185,15 +185,15 @@ class Columns:
         return {**mapped, **rest}
 
     def _with_distractors(self, mapped: Row, row: Row) -> Row:
-        """Move the distractors, and a right answer that is a string, from `mapped` to a new dict.
-        Its keys are names that choice_columns.py recognises ("distractor1", "correct_answer")."""
+        """Return `mapped` with the distractors and the right answer under the names that
+        choice_columns.py recognises: "distractor1", "correct_answer"."""
         if "answer" in self.roles and "answer" not in mapped:
             raise RowProblem(missing_message([self.roles["answer"]], row))
         texts = mapped.pop("distractors")
         wrong = {f"distractor{number}": text for number, text in enumerate(texts, start=1)}
         if isinstance(mapped.get("answer"), str):
             wrong["correct_answer"] = mapped.pop("answer")
-        return wrong
+        return {**mapped, **wrong}
 
 
 def missing_message(absent: Sequence[str], row: Row) -> str:
@@ -207,7 +207,7 @@ def _is_start(text: str, index: int) -> bool:
 
 
 def _value(role: str, cells: Mapping[str, Any], right: Any) -> Any:
-    """Return the value of a role whose fields have the values `cells`. `right` is the value of the
+    """Return the value of a role. `cells` are the values of its fields. `right` is the value of the
     field that is mapped to the answer."""
     if role == "choices" and len(cells) > 1:
         return _choices_of(cells)

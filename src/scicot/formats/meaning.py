@@ -72,8 +72,8 @@ def without_fraction(value: Any, choices: Choices) -> Any:
 
 
 def index_from(base: Base, number: int, choices: Choices) -> Meaning | None:
-    """Return the choice with the index `number`, counted from `base`. Return a Meaning without
-    labels if this index is that of a blank cell, and None if no cell has this index."""
+    """Return the choice with the index `number`, counted from `base`. Return None if no cell has
+    this index. If the cell is blank, the result has no labels."""
     index = number - base
     if not 0 <= index < len(choices.cells):
         return None
@@ -82,7 +82,7 @@ def index_from(base: Base, number: int, choices: Choices) -> Meaning | None:
 
 
 def read_choice(value: Any, choices: Choices) -> Meaning | None:
-    """Return the choice that `value` names. Return all candidates if `value` is ambiguous, and None
+    """Return the choice that `value` names, or all candidates if `value` is ambiguous. Return None
     if `value` names no choice."""
     if isinstance(value, int) and not isinstance(value, bool):
         return _read_integer(value, choices)
@@ -112,7 +112,7 @@ def read_choice(value: Any, choices: Choices) -> Meaning | None:
 
 
 def read_text(text: str, choices: Choices) -> Meaning | None:
-    """Return the choice whose text is exactly `text`; None if there is none."""
+    """Return the choice whose text is `text`, None if there is none."""
     labels = labels_of_text(text, choices.rows)
     return Meaning(labels, kind="texts") if labels else None
 

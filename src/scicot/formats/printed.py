@@ -3,10 +3,14 @@
 ["(B)wood", "(A)copper"]   ["A) wood", "C) copper", "D) glass"]   ["1. wood", "2. copper"]
 
 In a file from which choices were removed, or in which they were shuffled, the letters are not A, B,
-C and so on. A gold answer "C" then means the choice with the letter C, not the third one. But many
-texts only seem to begin with such a letter: "E. coli", "B. Russell" and "C: major" are names,
-"(R)-butanol" is a chemical, and "(B) → (A) → (C)" is an order of statements. So only letters with a
-closing bracket count here. (choices.py also reads "A. wood", if the letters are A, B, C in order.)
+C and so on. A gold answer "C" then means the choice with the letter C, not the third choice.
+
+Some letters at the beginning of a text are not labels:
+- A letter with a full stop or a colon may be part of a name, as in "E. coli" and "C: major". Only
+  `_with_gap` reads such letters. (choices.py reads "A. wood" if the letters are A, B, C in order.)
+- A letter with a closing bracket may be part of a name, as in "(R)-butanol", or of an order of
+  statements, as in "(B) → (A)". It does not count if a hyphen, an arrow or a further letter in
+  brackets follows.
 """
 
 from __future__ import annotations
@@ -67,14 +71,16 @@ def labels_and_texts(texts: Sequence[str]) -> tuple[list[str], list[str]] | None
 def contradicting(
     label: str, choices: Sequence[Mapping[str, Any]], *, dots: bool
 ) -> tuple[str, ...]:
-    """Return the labels of the choices that the answer `label` may refer to, if letters printed in
-    the texts contradict `label`. Return () if no printed letter contradicts `label`.
+    """Return the labels of the choices that the answer `label` may mean, if printed letters
+    contradict `label`. Return () if none does.
 
-    There is a contradiction in two cases: another letter is printed before the text of the choice
-    `label`, as in "B) wood" for the choice A, or the letter `label` is printed before the text of
-    another choice. More than half of the texts must begin with a letter. If `dots` is True, letters
-    with a full stop count too. They may be initials, so `dots` should be False for choices that
-    have labels of their own.
+    There are two contradictions:
+    - Another letter is printed before the text of the choice `label`: choice A is "B) wood".
+    - The letter `label` is printed before the text of another choice.
+
+    Letters count only if more than half of the texts begin with one, and no letter comes twice. If
+    `dots` is True, letters with a full stop count too. They may be initials, so `dots` should be
+    False for choices that have labels of their own.
     """
     texts = [choice["text"] for choice in choices]
     for text in texts:
@@ -110,8 +116,11 @@ def contradicting(
 
 
 def label_of_number(number: int, choices: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return the label of the choice whose text begins with `number`, as in "2. copper". Return
-    None if there is no such choice, or if not all texts begin with different numbers."""
+    """Return the label of the choice whose text begins with `number`, as in "2. copper".
+
+    Return None if there is no such choice, if a text has no number, or if two texts have the same
+    number.
+    """
     labels: dict[int, str] = {}
     for choice in choices:
         text = choice["text"]
@@ -123,9 +132,11 @@ def label_of_number(number: int, choices: Sequence[Mapping[str, Any]]) -> str | 
 
 
 def _with_gap(texts: Sequence[Any]) -> list[_Letter | None]:
-    """Return the letters of texts such as "A. wood", "C. copper" and "D. glass": at least three
-    capitals with a full stop or colon, the first one A, in the order of the alphabet. They may be
-    labels among which one is missing, or initials. Return [] if they are something else."""
+    """Return the letters of texts such as "A. wood", "C. copper" and "D. glass".
+
+    There must be at least three texts. The letters must be capitals with a full stop or a colon, in
+    alphabetical order from A. Otherwise return [].
+    """
     matches = [_DOTTED(text) if isinstance(text, str) else None for text in texts]
     letters = [match[1] for match in matches if match]
     if not len(texts) == len(letters) == len(set(letters)) > 2 or letters[0] != "A":
@@ -143,8 +154,7 @@ def _letter(text: str) -> _Letter | None:
     return _Letter(match[2], f"{match[3]}{match[1]}{case}", match[4])
 
 
-def _are_likely(letters: Sequence[_Letter], texts: int) -> bool:
-    """Return True if letters before some of `texts` texts are early enough in the alphabet to be
-    labels."""
-    likely = ascii_uppercase[: max(_LIKELY_LETTERS, texts + 2)]
+def _are_likely(letters: Sequence[_Letter], choice_count: int) -> bool:
+    """Return True if these letters are early enough in the alphabet to be labels."""
+    likely = ascii_uppercase[: max(_LIKELY_LETTERS, choice_count + 2)]
     return all(entry.letter.upper() in likely for entry in letters)

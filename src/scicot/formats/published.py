@@ -1,9 +1,8 @@
-"""Define the layouts of public data sets whose gold field has a name, such as "label", that means
-something else in other files.
+"""Define how gold answers are read in the layouts of public data sets.
 
-Each entry is taken from the data set's card or paper. It gives the fields that identify the layout,
-the gold field, and the number of the first choice, 0 or 1. Layouts with self-explanatory field
-names (MMLU-Pro, MedQA, SciQ, RACE, ...) need no entry.
+A layout needs an entry in the first list if its gold field has a name, such as "label", that means
+something else in other files. Each entry is taken from the data set's card or paper. It gives the
+fields that identify the layout, the gold field, and the number of the first choice, 0 or 1.
 
     SWAG             sent1, sent2, ending0..3, label from 0
     HellaSwag        ctx, endings, label from 0, a string
@@ -17,13 +16,13 @@ names (MMLU-Pro, MedQA, SciQ, RACE, ...) need no entry.
     AGIEval          passage, question, options, label: a letter
     HEAD-QA          qtext, answers with their "aid", ra from 1
     MedMCQA          opa..opd, cop: from 0 on the Hub, from 1 in the authors' files, so uncertain
-    KMMLU            A..D, answer from 1; the base is inferred from the rows of the file
+    KMMLU            A..D, answer from 1 (inferred from the rows: other files have these fields too)
     ThoughtSource    choices, answer in a list of one, cot
     BIG-bench, Inspect   input, target
     PubMedQA         final_decision: yes, no or maybe
     BoolQ            passage, question, label in SuperGLUE: 1 is yes
 
-Some layouts define that the gold answer is a letter, never the text of a choice:
+In the second list the gold answer is always a letter, never the text of a choice:
 
     RACE             article, question, options, answer
     AGIEval          passage, question, options, label
@@ -104,7 +103,7 @@ def gold_of(names: tuple[str, ...]) -> Gold:
         bases=bases,
         single=bool(plain_names & {"cot", "generatedcot"})
         or "target" in {layout.gold for layout in found},
-        labels=GOLD.labels | lettered,
+        never_texts=GOLD.never_texts | lettered,
     )
 
 

@@ -20,30 +20,30 @@ Base = Literal[0, 1]
 
 
 class UncertainIndex(RowProblem):
-    """Raised for a gold answer whose meaning the other rows of the file may show: a number that may
-    count from 0 or from 1, or the label of one choice that is also the text of another."""
+    """Raised for a gold answer with several meanings, such as an index that may count from 0 or
+    from 1. The other rows of the file may show which is meant."""
 
 
 class MissingField(RowProblem):
-    """Raised if a row lacks a field of --columns, and no other row of the file is known to have
-    this field. Also raised if such a field first appears in a later row of a stream, since the
-    earlier rows have been read without it."""
+    """Raised for a field of --columns in two cases:
+
+    - A row lacks the field, and no row read so far has it.
+    - A row of a stream has the field, but earlier rows lacked it and were read without it.
+    """
 
 
 @dataclass(slots=True)
 class MappedFields:
-    """The fields of --columns that the rows of a file have, as far as they have been read.
+    """The fields of --columns, as found in the rows of a file read so far.
 
-    found: the names of the fields that at least one row has, without those of the question and of
-        its choices.
-    ignored: the fields whose mapping was ignored, because no earlier row had them.
-    own_rows: True if --columns applies to all rows in scicot's own schema that have the mapped
-        question and choices. This is so if one of them has a mapped field that is not in the
-        schema. False if such a row was read without --columns, None if neither is known.
-    applied: True if --columns was applied to a row, False if all rows were read without it, None if
+    found: the names of the fields that a row has. Those of the question and of its choices are left
+        out.
+    ignored: the fields whose mapping is ignored, because no row read so far has them.
+    own_rows: True if --columns applies to rows in scicot's own schema, False if it does not. None
+        if this has not been decided.
+    applied: True if --columns was applied to a row, False if every row was read without it. None if
         no row was read.
-    final: True if `found` will not change any more: the whole file was read, or it can be read only
-        once.
+    final: True if `found` is complete: the whole file was read, or the file can be read only once.
     """
 
     found: set[str] = field(default_factory=set)
@@ -69,7 +69,7 @@ class Tally:
     @property
     def base(self) -> Base | None:
         """The number from which indices count, 0 or 1. None if the counts prove neither number, or
-        both."""
+        prove both."""
         if self.zeros:
             # Counted from 0, an answer of `short_lasts` is the index of a blank cell: an error in
             # this row, which does not refute the 0.
@@ -83,7 +83,7 @@ class Tally:
 
     @property
     def kind(self) -> Literal["labels", "texts", "both"] | None:
-        """The form of the answers. Indices count as labels. None if the counts show neither."""
+        """The form of the answers. Indices count as labels. None if no answer shows its form."""
         labels, texts = self.labels or self.indices, self.unlabelled
         if labels and texts:
             return "both"
@@ -108,7 +108,7 @@ class Recognised:
     choices: str = ""
     answer: str = ""
     kind: str = ""  # how answers are written: "labels", "texts", "index from 0"
-    kinds: Set[str] = frozenset()  # those of all rows read so far, instead of `kind`
+    kinds: Set[str] = frozenset()  # the kinds in all rows read so far; used instead of `kind`
     context: str = ""
     shuffled: bool = False
 
@@ -150,23 +150,22 @@ class Reading:
     columns: the value of --columns.
     answer_index: the value of --answer-index.
     answer_texts: the value of --answer-texts.
-    strict: True for rows of a file. An index in a table or in a string is then read only if it is
-        certain whether it counts from 0 or from 1, and an answer that is the label of one choice
-        and the text of another only if the file shows which is meant. If False, the rules for
-        single rows apply (docs/rows.md).
+    strict: True for rows of a file. The other answers of the file then decide how an ambiguous
+        answer is read (see indices.py). False for single rows.
     fields: the fields of --columns that the rows of the file have. None for single rows.
     cells: the choice cells of the row if --columns maps the choices to several columns, else None
         (see `Choices.cells`).
     cell_names: the names of these columns with their labels (see `Choices.columns`).
     ordered: True to accept only layouts that define the order of choices.
-    by_position: True if the answer labels the choices A, B, C by their order, whatever letters are
-        printed in their texts.
+    by_position: True if the answers A, B, C mean the first, second and third choice, whatever
+        letters are printed in the texts.
     tallies: the counts of a first pass over the file, by gold field. They decide how indices are
         read. None if there was no first pass.
     tally: a dict that is filled with the counts of each gold field, in a first pass over the file.
         None in other passes.
     recognised: an object that is filled with the names of the fields that were read, or None.
-    kinds: a dict that is filled with the forms of the answers in each gold field, or None.
+    kinds: a dict that is filled with the forms of the answers in each gold field, such as "labels",
+        or None.
     """
 
     columns: FieldMapping | None = None

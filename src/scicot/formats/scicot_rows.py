@@ -19,21 +19,20 @@ from scicot.formats.values import are_strings, is_text_or_number
 from scicot.row_fields import MAPPING, Row
 
 # scicot's own schema and the official files of ARC define that these fields hold a label
-_GOLD = Gold(labels=GOLD.labels | set(ANSWERS))
+_GOLD = Gold(never_texts=GOLD.never_texts | set(ANSWERS))
 _ALL_GOLD = (*ANSWERS, *FURTHER_ANSWERS)
 
 
 @lru_cache(maxsize=256)  # cached because nearly all rows of a file have the same fields
 def _has_second_gold(names: tuple[str, ...]) -> bool:
-    """Return True if a field other than "answer" is named like a gold answer."""
+    """Return True if a row has a gold field besides "answer", such as "answerKey"."""
     return any(plain_name(name) in ANSWERS for name in names if name != "answer")
 
 
 def matches(row: Row) -> bool:
-    """Return True if "choices" is a list in the layout of scicot's own rows. Such a list is empty,
-    or has an element that is neither a string nor a number. A list of objects with other keys, such
-    as "key" and "value", that general.py can read is not in this layout."""
-    # Question.from_row reports invalid choices.
+    """Return True if "choices" is a list in scicot's own layout, or a list that no format can
+    read."""
+    # Question.from_row reports the error in such a list.
     choices = row.get("choices")
     if not isinstance(choices, list):
         return False
@@ -45,9 +44,10 @@ def matches(row: Row) -> bool:
 
 
 def _has_own_keys(choice: Row, row: Row) -> bool:
-    """Return True if a choice has a label and a text, and no mark that is the only gold answer."""
+    """Return True if a choice has a label and a text as in scicot's own rows."""
     if "label" not in choice or "text" not in choice:
         return False
+    # If marks such as "is_correct" are the only gold answer, general.py must read the row.
     return len(choice) == 2 or bool(gold_fields(row, _ALL_GOLD)) or not has_mark(choice)
 
 
@@ -78,8 +78,8 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
 
 
 def _is_certain(answer: str, choices: list[Any], reading: Reading) -> bool:
-    """Return True if an answer that is exactly a label of the choices that --columns names can only
-    be this label."""
+    """Return True if `answer`, which is exactly a label, can mean nothing else in a row that
+    --columns maps."""
     assert reading.columns is not None
     in_columns = reading.cells is not None
     if in_columns and printed.contradicting(answer, choices, dots=False):
@@ -91,13 +91,12 @@ def _is_certain(answer: str, choices: list[Any], reading: Reading) -> bool:
 
 
 def _has_other_type(choices: list[Any]) -> bool:
-    """Return True if the text of a choice is not a string. Question.from_row reports choices
-    without a text."""
+    """Return True if the text of a choice is not a string."""
     # This runs for each row, so the types are not checked one by one.
     try:
         return {type(choice["text"]) for choice in choices} != {str}
     except (KeyError, TypeError):
-        return False
+        return False  # Question.from_row reports the choice without a text
 
 
 def _is_choice(value: Any) -> bool:

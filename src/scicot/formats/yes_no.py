@@ -28,9 +28,8 @@ def texts_of(
     """Return (texts of the choices, name of the gold field), or None if the row is not a yes/no
     question.
 
-    The gold field is the field with the gold answer. It is looked for under `names`, which have the
-    form that `plain_name` returns. Unless `only` is True, it is also looked for under other usual
-    names.
+    The gold field is looked for under `names`, which have the form that `plain_name` returns. If
+    `only` is False, it is then looked for under other usual names.
     """
     for name in gold_fields(row, names if only else (*names, *FURTHER_ANSWERS)):
         value = row[name]
