@@ -76,9 +76,12 @@ def test_a_number_with_a_leading_zero_is_a_text_and_no_index(
     tmp_path: Path, rows: Any, suffix: str
 ) -> None:
     file = tmp_path / f"q{suffix}"
-    records = [{"question": "Q?", "choices": choices, "answer": a} for choices, a in rows]
+    records = [
+        {"question": f"Q{number}?", "choices": choices, "answer": answer}
+        for number, (choices, answer) in enumerate(rows)
+    ]
     if suffix == ".csv":
-        cells = [["Q?", "|".join(choices), answer] for choices, answer in rows]
+        cells = [[r["question"], "|".join(r["choices"]), r["answer"]] for r in records]
         file.write_text(
             "".join(",".join(r) + "\n" for r in [["question", "choices", "answer"], *cells])
         )
@@ -187,8 +190,8 @@ def test_a_number_with_a_fraction_is_the_text_of_a_choice(tmp_path: Path, write:
     import pyarrow
     import pyarrow.parquet
 
-    row = {"question": "Q?", "A": 1.5, "B": 4.25, "C": 1.0}
-    rows = [{**row, "answer": answer} for answer in (4.25, 1.5, 1.0)]
+    choices = {"A": 1.5, "B": 4.25, "C": 1.0}
+    rows = [{"question": f"{answer}?", **choices, "answer": answer} for answer in (4.25, 1.5, 1.0)]
     assert golds(write(lines(*rows))) == ["4.25", "1.5", "1.0"]
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "q.parquet")
     assert golds(tmp_path / "q.parquet") == ["4.25", "1.5", "1.0"]
