@@ -66,8 +66,12 @@ class WideTable:
         return max([_width(self.headings[index]), *self._cells(index)])
 
     def _narrow_width(self, index: int) -> int:
-        """Return the width of a column if its names or its heading are folded as far as possible.
-        Numbers are not folded."""
+        """Return the smallest width of a column.
+
+        - The first column: its names and heading are folded at _NARROW characters.
+        - Other columns: the heading is folded between words, and at _NARROW characters within a
+          word. Numbers are not folded.
+        """
         if index == 0:
             return min(self._full_width(0), _NARROW)
         words = [_width(word) for word in self.headings[index].split()]

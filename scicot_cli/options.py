@@ -51,7 +51,8 @@ def _parameters(command: Any) -> dict[str, Any]:
 
 
 def _without_others(values: settings_file.Values, command: Any) -> settings_file.Values:
-    """Return `values` without the options that only other commands have."""
+    """Return `values` without the options that `command` lacks and another command has. An option
+    that no command has is kept, since `_defaults` must report it."""
     own = _parameters(command)
     unknown = [name for name in values if settings_file.spelled(name) not in own]
     if not unknown:

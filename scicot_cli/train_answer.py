@@ -175,11 +175,13 @@ def train_answer(
 
 
 def _method_without_rationale(ctx: typer.Context, method: Method) -> Method:
-    """Return "direct" for --no-rationale, or `method` (the value of --method) if --method takes
-    precedence.
+    """Return the method to train with if --no-rationale is given. `method` is the value of
+    --method.
 
-    --method takes precedence if it is on the command line and --no-rationale is in the --config
-    file. Raises UsageError if both options are on the command line, or both are in the file.
+    - If --method is not given, return "direct".
+    - If --method is in the --config file, and --no-rationale on the command line, return "direct".
+    - If --method is on the command line, and --no-rationale in the file, return `method`.
+    - If both are on the command line or both in the file, raise UsageError.
     """
     source = ctx.get_parameter_source("method")
     in_file = training.overridden(ctx, "method", "no_rationale")

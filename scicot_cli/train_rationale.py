@@ -47,10 +47,10 @@ def train_rationale(
             autocompletion=completion.runs,
             metavar="RUN",
             help="A run of train-answer --folds. After training, further rounds follow. "
-            "In each, the student writes several rationales per question. The reward of a "
-            "rationale says how much more probable RUN's fold students find the right answer "
-            "with it than without a rationale. The rationales with the highest rewards are added "
-            "to the training rows. --folds and --fold-by have the values of RUN.",
+            "In each, the student writes several rationales per question. A fold student of RUN "
+            "answers the question with and without each rationale. The reward of a rationale is "
+            "the gain in the log probability of the right answer. The rationales with the highest "
+            "rewards are added to the training rows. --folds and --fold-by have the values of RUN.",
         ),
     ] = None,
     rounds: Annotated[
@@ -85,8 +85,8 @@ def train_rationale(
         float,
         typer.Option(
             "--reward-weight",
-            help="Number of sampled rationales in an epoch, divided by the number of the teacher's "
-            "(1.0: half each; 0.5: a third sampled).",
+            help="Number of sampled rationales per teacher's rationale in an epoch. 1.0: as many "
+            "of each; 0.5: one for every two of the teacher's.",
         ),
     ] = RewardSettings.reward_weight,
     reward_above: Annotated[

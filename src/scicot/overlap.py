@@ -62,7 +62,7 @@ class Overlap:
         """True if the shared texts seem to be templates, such as "Which of these floats on water?".
         Both conditions must hold:
 
-        - No question is in both sets.
+        - No question is in both sets with the same text, context and choices.
         - The first set has each shared text several times, with different choices or contexts.
         """
         return not self.same_question and all(

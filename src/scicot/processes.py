@@ -108,7 +108,8 @@ def gloo_group() -> Any:
 
 def on_rank_zero(work: Callable[[], Result]) -> Result:
     """Run work() on rank 0 only, and return its result on all ranks. If work() raises an exception,
-    rank 0 raises it, and the other ranks raise RankZeroFailed with its exit code."""
+    rank 0 raises this exception. The other ranks raise RankZeroFailed with the exit code of this
+    exception."""
     if count() == 1:
         return work()
     import torch.distributed as dist

@@ -69,8 +69,9 @@ REPLACEMENTS: dict[str, tuple[str, ...]] = {
     "ω": (" omega ",), "Δ": (" Delta ",), "Σ": (" Sigma ",), "Φ": (" Phi ",), "Ω": (" Omega ",),
 }  # fmt: skip
 
-# Keys of the counters. Keys such as "lacking ≥" count the inputs with one character. Keys such as
-# "equal ID" name inputs whose choices become equal.
+# Keys of the counters. There are also keys such as "lacking ≥" and "equal q1". The first counts the
+# inputs with the character ≥. The second is for the question with the id q1, in which two choices
+# become equal.
 LACKING, LACKING_TARGETS, REPLACED, EQUAL = "lacking", "lacking_targets", "replaced", "equal"
 _NAMED = 5  # maximum number of question ids, and of characters, listed in a message
 
@@ -210,11 +211,12 @@ def describe(counts: Counter[str]) -> dict[str, str]:
 
 
 def is_character_problem(key: str) -> bool:
-    """Return True if a key of `cuts` (see truncation.encode_inputs) is about characters.
+    """Return True if `key` counts a problem with characters that the tokenizer lacks. The keys are
+    those of `cuts` in truncation.encode_inputs.
 
-    - True: "lacking"; "lacking ≥", which is about the character ≥; "equal q1", which is about the
-      question with the id q1.
-    - False: "context", which counts truncated inputs.
+    - True: "lacking" (inputs with such characters), "lacking ≥" (inputs with ≥), "equal q1" (such
+      characters make two choices of question q1 equal).
+    - False: "context" (inputs with a truncated context).
     """
     return key.partition(" ")[0] in (LACKING, LACKING_TARGETS, REPLACED, EQUAL)
 

@@ -6,10 +6,16 @@
 
 A run records its prompt format (scicot.json), and is always used with this format.
 
-For a causal model, prompt and target form one sequence. The prompt is encoded by itself, and the
-target is encoded as the continuation of the prompt's last line. Encoding the whole text at once
-would give the same token ids, unless the tokenizer merges the end of the prompt with the beginning
-of the target. Tokenizers that split texts at spaces and line breaks never do this.
+For a causal model, the sequence is the token ids of the prompt, followed by those of the target.
+
+- The prompt is encoded without the target.
+- The target is encoded after the last line of the prompt, and the token ids of this line are then
+  removed. For the target "(B)", for example, "Answer: (B)" is encoded, and the token ids of
+  "Answer:" are removed.
+
+Encoding prompt and target together would give the same token ids, unless the tokenizer merges the
+end of the prompt with the beginning of the target. Tokenizers that split texts at spaces and line
+breaks never do this.
 """
 
 from __future__ import annotations
@@ -130,8 +136,8 @@ class Plain:
         return _decoded(self.tokenizer, rows)
 
     def _continuations(self, last_line: str, texts: Sequence[str]) -> list[Ids]:
-        """Encode each text as the continuation of a prompt's last line, and append the end
-        token."""
+        """Encode each text after `last_line`, the last line of the prompt, and append the end
+        token. The token ids of `last_line` are left out."""
         if not texts:
             return []
         end = self._end if self._end is not None else min(self.ends)

@@ -14,7 +14,7 @@ from typing import Any
 from scicot.row_fields import Row
 from scicot.students.runs import Run
 
-# One of several names that are joined by " + ", up to the hash.
+# One identity, with the " + " before it if several identities are joined.
 _NAME = re.compile(r"[^@]*@([0-9a-f]{12})(?= \+ |\Z)")
 _NAMED = ("answer", "rationale", "engines")  # entries of the settings that hold identities
 
@@ -49,7 +49,7 @@ def without_names(settings: Mapping[str, Any]) -> Row:
 
 
 def hash_only(identity: str) -> str:
-    """Remove the names of directories from one identity, or from several joined by " + ":
+    """Return the hashes in a string of one or several identities. Names and " + " are left out.
 
     answer@1f0c5e2b9a7d                -> @1f0c5e2b9a7d
     a@1f0c5e2b9a7d + b@77ab01c9de21    -> @1f0c5e2b9a7d@77ab01c9de21

@@ -42,7 +42,11 @@ class Students:
 
     def rows(self, pairs: Sequence[QuestionPair]) -> list[Prediction | Rationale]:
         """Return the output rows of several questions, in order: `plan.rows_each` rows for each
-        question. A pair is (question, question whose rationales are used)."""
+        question.
+
+        A pair is (question to answer, question whose rationales are read). Both are the same
+        question, except with shuffled rationales.
+        """
         questions = [question for question, _ in pairs]
         rationales = self._rationales([source for _, source in pairs])
         if not self.plan.answers:

@@ -89,10 +89,9 @@ class Team:
     def on_all_ranks(self, work: Callable[[], Result]) -> Result:
         """Run work() on each rank, and return the result of this rank. Call on all ranks.
 
-        - Rank 0 raises an error if work() fails on any rank.
-        - Another rank raises nothing. Its result is a _Failure if work() fails on this rank. The
-          result may only be passed to `serve`, which raises RankZeroFailed if rank 0 raised an
-          error.
+        If work() fails on any rank, only rank 0 raises an error. On the other ranks, pass the
+        result to `serve`, and use it for nothing else: it is a _Failure if work() failed on this
+        rank. After a failure on any rank, `serve` raises RankZeroFailed.
         """
         if self._group is None:
             return work()

@@ -105,9 +105,10 @@ def uneven_shares(
 ) -> Iterator[str]:
     """Yield a warning if some shards get many more questions than others.
 
-    `total` is the number of questions, or None if it is not known. `size` is the number of
-    questions in a window. --window is given in sequences, and a question counts as `per_question`
-    sequences.
+    - `total`: the number of questions, or None if it is not known.
+    - `size`: the number of questions in a window.
+    - `per_question`: the number of sequences per question. The warning suggests a value for
+      --window, which counts sequences.
     """
     # The window is not made smaller automatically: merged shards would then differ from a run
     # without shards in the last digits of the scores.

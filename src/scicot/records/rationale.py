@@ -1,4 +1,4 @@
-"""Rationales of questions, read from rows and converted to rows."""
+"""The record of a rationale, and its conversion from and to a row."""
 
 from __future__ import annotations
 

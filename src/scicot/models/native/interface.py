@@ -33,12 +33,12 @@ class JointCache(Protocol):
     def joint_attention(
         self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None
     ) -> Tensor:
-        """Attend from the new tokens to the prefix, the generated tokens and the new tokens
-        themselves, in one softmax. With `window`, each token attends only to the last `window`
-        positions, its own included.
+        """Compute the attention of the new tokens to the prefix, to the generated tokens in the
+        cache and to the new tokens themselves, all in one softmax. With `window`, each token
+        attends only to the last `window` positions, its own included.
 
         q, k and v are the queries, keys and values of the new tokens: rows x heads x positions x
-        size, where k and v may have fewer heads. Returns rows x positions x (heads * size).
+        size. k and v may have fewer heads than q. Returns rows x positions x (heads * size).
         """
 
 
@@ -46,20 +46,25 @@ class DecoderCache(JointCache, Protocol):
     """KV cache of a decoder batch, with the attention to its keys and values.
 
     An encoder-decoder attends separately to generated tokens (`self_attention`) and to the source
-    (`cross_attention`), a causal model to both in one softmax (`joint_attention`). In all three,
-    queries are rows x heads x positions x size, and results rows x positions x (heads * size).
+    (`cross_attention`). A causal model attends to both in one softmax (`joint_attention`).
+
+    Queries have the shape rows x heads x positions x size. Results have the shape rows x positions
+    x (heads * size).
     """
 
     def self_attention(
         self, layer: int, q: Tensor, k: Tensor, v: Tensor, positions: PositionBias
     ) -> Tensor:
-        """Attend from the new tokens, with queries q, keys k and values v, to the generated tokens
-        in the cache and to the new tokens. `positions` computes the position bias from distances
-        between tokens."""
+        """Compute the attention of the new tokens to the generated tokens in the cache and to the
+        new tokens themselves.
+
+        q, k and v are the queries, keys and values of the new tokens. `positions` computes the
+        position bias from distances between tokens.
+        """
 
     def cross_attention(self, layer: int, q: Tensor) -> Tensor:
-        """Attend to the encoded sources in one layer, with queries q (rows x heads x positions x
-        size)."""
+        """Compute the attention of the new tokens to the encoded sources. q holds the queries of
+        the new tokens."""
 
     def positions(self, count: int) -> Tensor:
         """Return the positions (rows x count) of the `count` tokens that the current step adds to

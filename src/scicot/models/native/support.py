@@ -1,5 +1,5 @@
-"""Check from a model's config.json whether the native forward passes support it, without loading
-torch."""
+"""Check whether the native forward passes (models/native) support a model. Only the model's
+config.json is needed, and torch is not loaded."""
 
 from __future__ import annotations
 

@@ -28,9 +28,12 @@ def check(settings: TrainSettings, student: str) -> None:
 
 
 def adapted(model: Any, rank: int) -> Any:
-    """Return the model with adapters on all linear layers except the output layer, and all other
-    weights frozen. If `rank`, the LoRA rank, is 0, return the model unchanged. LoRA's alpha is
-    2 x `rank`, so adapter outputs are multiplied by alpha / rank = 2."""
+    """Add adapters to all linear layers of a model except the output layer, and freeze all other
+    weights. Returns the model with adapters.
+
+    `rank` is the LoRA rank. With 0, the model is returned unchanged. LoRA's alpha is 2 x `rank`, so
+    adapter outputs are multiplied by alpha / rank = 2.
+    """
     if not rank:
         return model
     from peft import get_peft_model, prepare_model_for_kbit_training
@@ -43,12 +46,13 @@ def adapted(model: Any, rank: int) -> Any:
 
 
 def merged(learner: Any, model: Any, student: str, rank: int) -> Any:
-    """Merge the trained adapters into the weights, and return the student as a plain model.
+    """Merge the trained adapters into the weights, and return a model without adapters.
 
-    `model` is the model that was given to `adapted`, and `learner` the model that `adapted`
-    returned. If `model` has 4-bit weights, the adapters are instead merged into the original
-    weights, which are loaded again from `student`. If `rank` is 0, there are no adapters, and
-    `model` is returned.
+    - `learner`: the model that `adapted` returned.
+    - `model`: the model that was passed to `adapted`.
+    - `student`: the value of --student. If `model` has 4-bit weights, the original weights are
+      loaded from `student`, and the adapters are merged into the original weights.
+    - `rank`: the LoRA rank. If it is 0, there are no adapters, and `model` is returned.
     """
     if not rank:
         return model

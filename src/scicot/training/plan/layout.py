@@ -56,14 +56,14 @@ class Layout:
     def grouped(cls, settings: TrainSettings, lessons: int, tokens: int) -> Layout:
         """Make the layout for the settings and an epoch with `lessons` rows and `tokens` tokens.
 
-        Let N be the mean number of rows per step, rounded down. A step has at most N groups,
-        because each group needs a row.
+        - Without `settings.accumulate`, a step has _GROUPS batches of one group each.
+        - With `settings.accumulate`, a step has `accumulate` batches. Each batch has
+          _GROUPS / `accumulate` groups, rounded up.
 
-        - Without `settings.accumulate`, a step has _GROUPS groups (at most N), and each group is a
-          batch.
-        - With `settings.accumulate`, a step has `accumulate` batches (at most N). All batches have
-          the same number of groups: the smallest number with which the step has at least _GROUPS
-          groups. If the step would then have more than N groups, each batch has one group.
+        Each group needs a row. Let N be the mean number of rows per step, rounded down:
+
+        - If N is less than the number of groups, each batch becomes a single group.
+        - If N is also less than the number of batches, the step has N batches.
 
         Examples with _GROUPS = 4:
 

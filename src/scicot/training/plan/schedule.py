@@ -158,9 +158,13 @@ class Schedule:
 
     @property
     def cuts(self) -> Counter[str]:
-        """Counts of problems in all examples. The counts for inputs have the keys that
-        `encode_inputs` uses. The key LACKING_TARGETS (models/characters.py) counts the targets with
-        characters that the tokenizer lacks."""
+        """Counts of truncated inputs, and of inputs and targets with characters that the tokenizer
+        lacks.
+
+        For example, cuts["context"] is the number of inputs with a truncated context. The keys for
+        inputs are those of `encode_inputs`. The key for targets is LACKING_TARGETS
+        (models/characters.py).
+        """
         return self._tokens.cuts
 
     @property
@@ -243,17 +247,25 @@ class Schedule:
 
     def _by_lesson(self, lessons: Any, dropped: Any) -> Any:
         """Return the numbers of input and target tokens of sampled rows: shape (rows, examples per
-        row, 2). `lessons` holds the index of each row, and `dropped` whether its rationale is left
-        out."""
+        row, 2).
+
+        `lessons` and `dropped` are arrays of shape (rows,), as in Epoch. `lessons` holds the index
+        of the training row that was sampled. `dropped` is True if this row is used without its
+        rationale.
+        """
         shape = (-1, self._per_lesson, 2)
         full = self._tokens.lengths.reshape(shape)[lessons]
         without_rationale = self._bare_tokens.lengths.reshape(shape)[lessons]
         return np.where(dropped[:, None, None], without_rationale, full)
 
     def _padded_lengths(self, lessons: Any, dropped: Any) -> Any:
-        """Return the lengths that determine the padding of sampled rows: shape (rows, examples per
-        row, 2) for input and target, or (rows, examples per row, 1) for their sum in a causal
-        model."""
+        """Return the lengths that determine the padding of sampled rows. The arguments are those of
+        `_by_lesson`.
+
+        - Encoder-decoder: the numbers of input and target tokens, in an array of shape (rows,
+          examples per row, 2).
+        - Causal model: the sum of the two, in an array of shape (rows, examples per row, 1).
+        """
         return self._family.lengths(self._by_lesson(lessons, dropped))
 
     def _row_tokens(self, lessons: Any, dropped: Any) -> Any:

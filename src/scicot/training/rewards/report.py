@@ -86,9 +86,10 @@ def report_of(
     """Summarise the scored `rows` of round `number`. Accuracies use the first sample of each
     question. `cap` is the value of --leak-cap, and `confidence` the value of --reward-confidence.
 
-    The rewards are not informative if `_benefit` returns a confidence below `confidence`. If there
-    are too few questions for a confidence, the rewards count as informative. No rationale counts as
-    kept if the rewards are not informative, or if the round is the `last`.
+    - `informative` is False if the confidence that `_benefit` returns is below `confidence`.
+    - If there are too few questions for the test in `_benefit`, `informative` is True, because
+      nothing speaks against the rewards.
+    - `kept` is 0 if `informative` is False, or if this is the `last` round.
     """
     first_samples = [row for row in rows if row["sample"] == 0]
     rewards = [row["reward"] for row in rows if row["reward"] is not None]
