@@ -114,8 +114,7 @@ class Budget:
 
 
 def missing_counts(reply: Reply) -> list[str]:
-    """Return the names of the token counts that are missing in a reply: "input_tokens" or
-    "output_tokens", both or none."""
+    """Return which of the token counts "input_tokens" and "output_tokens" a reply lacks."""
     read = any(name in reply.usage for name in _INPUT)
     return [
         *(() if read else ["input_tokens"]),

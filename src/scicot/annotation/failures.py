@@ -50,11 +50,12 @@ class Failures:
         self._probing = asyncio.Lock()
 
     def answer(self, sent: float) -> None:
-        """Record that a request was answered. `sent` is the time when the request was sent
+        """Record that the server answered a request. `sent` is the time when this request was sent
         (time.monotonic).
 
-        The answer shows that the server works. So the errors that `hold` stored before `sent` were
-        caused by their questions: write their `error` rows. Later errors stay held back.
+        Write the `error` rows of the requests whose errors `hold` stored before `sent`. The server
+        answered a later request, so the questions of these requests are taken as the cause. Errors
+        stored after `sent` stay held back until a request sent after them is answered.
         """
         self._in_a_row = 0
         held, self._held = self._held, [entry for entry in self._held if entry[0] > sent]

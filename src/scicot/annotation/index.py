@@ -119,20 +119,20 @@ class Index:
         ]
 
     def retry(self, reasons: tuple[str, ...]) -> None:
-        """Mark for retry the requests that were rejected for one of these reasons. Remove the marks
-        of all other requests."""
+        """Set the retry mark of each request that was rejected for one of these reasons. Remove
+        the retry marks of all other requests."""
         self._table.execute("update requests set retry = 0 where retry")
         self.retry_also(reasons)
 
     def retry_also(self, reasons: tuple[str, ...]) -> None:
-        """Mark for retry the requests that were rejected for one of these reasons. The marks of all
-        other requests stay."""
+        """Set the retry mark of each request that was rejected for one of these reasons. Other
+        retry marks stay."""
         marks = ", ".join("?" * len(reasons))
         self._table.execute(f"update requests set retry = 1 where reason in ({marks})", reasons)
 
     def copy_marks(self, path: Path) -> bool:
-        """If a retry was stopped, mark the requests that are marked for retry in the index file
-        `path`, and return True. Otherwise return False."""
+        """Copy the retry marks from the index file `path` to this index, and return True. If the
+        file records no interrupted retry, copy nothing and return False."""
         if not (self.peek(path, [RETRYING]) or {}).get(RETRYING):
             return False
         table = _read_only(path)
@@ -173,8 +173,8 @@ class Index:
         return (offset for (offset,) in self._table.execute(query))
 
     def forget_rejected(self) -> None:
-        """Delete the entries of rejected rows, because these rows will be read again. Store their
-        marks for retry for `restore_marks`."""
+        """Delete the entries of rejected rows, because these rows will be read again. Their retry
+        marks are stored. `restore_marks` will set the marks again."""
         run = self._table.execute
         run("create temp table if not exists marked (id integer, sample integer, revealed integer)")
         run("delete from marked")

@@ -10,8 +10,8 @@ two possible causes:
 A trial (trial.py) finds the cause. During the trial, the rate is 80 % of the server's throughput.
 
 - If the share of refusals falls, the throughput is confirmed as the limit.
-- If the share does not fall, the refusals are random. The decrease is undone. Until _RETRIED
-  seconds after the start of the trial, this share of refusals does not lower the rate again.
+- If the share does not fall, the refusals are random. The decrease is undone. In the first _RETRIED
+  seconds after the start of the trial, the rate is lowered again only if the share rises.
 
 No trial is made if an earlier trial has confirmed a similar limit.
 

@@ -62,8 +62,8 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
     if the run is impossible.
 
     Questions at the start of the input are skipped if earlier runs for `output` have finished them
-    (see watermark.py). With `only_counts` the teacher can only count tokens, so no API key is
-    needed.
+    (see watermark.py). `only_counts` is True if the teacher is only used to estimate the cost. No
+    API key is needed then.
     """
     settings, reporter, teacher = inputs.settings, inputs.reporter, inputs.teacher
     # Earlier versions sent batches without checking for gold answers. These batches are paid for,
@@ -112,8 +112,8 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
 
 
 def _for_questions(inputs: Inputs) -> ReadingSettings | None:
-    """Return the settings for reading the questions. If the teacher is recorded:FILE, remove the
-    role "rationale" from --columns, because this role maps a field of FILE."""
+    """Return the settings for reading the question file. If the teacher is recorded:FILE, the
+    role "rationale" is removed from --columns, because it names a field of FILE."""
     reading, teacher = inputs.reading, inputs.teacher
     if reading is None or not (isinstance(teacher, str) and teacher.startswith("recorded:")):
         return reading

@@ -16,12 +16,12 @@ from scicot.outputs import beside
 from scicot.records import Question
 
 _KEY = "done through"
-_STRIDE = 2000  # questions between two positions that may be stored
+_STRIDE = 2000  # the number of questions in a stored prefix is a multiple of this number
 
 
 class Watermark:
-    """Tracks which questions were read and which are done. The ledger stores a position in the
-    input before which all questions are done. A resumed run starts reading there."""
+    """Tracks which questions were read and which are done. Stores in the ledger the prefix of the
+    input whose questions are all done. A resumed run skips this prefix."""
 
     def __init__(
         self, rows: sources.Rows[Question], ledger: Ledger, settings: GenerateSettings
@@ -53,8 +53,12 @@ class Watermark:
             self._open.pop(identity, None)
 
     def remember(self) -> None:
-        """Store in the ledger the last position before which all questions are done. Do nothing if
-        this position was stored before. Positions are _STRIDE questions apart."""
+        """Store in the ledger the prefix of the input whose questions are all done. Do nothing if
+        this prefix is stored already.
+
+        The number of questions in the prefix is rounded down to a multiple of _STRIDE. For example,
+        if the first 4,500 questions are done, the prefix has the first 4,000 questions.
+        """
         first_open = next(iter(self._open.values()), (self._read_count + 1, 0))[0]
         position = None
         while self._positions and self._positions[0][0] < first_open:

@@ -214,9 +214,11 @@ class _RowConverter:
     def convert(self, row: Row, reading: Reading = PLAIN) -> Row:
         """Convert a row of any supported format to scicot's schema, including its question.
 
-        Raises RowProblem if the row cannot be converted. Raises sources.NotAsked if there is a
-        question file and the row must be skipped. Such a row answers a question that the question
-        file does not have, or is a repeated document of lm-evaluation-harness.
+        Raises RowProblem if the row cannot be converted. If there is a question file, raises
+        sources.NotAsked for two kinds of rows that the caller must skip:
+
+        - The row answers a question that the question file does not have.
+        - The row repeats a document of lm-evaluation-harness.
         """
         if inspect_log.is_sample(row):
             in_log = inspect_log.question_of(row, needed=self._questions is None)
@@ -276,12 +278,13 @@ class _RowConverter:
     def _with_unique_id(self, question: Question, row: Row) -> Question:
         """Return `question`, with a new id if `row` is a repetition.
 
-        A row is a repetition if an earlier row has the same id, question text and "filter". There
-        are three cases:
+        A row is a repetition if an earlier row has the same id, question text and "filter". The
+        first case that applies decides:
 
-        - If an earlier row also has the same "doc_id", RowProblem is raised.
-        - Otherwise, with a question file, NotAsked is raised, because the row must be skipped.
-        - Otherwise the first repetition gets the id "ID#2", the second "ID#3", and so on.
+        1. An earlier row has the same "doc_id" too: raise RowProblem.
+        2. The user gave a question file: raise NotAsked. The caller then skips the row, because an
+           earlier row has answered the same question.
+        3. Otherwise the first repetition gets the id "ID#2", the second "ID#3", and so on.
         """
         doc_ids = self._doc_ids[question.id, question.question, str(row.get("filter"))]
         if row.get("doc_id") in doc_ids:

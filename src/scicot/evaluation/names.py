@@ -15,7 +15,7 @@ def name_files(files: Sequence[Source]) -> dict[str, list[Source]]:
     same NAME belong to one system, one file for each seed.
 
     A file given without a NAME is a system of its own. Its name is its stem, or its path if several
-    files have the same stem. A path that contains "=" is not split if such a file exists.
+    files have the same stem. The argument "a=b.jsonl" has no NAME if a file "a=b.jsonl" exists.
 
     Raises UsageError if two systems would have the same name, if a system has the same file twice,
     or if a file has an empty path.

@@ -36,9 +36,9 @@ class PredictedLabels:
         "prediction". Return None if `value` is blank.
 
         Raises RowProblem if `value` does not mean exactly one choice. Raises the subclass
-        UncertainIndex if the other rows of the file may show which of two choices is meant:
+        UncertainIndex if the other rows of the file may show which choice is meant. Two examples:
 
-        - `value` is an index that counts from 0 or from 1.
+        - `value` is an index, and it is unclear whether the index counts from 0 or from 1.
         - `value` is the label of one choice and the text of another.
         """
         if is_blank(value):

@@ -326,7 +326,8 @@ class _Occurrences:
 
 
 def _stands_for_is(text: str, cue: re.Match[str], text_before: str, mention: Mention) -> bool:
-    """Return True if `cue`, the word or mark before a choice, stands for "is"."""
-    # Only a colon may have another meaning, as in "Why: (A) uses slang". It stands for "is" if the
-    # word "is" precedes it ("it is: (B) full"), or if the choice after it ends the clause.
+    """Return True if `cue`, the word or mark before a choice, means "is". The colon in "The
+    metaphor: (B)." means "is", but the colon in "Why: (A) uses slang" does not."""
+    # Only a colon may have another meaning. A colon means "is" if the word "is" precedes the colon
+    # ("it is: (B) full"), or if the choice after the colon ends the clause.
     return cue[0] != ":" or bool(_IS.search(text_before) or BOUNDARY.match(text, mention.end))

@@ -70,20 +70,15 @@ def conclusion_of(mentions: Mentions, reply_sentences: Sequence[Sentence]) -> Co
     The last explicit announcement counts ("the answer is (B)"). If there is none, the last weaker
     announcement counts ("the metaphor is (B)").
 
-    Some models, such as Llama-2, often announce no answer. Then two sentences are candidates:
+    Some models, such as Llama-2, often announce no answer. Then two sentences are examined: first
+    the closing sentence, if it has a word such as "therefore", and then the opening sentence. The
+    first of these rules that applies decides:
 
-    1. the closing sentence, if it has a word such as "therefore"
-    2. the opening sentence
-
-    The first candidate that names exactly one choice by its label counts, as in "(B) gum is
-    stickier than (A) gold". Labels after "than" are ignored.
-
-    If no candidate does, the first candidate that fulfils one of these conditions counts:
-
-    - It begins with the text of a choice and a punctuation mark ("Copper, not wood.").
-    - It names exactly one choice by its text ("Yes, the sentence is a run-on").
-
-    Candidates with a word such as "not" are ignored, unless they fulfil the first condition.
+    1. A sentence without a word such as "not" names exactly one choice by its label. Labels after
+       "than" are ignored, so "(B) gum is stickier than (A) gold" names only B.
+    2. A sentence begins with the text of a choice and a punctuation mark ("Copper, not wood."), or
+       a sentence without a word such as "not" names exactly one choice by its text ("Yes, the
+       sentence is a run-on").
     """
     claims = [claim for sentence in reply_sentences for claim in sentence.claims]
     if claims:

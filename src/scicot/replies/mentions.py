@@ -279,8 +279,11 @@ class Mentions:
 
     def _text_beside(self, label_end: int, end: int) -> tuple[str, ...]:
         """Find the choice text that follows a label and ends the sentence, such as "copper" in
-        "A. copper" and "A (copper)". Return the labels of the choices with this text: ("B",) if
-        choice B is copper. Return () if there is no such text."""
+        "A. copper" and "A (copper)". Return the labels of the choices with this text.
+
+        The result need not contain the label before the text: for "A. copper", it is ("B",) if
+        copper is choice B. Return () if no choice text follows.
+        """
         begin = _BESIDE.match(self.text, label_end, end)
         if begin is None:
             return ()

@@ -77,24 +77,23 @@ _READINGS = 6
 
 @dataclass(frozen=True, slots=True)
 class ParsedReply:
-    """A parsed reply. `rationale` is the explanation without the sentences that announce the
-    answer. `conclusion` is the label of the choice that the reply gives as the answer, or None.
+    """A parsed reply.
 
-    `announced` is False if no sentence announces an answer. The conclusion, if any, then comes from
-    the opening or closing sentence, and cannot be relied on if the reply was cut off.
+    rationale: the explanation, without announcements of the answer.
+    conclusion: the label of the choice that the reply gives as the answer, or None.
+    announced: True if a sentence announces an answer ("the answer is B"). If it is False, any
+        conclusion comes from the opening or closing sentence, and is unreliable if the reply was
+        cut off.
+    ran_on: True if the reply continued with another question. That part is ignored.
+    leaks: True if the rationale still announces an answer, because the announcement could not be
+        removed cleanly. A rationale that does not leak stays the same if it is parsed again.
+    too_long: True if the reply without its thinking has more than LONGEST characters. Then only
+        its beginning and end are searched for the conclusion, and `rationale` is empty.
+    still_concludes: the conclusion that results from parsing `rationale` as a reply, or None.
 
-    `ran_on` is True if the reply continued with another question. That part is ignored.
-
-    `leaks` is True if the rationale still announces an answer, because the announcement could not
-    be removed cleanly. A rationale that does not leak is returned unchanged if it is parsed again.
-
-    `too_long` is True if the reply without its thinking has more than LONGEST characters. Then only
-    its beginning and end are searched for the conclusion, and `rationale` is empty.
-
-    `still_concludes` is the conclusion that results from parsing the rationale as a reply, or None.
-    For example, it is "B" for the rationale "A spoon is made of metal. Metal has free electrons.",
-    because the first sentence names only choice B, spoon. This sentence is a reason and announces
-    no answer, so it is kept and is no leak.
+    For example, `still_concludes` is "B" for the rationale "A spoon is made of metal. Metal has
+    free electrons." No sentence announces an answer, and the opening sentence names only choice B,
+    spoon. The opening sentence is a reason, so this sentence is kept and is no leak.
     """
 
     rationale: str
@@ -107,9 +106,11 @@ class ParsedReply:
 
 
 class _Reading(NamedTuple):
-    """The result of parsing a text once. `rationale` is the text without the sentences that state
-    the answer, and `announces` is True if the parsed text announced an answer. `ran_on` and
-    `too_long` have the same meaning as in ParsedReply."""
+    """The result of one pass over a text. `_settled` repeats such passes.
+
+    `rationale` is the text without announcements of the answer. `announces` is True if the text
+    announced an answer. `ran_on` and `too_long` have the same meaning as in ParsedReply.
+    """
 
     rationale: str
     conclusion: Conclusion
@@ -161,8 +162,9 @@ def shortened(parsed: ParsedReply, max_tokens: int, question: Question) -> Parse
 
 
 def _settled(first: _Reading, question: Question) -> ParsedReply:
-    """Complete the parsing of a reply. `first` is the first reading of the reply, from which the
-    conclusion is taken. The rationale is parsed again until it no longer changes."""
+    """Complete the parsing of a reply. `first` is the result of the first pass, from which the
+    conclusion is taken. The rationale is parsed again until it no longer changes, but at most
+    _READINGS times."""
     last, settled = first, False
     for _ in range(_READINGS):
         reparsed = _read_once(last.rationale, question)

@@ -48,7 +48,7 @@ def write_report(
     force: bool = False,
     reporter: Reporter | None = None,
 ) -> None:
-    """Write an evaluation as an HTML page, which shows the first 50,000 questions (MOST).
+    """Write an evaluation as an HTML page. The page shows the first 50,000 questions (`MOST`).
 
     `verdict` is the result of `evaluate`. `predictions` and the keyword arguments, except `force`,
     are those that were given to `evaluate`. The predictions are read a second time, so they must be

@@ -121,7 +121,8 @@ class Converter:
           counts from 0 or from 1.
         - The gold answer is the label of one choice and the text of another, and neither the source
           nor an option shows which is meant.
-        - A field of --columns is in no row of the source. A pipe is read only up to this row.
+        - A field of --columns is in no row of the source. In a pipe, only the rows up to this row
+          are examined.
         """
         converted = self._converted(where, row)
         is_new = converted is not row and tuple(row) not in self._layouts

@@ -24,9 +24,9 @@ def objects(
 ) -> Iterator[Entry]:
     """Read a file that begins with "{": JSON lines, or a single JSON document on one or more lines.
 
-    `head` holds the lines that have been read so far: blank lines, if any, and the first line that
-    is not blank. `first_line` is the last line of `head`, without surrounding white space. `lines`
-    yields the rest of the file.
+    `first_line` is the first line that is not blank, without surrounding white space. `head` holds
+    the lines read so far as they are in the file: blank lines, if any, and then the first line that
+    is not blank. `lines` yields the rest of the file.
 
     The document may be an object with a list of rows and other fields. Only the list is read. A
     sentence that names the other fields is appended to `notes`, except for a log of Inspect.
@@ -66,9 +66,9 @@ def _read_on(head: list[bytes], lines: Iterator[bytes]) -> Iterator[bytes]:
 def _document_or_lines(
     head: list[bytes], lines: Iterator[bytes], name: str, notes: list[str]
 ) -> Iterator[Entry]:
-    """Read a file that begins with an incomplete JSON object. The file is either one document on
-    several lines, or JSON lines with a broken first line. The parameters are those of the function
-    `objects`."""
+    """Read a file whose first line begins a JSON object but does not end this object. If the next
+    line begins a new row, the file is JSON lines, and its first line is broken. Otherwise the file
+    is one document on several lines. The parameters are those of the function `objects`."""
     first_line = head[-1].strip()
     for line in lines:
         head.append(line)

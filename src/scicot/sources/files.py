@@ -180,12 +180,14 @@ def _unrecognised(
 
     The first case that applies decides:
 
-    1. The first line is not UTF-8, or is a JSON value such as a number: read JSON lines.
+    1. The first line is not UTF-8, or is a JSON value such as a number: read JSON lines. The first
+       line gives an InvalidRow.
     2. The file is a table in MMLU's layout, which has no header: read this table.
     3. The file is of another kind, such as a web page (see `_other_kind`): raise ScicotError.
     4. One of the next _PREAMBLE lines is a known header with at least three columns: read the table
        that begins there.
-    5. The first line looks like a header with unknown names: raise ScicotError.
+    5. The first line looks like a header with unknown names, or with a rationale but no question:
+       raise ScicotError.
     6. Otherwise yield an InvalidRow for the first line, and read the rest as JSON lines.
 
     `first_line`, `head` and `lines` are as in the function `documents.objects`.

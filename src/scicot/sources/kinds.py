@@ -110,10 +110,12 @@ def unique(
 ) -> Iterator[Question]:
     """Yield each question only the first time that it occurs.
 
-    At the end, the number of repeated questions is reported in a note. If `lost_noun` is given, a
-    warning is reported instead. `lost_noun` is a noun for what is lost with each repeated question,
-    such as "further rationale". A second warning is reported if repeated rows have gold answers
-    that the first rows lack. Nothing is reported if `reporter` is None.
+    At the end, messages are reported, if `reporter` is not None:
+
+    - A note gives the number of repeated questions. If `lost_noun` is given, a warning is reported
+      instead. `lost_noun` is a noun for what is lost with each repeated question, such as "further
+      rationale".
+    - If repeated rows have gold answers that the first rows lack, a warning gives their number.
 
     Raises ScicotError if two different questions have the same id, because rows are joined by id.
     """

@@ -125,8 +125,9 @@ class Rows(Generic[T]):
 
     @property
     def notes(self) -> list[str]:
-        """Notes for the user about the reading of the source. For example, there is a note for each
-        part that was left out or that students do not see, and a note if a table has no header."""
+        """Notes for the user about the reading of the source. For example, a note says that a sheet
+        of a workbook was left out, that a table has no header, or that questions have images, which
+        students and teachers do not see."""
         return [*self._tracker.notes, *self.counts.image_notes]
 
     @property

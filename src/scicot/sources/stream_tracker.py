@@ -15,8 +15,8 @@ ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 class StreamTracker:
-    """Tracks how far the stream of a source has been read, and whether a pipe has more data. Only
-    reads from the stream that `watch` returns are tracked.
+    """Tracks how far the stream of a source has been read, and whether a pipe has more data. The
+    caller must read from the stream that `watch` returns.
 
     `skipped` is the part of a file that an earlier run processed. The stream that `watch` returns
     begins after this part. If `hashed` is True or `skipped` is given, the bytes of an uncompressed

@@ -47,9 +47,9 @@ def load_teacher(
     """Make the teacher that `spec` names as KIND:NAME, such as "anthropic:claude-haiku-4-5".
 
     `timeout` is the time limit of a request in seconds. `sampling` may have the keys
-    "temperature" and "top_p". With `only_counts` the teacher only has to count tokens, so it needs
-    no API key. `columns` is the value of --columns, which names the fields of the id and of the
-    rationale in the file of recorded:FILE.
+    "temperature" and "top_p". `only_counts` is True if the teacher is only used to estimate the
+    cost. No API key is needed then. `columns` is the value of --columns, which names the fields of
+    the id and of the rationale in the file of recorded:FILE.
 
     Raises ScicotError if the kind does not exist or does not support an argument.
     """

@@ -1,5 +1,5 @@
-"""The Teacher protocol: an object with a `name` and a method `ask`. Each call of `ask` answers one
-request, or raises an exception that gives the reason why the request cannot be answered.
+"""The Teacher protocol: an object with a `name` and the methods `ask` and `close`. Each call of
+`ask` answers one request, or raises an exception that says why the request cannot be answered.
 
 To add a teacher, write a module in this folder and an entry in `scicot.teachers.load_teacher`.
 """

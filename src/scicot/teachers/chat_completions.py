@@ -46,9 +46,12 @@ _REFUSED = (400, 422, 500)
 
 
 class ChatTeacher:
-    """A teacher that sends requests to one model through the Chat Completions API. `timeout` is the
-    time limit of each request in seconds. `sampling` holds the temperature and top_p, if given.
-    With `only_counts` no request will be sent, so no API key is needed."""
+    """A teacher that sends requests to one model through the Chat Completions API.
+
+    `timeout` is the time limit of each request in seconds. `sampling` holds the temperature and
+    top_p, if given. `only_counts` is True if the teacher is only used to estimate the cost. No API
+    key is needed then, because no request is sent.
+    """
 
     def __init__(
         self,

@@ -36,9 +36,12 @@ def decoded(body: bytes) -> Any:
 
 
 def reply_of(answer: Any, headers: Mapping[str, str] | None = None) -> Reply:
-    """Return the reply in `answer`, a decoded chat completion. If `answer` contains an error
-    instead, as sent by OpenRouter, the exception for this error is raised (see error_table.py). If
-    `answer` contains neither a reply nor an error, TeacherBusy is raised."""
+    """Return the reply in `answer`, a decoded chat completion.
+
+    If `answer` contains an error, as OpenRouter sends it, the exception for this error is raised
+    (see error_table.py). If `answer` contains neither a reply nor an error, TeacherBusy is raised.
+    A proxy may have answered instead of the server, so a retry may succeed.
+    """
     choices = answer.get("choices") if isinstance(answer, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
     if isinstance(choice, dict) and isinstance(choice.get("error"), dict):

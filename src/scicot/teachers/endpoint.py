@@ -153,8 +153,9 @@ _COUNTS = ("input_tokens", "output_tokens", "prompt_tokens", "completion_tokens"
 
 
 def counts_in(usage: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the nonzero numbers in a usage object by field name. Values of fields in _COUNTS are
-    returned even if they are not numbers: `Reply` will list these fields in `misstated`."""
+    """Return the nonzero numbers in a usage object by field name. If a field in _COUNTS has a value
+    that is neither a number nor null, this value is returned too. `Reply` then lists the field in
+    `misstated`."""
     # Local servers may omit fields, and broken servers may add fields of any type.
     numbers: dict[str, Any] = {}
     for name, count in usage.items():

@@ -37,9 +37,9 @@ class MessagesTeacher:
     """A teacher that sends requests to one model through the Messages API.
 
     `timeout` is the time limit of each request in seconds. `sampling` holds the temperature and
-    top_p, if given. These parameters are only for servers other than Anthropic's: ScicotError is
-    raised if they are given without a base URL. With `only_counts` no reply will be requested, so
-    no API key is needed.
+    top_p, if given. Only servers other than Anthropic's accept these two parameters: ScicotError is
+    raised if `sampling` is given without a base URL. `only_counts` is True if the teacher is only
+    used to estimate the cost. No API key is needed then, because no reply is requested.
     """
 
     def __init__(

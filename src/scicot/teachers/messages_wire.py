@@ -26,8 +26,11 @@ TROUBLE = (anthropic.AnthropicError, *UNREADABLE)
 
 
 def reply_of(message: Any, headers: Mapping[str, str] | None = None) -> Reply:
-    """Return the reply in `message`, an object of the SDK. Raises TeacherBusy if `message` is not a
-    message of the Messages API."""
+    """Return the reply in `message`, an object of the SDK.
+
+    Raises TeacherBusy if `message` is not a message of the Messages API. A proxy may have answered
+    instead of the server, so a retry may succeed.
+    """
     if not isinstance(message, Message) or not isinstance(message.content, list):
         raise TeacherBusy("the server's answer is no message of the Messages API")
     text = "".join(_texts(message.content, "text"))

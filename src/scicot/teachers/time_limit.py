@@ -19,8 +19,8 @@ async def done_within(futures: Collection[asyncio.Future[Any]], seconds: float) 
     """Wait until all futures are done or the time limit of `seconds` is reached. Return True if all
     futures are done. No future is cancelled.
 
-    Time in which the event loop is blocked counts only in part. So the wait may take longer than
-    `seconds`.
+    If other code blocks the event loop, only a part of the blocked time counts toward the limit. So
+    the wait may take longer than `seconds`.
     """
     loop, remaining = asyncio.get_running_loop(), seconds + _GRACE
     waiting = {future for future in futures if not future.done()}
