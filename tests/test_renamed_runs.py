@@ -96,7 +96,7 @@ def test_shards_of_a_renamed_run_are_merged_and_evaluated(
 
 def test_names_are_left_out_of_identities() -> None:
     settings = {
-        "answer": "a@0123456789ab + o/b@ba9876543210",
+        "answer": "a@0123456789ab + o/b@2@ba9876543210",
         "rationale": ["r@0123456789ab", "no hash@"],
         "engines": {"a@0123456789ab": "native"},
         "seed": 1,

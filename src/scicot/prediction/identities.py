@@ -15,7 +15,7 @@ from scicot.row_fields import Row
 from scicot.students.runs import Run
 
 # One identity, with the " + " before it if several identities are joined.
-_NAME = re.compile(r"[^@]*@([0-9a-f]{12})(?= \+ |\Z)")
+_NAME = re.compile(r".*?@([0-9a-f]{12})(?= \+ |\Z)", re.DOTALL)
 _NAMED = ("answer", "rationale", "engines")  # entries of the settings that hold identities
 
 
