@@ -105,8 +105,23 @@ def _as_option(parameter: Any, value: settings_file.Value) -> Any:
     return value if getattr(parameter, "is_flag", False) else str(value)
 
 
+def overridden(ctx: typer.Context, first: str, second: str) -> str | None:
+    """Return which of two options is overridden. Both were given, but they exclude each other.
+
+    The command line overrides the --config file. So if one option is on the command line and the
+    other in the file, the result is the option in the file. Otherwise the result is None.
+    """
+    sources = {name: ctx.get_parameter_source(name) for name in (first, second)}
+    in_file = [n for n, source in sources.items() if source and source.name == "DEFAULT_MAP"]
+    return in_file[0] if len(in_file) == 1 else None
+
+
 def reading(
-    columns: str, answer_index: int | None, encoding: str, answer_texts: bool
+    ctx: typer.Context,
+    columns: str,
+    answer_index: int | None,
+    encoding: str,
+    answer_texts: bool | None,
 ) -> ReadingSettings:
     """Make the reading settings from the options --columns, --answer-index, --encoding and
     --answer-texts."""
@@ -149,17 +164,18 @@ AnswerIndex = Annotated[
         min=0,
         max=1,
         help="Whether numeric gold answers, and numeric predictions in evaluate --questions, count "
-        "the choices from 0 or from 1. Needed if the file does not show it. An answer that is the "
-        "label of one choice and the text of another is then the label.",
+        "the choices from 0 or from 1. Needed if the file does not show it.",
     ),
 ]
 AnswerTexts = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--answer-texts",
-        help="Gold answers, and predictions in evaluate --questions, are texts of choices, never "
-        "labels or indices. Needed if an answer is the label of one choice and the text of "
-        "another, and the file does not show which is meant.",
+        "--answer-texts/--answer-labels",
+        help="How to read a gold answer, or a prediction in evaluate --questions, that is the "
+        "label of one choice and the text of another. --answer-texts: all answers are texts, "
+        "never labels or indices. --answer-labels: this answer is the label; other answers are "
+        "read as usual. [default: as the other rows show]",
+        show_default=False,
     ),
 ]
 Encoding = Annotated[

@@ -256,21 +256,101 @@ def test_answers_of_a_file_of_labels_are_labels_even_if_they_are_texts(write: An
     ]
 
 
-@pytest.mark.parametrize(
-    ("more", "found"),
-    [("", "no other answer"), ("X?,ant,bee,cow,cow\nY?,ant,bee,cow,3\n", "both kinds of answers")],
-)
 def test_a_label_that_is_another_text_is_refused_if_the_file_does_not_show_which(
-    write: Any, more: str, found: str
+    write: Any,
 ) -> None:
-    file = write("question,option1,option2,option3,answer\nSides?,3,4,5,3\n" + more)
+    file = write("question,option1,option2,option3,answer\nSides?,3,4,5,3\n")
     with pytest.raises(
         InvalidRow,
-        match=rf"'3', the label of one choice and the text of another \(choice '3' by its label,"
-        rf" choice '1' by its text\), and the file has {found}.*--answer-texts.*--answer-index 1",
+        match=r"'3', the label of one choice and the text of another \(choice '3' by its label,"
+        r" choice '1' by its text\), and no other answer of the file shows .* --answer-texts if the"
+        r" answers are texts, or --answer-labels if they are labels",
     ):
         golds(file)
-    assert golds(file, answer_index=1)[0] == "5"
+    assert golds(file, answer_texts=False) == ["5"]
+    assert golds(file, answer_texts=True) == ["3"]
+
+
+@pytest.mark.parametrize(
+    "others",
+    ["X?,ant,bee,cow,cow\nY?,ant,bee,cow,3\n", "X?,ant,bee,cow,1\n", "X?,ant,bee,cow,cow\n" * 2],
+)
+def test_one_label_in_a_file_shows_that_its_answers_are_labels(write: Any, others: str) -> None:
+    file = write("question,option1,option2,option3,answer\nSides?,3,4,5,3\n" + others)
+    has_label = others[-2] in "13"
+    assert golds(file)[0] == ("5" if has_label else "3")
+
+
+VITAMIN = {"question": "Vitamin?", "answer": "C"}
+VITAMINS = {"A": "A", "B": "C", "C": "D"}
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        VITAMINS,
+        [{"key": label, "value": text} for label, text in VITAMINS.items()],
+        [[label, text] for label, text in VITAMINS.items()],
+    ],
+)
+def test_labels_that_the_row_writes_are_labels_unless_the_other_answers_are_texts(
+    write: Any, choices: Any
+) -> None:
+    row = {**VITAMIN, "options": choices}
+    assert golds(write(lines(row))) == ["D"]
+    text = {"question": "Beast?", "options": ["ant", "bee"], "answer": "bee"}
+    assert golds(write(lines(row, text))) == ["C", "bee"]
+    with pytest.raises(InvalidRow, match="--answer-labels"):
+        golds(write(lines({**VITAMIN, "options": list(VITAMINS.values())})))
+
+
+def test_answer_labels_changes_no_index(write: Any) -> None:
+    vitamin = {**VITAMIN, "choices": ["A", "C", "D"]}
+    beast = {"question": "Beast?", "choices": ["ant", "bee", "cow"], "answer": 1}
+    row = {**beast, "question": "Another?", "answer": "bee"}
+    assert golds(write(lines(vitamin, row, beast)), answer_texts=False) == ["D", "bee", "bee"]
+    both = {"answer_texts": False, "answer_index": 1}
+    assert golds(write(lines(vitamin, row, beast)), **both) == ["D", "bee", "ant"]
+
+
+@pytest.mark.parametrize("answer_index", [0, 1])
+def test_answer_index_leaves_a_text_a_text(write: Any, answer_index: Any) -> None:
+    table = "question,A,B,C,answer\nWhich barks?,ant,bee,dog,dog\nVitamin?,A,C,D,C\n"
+    assert golds(write(table), answer_index=answer_index) == ["dog", "C"]
+    more = table + "Another?,ant,bee,dog,1\n"
+    assert golds(write(more), answer_index=answer_index)[1] == "D", "the 1 is an index"
+
+
+def test_rows_of_a_pipe_are_read_as_the_rows_before_them_show(scicot: Any) -> None:
+    vitamin = {**VITAMIN, "choices": ["A", "C", "D"]}
+    label = {"question": "Beast?", "choices": ["ant", "bee", "cow"], "answer": "B"}
+    for other, right in ((label, "C  D"), ({**label, "answer": "bee"}, "B  C")):
+        outcome = scicot("check", "-", stdin=lines(other, vitamin))
+        assert outcome.code == 0
+        assert f"{right}  <- right" in outcome.stdout
+    refused = scicot("check", "-", stdin=lines(vitamin, label))
+    assert refused.code == 1
+    assert "pipes cannot be read ahead, so name a file, or add --answer-texts" in refused.stderr
+    assert scicot("check", "-", "--answer-labels", stdin=lines(vitamin, label)).code == 0
+
+
+def test_a_number_that_may_be_a_text_or_an_index_asks_for_either_option(write: Any) -> None:
+    rows = [{"question": f"{n}?", "choices": ["2", "3", "4"], "answer": n} for n in ("2", "1")]
+    with pytest.raises(
+        ScicotError,
+        match=r"'2', the text of a choice, or an index that can count from 0 or from 1; give"
+        r" --answer-texts if the answers are texts, or --answer-index 0",
+    ):
+        golds(write(lines(*rows)))
+
+
+@pytest.mark.parametrize(("base", "numbers"), [(0, "from 0 to 1"), (1, "from 1 to 2")])
+def test_an_unreadable_answer_names_the_indices_that_can_be_read(
+    write: Any, base: Any, numbers: str
+) -> None:
+    row = {"question": "Q?", "choices": ["ant", "bee"], "answer": 7}
+    with pytest.raises(InvalidRow, match=rf"an index \(a number {numbers}\)"):
+        golds(write(lines(row)), answer_index=base)
 
 
 def test_the_user_can_say_that_answers_are_texts(write: Any) -> None:

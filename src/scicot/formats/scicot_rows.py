@@ -71,9 +71,11 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     if not all(map(_is_choice, choices)):
         return row
     numeric = are_numeric([c["label"] for c in choices], [c["text"] for c in choices])
-    found = Choices(list(map(_with_strings, choices)), numeric=numeric)
-    # With --columns, the labels are those of the columns, and the answer need not be a label.
-    gold = _GOLD if reading.cells is None else GOLD
+    # If --columns maps columns to choices, the labels are those of the columns, and the answer need
+    # not be a label.
+    written = reading.cells is None
+    found = Choices(list(map(_with_strings, choices)), numeric=numeric, written=written)
+    gold = _GOLD if written else GOLD
     return fields.labelled(row, found, reading=reading, gold=gold)
 
 
