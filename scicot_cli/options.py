@@ -125,6 +125,10 @@ def reading(
 ) -> ReadingSettings:
     """Make the reading settings from the options --columns, --answer-index, --encoding and
     --answer-texts."""
+    if answer_texts and answer_index is not None:
+        in_file = overridden(ctx, "answer_index", "answer_texts")
+        answer_index = None if in_file == "answer_index" else answer_index
+        answer_texts = None if in_file == "answer_texts" else answer_texts
     base: Any = answer_index  # already validated by typer
     return ReadingSettings(columns, base, encoding, answer_texts)
 

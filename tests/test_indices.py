@@ -334,6 +334,32 @@ def test_rows_of_a_pipe_are_read_as_the_rows_before_them_show(scicot: Any) -> No
     assert scicot("check", "-", "--answer-labels", stdin=lines(vitamin, label)).code == 0
 
 
+@pytest.mark.parametrize(
+    ("in_file", "given", "right"),
+    [
+        ("answer-texts: true", ["--answer-index", "0"], "ant"),
+        ("answer-texts: true", ["--answer-index", "1", "--answer-labels"], "2"),
+        ("answer-index: 0", ["--answer-texts"], "1"),
+        ("answer-texts: true", ["--answer-labels"], "2"),
+        ("answer-texts: false", ["--answer-texts"], "1"),
+        ("answer-texts: false\nanswer-index: 0", [], "ant"),
+    ],
+)
+def test_the_command_line_overrides_how_the_settings_file_reads_answers(
+    scicot: Any, tmp_path: Path, in_file: str, given: list[str], right: str
+) -> None:
+    row = {"question": "Q?", "option1": "2", "option2": "ant", "option3": "1", "answer": "1"}
+    file, settings = tmp_path / "q.jsonl", tmp_path / "c.yaml"
+    file.write_text(lines(row))
+    settings.write_text(in_file + "\n")
+    outcome = scicot("check", file, "--config", settings, *given)
+    assert outcome.code == 0, outcome.stderr
+    assert f"  {right}  <- right" in outcome.stdout
+    both = scicot("check", file, "--answer-texts", "--answer-index", "0")
+    assert both.code == 2
+    assert "--answer-texts and --answer-index 0: give one of them" in both.stderr
+
+
 def test_a_number_that_may_be_a_text_or_an_index_asks_for_either_option(write: Any) -> None:
     rows = [{"question": f"{n}?", "choices": ["2", "3", "4"], "answer": n} for n in ("2", "1")]
     with pytest.raises(
