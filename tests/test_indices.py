@@ -424,6 +424,22 @@ def test_a_marked_choice_decides_between_a_label_and_a_text(write: Any) -> None:
         golds(write(lines({**row, "options": wrong, "answer": "B"})))
 
 
+@pytest.mark.parametrize("name", ["answer", "answerKey"])
+def test_a_marked_choice_of_a_row_with_labels_must_be_the_gold_answer(
+    write: Any, name: str
+) -> None:
+    choices = [
+        {"label": label, "text": text, "isCorrect": label == "A"}
+        for label, text in (("A", "wood"), ("B", "copper"))
+    ]
+    row = {"question": "Q?", "choices": choices}
+    assert golds(write(lines({**row, name: "A"}))) == ["wood"]
+    assert golds(write(lines({**row, name: -1}))) == ["wood"], "the gold field is hidden"
+    with pytest.raises(InvalidRow, match=r"two gold answers: .* 'B', and choice 'A' is marked"):
+        golds(write(lines({**row, name: "B"})))
+    assert golds(write(lines({**row, "key": "B"})), columns="answer=key") == ["copper"]
+
+
 def test_a_leading_zero_is_named_as_the_reason(write: Any) -> None:
     with pytest.raises(InvalidRow, match=r"'04', neither .* leading zero is no index.* write 4 if"):
         golds(write(indexed("04")))
