@@ -50,6 +50,15 @@ def _parameters(command: Any) -> dict[str, Any]:
     }
 
 
+def _positive_name(name: str, command: Any) -> str:
+    """Return the name of the flag that the option `name` sets to false: answer-texts for
+    answer-labels. Return "" if `name` is no such option."""
+    for parameter in command.params:
+        if settings_file.spelled(name) in map(settings_file.spelled, parameter.secondary_opts):
+            return str(parameter.opts[0]).removeprefix("--")
+    return ""
+
+
 def _without_others(values: settings_file.Values, command: Any) -> settings_file.Values:
     """Return `values` without the options that only other commands have."""
     own = _parameters(command)
@@ -75,6 +84,12 @@ def _defaults(values: settings_file.Values, ctx: typer.Context, subject: str) ->
         parameter = parameters.get(settings_file.spelled(key))
         if parameter is None:
             shortened = key if len(key) <= _SHOWN else f"{key[:_SHOWN]}..."
+            positive = _positive_name(key, ctx.command)
+            if positive:
+                raise UsageError(
+                    f"{subject}: {shortened!r} is no option of a settings file; write {positive}:"
+                    f" false, which means --{settings_file.spelled(key)}"
+                )
             similar = get_close_matches(settings_file.spelled(key), parameters, n=1)
             suggestion = f"; did you mean {similar[0]}?" if similar else ""
             raise UsageError(

@@ -332,6 +332,8 @@ def test_rows_of_a_pipe_are_read_as_the_rows_before_them_show(scicot: Any) -> No
     assert refused.code == 1
     assert "pipes cannot be read ahead, so name a file, or add --answer-texts" in refused.stderr
     assert scicot("check", "-", "--answer-labels", stdin=lines(vitamin, label)).code == 0
+    written = {**VITAMIN, "options": VITAMINS}
+    assert scicot("check", "-", stdin=lines(written)).code == 1, "a later answer may be a text"
 
 
 @pytest.mark.parametrize(
@@ -358,6 +360,16 @@ def test_the_command_line_overrides_how_the_settings_file_reads_answers(
     both = scicot("check", file, "--answer-texts", "--answer-index", "0")
     assert both.code == 2
     assert "--answer-texts and --answer-index 0: give one of them" in both.stderr
+
+
+def test_answer_labels_in_a_settings_file_is_written_as_answer_texts_false(
+    scicot: Any, tmp_path: Path
+) -> None:
+    settings = tmp_path / "c.yaml"
+    settings.write_text("answer-labels: true\n")
+    outcome = scicot("check", "q.jsonl", "--config", settings)
+    assert outcome.code == 2
+    assert "write answer-texts: false" in outcome.stderr
 
 
 def test_a_number_that_may_be_a_text_or_an_index_asks_for_either_option(write: Any) -> None:

@@ -17,8 +17,10 @@ If the form is unknown, the answer is refused. There are three exceptions. It is
 - if the row itself writes the labels of its choices, as in {"A": "AB", "B": "A"},
 - with --answer-index.
 
-With --answer-labels, the answer is always read as a label. Of a pipe, only the rows read so far
-decide.
+With --answer-labels, the answer is always read as a label.
+
+Of a pipe, only the rows read so far decide. If they do not show the form, the answer is refused
+without exceptions, since later rows may show it.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ def label_or_text(
         return label
     evidence = reading.evidence(name) if reading.so_far is None else _so_far(name, reading)
     kind = evidence.kind if evidence is not None else None
-    if kind is None and evidence is not None and not is_integer:
+    has_read_file = evidence is not None and reading.so_far is None
+    if kind is None and has_read_file and not is_integer:
         is_label = choices.labels_written or reading.answer_index is not None
         kind = "labels" if is_label else None
     if kind is not None:
