@@ -20,6 +20,7 @@ _SHORT = 300  # maximum number of characters shown of a text
 
 
 def check(
+    ctx: typer.Context,
     file: Annotated[
         str,
         typer.Argument(
@@ -49,7 +50,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
     columns: opt.Columns = "",
     answer_index: opt.AnswerIndex = None,
-    answer_texts: opt.AnswerTexts = False,
+    answer_texts: opt.AnswerTexts = None,
     encoding: opt.Encoding = "",
     limit: opt.Limit = None,
     config: opt.Config = None,
@@ -68,7 +69,7 @@ def check(
         file,
         student=student,
         overlap=overlap,
-        reading=opt.reading(columns, answer_index, encoding, answer_texts),
+        reading=opt.reading(ctx, columns, answer_index, encoding, answer_texts),
         limit=limit,
         reporter=reporter,
     )

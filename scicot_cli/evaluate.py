@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
+    ctx: typer.Context,
     predictions: Annotated[
         list[str],
         typer.Argument(
@@ -124,7 +125,7 @@ def evaluate(
     seed: opt.Seed = EvaluateSettings.seed,
     columns: opt.Columns = "",
     answer_index: opt.AnswerIndex = None,
-    answer_texts: opt.AnswerTexts = False,
+    answer_texts: opt.AnswerTexts = None,
     encoding: opt.Encoding = "",
     limit: opt.Limit = None,
     skip_invalid: opt.SkipInvalid = False,
@@ -168,7 +169,7 @@ def evaluate(
     reading: dict[str, Any] = {
         "questions": questions,
         "settings": settings,
-        "reading": opt.reading(columns, answer_index, encoding, answer_texts),
+        "reading": opt.reading(ctx, columns, answer_index, encoding, answer_texts),
         "limit": limit,
         "skip_invalid": skip_invalid,
         "reporter": reporter,

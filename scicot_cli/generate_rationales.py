@@ -58,6 +58,7 @@ COMMAND_CLASS = GenerateRationales  # read by commands.py
 
 
 def generate_rationales(
+    ctx: typer.Context,
     questions: Annotated[
         str,
         typer.Argument(
@@ -262,7 +263,7 @@ def generate_rationales(
     ] = GenerateSettings.retry_rejected,
     columns: opt.Columns = "",
     answer_index: opt.AnswerIndex = None,
-    answer_texts: opt.AnswerTexts = False,
+    answer_texts: opt.AnswerTexts = None,
     encoding: opt.Encoding = "",
     limit: opt.Limit = None,
     skip_invalid: opt.SkipInvalid = False,
@@ -309,7 +310,7 @@ def generate_rationales(
         "base_url": base_url,
         "prompt": _read(prompt) if prompt else None,
         "examples": examples,
-        "reading": opt.reading(columns, answer_index, encoding, answer_texts),
+        "reading": opt.reading(ctx, columns, answer_index, encoding, answer_texts),
         "limit": limit,
         "skip_invalid": skip_invalid,
         "force": force,

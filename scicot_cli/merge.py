@@ -11,6 +11,7 @@ from scicot_cli import options as opt
 
 
 def merge(
+    ctx: typer.Context,
     questions: Annotated[
         str,
         typer.Argument(
@@ -24,7 +25,7 @@ def merge(
     output: Annotated[str, typer.Option("--output", "-o", metavar="OUT", help="The merged file.")],
     columns: opt.Columns = "",
     answer_index: opt.AnswerIndex = None,
-    answer_texts: opt.AnswerTexts = False,
+    answer_texts: opt.AnswerTexts = None,
     encoding: opt.Encoding = "",
     limit: Annotated[
         int | None,
@@ -54,7 +55,7 @@ def merge(
         questions,
         parts,
         output,
-        reading=opt.reading(columns, answer_index, encoding, answer_texts),
+        reading=opt.reading(ctx, columns, answer_index, encoding, answer_texts),
         limit=limit,
         skip_invalid=skip_invalid,
         force=force,

@@ -50,6 +50,15 @@ def _parameters(command: Any) -> dict[str, Any]:
     }
 
 
+def _positive_name(name: str, command: Any) -> str:
+    """Return the name of the flag that the option `name` sets to false: answer-texts for
+    answer-labels. Return "" if `name` is no such option."""
+    for parameter in command.params:
+        if settings_file.spelled(name) in map(settings_file.spelled, parameter.secondary_opts):
+            return str(parameter.opts[0]).removeprefix("--")
+    return ""
+
+
 def _without_others(values: settings_file.Values, command: Any) -> settings_file.Values:
     """Return `values` without the options that `command` lacks and another command has. An option
     that no command has is kept, since `_defaults` must report it."""
@@ -76,6 +85,12 @@ def _defaults(values: settings_file.Values, ctx: typer.Context, subject: str) ->
         parameter = parameters.get(settings_file.spelled(key))
         if parameter is None:
             shortened = key if len(key) <= _SHOWN else f"{key[:_SHOWN]}..."
+            positive = _positive_name(key, ctx.command)
+            if positive:
+                raise UsageError(
+                    f"{subject}: {shortened!r} is no option of a settings file; write {positive}:"
+                    f" false, which means --{settings_file.spelled(key)}"
+                )
             similar = get_close_matches(settings_file.spelled(key), parameters, n=1)
             suggestion = f"; did you mean {similar[0]}?" if similar else ""
             raise UsageError(
@@ -106,11 +121,30 @@ def _as_option(parameter: Any, value: settings_file.Value) -> Any:
     return value if getattr(parameter, "is_flag", False) else str(value)
 
 
+def overridden(ctx: typer.Context, first: str, second: str) -> str | None:
+    """Return which of two options is overridden. Both were given, but they exclude each other.
+
+    The command line overrides the --config file. So if one option is on the command line and the
+    other in the file, the result is the option in the file. Otherwise the result is None.
+    """
+    sources = {name: ctx.get_parameter_source(name) for name in (first, second)}
+    in_file = [n for n, source in sources.items() if source and source.name == "DEFAULT_MAP"]
+    return in_file[0] if len(in_file) == 1 else None
+
+
 def reading(
-    columns: str, answer_index: int | None, encoding: str, answer_texts: bool
+    ctx: typer.Context,
+    columns: str,
+    answer_index: int | None,
+    encoding: str,
+    answer_texts: bool | None,
 ) -> ReadingSettings:
     """Make the reading settings from the options --columns, --answer-index, --encoding and
     --answer-texts."""
+    if answer_texts and answer_index is not None:
+        in_file = overridden(ctx, "answer_index", "answer_texts")
+        answer_index = None if in_file == "answer_index" else answer_index
+        answer_texts = None if in_file == "answer_texts" else answer_texts
     base: Any = answer_index  # already validated by typer
     return ReadingSettings(columns, base, encoding, answer_texts)
 
@@ -150,17 +184,18 @@ AnswerIndex = Annotated[
         min=0,
         max=1,
         help="Whether numeric gold answers, and numeric predictions in evaluate --questions, count "
-        "the choices from 0 or from 1. Needed if the file does not show it. An answer that is the "
-        "label of one choice and the text of another is then the label.",
+        "the choices from 0 or from 1. Needed if the file does not show it.",
     ),
 ]
 AnswerTexts = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--answer-texts",
-        help="Gold answers, and predictions in evaluate --questions, are texts of choices, never "
-        "labels or indices. Needed if an answer is the label of one choice and the text of "
-        "another, and the file does not show which is meant.",
+        "--answer-texts/--answer-labels",
+        help="How to read a gold answer, or a prediction in evaluate --questions, that is the "
+        "label of one choice and the text of another. --answer-texts: all answers are texts, "
+        "never labels or indices. --answer-labels: this answer is the label; other answers are "
+        "read as usual. [default: as the other rows show]",
+        show_default=False,
     ),
 ]
 Encoding = Annotated[

@@ -26,6 +26,7 @@ from scicot_cli.launching import launch
 
 
 def predict(
+    ctx: typer.Context,
     questions: Annotated[
         str,
         typer.Argument(
@@ -241,7 +242,7 @@ def predict(
     ] = PredictSettings.precision,
     columns: opt.Columns = "",
     answer_index: opt.AnswerIndex = None,
-    answer_texts: opt.AnswerTexts = False,
+    answer_texts: opt.AnswerTexts = None,
     encoding: opt.Encoding = "",
     limit: opt.Limit = None,
     skip_invalid: opt.SkipInvalid = False,
@@ -298,7 +299,7 @@ def predict(
         answer_model=answer_model,
         rationale_model=rationale_model,
         settings=settings,
-        reading=opt.reading(columns, answer_index, encoding, answer_texts),
+        reading=opt.reading(ctx, columns, answer_index, encoding, answer_texts),
         limit=limit,
         skip_invalid=skip_invalid,
         force=force,

@@ -131,7 +131,7 @@ def train_answer(
     push_to_hub: training.PushToHub = None,
     columns: opt.Columns = "",
     answer_index: opt.AnswerIndex = None,
-    answer_texts: opt.AnswerTexts = False,
+    answer_texts: opt.AnswerTexts = None,
     encoding: opt.Encoding = "",
     limit: opt.Limit = None,
     skip_invalid: opt.SkipInvalid = False,
@@ -163,7 +163,7 @@ def train_answer(
         equal_to=equal_to,
         settings=settings,
         dev=dev,
-        reading=opt.reading(columns, answer_index, encoding, answer_texts),
+        reading=opt.reading(ctx, columns, answer_index, encoding, answer_texts),
         limit=limit,
         skip_invalid=skip_invalid,
         force=force,
@@ -184,7 +184,7 @@ def _method_without_rationale(ctx: typer.Context, method: Method) -> Method:
     - If both are on the command line or both in the file, raise UsageError.
     """
     source = ctx.get_parameter_source("method")
-    in_file = training.overridden(ctx, "method", "no_rationale")
+    in_file = opt.overridden(ctx, "method", "no_rationale")
     if source is None or source.name == "DEFAULT" or in_file == "method":
         return "direct"
     if in_file is None:

@@ -11,6 +11,7 @@ from scicot import config
 from scicot.config import RewardSettings, TrainSettings
 from scicot.errors import UsageError
 from scicot_cli import completion
+from scicot_cli import options as opt
 
 RationaleFiles = Annotated[
     list[str],
@@ -272,22 +273,11 @@ def train_settings(values: dict[str, Any]) -> TrainSettings:
     chosen = {name: value for name, value in values.items() if name in names}
     chosen["weights"] = _numbers(values.get("weights", ""))
     if chosen["epochs"] is not None and chosen["max_steps"] is not None:
-        in_file = overridden(values["ctx"], "epochs", "max_steps")
+        in_file = opt.overridden(values["ctx"], "epochs", "max_steps")
         if in_file is None:
             raise UsageError("--epochs and --max-steps: both say how long; leave one out")
         chosen[in_file] = None
     return TrainSettings(**chosen)
-
-
-def overridden(ctx: typer.Context, first: str, second: str) -> str | None:
-    """Return which of two options is overridden. Both were given, but they exclude each other.
-
-    The command line overrides the --config file. So if one option is on the command line and the
-    other in the file, the result is the option in the file. Otherwise the result is None.
-    """
-    sources = {name: ctx.get_parameter_source(name) for name in (first, second)}
-    in_file = [n for n, source in sources.items() if source and source.name == "DEFAULT_MAP"]
-    return in_file[0] if len(in_file) == 1 else None
 
 
 def reward_settings(values: dict[str, Any]) -> RewardSettings | None:

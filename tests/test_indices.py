@@ -259,21 +259,139 @@ def test_answers_of_a_file_of_labels_are_labels_even_if_they_are_texts(write: An
     ]
 
 
-@pytest.mark.parametrize(
-    ("more", "found"),
-    [("", "no other answer"), ("X?,ant,bee,cow,cow\nY?,ant,bee,cow,3\n", "both kinds of answers")],
-)
 def test_a_label_that_is_another_text_is_refused_if_the_file_does_not_show_which(
-    write: Any, more: str, found: str
+    write: Any,
 ) -> None:
-    file = write("question,option1,option2,option3,answer\nSides?,3,4,5,3\n" + more)
+    file = write("question,option1,option2,option3,answer\nSides?,3,4,5,3\n")
     with pytest.raises(
         InvalidRow,
-        match=rf"'3', the label of one choice and the text of another \(choice '3' by its label,"
-        rf" choice '1' by its text\), and the file has {found}.*--answer-texts.*--answer-index 1",
+        match=r"'3', the label of one choice and the text of another \(choice '3' by its label,"
+        r" choice '1' by its text\), and no other answer of the file shows .* --answer-texts if the"
+        r" answers are texts, or --answer-labels if they are labels",
     ):
         golds(file)
-    assert golds(file, answer_index=1)[0] == "5"
+    assert golds(file, answer_texts=False) == ["5"]
+    assert golds(file, answer_texts=True) == ["3"]
+
+
+@pytest.mark.parametrize(
+    "others",
+    ["X?,ant,bee,cow,cow\nY?,ant,bee,cow,3\n", "X?,ant,bee,cow,1\n", "X?,ant,bee,cow,cow\n" * 2],
+)
+def test_one_label_in_a_file_shows_that_its_answers_are_labels(write: Any, others: str) -> None:
+    file = write("question,option1,option2,option3,answer\nSides?,3,4,5,3\n" + others)
+    has_label = others[-2] in "13"
+    assert golds(file)[0] == ("5" if has_label else "3")
+
+
+VITAMIN = {"question": "Vitamin?", "answer": "C"}
+VITAMINS = {"A": "A", "B": "C", "C": "D"}
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        VITAMINS,
+        [{"key": label, "value": text} for label, text in VITAMINS.items()],
+        [[label, text] for label, text in VITAMINS.items()],
+    ],
+)
+def test_labels_that_the_row_writes_are_labels_unless_the_other_answers_are_texts(
+    write: Any, choices: Any
+) -> None:
+    row = {**VITAMIN, "options": choices}
+    assert golds(write(lines(row))) == ["D"]
+    text = {"question": "Beast?", "options": ["ant", "bee"], "answer": "bee"}
+    assert golds(write(lines(row, text))) == ["C", "bee"]
+    with pytest.raises(InvalidRow, match="--answer-labels"):
+        golds(write(lines({**VITAMIN, "options": list(VITAMINS.values())})))
+
+
+def test_answer_labels_changes_no_index(write: Any) -> None:
+    vitamin = {**VITAMIN, "choices": ["A", "C", "D"]}
+    beast = {"question": "Beast?", "choices": ["ant", "bee", "cow"], "answer": 1}
+    row = {**beast, "question": "Another?", "answer": "bee"}
+    assert golds(write(lines(vitamin, row, beast)), answer_texts=False) == ["D", "bee", "bee"]
+    both = {"answer_texts": False, "answer_index": 1}
+    assert golds(write(lines(vitamin, row, beast)), **both) == ["D", "bee", "ant"]
+
+
+@pytest.mark.parametrize("answer_index", [0, 1])
+def test_answer_index_leaves_a_text_a_text(write: Any, answer_index: Any) -> None:
+    table = "question,A,B,C,answer\nWhich barks?,ant,bee,dog,dog\nVitamin?,A,C,D,C\n"
+    assert golds(write(table), answer_index=answer_index) == ["dog", "C"]
+    more = table + "Another?,ant,bee,dog,1\n"
+    assert golds(write(more), answer_index=answer_index)[1] == "D", "the 1 is an index"
+
+
+def test_rows_of_a_pipe_are_read_as_the_rows_before_them_show(scicot: Any) -> None:
+    vitamin = {**VITAMIN, "choices": ["A", "C", "D"]}
+    label = {"question": "Beast?", "choices": ["ant", "bee", "cow"], "answer": "B"}
+    for other, right in ((label, "C  D"), ({**label, "answer": "bee"}, "B  C")):
+        outcome = scicot("check", "-", stdin=lines(other, vitamin))
+        assert outcome.code == 0
+        assert f"{right}  <- right" in outcome.stdout
+    refused = scicot("check", "-", stdin=lines(vitamin, label))
+    assert refused.code == 1
+    assert "pipes cannot be read ahead, so name a file, or add --answer-texts" in refused.stderr
+    assert scicot("check", "-", "--answer-labels", stdin=lines(vitamin, label)).code == 0
+    written = {**VITAMIN, "options": VITAMINS}
+    assert scicot("check", "-", stdin=lines(written)).code == 1, "a later answer may be a text"
+
+
+@pytest.mark.parametrize(
+    ("in_file", "given", "right"),
+    [
+        ("answer-texts: true", ["--answer-index", "0"], "ant"),
+        ("answer-texts: true", ["--answer-index", "1", "--answer-labels"], "2"),
+        ("answer-index: 0", ["--answer-texts"], "1"),
+        ("answer-texts: true", ["--answer-labels"], "2"),
+        ("answer-texts: false", ["--answer-texts"], "1"),
+        ("answer-texts: false\nanswer-index: 0", [], "ant"),
+    ],
+)
+def test_the_command_line_overrides_how_the_settings_file_reads_answers(
+    scicot: Any, tmp_path: Path, in_file: str, given: list[str], right: str
+) -> None:
+    row = {"question": "Q?", "option1": "2", "option2": "ant", "option3": "1", "answer": "1"}
+    file, settings = tmp_path / "q.jsonl", tmp_path / "c.yaml"
+    file.write_text(lines(row))
+    settings.write_text(in_file + "\n")
+    outcome = scicot("check", file, "--config", settings, *given)
+    assert outcome.code == 0, outcome.stderr
+    assert f"  {right}  <- right" in outcome.stdout
+    both = scicot("check", file, "--answer-texts", "--answer-index", "0")
+    assert both.code == 2
+    assert "--answer-texts and --answer-index 0: give one of them" in both.stderr
+
+
+def test_answer_labels_in_a_settings_file_is_written_as_answer_texts_false(
+    scicot: Any, tmp_path: Path
+) -> None:
+    settings = tmp_path / "c.yaml"
+    settings.write_text("answer-labels: true\n")
+    outcome = scicot("check", "q.jsonl", "--config", settings)
+    assert outcome.code == 2
+    assert "write answer-texts: false" in outcome.stderr
+
+
+def test_a_number_that_may_be_a_text_or_an_index_asks_for_either_option(write: Any) -> None:
+    rows = [{"question": f"{n}?", "choices": ["2", "3", "4"], "answer": n} for n in ("2", "1")]
+    with pytest.raises(
+        ScicotError,
+        match=r"'2', the text of a choice, or an index that can count from 0 or from 1; give"
+        r" --answer-texts if the answers are texts, or --answer-index 0",
+    ):
+        golds(write(lines(*rows)))
+
+
+@pytest.mark.parametrize(("base", "numbers"), [(0, "from 0 to 1"), (1, "from 1 to 2")])
+def test_an_unreadable_answer_names_the_indices_that_can_be_read(
+    write: Any, base: Any, numbers: str
+) -> None:
+    row = {"question": "Q?", "choices": ["ant", "bee"], "answer": 7}
+    with pytest.raises(InvalidRow, match=rf"an index \(a number {numbers}\)"):
+        golds(write(lines(row)), answer_index=base)
 
 
 def test_the_user_can_say_that_answers_are_texts(write: Any) -> None:
@@ -319,6 +437,22 @@ def test_a_marked_choice_decides_between_a_label_and_a_text(write: Any) -> None:
     wrong = [{**option, "correct": option["text"] == "AB"} for option in options]
     with pytest.raises(InvalidRow, match="has two gold answers"):
         golds(write(lines({**row, "options": wrong, "answer": "B"})))
+
+
+@pytest.mark.parametrize("name", ["answer", "answerKey"])
+def test_a_marked_choice_of_a_row_with_labels_must_be_the_gold_answer(
+    write: Any, name: str
+) -> None:
+    choices = [
+        {"label": label, "text": text, "isCorrect": label == "A"}
+        for label, text in (("A", "wood"), ("B", "copper"))
+    ]
+    row = {"question": "Q?", "choices": choices}
+    assert golds(write(lines({**row, name: "A"}))) == ["wood"]
+    assert golds(write(lines({**row, name: -1}))) == ["wood"], "the gold field is hidden"
+    with pytest.raises(InvalidRow, match=r"two gold answers: .* 'B', and choice 'A' is marked"):
+        golds(write(lines({**row, name: "B"})))
+    assert golds(write(lines({**row, "key": "B"})), columns="answer=key") == ["copper"]
 
 
 def test_a_leading_zero_is_named_as_the_reason(write: Any) -> None:

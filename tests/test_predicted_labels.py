@@ -156,8 +156,22 @@ def test_predictions_that_are_texts_and_labels_are_read_like_the_others(tmp_path
     file.write_text("id,prediction\nq0,12\nq1,3\n")
     assert judged(file, asked)[0].systems[0].correct == 2
     file.write_text("id,prediction\nq1,3\n")
-    with pytest.raises(ScicotError, match=r"the text of another .* --answer-texts"):
-        judged(file, asked)
+    assert judged(file, asked)[0].systems[0].correct == 0, "a label, since nothing shows a text"
     settings = ReadingSettings(answer_texts=True)
     verdict = evaluate(file, questions=asked, reading=settings, reporter=Recorder())
     assert verdict.systems[0].correct == 1
+
+
+def test_predictions_that_are_labels_and_texts_change_no_gold_index(tmp_path: Path) -> None:
+    questions = [
+        {"id": "q0", "question": "Metal?", "choices": ["wood", "iron", "glass"], "answer": 1},
+        {"id": "q1", "question": "Alloy?", "choices": ["wood", "iron", "glass"], "answer": 1},
+        {"id": "q2", "question": "Vitamin?", "choices": ["A", "C", "D"], "answer": 2},
+    ]
+    asked = write_rows(tmp_path / "asked.jsonl", questions)
+    found = zip(("q0", "q1", "q2"), ("B", "iron", "C"), strict=True)
+    rows = [{"id": name, "prediction": prediction} for name, prediction in found]
+    file = write_rows(tmp_path / "theirs.jsonl", rows)
+    for reading in (ReadingSettings(), ReadingSettings(answer_texts=False)):
+        verdict = evaluate(file, questions=asked, reading=reading, reporter=Recorder())
+        assert verdict.systems[0].correct == 3

@@ -18,15 +18,17 @@ class ReadingSettings:
 
     `columns` maps the parts of a question to the fields of the file, in the form of --columns:
     "question=Frage,choices=A+B+C+D,answer=gold.label". `answer_index` is 0 if numeric
-    gold answers and predictions count the choices from 0, and 1 if they count from 1. With
-    `answer_texts`, gold answers and predictions are texts of choices, never labels or indices.
+    gold answers and predictions count the choices from 0, and 1 if they count from 1. If
+    `answer_texts` is True, gold answers and predictions are texts of choices, never labels or
+    indices. If it is False, an answer that is the label of one choice and the text of another is
+    the label. If it is None, the other rows show how to read this answer.
     `encoding` is the encoding of text files, such as "latin-1".
     """
 
     columns: str = ""
     answer_index: AnswerIndex | None = None
     encoding: str = ""
-    answer_texts: bool = False
+    answer_texts: bool | None = None
 
     def __post_init__(self) -> None:
         if self.answer_index not in (None, 0, 1):

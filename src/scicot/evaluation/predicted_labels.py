@@ -45,7 +45,7 @@ class PredictedLabels:
             return None
         shown = f'"prediction" is {shortened(value)}'
         rows = choice_rows(question.labels, [choice.text for choice in question.choices])
-        choices = Choices(rows, _with_gaps(question.labels), labels_from="row")
+        choices = Choices(rows, _with_gaps(question.labels), labels_from="row", written=True)
         has_gap = None in choices.cells
         value = without_fraction(value, choices)
         if has_gap and _is_only_a_label(value, choices, reading):
@@ -87,7 +87,7 @@ def _is_only_a_label(value: Any, choices: Choices, reading: Reading) -> bool:
     label = value.strip() if isinstance(value, str) else ""
     if label not in choices.cells or reading.answer_texts:
         return False
-    if reading.answer_index is not None:
+    if reading.answer_index is not None or reading.answer_texts is False:
         return True
     # In the first pass over a file (`tally`), `meaning_of` counts what the values may be.
     return reading.tally is None and not labels_of_text(label, choices.rows)

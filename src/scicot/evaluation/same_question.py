@@ -30,7 +30,7 @@ from scicot.formats.columns import cells
 from scicot.formats.fields import first_filled, named
 from scicot.formats.gold import Gold, read_gold
 from scicot.formats.names import ANSWERS, CHOICES, plain_name
-from scicot.formats.reading import Base
+from scicot.formats.reading import BASES
 from scicot.records import Question
 from scicot.row_fields import Row, RowProblem
 
@@ -41,7 +41,6 @@ _COPA = ("cause", "effect")  # COPA's "question", from which the question's text
 _GOLD = Gold(secondary=("correctanswer", "correctoption", "correctchoice", "goldanswer"))
 _PERHAPS_REPLIES = ("answers", "candidates", "choice", "possibleanswers")
 _CHOICE_PREFIXES = ("", "choice", "option", "opt", "op", "answeroption", "answerchoice")
-_BASES: tuple[Base, ...] = (0, 1)
 # Most files of answers have no other fields, so their rows need not be searched for a question.
 _ANSWER_ONLY = frozenset({"id", "prediction", "scores", "confidence"})
 
@@ -167,7 +166,7 @@ def _check_gold(row: Row, labelled: Question, question: Question, reading: Readi
     try:
         read_gold(row, choices, _GOLD, reading)
     except UncertainIndex:  # the gold answer differs if it does so in each way of reading it
-        readings = [replace(reading, answer_index=base) for base in _BASES]
+        readings = [replace(reading, answer_index=base, answer_texts=False) for base in BASES]
         readings.append(replace(reading, answer_texts=True))
     except RowProblem:  # a field that names no choice is not a gold answer but, say, a reply
         return

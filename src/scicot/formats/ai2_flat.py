@@ -42,7 +42,7 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
         )
     row = fields.with_context(row, reading)
     rows = choice_rows([*map(str, labels)], [*map(str, texts)])
-    choices = Choices(rows, numeric=are_numeric(labels, texts))
+    choices = Choices(rows, numeric=are_numeric(labels, texts), written=True)
     return fields.labelled(row, choices, reading=reading, gold=_GOLD)
 
 

@@ -31,6 +31,7 @@ class Choices:
     labels_from: where the labels come from.
     numeric: True if an integer may be the label or the text of a choice, or an index from 0 or
         from 1. If False, an integer is an index from 0.
+    written: True if the row itself writes a label for each choice, as in {"A": "wood"}.
     columns: maps the name of each choice's column to the label of the choice, for gold answers that
         name a column. The names are in the form that `plain_name` returns. None if the choices are
         not in columns.
@@ -41,10 +42,16 @@ class Choices:
     labels_from: LabelSource = "order"
     numeric: bool = False
     columns: Mapping[str, str] | None = None
+    written: bool = False
 
     def __post_init__(self) -> None:
         if not self.cells:
             object.__setattr__(self, "cells", tuple([choice["label"] for choice in self.rows]))
+
+    @property
+    def labels_written(self) -> bool:
+        """True if the row itself writes the labels, in its objects or before the texts."""
+        return self.written or self.labels_from == "texts"
 
     @property
     def extent(self) -> int:

@@ -196,7 +196,8 @@ def _with_labels(labels: Sequence[Any], texts: Sequence[Any], cells: Cells = ())
     if not all(map(is_text_or_number, (*labels, *texts))):
         return None
     rows = choice_rows([*map(str, labels)], [*map(str, texts)])
-    return Listed(Choices(rows, cells, labels_from="row", numeric=are_numeric(labels, texts)))
+    numeric = are_numeric(labels, texts)
+    return Listed(Choices(rows, cells, labels_from="row", numeric=numeric, written=True))
 
 
 def _marked(choices: Choices, marks: Sequence[Any]) -> Listed:

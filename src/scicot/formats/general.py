@@ -23,7 +23,7 @@ from scicot.formats import cells, choice_columns, choices, columns, fields, publ
 from scicot.formats.choice_set import Choices, choice_rows, lettered
 from scicot.formats.gold import Gold, read_gold
 from scicot.formats.names import CHOICES, QUESTIONS, QUESTIONS_BESIDE_CHOICES, plain_name
-from scicot.formats.reading import PLAIN, Reading, UncertainIndex
+from scicot.formats.reading import BASES, PLAIN, Reading, UncertainIndex
 from scicot.formats.unused_lists import refuse_unused_list
 from scicot.formats.values import is_blank, shortened
 from scicot.jsonl import decode
@@ -204,8 +204,10 @@ def _possible_answers(
         return [read_gold(row, choices, gold, reading)]
     except UncertainIndex:
         pass
-    from_zero, from_one = replace(reading, answer_index=0), replace(reading, answer_index=1)
-    readings = (replace(reading, answer_texts=True), from_zero, from_one)
+    # As an index or a label, or as a text.
+    readings = [replace(reading, answer_index=base, answer_texts=False) for base in BASES]
+    if reading.answer_texts is None:
+        readings.insert(0, replace(reading, answer_texts=True))
     return [read_gold(row, choices, gold, each) for each in readings]
 
 

@@ -119,7 +119,10 @@ def read_gold(
             _note(name, kind, reading)
         return label, name
     if unread_field:
-        raise unread(row, unread_field, choices, blank, texts_only=reading.answer_texts)
+        base = gold.bases.get(plain_name(unread_field))
+        base = reading.answer_index if reading.answer_index is not None else base
+        texts_only = reading.answer_texts is True
+        raise unread(row, unread_field, choices, blank, texts_only=texts_only, base=base)
     return None, None
 
 
@@ -174,6 +177,7 @@ def unread(
     blank: Meaning | None = None,
     *,
     texts_only: bool = False,
+    base: Base | None = None,
 ) -> RowProblem:
     """Return the error for a row whose gold answer names no choice.
 
@@ -181,6 +185,8 @@ def unread(
     blank: the meaning of a gold answer that is the index or the label of a blank cell. None for
         other answers.
     texts_only: True if --answer-texts excludes labels and indices.
+    base: the number from which --answer-index or the data set counts indices. None if neither
+        defines it.
     """
     value = row[name]
     if blank is not None and blank.kind == "label":
@@ -214,7 +220,9 @@ def unread(
         )
     if texts_only:
         return RowProblem(f'"{name}" is {shortened(value)}, not the text of a choice; {NOT_TEXTS}')
+    number = "a JSON integer" if base is None else "a number"
+    first = base or 0
     return RowProblem(
         f'"{name}" is {shortened(row[name])}, neither a label nor the text of a choice nor an'
-        f" index (a JSON integer from 0 to {len(choices.cells) - 1})"
+        f" index ({number} from {first} to {len(choices.cells) - 1 + first})"
     )

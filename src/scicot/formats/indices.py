@@ -10,7 +10,7 @@ A number is read by the first of these rules that applies:
 4. In a single row (`Reading.strict` is False), `read_choice` decides.
 5. A JSON integer is an index from 0, unless `Choices.numeric` is True.
 6. A string that is exactly a label is this label. If it is also the text of another choice,
-   label_or_text.py decides, unless the data set defines that the answer is a label.
+   label_or_text.py decides. But if the data set defines that the answer is a label, it is one.
 7. Every other number is read as the other answers in the same field of the file show. A base is
    never guessed.
 
@@ -43,7 +43,7 @@ from typing import Any
 
 from scicot.formats import printed
 from scicot.formats.choice_set import Choices
-from scicot.formats.label_or_text import label_or_text
+from scicot.formats.label_or_text import label_or_text, number_as_label
 from scicot.formats.meaning import Meaning, index_from, read_choice, read_text, without_fraction
 from scicot.formats.names import plain_name
 from scicot.formats.reading import Base, Reading, Tally
@@ -52,6 +52,7 @@ from scicot.formats.values import is_blank, is_text_or_number, shortened
 _INDEX = re.compile(r"0|[1-9][0-9]{0,3}")  # a longer number cannot be an index of 26 choices
 _LONGEST_LABEL = 4  # characters of a label with its brackets, as "(12)"
 _OPTION = "--answer-index 0 (the first choice is 0) or --answer-index 1"
+_TEXTS = f"--answer-texts if the answers are texts, or {_OPTION} if they are indices"
 
 
 def meaning_of(
@@ -85,7 +86,7 @@ def meaning_of(
     if base is not None:
         return index_from(base if option is None else option, number, choices)
     if option is not None:
-        return _by_option(option, number, choices)
+        return _by_option(option, number, choices, reading.counts(name))
     if not reading.strict:
         return _check_number(read_choice(value, choices), number, choices)
     if isinstance(value, int) and not choices.numeric:
@@ -116,12 +117,11 @@ def _not_a_number(
     text = _also_text(value, choices) if is_label and reading.strict else None
     if counts is not None:
         counts.texts += meaning.kind == "texts"
-        counts.unlabelled += meaning.kind == "texts"
+        counts.only_texts += meaning.kind == "texts"
         counts.labels += is_label and text is None
-    if text is not None and meaning.labels[0] not in text.labels:
-        is_certain = never_text or reading.by_position or reading.answer_index is not None
-        if not is_certain:
-            meaning = label_or_text(meaning, text, choices, name, reading)
+    is_other = text is not None and meaning.labels[0] not in text.labels
+    if text is not None and is_other and not never_text and not reading.by_position:
+        meaning = label_or_text(meaning, text, choices, name, reading)
     # A label with the text of its choice, such as "B) wood", is certain.
     certain = reading.by_position or len(str(value).strip()) > _LONGEST_LABEL
     return meaning if certain else _check_label(meaning, choices)
@@ -197,8 +197,10 @@ def _check_number(meaning: Meaning | None, number: int, choices: Choices) -> Mea
     return Meaning((*meaning.labels, label), f"{reason} give {_OPTION}", index=True)
 
 
-def _by_option(base: Base, number: int, choices: Choices) -> Meaning | None:
+def _by_option(base: Base, number: int, choices: Choices, counts: Tally | None) -> Meaning | None:
     index = index_from(base, number, choices)
+    if counts is not None and read_text(str(number), choices) is None:
+        counts.indices += index is not None
     if index is not None and index.labels:
         return index
     named = read_choice(str(number), choices)
@@ -234,7 +236,7 @@ def _by_other_rows(
     text = read_text(str(number), choices)
     named = read_choice(str(number), choices)
     if named is not None and named.kind == "labels":
-        read = _as_label(value, named, text, choices, name, reading, never_text)
+        read = number_as_label(value, named, text, choices, name, reading, never_text)
         if read is not None:
             return read
         # An integer is not the label itself, but the index of a choice.
@@ -243,34 +245,6 @@ def _by_other_rows(
     # pandas writes the choice 4 as "4.0" if other cells of its column are blank
     text = read_text(f"{number}.0", choices) if named is None else text
     return _text_or_index(value, text, choices, name, reading)
-
-
-def _as_label(
-    value: int | str,
-    label: Meaning,
-    text: Meaning | None,
-    choices: Choices,
-    name: str,
-    reading: Reading,
-    never_text: bool,
-) -> Meaning | None:
-    """Read a number that is the label of the choice `label`. `text` is the choice with this number
-    as its text, None if there is none.
-
-    Return None for an integer that would be read as the label, since an integer is an index.
-    """
-    is_string, counts = isinstance(value, str), reading.counts(name)
-    if text is None or label.labels[0] in text.labels:
-        if counts is not None:
-            counts.labels += is_string and text is None
-        return label if is_string else None
-    if counts is not None:
-        counts.add(int(value), choices, is_text=True)
-        return label
-    if is_string and never_text:
-        return label
-    read = label_or_text(label, text, choices, name, reading)
-    return None if read is label and not is_string else read
 
 
 def _text_or_index(
@@ -294,13 +268,13 @@ def _text_or_index(
         if text is None or has_label:
             counts.add(number, choices, is_text=text is not None)
         counts.texts += text is not None and not indices
-        counts.unlabelled += text is not None and not has_label
+        counts.only_texts += text is not None and not has_label
         return text or next(iter(indices), None)
     if text is not None and _is_text(text, indices, evidence):
         return text
     if text is not None and (evidence is None or evidence.texts):
-        return _ambiguous([text, *indices], "which can be the text of a choice or an index")
-    return _choose_base(indices, evidence or Tally())
+        return _ambiguous([text, *indices], "which can be the text of a choice or an index", _TEXTS)
+    return _choose_base(indices, evidence or Tally(), text)
 
 
 def _is_text(text: Meaning, indices: Sequence[Meaning], evidence: Tally | None) -> bool:
@@ -330,18 +304,25 @@ def _not_among_labels(number: int, choices: Choices, indices: Sequence[Meaning])
     return _ambiguous(indices, "none of the row's labels, which are numbers") if indices else None
 
 
-def _choose_base(indices: Sequence[Meaning], evidence: Tally) -> Meaning | None:
+def _choose_base(
+    indices: Sequence[Meaning], evidence: Tally, text: Meaning | None
+) -> Meaning | None:
     """Return the choice with an index. `indices` are the possible choices: with this index from 0,
     from 1, or both. If both are possible, and `evidence` proves no base, the result is ambiguous.
+
+    text: the choice whose text is the index. None if no choice has this text.
     """
     if len(indices) < 2:
         return next(iter(indices), None)
     if evidence.base is not None:
         return indices[evidence.base]
     contradiction = " (the file has both a 0 and the number of choices)" if evidence.zeros else ""
-    return _ambiguous(indices, f"an index that can count from 0 or from 1{contradiction}")
+    reason = f"an index that can count from 0 or from 1{contradiction}"
+    if text is None:
+        return _ambiguous(indices, reason)
+    return _ambiguous([text, *indices], f"the text of a choice, or {reason}", _TEXTS)
 
 
-def _ambiguous(meanings: Sequence[Meaning], reason: str) -> Meaning:
+def _ambiguous(meanings: Sequence[Meaning], reason: str, options: str = _OPTION) -> Meaning:
     labels = tuple(dict.fromkeys(label for meaning in meanings for label in meaning.labels))
-    return Meaning(labels, f"{reason}; give {_OPTION}", index=True)
+    return Meaning(labels, f"{reason}; give {options}", index=True)

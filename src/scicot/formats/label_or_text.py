@@ -7,9 +7,20 @@ A "AB", B "A", C "0", D "B":
     "AB"           the text "A", choice B: "AB" is only a text
     "C"            the label A, choice A: "C" is only a label
     2              the label A, choice A: an index counts like a label
-    "B"            ambiguous: "B", too, is the label of one choice and the text of another
-    "AB" and "C"   ambiguous: the file has both texts and labels
-    none           ambiguous
+    "AB" and "C"   the label A, choice A: files of labels often have some texts
+    "B"            unknown: "B", too, is the label of one choice and the text of another
+    none           unknown
+
+If the form is unknown, the answer is refused. There are three exceptions. It is read as a label:
+
+- in predictions,
+- if the row itself writes the labels of its choices, as in {"A": "AB", "B": "A"},
+- with --answer-index.
+
+With --answer-labels, the answer is always read as a label.
+
+Of a pipe, only the rows read so far decide. If they do not show the form, the answer is refused
+without exceptions, since later rows may show it.
 """
 
 from __future__ import annotations
@@ -18,28 +29,84 @@ from scicot.formats.choice_set import Choices
 from scicot.formats.meaning import Meaning
 from scicot.formats.reading import Reading, Tally
 
+_LABELS = "--answer-labels if they are labels"
+_INDICES = "--answer-index 0 (the first choice is 0) or --answer-index 1 if they are indices"
+
 
 def label_or_text(
-    label: Meaning, text: Meaning, choices: Choices, name: str, reading: Reading
+    label: Meaning,
+    text: Meaning,
+    choices: Choices,
+    name: str,
+    reading: Reading,
+    *,
+    is_integer: bool = False,
 ) -> Meaning:
-    """Return `label` or `text`, the two meanings of an answer in the field `name`. The result is
-    ambiguous if the other answers of the file do not show which is meant."""
-    if reading.tally is not None:
-        return label  # the first pass over a file only counts; what it returns is not used
-    evidence = reading.evidence(name)
-    kind = (evidence or Tally()).kind
-    if kind == "labels":
+    """Return `label` or `text`, the two meanings of an answer in the field `name`. Return an
+    ambiguous Meaning if it is unknown which is meant.
+
+    is_integer: True if the answer is a JSON integer. It is then never read as a label without
+        evidence, since an integer may also be an index.
+    """
+    # The first pass over a file only counts. What it returns is not used.
+    if reading.tally is not None or reading.answer_texts is False:
         return label
-    if kind == "texts":
-        return text
-    found = "both kinds of answers" if kind == "both" else "no other answer that shows which"
-    # Labels that are numbers count from 0 or from 1. With letters, the number does not matter.
-    base = 0 if choices.cells[0] == "0" else 1
+    evidence = reading.evidence(name) if reading.so_far is None else _so_far(name, reading)
+    kind = evidence.kind if evidence is not None else None
+    has_read_file = evidence is not None and reading.so_far is None
+    if kind is None and has_read_file and not is_integer:
+        is_label = choices.labels_written or reading.answer_index is not None
+        kind = "labels" if is_label else None
+    if kind is not None:
+        return label if kind == "labels" else text
     ambiguity = (
         "the label of one choice and the text of another"
         f" (choice {label.labels[0]!r} by its label, choice {text.labels[0]!r} by its text), and"
-        f" the file has {found}; give --answer-texts"
-        f" if the answers are texts, or --answer-index {base} if they are labels"
+        f" {_advice(reading, _INDICES if is_integer else _LABELS)}"
     )
     labels = (*label.labels, *text.labels)
     return Meaning(labels, ambiguity, needs_evidence=evidence is None)
+
+
+def number_as_label(
+    value: int | str,
+    label: Meaning,
+    text: Meaning | None,
+    choices: Choices,
+    name: str,
+    reading: Reading,
+    never_text: bool,
+) -> Meaning | None:
+    """Read a number that is the label of a choice.
+
+    label: this choice.
+    text: the choice with this number as its text. None if no choice has this text.
+
+    Return None for an integer that is no text. It is then an index, not a label.
+    """
+    is_string, counts = isinstance(value, str), reading.counts(name)
+    if text is None or label.labels[0] in text.labels:
+        if counts is not None:
+            counts.labels += is_string and text is None
+        return label if is_string else None
+    if counts is not None:
+        counts.add(int(value), choices, is_text=True)
+        return label
+    if is_string:
+        return label if never_text else label_or_text(label, text, choices, name, reading)
+    read = label_or_text(label, text, choices, name, reading, is_integer=True)
+    return None if read is label else read
+
+
+def _so_far(name: str, reading: Reading) -> Tally:
+    return (reading.so_far or {}).get(name) or Tally()
+
+
+def _advice(reading: Reading, other_options: str) -> str:
+    options = f"add --answer-texts if the answers are texts, or {other_options}"
+    if reading.so_far is None:
+        return f"no other answer of the file shows which is meant; {options}"
+    return (
+        "no answer before it shows which is meant; standard input and pipes cannot be read ahead,"
+        f" so name a file, or {options}"
+    )

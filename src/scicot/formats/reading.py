@@ -4,7 +4,7 @@ from 0 or from 1, and whether its answers are labels or texts of choices.
 A numeric gold answer can be an index from 0 or from 1. `Tally` collects the evidence in the rows of
 a file: a 0 proves that its indices count from 0, and a number equal to the number of choices proves
 that they count from 1. An answer that is the label of one choice and the text of another is read
-like the answers of the other rows. A mere majority of rows decides nothing.
+as the other rows show (label_or_text.py). A mere majority of rows decides nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from scicot.formats.choice_set import Cells, Choices
 from scicot.row_fields import Row, RowProblem
 
 Base = Literal[0, 1]
+BASES: tuple[Base, ...] = (0, 1)
 
 
 class UncertainIndex(RowProblem):
@@ -64,7 +65,7 @@ class Tally:
     indices: int = 0  # answers that are JSON integers, or neither a label nor the text of a choice
     texts: int = 0  # answers that are the text of a choice and no index
     labels: int = 0  # answers that are a label and not the text of a choice
-    unlabelled: int = 0  # answers that are the text of a choice and no label
+    only_texts: int = 0  # answers that are the text of a choice and no label
 
     @property
     def base(self) -> Base | None:
@@ -82,12 +83,14 @@ class Tally:
         return not self.indices
 
     @property
-    def kind(self) -> Literal["labels", "texts", "both"] | None:
-        """The form of the answers. Indices count as labels. None if no answer shows its form."""
-        labels, texts = self.labels or self.indices, self.unlabelled
-        if labels and texts:
-            return "both"
-        return "labels" if labels else "texts" if texts else None
+    def kind(self) -> Literal["labels", "texts"] | None:
+        """The form of answers that can be a label or a text. None if no answer shows it.
+
+        One label or index is enough for "labels", because files of labels often have some texts.
+        """
+        if self.labels or self.indices:
+            return "labels"
+        return "texts" if self.only_texts else None
 
     def add(self, number: int, choices: Choices, *, is_text: bool = False) -> None:
         """Count an answer that may be an index. `is_text` is True if it may be a text as well."""
@@ -149,7 +152,7 @@ class Reading:
 
     columns: the value of --columns.
     answer_index: the value of --answer-index.
-    answer_texts: the value of --answer-texts.
+    answer_texts: True for --answer-texts, False for --answer-labels, None if neither was given.
     strict: True for rows of a file. The other answers of the file then decide how an ambiguous
         answer is read (see indices.py). False for single rows.
     fields: the fields of --columns that the rows of the file have. None for single rows.
@@ -163,6 +166,8 @@ class Reading:
         read. None if there was no first pass.
     tally: a dict that is filled with the counts of each gold field, in a first pass over the file.
         None in other passes.
+    so_far: the counts of the rows of a pipe read so far, by gold field. They replace `tallies`
+        where answers are labels or texts. None for sources that can be read twice.
     recognised: an object that is filled with the names of the fields that were read, or None.
     kinds: a dict that is filled with the forms of the answers in each gold field, such as "labels",
         or None.
@@ -170,7 +175,7 @@ class Reading:
 
     columns: FieldMapping | None = None
     answer_index: Base | None = None
-    answer_texts: bool = False
+    answer_texts: bool | None = None
     strict: bool = False
     fields: MappedFields | None = None
     cells: Cells | None = None
@@ -179,6 +184,7 @@ class Reading:
     by_position: bool = False
     tallies: Mapping[str, Tally] | None = None
     tally: dict[str, Tally] | None = None
+    so_far: Mapping[str, Tally] | None = None
     recognised: Recognised | None = field(default=None, compare=False)
     kinds: dict[str, set[str]] | None = field(default=None, compare=False)
 

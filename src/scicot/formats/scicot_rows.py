@@ -12,11 +12,12 @@ from typing import Any
 from scicot.formats import fields, printed
 from scicot.formats.choice_set import Choices, are_numeric
 from scicot.formats.choices import has_mark, listed
-from scicot.formats.gold import GOLD, Gold, gold_fields
+from scicot.formats.gold import GOLD, Gold, gold_fields, is_hidden
+from scicot.formats.meaning import either
 from scicot.formats.names import ANSWERS, FURTHER_ANSWERS, plain_name
 from scicot.formats.reading import PLAIN, Reading
-from scicot.formats.values import are_strings, is_text_or_number
-from scicot.row_fields import MAPPING, Row
+from scicot.formats.values import are_strings, is_text_or_number, shortened
+from scicot.row_fields import MAPPING, Row, RowProblem
 
 # scicot's own schema and the official files of ARC define that these fields hold a label
 _GOLD = Gold(never_texts=GOLD.never_texts | set(ANSWERS))
@@ -48,7 +49,9 @@ def _has_own_keys(choice: Row, row: Row) -> bool:
     if "label" not in choice or "text" not in choice:
         return False
     # If marks such as "is_correct" are the only gold answer, general.py must read the row.
-    return len(choice) == 2 or bool(gold_fields(row, _ALL_GOLD)) or not has_mark(choice)
+    if len(choice) == 2 or not has_mark(choice):
+        return True
+    return not all(is_hidden(row[name]) for name in gold_fields(row, _ALL_GOLD))
 
 
 def _has_other_keys(choices: list[Any]) -> bool:
@@ -59,6 +62,30 @@ def _has_other_keys(choices: list[Any]) -> bool:
 
 
 def convert(row: Row, reading: Reading = PLAIN) -> Row:
+    """Convert a row to scicot's schema. Raises RowProblem if its gold answer cannot be read, or
+    differs from the choice that is marked as right."""
+    converted = _converted(row, reading)
+    first = next(iter(row["choices"]), None)
+    # Choices of the largest files have only a label and a text, so no mark.
+    if isinstance(first, dict) and len(first) > 2 and has_mark(first):
+        _check_marks(row["choices"], converted.get("answer"), reading)
+    return converted
+
+
+def _check_marks(choices: list[Any], answer: Any, reading: Reading) -> None:
+    """Raise RowProblem if `answer` is not among the choices that are marked as right."""
+    if reading.columns is not None and reading.columns.maps("answer"):
+        return  # the mapped field is the only source of the answer
+    found = listed(choices)
+    right = found.right if found is not None else ()
+    if right and answer is not None and answer not in right:
+        raise RowProblem(
+            f"has two gold answers: the answer is choice {shortened(answer)}, and choice"
+            f" {either(right)} is marked as right; remove the wrong one"
+        )
+
+
+def _converted(row: Row, reading: Reading) -> Row:
     choices, answer = row["choices"], row.get("answer")
     if isinstance(row.get("question"), str) and isinstance(answer, str):
         for choice in choices:
@@ -71,9 +98,11 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     if not all(map(_is_choice, choices)):
         return row
     numeric = are_numeric([c["label"] for c in choices], [c["text"] for c in choices])
-    found = Choices(list(map(_with_strings, choices)), numeric=numeric)
-    # With --columns, the labels are those of the columns, and the answer need not be a label.
-    gold = _GOLD if reading.cells is None else GOLD
+    # If --columns maps columns to choices, the labels are those of the columns, and the answer need
+    # not be a label.
+    written = reading.cells is None
+    found = Choices(list(map(_with_strings, choices)), numeric=numeric, written=written)
+    gold = _GOLD if written else GOLD
     return fields.labelled(row, found, reading=reading, gold=gold)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from scicot.config import ReadingSettings
@@ -43,6 +44,8 @@ class Converter:
       from 1.
     - The gold answer of a row is the label of one choice and the text of another.
     - A row lacks a field of --columns.
+
+    A pipe cannot be read once more. The answers of its rows are counted as they are read.
     """
 
     def __init__(self, source: Source, convert: Convert, settings: ReadingSettings) -> None:
@@ -50,6 +53,8 @@ class Converter:
         self._convert = convert
         self._settings = settings
         self._fields = MappedFields()
+        counts_so_far = settings.answer_texts is None and not is_rereadable(source)
+        self._so_far: dict[str, Tally] | None = {} if counts_so_far else None
         self._reading = Reading(
             Columns.parse(settings.columns),
             settings.answer_index,
@@ -57,6 +62,7 @@ class Converter:
             strict=True,
             fields=self._fields,
             kinds={},
+            so_far=self._so_far,
         )
         # field names -> parts of a line of `recognised`, None for scicot's own rows
         self._layouts: dict[tuple[str, ...], tuple[Recognised, str] | None] = {}
@@ -119,8 +125,6 @@ class Converter:
 
         - The gold answer is a number, and neither the source nor --answer-index shows whether it
           counts from 0 or from 1.
-        - The gold answer is the label of one choice and the text of another, and neither the source
-          nor an option shows which is meant.
         - A field of --columns is in no row of the source. In a pipe, only the rows up to this row
           are examined.
         """
@@ -134,6 +138,8 @@ class Converter:
         return converted
 
     def _converted(self, where: str, row: Row) -> Row:
+        if self._so_far is not None:
+            self._count(row, self._so_far)
         try:
             return self._convert(row, self._reading)
         except UncertainIndex as problem:
@@ -169,11 +175,19 @@ class Converter:
         tally: dict[str, Tally] = {}
         if not is_rereadable(self._source):
             return tally
-        fields = self._fields if self._fields.final else None
-        reading = replace(self._reading, tally=tally, fields=fields, kinds=None)
-        for _ in self._conversions(reading):
+        for _ in self._conversions(self._counting(tally)):
             pass
         return tally
+
+    def _counting(self, tally: dict[str, Tally]) -> Reading:
+        """Return the settings with which rows are converted only to fill `tally`."""
+        fields = self._fields if self._fields.final else None
+        return replace(self._reading, tally=tally, fields=fields, kinds=None)
+
+    def _count(self, row: Row, tally: dict[str, Tally]) -> None:
+        """Add the gold answers of one row to `tally`."""
+        with suppress(RowProblem):  # the second conversion of the row reports it
+            self._convert(row, self._counting(tally))
 
     def _conversions(self, reading: Reading) -> Iterator[Row]:
         """Yield the converted rows of the whole source, without those that cannot be read."""
