@@ -123,8 +123,10 @@ def wrong_columns(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def right_and_wrong(row: Mapping[str, Any], question: str) -> RightAndWrong | None:
     """Return the choices of a row that has separate fields for right and wrong answers. Return None
-    for other rows. The choices are shuffled by a hash of `question`, the question's text and
-    context."""
+    for other rows. The choices are put in an order that the hash of `question` determines.
+
+    question: the question's text and its context.
+    """
     wrong = wrong_columns(tuple(row))
     right = fields.first_filled(row, fields.named(row, RIGHT)) if wrong else None
     if right is None or not isinstance(row[right], str):

@@ -26,8 +26,8 @@ class Choices:
     """The choices of a row.
 
     rows: a dict with the keys "label" and "text" for each choice. All labels are strings.
-    cells: the label of each choice cell of the row in order, None for a blank cell, which has an
-        index too. The default is the labels of `rows`, without blank cells.
+    cells: the label of each choice cell of the row, in order. A blank cell is None; it counts for
+        indices too. By default, no cell is blank, and these are the labels of `rows`.
     labels_from: where the labels come from.
     numeric: True if an integer may be the label or the text of a choice, or an index from 0 or
         from 1. If False, an integer is an index from 0.

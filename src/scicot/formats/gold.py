@@ -39,8 +39,8 @@ class Gold:
 
     names: the fields that are read first.
     secondary: the fields that are read after those in `names`.
-    bases: maps a field to the number from which its indices count, 0 or 1. A field is missing if
-        the data set does not define this number.
+    bases: maps a field to the number from which its indices count, 0 or 1. It has
+        no entry for a field if the data set does not define this number.
     single: True if the gold answer may be wrapped in a list of one element.
     never_texts: the fields that never hold the text of a choice, only labels or indices.
     """

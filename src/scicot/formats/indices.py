@@ -307,10 +307,12 @@ def _not_among_labels(number: int, choices: Choices, indices: Sequence[Meaning])
 def _choose_base(
     indices: Sequence[Meaning], evidence: Tally, text: Meaning | None
 ) -> Meaning | None:
-    """Return the choice with an index. `indices` are the possible choices: with this index from 0,
-    from 1, or both. If both are possible, and `evidence` proves no base, the result is ambiguous.
+    """Return the choice that an index means.
 
-    text: the choice whose text is the index. None if no choice has this text.
+    indices: one choice if the index is only possible with one base. Otherwise two: the choice if
+        indices count from 0, and the choice if they count from 1. `evidence` then decides. If it
+        proves no base, the result is ambiguous.
+    text: the choice whose text is this number. None if no choice has this text.
     """
     if len(indices) < 2:
         return next(iter(indices), None)

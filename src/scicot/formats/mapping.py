@@ -124,9 +124,9 @@ class Columns:
         return required is not None and bool(required.missing(row))
 
     def optional_fields(self, row: Row) -> dict[str, bool]:
-        """Return a dict with a key for each field in --columns: a name, a dotted path or a range
-        (A-D). The value is True if the row has this field. The fields of the question and of its
-        choices are left out."""
+        """Return a dict that says which fields of --columns the row has: {"gold": True, "text":
+        False}. The keys are written as in --columns. The fields of the question and of its choices
+        are left out."""
         names = tuple(row)
         found: dict[str, bool] = {}
         for role, value in self.roles.items():
@@ -141,7 +141,7 @@ class Columns:
         return found
 
     def renames(self, row: Row) -> bool:
-        """Return True if the row has a mapped field whose name is not the name of a role."""
+        """Return True if the row has a mapped field whose name is none of ROLES, such as "gold"."""
         return any(
             name not in ROLES and _at(row, name) is not _ABSENT
             for role, value in self.roles.items()

@@ -16,7 +16,7 @@ fields that identify the layout, the gold field, and the number of the first cho
     AGIEval          passage, question, options, label: a letter
     HEAD-QA          qtext, answers with their "aid", ra from 1
     MedMCQA          opa..opd, cop: from 0 on the Hub, from 1 in the authors' files, so uncertain
-    KMMLU            A..D, answer from 1 (inferred from the rows: other files have these fields too)
+    KMMLU            A..D, answer from 1; other files have these fields too, so the rows decide
     ThoughtSource    choices, answer in a list of one, cot
     BIG-bench, Inspect   input, target
     PubMedQA         final_decision: yes, no or maybe

@@ -44,7 +44,8 @@ class MappedFields:
         if this has not been decided.
     applied: True if --columns was applied to a row, False if every row was read without it. None if
         no row was read.
-    final: True if `found` is complete: the whole file was read, or the file can be read only once.
+    final: True if fields that are not in `found` count as missing: either the whole file was read,
+        or it cannot be read a second time.
     """
 
     found: set[str] = field(default_factory=set)

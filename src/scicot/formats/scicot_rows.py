@@ -31,9 +31,8 @@ def _has_second_gold(names: tuple[str, ...]) -> bool:
 
 
 def matches(row: Row) -> bool:
-    """Return True if "choices" is a list in scicot's own layout, or a list that no format can
-    read."""
-    # Question.from_row reports the error in such a list.
+    """Return True if "choices" is a list in scicot's own layout. Also return True for a list that
+    no format can read, since `Question.from_row` then describes the error."""
     choices = row.get("choices")
     if not isinstance(choices, list):
         return False
@@ -107,8 +106,11 @@ def _converted(row: Row, reading: Reading) -> Row:
 
 
 def _is_certain(answer: str, choices: list[Any], reading: Reading) -> bool:
-    """Return True if `answer`, which is exactly a label, can mean nothing else in a row that
-    --columns maps."""
+    """Return True if `answer`, the label of a choice, certainly means this choice. Return False if
+    it may mean another one, by its text or by a printed letter.
+
+    The row must be one to which --columns was applied.
+    """
     assert reading.columns is not None
     in_columns = reading.cells is not None
     if in_columns and printed.contradicting(answer, choices, dots=False):

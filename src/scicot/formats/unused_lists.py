@@ -6,7 +6,8 @@
 Without this check, the choices would be taken from the question's text, or would be yes and no. The
 gold answer could then name the wrong choice, so such rows are refused.
 
-In public data sets, questions of these kinds also have lists of other things. Examples are
+In public data sets, yes/no questions and questions that contain their choices often have lists of
+other things as well. Examples are
 StrategyQA ("facts", "decomposition"), PubMedQA ("MESHES"), FOLIO ("premises"), PrOntoQA
 ("chain_of_thought") and CommonsenseQA 2.0 ("validations"). So a list counts only if its name is
 like that of choices, or if it holds the gold answer.
@@ -38,7 +39,7 @@ def refuse_unused_list(
     """Raise RowProblem if a field of the row may hold the choices.
 
     question: the name of the question's field.
-    texts: the choices that are read if no field holds them.
+    texts: the choices that were found outside fields: in the question's text, or yes and no.
     gold_names: the names of the gold fields, in the form that `plain_name` returns.
     """
     gold = {_folded(row[name]) for name in gold_fields(row, gold_names)}
