@@ -26,7 +26,7 @@ def summary_lines(summary: GenerateSummary, output: str) -> list[str]:
     """
     reasons = ", ".join(f"{count} {reason}" for reason, count in summary.rejected.most_common())
     done = f", {summary.already_done} done before" if summary.already_done else ""
-    tokens = ", ".join(f"{count:,} {name}" for name, count in summary.tokens.items())
+    tokens = ", ".join(f"{count:,} {name}" for name, count in summary.tokens.items() if count)
     lines = [
         f"{output}: {summary.kept} kept, {summary.rejected.total()} rejected"
         + (f" ({reasons})" if reasons else "")

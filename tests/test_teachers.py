@@ -151,7 +151,11 @@ def test_an_error_that_comes_as_a_success_is_an_error() -> None:
         ({"input_tokens": 12.0, "output_tokens": 1.5}, {"input_tokens": 12}, ["output_tokens"]),
         ({"input_tokens": 5, "output_tokens": 10**12}, {"input_tokens": 5}, ["output_tokens"]),
         ({"input_tokens": "7", "output_tokens": True}, {}, ["input_tokens", "output_tokens"]),
-        ({"input_tokens": None, "output_tokens": 0, "service_tier": "standard"}, {}, []),
+        (
+            {"input_tokens": None, "output_tokens": 0, "service_tier": "standard"},
+            {"output_tokens": 0},
+            [],
+        ),
     ],
 )
 def test_counts_of_tokens_that_cannot_be_true_are_left_out(

@@ -153,13 +153,17 @@ _COUNTS = ("input_tokens", "output_tokens", "prompt_tokens", "completion_tokens"
 
 
 def counts_in(usage: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the nonzero numbers in a usage object by field name. Values of fields in _COUNTS are
-    returned even if they are not numbers: `Reply` will list these fields in `misstated`."""
+    """Return the numbers in a usage object by field name.
+
+    A zero is returned only for the fields in _COUNTS: there it is a count, for example of the
+    output of a request that a content filter stopped. Values of these fields are returned even if
+    they are not numbers: `Reply` will list these fields in `misstated`.
+    """
     # Local servers may omit fields, and broken servers may add fields of any type.
     numbers: dict[str, Any] = {}
     for name, count in usage.items():
         number = isinstance(count, int | float) and not isinstance(count, bool)
-        if number and count:
+        if number and (count or name in _COUNTS):
             integral = isinstance(count, float) and count.is_integer()
             numbers[whole_characters(name)] = int(count) if integral else count
         elif not number and name in _COUNTS and count is not None:
