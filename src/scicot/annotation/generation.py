@@ -27,6 +27,7 @@ from scicot.outputs import Output
 from scicot.records import Rationale
 from scicot.reporting import Speed, Task, some_of
 from scicot.teachers import Reply, TeacherError
+from scicot.teachers.stop_reasons import is_unusual
 
 _SHORT = 20_000  # characters; a shorter text is parsed faster than a thread starts
 _POLL_SECONDS = 0.2  # between two updates of the progress bar
@@ -41,6 +42,7 @@ class GenerateSummary:
 
     kept: the number of kept rows.
     rejected: the number of rejected rows by reason.
+    truncated: for each stop reason, the number of replies rejected as "truncated".
     tokens: the number of tokens by kind, such as "input_tokens".
     cost: the cost in dollars, None if the price is unknown.
     saved: the dollars that the server's prompt cache saved.
@@ -69,6 +71,7 @@ class GenerateSummary:
     all_kept: int = 0
     named: int = 0
     first_error: str = ""
+    truncated: Counter[str] = field(default_factory=Counter)
 
 
 class Generation:
@@ -200,9 +203,10 @@ class Generation:
         async with self._judging if self.work.settings.samples > 1 else nullcontext():
             verdict = await self._judged(row, reply)
             if verdict.reason is not None:
-                self._reject(
-                    verdict.row, verdict.reason, self._reason_fields(verdict.reason, reply)
-                )
+                fields = self._reason_fields(verdict.reason, reply)
+                self._reject(verdict.row, verdict.reason, fields)
+                if verdict.reason == "truncated":
+                    self.summary.truncated[reply.stop_reason] += 1
             else:
                 self.ledger.keep(verdict.row, named=verdict.named)
                 self.summary.kept += 1
@@ -226,12 +230,15 @@ class Generation:
         return await asyncio.to_thread(judged)
 
     def _reason_fields(self, reason: str, reply: Reply) -> dict[str, Any]:
-        """Return the extra fields of a rejected row: the raw reply and, if its thinking is missing,
-        an error message with advice."""
-        if reason != NO_THINKING:
-            return {"reply": reply.text}
-        remedy = no_thinking(self.work.teacher.name)
-        return {"reply": reply.text, "error": f"the reply holds no thinking: {remedy}"}
+        """Return the extra fields of a rejected row: the raw reply, and the stop reason if it is
+        unusual. If the thinking is missing, the fields include an error message with advice."""
+        fields = {"reply": reply.text}
+        if is_unusual(reply.stop_reason):
+            fields["stop_reason"] = reply.stop_reason
+        if reason == NO_THINKING:
+            remedy = no_thinking(self.work.teacher.name)
+            fields["error"] = f"the reply holds no thinking: {remedy}"
+        return fields
 
     def _warn_of_usage(self, reply: Reply) -> None:
         """Warn, once in a run, if the token counts of a reply are impossible or incomplete."""

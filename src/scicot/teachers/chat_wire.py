@@ -51,7 +51,7 @@ def reply_of(answer: Any, headers: Mapping[str, str] | None = None) -> Reply:
     separate = [thought for thought in thoughts if isinstance(thought, str) and thought]
     thinking = "".join([*separate[:1], thinking])
     reason = stop_reason_of(choice.get("finish_reason"))
-    reason = _REASONS.get(reason, reason)
+    reason = _REASONS.get(reason.lower(), reason)
     if isinstance(message.get("refusal"), str) and message["refusal"]:
         text, reason = text or message["refusal"], "refusal"
     usage = answer.get("usage")

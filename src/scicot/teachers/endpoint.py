@@ -16,6 +16,7 @@ import httpx2
 from scicot.errors import ScicotError
 from scicot.teachers.base import TeacherBusy
 from scicot.teachers.error_table import classify, classify_typed
+from scicot.teachers.stop_reasons import Stop, kind_of
 from scicot.text import one_line, whole_characters
 
 # Exceptions other than those of the SDKs, raised for responses that are cut short or cannot be
@@ -29,9 +30,6 @@ UNREADABLE = (
     AttributeError,
     RecursionError,
 )
-
-# Stop reasons of replies that a failure of the server broke off (OpenRouter; vLLM, SGLang).
-_BROKEN_OFF = ("error", "abort", "aborted", "cancelled", "canceled")
 
 ADDRESS = "give the server as http://HOST:PORT, the port from 1 to 65535"
 
@@ -144,7 +142,7 @@ def stop_reason_of(reason: Any) -> str:
     sent no stop reason. Raises TeacherBusy if the server broke off the reply."""
     if not isinstance(reason, str) or not reason:
         return "end_turn"
-    if reason.lower() in _BROKEN_OFF:
+    if kind_of(reason) is Stop.BROKEN_OFF:
         raise TeacherBusy(f"the server broke off its reply ({reason})")
     return reason[:100]
 
