@@ -84,6 +84,9 @@ class Generation:
         self.ledger = ledger
         self._task = task
         self._watermark = Watermark(work.rows, ledger, work.settings)
+        # Requests by question whose rows this run wrote before its first pass over the questions,
+        # such as the results of a batch that an earlier run sent.
+        self._finished_first: Counter[str] = Counter()
         self._first_pass = True
         self.failures = Failures(work, reject=self.reject_failed, spend=self._spend)
         self._stopping = False
@@ -125,7 +128,8 @@ class Generation:
         for question in sources.unique(self.work.rows, self.work.reporter):
             row_requests = builder.pending(question, ledger)
             if first:
-                self._count_done(self.work.settings.samples - len(row_requests))
+                done = self.work.settings.samples - len(row_requests)
+                self._count_done(max(0, done - self._finished_first.pop(question.id, 0)))
             self._watermark.add_question(question.id, len(row_requests))
             yield from row_requests
             if time.monotonic() - last_yield > _POLL_SECONDS:
@@ -179,7 +183,7 @@ class Generation:
         """Write the `error` row of a request that cannot be answered."""
         self._reject(row_request.row, "error", {"error": str(error)})
         self.summary.first_error = self.summary.first_error or str(error)
-        self._watermark.answered(row_request.row.question.id)
+        self._count_finished(row_request.row.question.id)
 
     async def enter(
         self, row_request: RowRequest, reply: Reply, *, batched: bool = False
@@ -213,9 +217,15 @@ class Generation:
             self._first_replies.watch(reply, verdict.row, batched=batched)
         follow_up = self.work.builder.follow_up(verdict.row, verdict.reason, self.ledger)
         if follow_up is None:
-            self._unreported += 1
-            self._watermark.answered(row.question.id)
+            self._count_finished(row.question.id)
         return follow_up
+
+    def _count_finished(self, question_id: str) -> None:
+        """Count one request of a question as finished by this run."""
+        self._unreported += 1
+        self._watermark.answered(question_id)
+        if self._first_pass:
+            self._finished_first[question_id] += 1
 
     async def _judged(self, row: Rationale, reply: Reply) -> Verdict:
         """Parse a reply and decide whether to keep it. A long reply is parsed in a thread, because
@@ -259,7 +269,6 @@ class Generation:
     def _reject(self, row: Rationale, reason: str, fields: dict[str, Any]) -> None:
         self.ledger.reject(row, reason, fields)
         self.summary.rejected[reason] += 1
-        self._unreported += reason == "error"
 
     def poll(self) -> None:
         """Update the progress bar. Raises KeyboardInterrupt if a signal has asked the run to
