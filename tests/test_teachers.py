@@ -114,13 +114,17 @@ def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
     [
         ("ALL_PROXY", "socks5://127.0.0.1:1080"), ("HTTPS_PROXY", "socks4://x:1"),
         ("all_proxy", "foo://bob:SECRET@x"), ("SSL_CERT_FILE", "/nonexistent"),
-        ("SSL_CERT_FILE", __file__), ("OPENAI_ORG_ID", "é"),
+        ("SSL_CERT_FILE", __file__), ("OPENAI_ORG_ID", "é SECRET"),
+        ("OPENAI_PROJECT_ID", "a\nb"), ("ANTHROPIC_CUSTOM_HEADERS", "a: 1\nb: é SECRET"),
+        ("ANTHROPIC_CUSTOM_HEADERS", "a b: SECRET"), ("ANTHROPIC_CUSTOM_HEADERS", ": SECRET"),
+        ("ANTHROPIC_CUSTOM_HEADERS", "a: SECRET\rb"), ("OPENAI_CUSTOM_HEADERS", "a: é SECRET"),
     ],
 )  # fmt: skip
 def test_a_variable_that_no_client_can_use_is_named(
     kind: str, name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if kind == "anthropic" and name == "OPENAI_ORG_ID":
+    owner = name.partition("_")[0].lower()
+    if owner in ("anthropic", "openai") and owner != kind:
         pytest.skip("is not read")
     if value.startswith("socks5"):
         monkeypatch.setitem(sys.modules, "socksio", None)
@@ -128,9 +132,16 @@ def test_a_variable_that_no_client_can_use_is_named(
     with pytest.raises(ScicotError, match=f"^{name}: ") as refused:
         load_teacher(f"{kind}:m", base_url="http://localhost:1")
     assert "SECRET" not in str(refused.value)
+    assert "key" not in str(refused.value)
     monkeypatch.setenv("NO_PROXY", "*")
     if name.lower().endswith("proxy"):
         load_teacher(f"{kind}:m", base_url="http://localhost:1")
+
+
+def test_headers_of_ones_own_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "x-team: a b\tc\r\n\nno header\nX_2:1\n")
+    with MessagesServer([said("B")]) as server:
+        assert ask("anthropic:m", base_url=server.url).text == "B"
 
 
 def test_an_error_that_comes_as_a_success_is_an_error() -> None:

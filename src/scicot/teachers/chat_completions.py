@@ -30,7 +30,14 @@ from scicot.prompts import Prompt
 from scicot.teachers.base import Reply, Request
 from scicot.teachers.chat_batches import ChatBatches
 from scicot.teachers.chat_wire import TROUBLE, decoded, outcome_of, reply_of
-from scicot.teachers.endpoint import ADDRESS, check_environment, check_url, has_key, raise_error_in
+from scicot.teachers.endpoint import (
+    ADDRESS,
+    check_environment,
+    check_headers,
+    check_url,
+    has_key,
+    raise_error_in,
+)
 from scicot.teachers.time_limit import done_within, too_late
 from scicot.text import one_line
 
@@ -77,7 +84,8 @@ class ChatTeacher:
                 "--teacher openai: no API key; set OPENAI_API_KEY, or name a server that needs none"
                 " with --base-url"
             )
-        check_environment("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+        check_headers("OPENAI_CUSTOM_HEADERS", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+        check_environment()
         # max_retries=0: the scheduler retries, within --max-wait.
         # timeout=None: `done_within` limits the time. The SDK's own limit would also count time in
         # which the event loop is blocked.

@@ -31,6 +31,9 @@ UNREADABLE = (
     RecursionError,
 )
 
+# Characters that RFC 9110 allows in the name of a header.
+_HEADER_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+
 ADDRESS = "give the server as http://HOST:PORT, the port from 1 to 65535"
 
 
@@ -57,8 +60,7 @@ def has_key(environment: Mapping[str, str], *names: str) -> bool:
     key with characters that an HTTP header cannot contain. The message does not show the key."""
     present = [name for name in names if environment.get(name)]
     for name in present:
-        key = environment[name]
-        if not (key.isascii() and key.isprintable()) or key != key.strip():
+        if not _fits_header(environment[name]):
             raise ScicotError(
                 f"{name}: holds a character that no key has (a space, a line break or a byte that"
                 " is not ASCII); set it anew"
@@ -66,17 +68,35 @@ def has_key(environment: Mapping[str, str], *names: str) -> bool:
     return bool(present)
 
 
-def check_environment(*headers: str) -> None:
-    """Raise ScicotError if an environment variable makes requests impossible:
+def _fits_header(value: str) -> bool:
+    return value.isascii() and value.isprintable() and value == value.strip()
 
-    - A proxy cannot be used.
-    - Certificates cannot be read.
-    - A variable in `headers` has characters that an HTTP header cannot contain. `headers` are the
-      names of variables whose values are sent as headers.
 
-    The messages do not show the values of variables, which may contain passwords.
+def check_headers(lines: str, *values: str) -> None:
+    """Raise ScicotError if an environment variable has characters that an HTTP header cannot
+    contain. The message names the variable and does not show its value.
+
+    `lines` is the name of a variable with one header per line, as NAME: VALUE. The `values` are the
+    names of variables that contain only the value of a header.
     """
-    has_key(os.environ, *headers)
+    wrong = [name for name in values if not _fits_header(os.environ.get(name, ""))]
+    # The SDK ignores lines without a colon, and strips names and values.
+    headers = [line.split(":", 1) for line in os.environ.get(lines, "").split("\n") if ":" in line]
+    for name, value in headers:
+        valid_value = _fits_header(value.strip().replace("\t", " "))
+        if not (_HEADER_NAME.fullmatch(name.strip()) and valid_value):
+            wrong.append(lines)
+    if wrong:
+        raise ScicotError(
+            f"{wrong[0]}: holds a character that no HTTP header can carry (a line break, a control"
+            " character or one that is not ASCII); set it anew, or unset it"
+        )
+
+
+def check_environment() -> None:
+    """Raise ScicotError if an environment variable makes requests impossible, because a proxy
+    cannot be used or certificates cannot be read. The messages do not show the values of variables,
+    which may contain passwords."""
     try:
         httpx2.create_ssl_context()
     except OSError as error:

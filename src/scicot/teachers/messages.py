@@ -20,7 +20,14 @@ import httpx2
 from scicot.errors import ScicotError
 from scicot.prompts import Prompt
 from scicot.teachers.base import Reply, Request
-from scicot.teachers.endpoint import ADDRESS, check_environment, check_url, has_key, raise_error_in
+from scicot.teachers.endpoint import (
+    ADDRESS,
+    check_environment,
+    check_headers,
+    check_url,
+    has_key,
+    raise_error_in,
+)
 from scicot.teachers.message_batches import MessageBatches
 from scicot.teachers.messages_wire import TROUBLE, outcome_of, reply_of
 from scicot.teachers.time_limit import done_within, too_late
@@ -74,6 +81,7 @@ class MessagesTeacher:
                 "--teacher anthropic: no API key; set ANTHROPIC_API_KEY,"
                 " or name a local server with --base-url"
             )
+        check_headers("ANTHROPIC_CUSTOM_HEADERS")
         check_environment()
         # max_retries=0: the SDK would obey any retry-after, even one beyond --max-wait.
         # timeout=None: `done_within` limits the time. The SDK's own limit would also count time in
