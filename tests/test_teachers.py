@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -142,6 +143,28 @@ def test_headers_of_ones_own_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "x-team: a b\tc\r\n\nno header\nX_2:1\n")
     with MessagesServer([said("B")]) as server:
         assert ask("anthropic:m", base_url=server.url).text == "B"
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "openai"])
+@pytest.mark.parametrize(
+    ("page", "problem"),
+    [
+        (Answer(200, b"<html>Log in</html>", {"content-type": "text/html"}), r"\(200 from HOST"),
+        (Answer(200, b"{", {"content-type": "application/json"}), r"not JSON \(200 from HOST"),
+        (Answer(200, b"[]", {"content-type": "application/json"}), r"is no .* \(200 from HOST"),
+        (None, r"redirects without end \(status 3xx, at last to HOST"),
+    ],
+)
+def test_a_redirect_to_another_page_is_told_with_its_address(
+    kind: str, page: Answer | None, problem: str
+) -> None:
+    redirect = Answer(307, b"", {"location": "/login?next=SECRET"})
+    with MessagesServer([redirect, page or redirect]) as server:
+        host = server.url.removeprefix("http://").rstrip("/")
+        words = problem.replace("HOST", re.escape(f"{host}/login)"))
+        with pytest.raises(TeacherBusy, match=words) as busy:
+            ask(f"{kind}:m", base_url=server.url.replace("http://", "http://bob:SECRET@"))
+    assert "SECRET" not in str(busy.value)
 
 
 def test_an_error_that_comes_as_a_success_is_an_error() -> None:

@@ -16,7 +16,7 @@ import httpx2
 import openai
 
 from scicot.teachers.base import Reply, TeacherBusy
-from scicot.teachers.endpoint import UNREADABLE, counts_in, stop_reason_of, unanswered
+from scicot.teachers.endpoint import UNREADABLE, counts_in, origin_of, stop_reason_of, unanswered
 from scicot.teachers.error_table import classify, classify_typed
 from scicot.teachers.rate_limits import allowances
 
@@ -35,17 +35,27 @@ def decoded(body: bytes) -> Any:
     return json.loads(body.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogatepass"))
 
 
-def reply_of(answer: Any, headers: Mapping[str, str] | None = None) -> Reply:
+def json_in(response: httpx2.Response) -> Any:
+    """Decode the JSON body of a response. If the body is not JSON, raise TeacherBusy. Its message
+    names the status and the address of the response."""
+    try:
+        return decoded(response.content)
+    except (ValueError, RecursionError) as error:
+        raise TeacherBusy(f"{unanswered(error)}{origin_of(response)}") from None
+
+
+def reply_of(answer: Any, headers: Mapping[str, str] | None = None, origin: str = "") -> Reply:
     """Return the reply in `answer`, a decoded chat completion. If `answer` contains an error
     instead, as sent by OpenRouter, the exception for this error is raised (see error_table.py). If
-    `answer` contains neither a reply nor an error, TeacherBusy is raised."""
+    `answer` contains neither a reply nor an error, TeacherBusy is raised. Its message ends with
+    `origin` (see endpoint.origin_of)."""
     choices = answer.get("choices") if isinstance(answer, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
     if isinstance(choice, dict) and isinstance(choice.get("error"), dict):
         raise classify_typed(choice["error"], otherwise=500)
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(choice, dict) or not isinstance(message, dict):
-        raise TeacherBusy("the server's answer is no chat completion")
+        raise TeacherBusy(f"the server's answer is no chat completion{origin}")
     text, thinking = _parts(message.get("content"))
     thoughts = [message.get(name) for name in _THOUGHTS]
     separate = [thought for thought in thoughts if isinstance(thought, str) and thought]

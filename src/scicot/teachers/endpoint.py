@@ -129,6 +129,18 @@ def _check_proxy(scheme: str, url: str) -> None:
         ) from None
 
 
+def address_of(url: httpx2.URL) -> str:
+    """Return the host, port and path of a URL. The user name, password and query are left out,
+    because they may contain secrets."""
+    return one_line(f"{url.netloc.decode('ascii', 'replace')}{url.path}", 200)
+
+
+def origin_of(response: httpx2.Response) -> str:
+    """Return the status and the address of a response, for error messages. After a redirect, for
+    example to a login page, the address is the one that the response came from."""
+    return f" ({response.status_code} from {address_of(response.url)})"
+
+
 def unanswered(error: Exception) -> Exception:
     """Return scicot's exception for an error of the HTTP client that has no status code, because
     the connection failed or the response could not be decoded."""
@@ -136,6 +148,9 @@ def unanswered(error: Exception) -> Exception:
         return TeacherBusy("the server's answer is not JSON")
     if isinstance(error, ValueError | TypeError | KeyError | AttributeError | RecursionError):
         return TeacherBusy(one_line(f"the server's answer cannot be read ({error})", 300))
+    if isinstance(error.__cause__, httpx2.TooManyRedirects):
+        address = address_of(error.__cause__.request.url)
+        return TeacherBusy(f"the server redirects without end (status 3xx, at last to {address})")
     cause = str(error.__cause__ or "")
     # Only a request can have a bad header that the user can mend; a response may hold anything.
     if isinstance(error.__cause__, httpx2.LocalProtocolError) and "header" in cause.lower():
