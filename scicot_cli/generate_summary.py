@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scicot.config import GenerateSettings
-from scicot.reporting import number_of
+from scicot.reporting import number_of, some_of
 from scicot.text import one_line
 
 if TYPE_CHECKING:
     from scicot.annotation import Estimate, GenerateSummary
+    from scicot.teachers.stop_reasons import Stop
 
 # Advice is given if at least the share _MANY of the replies was rejected for the same reason. With
 # fewer than _JUDGED replies there is none, since the share may be chance.
@@ -26,7 +28,7 @@ def summary_lines(summary: GenerateSummary, output: str) -> list[str]:
     """
     reasons = ", ".join(f"{count} {reason}" for reason, count in summary.rejected.most_common())
     done = f", {summary.already_done} done before" if summary.already_done else ""
-    tokens = ", ".join(f"{count:,} {name}" for name, count in summary.tokens.items())
+    tokens = ", ".join(f"{count:,} {name}" for name, count in summary.tokens.items() if count)
     lines = [
         f"{output}: {summary.kept} kept, {summary.rejected.total()} rejected"
         + (f" ({reasons})" if reasons else "")
@@ -71,9 +73,9 @@ def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
     if replies < _JUDGED:
         return []
     again = [reason for reason in ("refusal", "empty") if reason in often]
-    retry = []
+    retry = _stopped_by_server(summary)
     if again:
-        retry = [
+        retry += [
             f"hint: {sum(rejected[reason] for reason in again) / replies:.0%} of the replies were"
             f" rejected as {' or '.join(again)}; --retry-rejected asks these again, which may"
             " help; otherwise take another teacher or --prompt"
@@ -85,8 +87,7 @@ def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
         hints += ["--keep all keeps wrong conclusions as well"]
     if "too-long" in often:
         hints += ["--max-rationale-tokens N shortens long rationales to whole sentences"]
-    if "truncated" in often:
-        hints += [f"a --max-tokens above {settings.reply_tokens} lets replies come to an end"]
+    hints += _room_for_replies(summary, settings)
     if "leaks-answer" in often and settings.reveal_answer != "never":
         hints += ["--reveal-answer never tells the teacher nothing that it can lean on"]
     if "duplicate" in often:
@@ -97,6 +98,46 @@ def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
         *retry,
         f"hint: {rejected.total() / replies:.0%} of the replies were rejected;"
         f" {'; '.join(hints)} (for another -o, or with --force)",
+    ]
+
+
+def _truncated(summary: GenerateSummary, *kinds: Stop) -> Counter[str]:
+    """Return the stop reasons of these kinds, with their numbers of truncated replies. The result
+    is empty if these replies are less than the share _MANY of all replies."""
+    from scicot.teachers.stop_reasons import kind_of
+
+    found = {reason: n for reason, n in summary.truncated.items() if kind_of(reason) in kinds}
+    replies = summary.kept + summary.rejected.total()
+    return Counter(found if sum(found.values()) >= _MANY * replies else {})
+
+
+def _room_for_replies(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
+    """Return hints for replies that reached the token limit or filled the context window."""
+    from scicot.teachers.stop_reasons import Stop
+
+    hints = []
+    if _truncated(summary, Stop.TOKEN_LIMIT):
+        hints += [f"a --max-tokens above {settings.reply_tokens} lets replies come to an end"]
+    if _truncated(summary, Stop.CONTEXT_WINDOW):
+        hints += [
+            "a shorter --prompt, fewer --examples or a model with a larger context window leaves"
+            " room for replies"
+        ]
+    return hints
+
+
+def _stopped_by_server(summary: GenerateSummary) -> list[str]:
+    """Return a hint if the server stopped many replies for a reason that no option changes."""
+    from scicot.teachers.stop_reasons import Stop
+
+    stopped = _truncated(summary, Stop.OTHER, Stop.BROKEN_OFF)
+    if not stopped:
+        return []
+    share = stopped.total() / (summary.kept + summary.rejected.total())
+    reasons = some_of([one_line(reason) for reason, _ in stopped.most_common()])
+    return [
+        f"hint: the server ended {share:.0%} of the replies before they concluded, with the stop"
+        f" reason {reasons}; see its documentation, or take another teacher"
     ]
 
 

@@ -234,7 +234,8 @@ def test_clean_means_nothing_without_rationales(tmp_path: Path) -> None:
     [
         ("end_turn", False), ("stop_sequence", False), ("stop", False), ("max_tokens", True),
         ("length", True), ("model_context_window_exceeded", True), ("pause_turn", True),
-        ("odd", True),
+        ("odd", True), ("STOP", False), ("COMPLETE", False), ("finished", False),
+        ("FinishReason.STOP", False), ("MAX_TOKENS", True), ("tool_calls", True),
     ],
 )  # fmt: skip
 def test_a_reply_whose_stop_reason_does_not_say_that_it_is_whole_has_to_conclude(
@@ -245,3 +246,11 @@ def test_a_reply_whose_stop_reason_does_not_say_that_it_is_whole_has_to_conclude
     assert judge(row, cut_text, settings)[1] == ("truncated" if cut else None)
     whole_text = Reply("Iron is a metal and conducts.\nAnswer: B", stop_reason)
     assert judge(row, whole_text, settings)[1] is None
+
+
+@pytest.mark.parametrize(
+    "stop_reason", ["refusal", "content_filter", "SAFETY", "guardrail_intervened", "Recitation"]
+)
+def test_a_reply_that_a_filter_stopped_is_a_refusal(stop_reason: str) -> None:
+    reply = Reply("Iron is a metal, and metals conduct electricity.", stop_reason)
+    assert judge(Rationale(METAL, ""), reply, GenerateSettings())[1] == "refusal"

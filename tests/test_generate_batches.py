@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from asked import KINDS, all_rows, content, finished, questions, started
 from asked import command as command_of
-from conftest import read_rows
+from conftest import Recorder, read_rows
 from fakes.teacher_server import Batch, Conduct, TeacherServer
 
 from scicot import GenerateSettings, ScicotError, StoppedEarly, generate_rationales
@@ -240,6 +240,34 @@ def test_an_interrupted_batch_goes_on_and_can_be_taken_back(
         assert finished(arguments).returncode == 0
         assert server.behaviour.counts["batches"] == 2
     assert len(read_rows(out)) == COUNT
+
+
+@pytest.mark.parametrize("oddities", [0.0, 1.0])
+@pytest.mark.usefixtures("quick")
+def test_results_that_a_resumed_run_fetches_were_not_done_before(
+    oddities: float, tmp_path: Path, teacher: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With `oddities` some requests get an error, a refusal or a reply that is cut."""
+    source, out = questions(tmp_path / "q.jsonl", COUNT), tmp_path / "o.jsonl"
+    settings = GenerateSettings(batch=True, keep="all")
+    with TeacherServer(Conduct(oddities=oddities)) as server:
+
+        def run(reporter: Recorder) -> Any:
+            return generate_rationales(
+                source, out, teacher=teacher, base_url=server.url, settings=settings,
+                reporter=reporter,
+            )  # fmt: skip
+
+        with monkeypatch.context() as patch:
+            patch.setattr(batch_plans.Plan, "sent", crashing(False, batch_plans.Plan.sent))
+            with pytest.raises(Crash):
+                run(Recorder())
+        before, reporter = len(all_rows(out)), Recorder()
+        resumed = run(reporter)
+        assert resumed.already_done == before
+        assert resumed.kept + resumed.rejected.total() == COUNT - before
+        assert reporter.steps == COUNT
+        assert run(Recorder()).already_done == COUNT
 
 
 @pytest.mark.usefixtures("quick")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asked import all_rows, command, finished, questions
+from asked import KINDS, all_rows, command, finished, questions
 from conftest import Recorder, read_rows, write_rows
 from fakes.teacher_server import Conduct, TeacherServer
 
@@ -198,6 +198,51 @@ def test_half_a_usage_is_taken_to_cost_the_most(
     assert summary.cost > 100 * 100 / 1e6, "more than 100 input tokens"
     (warning,) = recorder.warnings
     assert told in warning
+
+
+@pytest.mark.parametrize("batch", [False, True])
+@pytest.mark.parametrize("teacher", KINDS)
+@pytest.mark.parametrize(
+    ("text", "usage", "each"),
+    [
+        ("", (100, 0), 1e-4),
+        ("It is so.\nAnswer: A", (0, 50), 2.5e-4),
+        ("", (0, 0), 0.0),
+        ("It is so.\nAnswer: A", (0, 0), None),
+    ],
+)
+def test_a_count_of_zero_is_a_count(
+    text: str,
+    usage: tuple[int, int],
+    each: float | None,
+    teacher: str,
+    batch: bool,
+    tmp_path: Path,
+    recorder: Recorder,
+) -> None:
+    """`each` is the cost of one request in dollars, None for the highest cost. Replies that a
+    content filter stopped have no output tokens."""
+    source, out = questions(tmp_path / "q.jsonl", 3), tmp_path / "o.jsonl"
+    settings = GenerateSettings(price=PRICE, max_tokens=64, batch=batch)
+    with TeacherServer() as server:
+        usual = server.behaviour._replied
+
+        def zero(request: dict[str, Any], lasting: str | None) -> dict[str, Any]:
+            content = [{"type": "text", "text": text}]
+            counts = dict(zip(("input_tokens", "output_tokens"), usage, strict=True))
+            return {**usual(request, lasting), "content": content, "usage": counts}
+
+        server.behaviour._replied = zero  # type: ignore[method-assign]
+        summary = generate_rationales(
+            source, out, teacher=teacher, base_url=server.url, settings=settings, reporter=recorder
+        )
+    assert recorder.warnings == []
+    assert summary.cost is not None
+    share = 2 / 3 if batch else 1.0  # the first request is not sent in the batch
+    if each is None:
+        assert summary.cost > 3 * 64 * 5e-6 * share
+    else:
+        assert summary.cost == pytest.approx(3 * each * share)
 
 
 def test_recorded_replies_cost_nothing(tmp_path: Path) -> None:

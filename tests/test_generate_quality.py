@@ -328,3 +328,49 @@ def test_many_rejections_bring_a_hint(
         assert ("on-failure asks" in hints[0]) == ("on-failure asks" in hinted)
     again = scicot(*command, "--teacher", f"recorded:{recorded}", *options, "--quiet")
     assert "hint:" not in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("stop_reason", "recorded_reason", "reason", "hinted"),
+    [
+        ("length", None, "truncated", "a --max-tokens above 1024 lets replies"),
+        ("MAX_TOKENS", None, "truncated", "a --max-tokens above 1024 lets replies"),
+        ("tool_calls", "tool_calls", "truncated", "with the stop reason tool_calls;"),
+        ("pause_turn", "pause_turn", "truncated", "with the stop reason pause_turn;"),
+        (
+            "model_context_window_exceeded", "model_context_window_exceeded", "truncated",
+            "a model with a larger context window leaves room",
+        ),
+        ("SAFETY", "SAFETY", "refusal", "--retry-rejected asks these again"),
+        ("STOP", None, "wrong-conclusion", "--keep all keeps"),
+    ],
+)  # fmt: skip
+def test_the_reason_why_a_server_stopped_is_recorded_and_brings_its_own_hint(
+    scicot: Any,
+    tmp_path: Path,
+    stop_reason: str,
+    recorded_reason: str | None,
+    reason: str,
+    hinted: str,
+) -> None:
+    choices = [{"label": label, "text": text} for label, text in zip("AB", "xy", strict=True)]
+    rows = [
+        {"id": f"q{n}", "question": f"Which, {n}?", "choices": choices, "answer": "B"}
+        for n in range(12)
+    ]
+    questions = write_rows(tmp_path / "q.jsonl", rows)
+    reply = {"reply": "It conducts well and shines.", "stop_reason": stop_reason}
+    recorded = write_rows(tmp_path / "r.jsonl", [{"id": f"q{n}", **reply} for n in range(12)])
+    command = ["generate-rationales", questions, "-o", tmp_path / "out.jsonl"]
+    outcome = scicot(*command, "--teacher", f"recorded:{recorded}")
+    rejected = read_rows(tmp_path / "out.rejected.jsonl")
+    assert {row["reason"] for row in rejected} == {reason}
+    assert {row.get("stop_reason") for row in rejected} == {recorded_reason}
+    hints = [line for line in outcome.stderr.splitlines() if line.startswith("hint:")]
+    assert len(hints) == 1
+    assert hinted in hints[0]
+    assert ("--max-tokens" in hints[0]) == ("--max-tokens" in hinted)
+    again = ["generate-rationales", tmp_path / "out.rejected.jsonl", "-o", tmp_path / "new.jsonl"]
+    scicot(*again, "--teacher", f"recorded:{recorded}", "--keep", "all")
+    for row in read_rows(tmp_path / "new.jsonl"):
+        assert "stop_reason" not in row

@@ -63,6 +63,7 @@ def test_a_chat_completion_is_asked_for_and_read() -> None:
         (said(None, refusal="I won't."), "I won't.", "refusal", ""),
         (said("B", None), "B", "end_turn", ""),
         (said("B", "odd"), "B", "odd", ""),
+        (said("B", "STOP"), "B", "end_turn", ""),
         (said("B", reasoning="Hm."), "B", "end_turn", "Hm."),
         (
             said([{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]},
@@ -111,7 +112,7 @@ def test_trouble_is_sorted_by_who_can_mend_it(
     assert len(server.requests) == 1, "the SDK is not to retry behind our back"
 
 
-@pytest.mark.parametrize("reason", ["error", "abort"])
+@pytest.mark.parametrize("reason", ["error", "ABORT", "insufficient_system_resource"])
 def test_a_reply_that_the_server_broke_off_is_trouble_that_may_pass(reason: str) -> None:
     answer = said("Copper is a met", reason)
     with MessagesServer([answer]) as server, pytest.raises(TeacherBusy, match="broke off"):

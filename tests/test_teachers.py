@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -114,13 +115,17 @@ def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
     [
         ("ALL_PROXY", "socks5://127.0.0.1:1080"), ("HTTPS_PROXY", "socks4://x:1"),
         ("all_proxy", "foo://bob:SECRET@x"), ("SSL_CERT_FILE", "/nonexistent"),
-        ("SSL_CERT_FILE", __file__), ("OPENAI_ORG_ID", "é"),
+        ("SSL_CERT_FILE", __file__), ("OPENAI_ORG_ID", "é SECRET"),
+        ("OPENAI_PROJECT_ID", "a\nb"), ("ANTHROPIC_CUSTOM_HEADERS", "a: 1\nb: é SECRET"),
+        ("ANTHROPIC_CUSTOM_HEADERS", "a b: SECRET"), ("ANTHROPIC_CUSTOM_HEADERS", ": SECRET"),
+        ("ANTHROPIC_CUSTOM_HEADERS", "a: SECRET\rb"), ("OPENAI_CUSTOM_HEADERS", "a: é SECRET"),
     ],
 )  # fmt: skip
 def test_a_variable_that_no_client_can_use_is_named(
     kind: str, name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if kind == "anthropic" and name == "OPENAI_ORG_ID":
+    owner = name.partition("_")[0].lower()
+    if owner in ("anthropic", "openai") and owner != kind:
         pytest.skip("is not read")
     if value.startswith("socks5"):
         monkeypatch.setitem(sys.modules, "socksio", None)
@@ -128,9 +133,38 @@ def test_a_variable_that_no_client_can_use_is_named(
     with pytest.raises(ScicotError, match=f"^{name}: ") as refused:
         load_teacher(f"{kind}:m", base_url="http://localhost:1")
     assert "SECRET" not in str(refused.value)
+    assert "key" not in str(refused.value)
     monkeypatch.setenv("NO_PROXY", "*")
     if name.lower().endswith("proxy"):
         load_teacher(f"{kind}:m", base_url="http://localhost:1")
+
+
+def test_headers_of_ones_own_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "x-team: a b\tc\r\n\nno header\nX_2:1\n")
+    with MessagesServer([said("B")]) as server:
+        assert ask("anthropic:m", base_url=server.url).text == "B"
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "openai"])
+@pytest.mark.parametrize(
+    ("page", "problem"),
+    [
+        (Answer(200, b"<html>Log in</html>", {"content-type": "text/html"}), r"\(200 from HOST"),
+        (Answer(200, b"{", {"content-type": "application/json"}), r"not JSON \(200 from HOST"),
+        (Answer(200, b"[]", {"content-type": "application/json"}), r"is no .* \(200 from HOST"),
+        (None, r"redirects without end \(status 3xx, at last to HOST"),
+    ],
+)
+def test_a_redirect_to_another_page_is_told_with_its_address(
+    kind: str, page: Answer | None, problem: str
+) -> None:
+    redirect = Answer(307, b"", {"location": "/login?next=SECRET"})
+    with MessagesServer([redirect, page or redirect]) as server:
+        host = server.url.removeprefix("http://").rstrip("/")
+        words = problem.replace("HOST", re.escape(f"{host}/login)"))
+        with pytest.raises(TeacherBusy, match=words) as busy:
+            ask(f"{kind}:m", base_url=server.url.replace("http://", "http://bob:SECRET@"))
+    assert "SECRET" not in str(busy.value)
 
 
 def test_an_error_that_comes_as_a_success_is_an_error() -> None:
@@ -151,7 +185,11 @@ def test_an_error_that_comes_as_a_success_is_an_error() -> None:
         ({"input_tokens": 12.0, "output_tokens": 1.5}, {"input_tokens": 12}, ["output_tokens"]),
         ({"input_tokens": 5, "output_tokens": 10**12}, {"input_tokens": 5}, ["output_tokens"]),
         ({"input_tokens": "7", "output_tokens": True}, {}, ["input_tokens", "output_tokens"]),
-        ({"input_tokens": None, "output_tokens": 0, "service_tier": "standard"}, {}, []),
+        (
+            {"input_tokens": None, "output_tokens": 0, "service_tier": "standard"},
+            {"output_tokens": 0},
+            [],
+        ),
     ],
 )
 def test_counts_of_tokens_that_cannot_be_true_are_left_out(

@@ -119,6 +119,7 @@ class _Runner:
                     " same command sends them again"
                 )
             if not await self._plan():
+                self._job.poll()  # shows the requests that were done before on the progress bar
                 return
 
     def note_open_batches(self) -> None:

@@ -81,7 +81,7 @@ class Budget:
         The cost is computed from the token counts that the server reports. In two cases, the cost
         is at least the worst-case cost of the request:
 
-        - The count of input tokens or the count of output tokens is missing.
+        - The count of input tokens or the count of output tokens is missing (see missing_counts).
         - A count is impossible, such as a negative number.
         """
         if self.price is None:
@@ -114,7 +114,13 @@ class Budget:
 
 
 def missing_counts(reply: Reply) -> list[str]:
-    """Return which of the token counts "input_tokens" and "output_tokens" a reply lacks."""
+    """Return which of the token counts "input_tokens" and "output_tokens" a reply lacks.
+
+    A count of 0 is not missing. But if all counts are 0 and the reply is not empty, both are
+    missing: some servers send zeros because they do not count tokens.
+    """
+    if (reply.text or reply.thinking) and not any(reply.usage.values()):
+        return ["input_tokens", "output_tokens"]
     read = any(name in reply.usage for name in _INPUT)
     return [
         *(() if read else ["input_tokens"]),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from scicot.annotation.judging import has_thinking
+from scicot.annotation.judging import has_declined, has_thinking
 from scicot.errors import ScicotError
 from scicot.records import Rationale
-from scicot.replies import is_refusal
 from scicot.reporting import Reporter
 from scicot.teachers import Reply
 from scicot.text import one_line
@@ -26,10 +25,6 @@ def no_thinking(teacher: str) -> str:
     (KIND:NAME) contain no thinking."""
     remedy = _REMEDIES.get(teacher.partition(":")[0], "take a teacher that sends it")
     return f"{remedy}, or leave --rationale-source out"
-
-
-def _refused(reply: Reply) -> bool:
-    return reply.stop_reason == "refusal" or is_refusal(reply.text)
 
 
 class FirstReplies:
@@ -59,7 +54,7 @@ class FirstReplies:
             return
         self._read += 1
         # a refusal has no conclusion to read, whatever the prompt asks for
-        if row.conclusion is None and reply.text.strip() and not _refused(reply):
+        if row.conclusion is None and reply.text.strip() and not has_declined(reply):
             self._unread.append(one_line(reply.text))
         self._without_thinking += self._looks_for_thinking and not has_thinking(reply)
         if self._read < _FIRST:

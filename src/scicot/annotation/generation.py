@@ -27,6 +27,7 @@ from scicot.outputs import Output
 from scicot.records import Rationale
 from scicot.reporting import Speed, Task, some_of
 from scicot.teachers import Reply, TeacherError
+from scicot.teachers.stop_reasons import is_unusual
 
 _SHORT = 20_000  # characters; a shorter text is parsed faster than a thread starts
 _POLL_SECONDS = 0.2  # between two updates of the progress bar
@@ -41,6 +42,7 @@ class GenerateSummary:
 
     kept: the number of kept rows.
     rejected: the number of rejected rows by reason.
+    truncated: for each stop reason, the number of replies rejected as "truncated".
     tokens: the number of tokens by kind, such as "input_tokens".
     cost: the cost in dollars, None if the price is unknown.
     saved: the dollars that the server's prompt cache saved.
@@ -69,6 +71,7 @@ class GenerateSummary:
     all_kept: int = 0
     named: int = 0
     first_error: str = ""
+    truncated: Counter[str] = field(default_factory=Counter)
 
 
 class Generation:
@@ -81,6 +84,9 @@ class Generation:
         self.ledger = ledger
         self._task = task
         self._watermark = Watermark(work.rows, ledger, work.settings)
+        # Requests by question whose rows this run wrote before its first pass over the questions,
+        # such as the results of a batch that an earlier run sent.
+        self._finished_first: Counter[str] = Counter()
         self._first_pass = True
         self.failures = Failures(work, reject=self.reject_failed, spend=self._spend)
         self._stopping = False
@@ -122,7 +128,8 @@ class Generation:
         for question in sources.unique(self.work.rows, self.work.reporter):
             row_requests = builder.pending(question, ledger)
             if first:
-                self._count_done(self.work.settings.samples - len(row_requests))
+                done = self.work.settings.samples - len(row_requests)
+                self._count_done(max(0, done - self._finished_first.pop(question.id, 0)))
             self._watermark.add_question(question.id, len(row_requests))
             yield from row_requests
             if time.monotonic() - last_yield > _POLL_SECONDS:
@@ -176,7 +183,7 @@ class Generation:
         """Write the `error` row of a request that cannot be answered."""
         self._reject(row_request.row, "error", {"error": str(error)})
         self.summary.first_error = self.summary.first_error or str(error)
-        self._watermark.answered(row_request.row.question.id)
+        self._count_finished(row_request.row.question.id)
 
     async def enter(
         self, row_request: RowRequest, reply: Reply, *, batched: bool = False
@@ -200,18 +207,25 @@ class Generation:
         async with self._judging if self.work.settings.samples > 1 else nullcontext():
             verdict = await self._judged(row, reply)
             if verdict.reason is not None:
-                self._reject(
-                    verdict.row, verdict.reason, self._reason_fields(verdict.reason, reply)
-                )
+                fields = self._reason_fields(verdict.reason, reply)
+                self._reject(verdict.row, verdict.reason, fields)
+                if verdict.reason == "truncated":
+                    self.summary.truncated[reply.stop_reason] += 1
             else:
                 self.ledger.keep(verdict.row, named=verdict.named)
                 self.summary.kept += 1
             self._first_replies.watch(reply, verdict.row, batched=batched)
         follow_up = self.work.builder.follow_up(verdict.row, verdict.reason, self.ledger)
         if follow_up is None:
-            self._unreported += 1
-            self._watermark.answered(row.question.id)
+            self._count_finished(row.question.id)
         return follow_up
+
+    def _count_finished(self, question_id: str) -> None:
+        """Count one request of a question as finished by this run."""
+        self._unreported += 1
+        self._watermark.answered(question_id)
+        if self._first_pass:
+            self._finished_first[question_id] += 1
 
     async def _judged(self, row: Rationale, reply: Reply) -> Verdict:
         """Parse a reply and decide whether to keep it. A long reply is parsed in a thread, because
@@ -226,12 +240,15 @@ class Generation:
         return await asyncio.to_thread(judged)
 
     def _reason_fields(self, reason: str, reply: Reply) -> dict[str, Any]:
-        """Return the extra fields of a rejected row: the raw reply and, if its thinking is missing,
-        an error message with advice."""
-        if reason != NO_THINKING:
-            return {"reply": reply.text}
-        remedy = no_thinking(self.work.teacher.name)
-        return {"reply": reply.text, "error": f"the reply holds no thinking: {remedy}"}
+        """Return the extra fields of a rejected row: the raw reply, and the stop reason if it is
+        unusual. If the thinking is missing, the fields include an error message with advice."""
+        fields = {"reply": reply.text}
+        if is_unusual(reply.stop_reason):
+            fields["stop_reason"] = reply.stop_reason
+        if reason == NO_THINKING:
+            remedy = no_thinking(self.work.teacher.name)
+            fields["error"] = f"the reply holds no thinking: {remedy}"
+        return fields
 
     def _warn_of_usage(self, reply: Reply) -> None:
         """Warn, once in a run, if the token counts of a reply are impossible or incomplete."""
@@ -252,7 +269,6 @@ class Generation:
     def _reject(self, row: Rationale, reason: str, fields: dict[str, Any]) -> None:
         self.ledger.reject(row, reason, fields)
         self.summary.rejected[reason] += 1
-        self._unreported += reason == "error"
 
     def poll(self) -> None:
         """Update the progress bar. Raises KeyboardInterrupt if a signal has asked the run to

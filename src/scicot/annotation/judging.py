@@ -27,6 +27,7 @@ from scicot.replies import (
 )
 from scicot.rouge import rouge_l
 from scicot.teachers import Reply
+from scicot.teachers.stop_reasons import Stop, kind_of
 from scicot.text import normalized
 
 # Samples of one question with at least this ROUGE-L F1 count as duplicates.
@@ -34,11 +35,6 @@ NEAR_DUPLICATE = 0.9
 
 # reason to reject a reply without thinking if thinking is to be the rationale
 NO_THINKING = "no-thinking"
-
-# Stop reasons of complete replies and of refusals. Those of Chat Completions are for recorded
-# replies; the teachers translate them.
-_COMPLETE = ("end_turn", "stop_sequence", "stop", "eos", "eos_token")
-_DECLINED = ("refusal", "content_filter")
 
 _MISSING_VALUES = ("nan", "none", "null", "n a", "na")  # how data frames write a missing value
 _MAX_MISSING_VALUE = 100  # characters; longer texts are not compared with these words
@@ -86,7 +82,7 @@ def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rat
     was_truncated = parsed_rationale.rationale != full_rationale
     if settings.keep_replies or from_thinking or was_truncated:
         row = structs.replace(row, reply=reply.text, thinking=reply.thinking or None)
-    if reply.stop_reason in _DECLINED or is_refusal(reply.text):
+    if has_declined(reply):
         return row, "refusal"
     if parts.unclosed and from_thinking:
         return row, "truncated"
@@ -97,6 +93,11 @@ def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rat
     if parsed.too_long or parsed_rationale.too_long:
         return row, "too-long"
     return row, _rejection_reason(row, parsed_rationale, settings)
+
+
+def has_declined(reply: Reply) -> bool:
+    """Return True if a reply is a refusal, by its stop reason or its text."""
+    return kind_of(reply.stop_reason) is Stop.DECLINED or is_refusal(reply.text)
 
 
 def has_thinking(reply: Reply) -> bool:
@@ -139,11 +140,12 @@ def _rejection_reason(
 
 
 def _was_cut(reply: Reply) -> bool:
-    """Return True if a reply was cut off at the token limit. Also return True if its stop reason is
-    unknown and it has a text, because this text may have been cut off."""
+    """Return True if a reply was cut off at the token limit. Also return True if it has a text, and
+    its stop reason does not say that this text is complete."""
     # An empty reply with another reason, such as "tool_use", is not cut but empty.
-    unknown = reply.stop_reason not in _COMPLETE and bool(reply.text.strip())
-    return reply.stop_reason in ("max_tokens", "length") or unknown
+    kind = kind_of(reply.stop_reason)
+    incomplete = kind is not Stop.COMPLETE and bool(reply.text.strip())
+    return kind is Stop.TOKEN_LIMIT or incomplete
 
 
 def _is_complete(parsed: ParsedReply) -> bool:

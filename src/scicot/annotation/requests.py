@@ -24,7 +24,7 @@ from scicot.text import normalized
 
 # Fields of an earlier prediction or rationale in the row of a question. The teacher's reply
 # replaces them.
-SUPERSEDED = (*PREDICTION_FIELDS, *RATIONALE_FIELDS, "reason", "error")
+SUPERSEDED = (*PREDICTION_FIELDS, *RATIONALE_FIELDS, "reason", "stop_reason", "error")
 
 # Reasons for rejection that mean a missing or incomplete reply and not a bad one, so that sending
 # the request again may help (--retry-rejected).

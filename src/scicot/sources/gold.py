@@ -17,7 +17,8 @@ from scicot.records import PREDICTION_FIELDS, QUESTION_FIELDS, RATIONALE_FIELDS
 from scicot.reporting import number_of
 from scicot.row_fields import Row
 
-_USED = {*QUESTION_FIELDS, *RATIONALE_FIELDS, *PREDICTION_FIELDS, "reason", "error"}
+_REJECTED_FIELDS = ("reason", "stop_reason", "error")
+_USED = {*QUESTION_FIELDS, *RATIONALE_FIELDS, *PREDICTION_FIELDS, *_REJECTED_FIELDS}
 _MAX_EXAMINED = 20  # unlabelled rows whose fields are examined
 _NAMES_SHOWN = 12
 _NAME_LENGTH = 40

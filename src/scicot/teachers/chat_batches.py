@@ -25,7 +25,7 @@ import openai
 from scicot.errors import ScicotError, StoppedEarly
 from scicot.teachers.base import BatchNotFound, Reply, Request, TeacherBusy, TeacherError
 from scicot.teachers.batches import Batch, Unanswered, results_in
-from scicot.teachers.chat_wire import TROUBLE, decoded, outcome_of, reply_of
+from scicot.teachers.chat_wire import TROUBLE, decoded, json_in, outcome_of, reply_of
 from scicot.teachers.error_table import classify, classify_typed
 from scicot.text import one_line
 
@@ -66,7 +66,7 @@ class ChatBatches:
             uploaded = await self._client.files.with_raw_response.create(
                 file=(f"{name}.jsonl", lines), purpose="batch", timeout=_SLOW
             )
-            file = decoded(uploaded.http_response.content)
+            file = json_in(uploaded.http_response)
             identity = file.get("id") if isinstance(file, dict) else None
             if not isinstance(identity, str):
                 raise TeacherBusy("the server's answer names no uploaded file")
@@ -76,7 +76,7 @@ class ChatBatches:
                 completion_window="24h",
                 metadata={_NAME: name},
             )
-            return _batch(decoded(raw.http_response.content))
+            return _batch(json_in(raw.http_response))
         except openai.NotFoundError as error:  # the server has no batch API, so nothing was created
             raise TeacherError(f"404 {one_line(str(error), 200)}") from None
         except TROUBLE as error:
@@ -96,7 +96,7 @@ class ChatBatches:
         try:
             while True:
                 raw = await self._client.batches.with_raw_response.list(limit=100, **cursor)
-                page = decoded(raw.http_response.content)
+                page = json_in(raw.http_response)
                 listed = [_batch(item) for item in page["data"]]
                 new = [
                     batch for batch in listed if batch.created >= moment and batch.id not in found
@@ -134,7 +134,7 @@ class ChatBatches:
     async def _retrieved(self, identity: str) -> dict[str, Any]:
         try:
             raw = await self._client.batches.with_raw_response.retrieve(identity)
-            batch = decoded(raw.http_response.content)
+            batch = json_in(raw.http_response)
         except TROUBLE as error:
             raise _of_batch(identity, error) from None
         if not isinstance(batch, dict):

@@ -29,8 +29,16 @@ from scicot.errors import ScicotError
 from scicot.prompts import Prompt
 from scicot.teachers.base import Reply, Request
 from scicot.teachers.chat_batches import ChatBatches
-from scicot.teachers.chat_wire import TROUBLE, decoded, outcome_of, reply_of
-from scicot.teachers.endpoint import ADDRESS, check_environment, check_url, has_key, raise_error_in
+from scicot.teachers.chat_wire import TROUBLE, json_in, outcome_of, reply_of
+from scicot.teachers.endpoint import (
+    ADDRESS,
+    check_environment,
+    check_headers,
+    check_url,
+    has_key,
+    origin_of,
+    raise_error_in,
+)
 from scicot.teachers.time_limit import done_within, too_late
 from scicot.text import one_line
 
@@ -80,7 +88,8 @@ class ChatTeacher:
                 "--teacher openai: no API key; set OPENAI_API_KEY, or name a server that needs none"
                 " with --base-url"
             )
-        check_environment("OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+        check_headers("OPENAI_CUSTOM_HEADERS", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID")
+        check_environment()
         # max_retries=0: the scheduler retries, within --max-wait.
         # timeout=None: `done_within` limits the time. The SDK's own limit would also count time in
         # which the event loop is blocked.
@@ -110,15 +119,15 @@ class ChatTeacher:
     async def _send(self, parameters: dict[str, Any]) -> Reply:
         try:
             raw = await self._client.chat.completions.with_raw_response.create(**parameters)
-            headers, body = raw.headers, raw.http_response.content
-            answer = decoded(body)
+            response: httpx2.Response = raw.http_response
+            answer = json_in(response)
         except openai.APIStatusError:
             raise
         except TROUBLE as error:
             raise outcome_of(error) from None
         if not (isinstance(answer, dict) and isinstance(answer.get("choices"), list)):
-            raise_error_in(body, headers)
-        return reply_of(answer, headers)
+            raise_error_in(response.content, response.headers)
+        return reply_of(answer, response.headers, origin_of(response))
 
     def _adapts(self, error: openai.APIStatusError, sent: Mapping[str, Any]) -> bool:
         """Adapt later requests if `error` says that the server rejects one of these parts of the

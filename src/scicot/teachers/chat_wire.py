@@ -16,7 +16,7 @@ import httpx2
 import openai
 
 from scicot.teachers.base import Reply, TeacherBusy
-from scicot.teachers.endpoint import UNREADABLE, counts_in, stop_reason_of, unanswered
+from scicot.teachers.endpoint import UNREADABLE, counts_in, origin_of, stop_reason_of, unanswered
 from scicot.teachers.error_table import classify, classify_typed
 from scicot.teachers.rate_limits import allowances
 
@@ -35,12 +35,23 @@ def decoded(body: bytes) -> Any:
     return json.loads(body.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogatepass"))
 
 
-def reply_of(answer: Any, headers: Mapping[str, str] | None = None) -> Reply:
+def json_in(response: httpx2.Response) -> Any:
+    """Decode the JSON body of a response. If the body is not JSON, raise TeacherBusy. Its message
+    names the status and the address of the response."""
+    try:
+        return decoded(response.content)
+    except (ValueError, RecursionError) as error:
+        raise TeacherBusy(f"{unanswered(error)}{origin_of(response)}") from None
+
+
+def reply_of(answer: Any, headers: Mapping[str, str] | None = None, origin: str = "") -> Reply:
     """Return the reply in `answer`, a decoded chat completion.
 
     If `answer` contains an error, as OpenRouter sends it, the exception for this error is raised
     (see error_table.py). If `answer` contains neither a reply nor an error, TeacherBusy is raised.
     A proxy may have answered instead of the server, so a retry may succeed.
+
+    origin: the end of the message of TeacherBusy (see endpoint.origin_of).
     """
     choices = answer.get("choices") if isinstance(answer, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
@@ -48,13 +59,13 @@ def reply_of(answer: Any, headers: Mapping[str, str] | None = None) -> Reply:
         raise classify_typed(choice["error"], otherwise=500)
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(choice, dict) or not isinstance(message, dict):
-        raise TeacherBusy("the server's answer is no chat completion")
+        raise TeacherBusy(f"the server's answer is no chat completion{origin}")
     text, thinking = _parts(message.get("content"))
     thoughts = [message.get(name) for name in _THOUGHTS]
     separate = [thought for thought in thoughts if isinstance(thought, str) and thought]
     thinking = "".join([*separate[:1], thinking])
     reason = stop_reason_of(choice.get("finish_reason"))
-    reason = _REASONS.get(reason, reason)
+    reason = _REASONS.get(reason.lower(), reason)
     if isinstance(message.get("refusal"), str) and message["refusal"]:
         text, reason = text or message["refusal"], "refusal"
     usage = answer.get("usage")

@@ -16,6 +16,7 @@ import httpx2
 from scicot.errors import ScicotError
 from scicot.teachers.base import TeacherBusy
 from scicot.teachers.error_table import classify, classify_typed
+from scicot.teachers.stop_reasons import Stop, kind_of
 from scicot.text import one_line, whole_characters
 
 # Exceptions other than those of the SDKs, raised for responses that are cut short or cannot be
@@ -30,8 +31,8 @@ UNREADABLE = (
     RecursionError,
 )
 
-# Stop reasons of replies that a failure of the server broke off (OpenRouter; vLLM, SGLang).
-_BROKEN_OFF = ("error", "abort", "aborted", "cancelled", "canceled")
+# Characters that RFC 9110 allows in the name of a header.
+_HEADER_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 
 ADDRESS = "give the server as http://HOST:PORT, the port from 1 to 65535"
 
@@ -59,8 +60,7 @@ def has_key(environment: Mapping[str, str], *names: str) -> bool:
     key with characters that an HTTP header cannot contain. The message does not show the key."""
     present = [name for name in names if environment.get(name)]
     for name in present:
-        key = environment[name]
-        if not (key.isascii() and key.isprintable()) or key != key.strip():
+        if not _fits_header(environment[name]):
             raise ScicotError(
                 f"{name}: holds a character that no key has (a space, a line break or a byte that"
                 " is not ASCII); set it anew"
@@ -68,17 +68,35 @@ def has_key(environment: Mapping[str, str], *names: str) -> bool:
     return bool(present)
 
 
-def check_environment(*headers: str) -> None:
-    """Raise ScicotError if an environment variable makes requests impossible:
+def _fits_header(value: str) -> bool:
+    return value.isascii() and value.isprintable() and value == value.strip()
 
-    - A proxy cannot be used.
-    - Certificates cannot be read.
-    - A variable in `headers` has characters that an HTTP header cannot contain. `headers` are the
-      names of variables whose values are sent as headers.
 
-    The messages do not show the values of variables, which may contain passwords.
+def check_headers(lines: str, *values: str) -> None:
+    """Raise ScicotError if an environment variable has characters that an HTTP header cannot
+    contain. The message names the variable and does not show its value.
+
+    `lines` is the name of a variable with one header per line, as NAME: VALUE. The `values` are the
+    names of variables that contain only the value of a header.
     """
-    has_key(os.environ, *headers)
+    wrong = [name for name in values if not _fits_header(os.environ.get(name, ""))]
+    # The SDK ignores lines without a colon, and strips names and values.
+    headers = [line.split(":", 1) for line in os.environ.get(lines, "").split("\n") if ":" in line]
+    for name, value in headers:
+        valid_value = _fits_header(value.strip().replace("\t", " "))
+        if not (_HEADER_NAME.fullmatch(name.strip()) and valid_value):
+            wrong.append(lines)
+    if wrong:
+        raise ScicotError(
+            f"{wrong[0]}: holds a character that no HTTP header can carry (a line break, a control"
+            " character or one that is not ASCII); set it anew, or unset it"
+        )
+
+
+def check_environment() -> None:
+    """Raise ScicotError if an environment variable makes requests impossible, because a proxy
+    cannot be used or certificates cannot be read. The messages do not show the values of variables,
+    which may contain passwords."""
     try:
         httpx2.create_ssl_context()
     except OSError as error:
@@ -111,6 +129,18 @@ def _check_proxy(scheme: str, url: str) -> None:
         ) from None
 
 
+def address_of(url: httpx2.URL) -> str:
+    """Return the host, port and path of a URL. The user name, password and query are left out,
+    because they may contain secrets."""
+    return one_line(f"{url.netloc.decode('ascii', 'replace')}{url.path}", 200)
+
+
+def origin_of(response: httpx2.Response) -> str:
+    """Return the status and the address of a response, for error messages. After a redirect, for
+    example to a login page, the address is the one that the response came from."""
+    return f" ({response.status_code} from {address_of(response.url)})"
+
+
 def unanswered(error: Exception) -> Exception:
     """Return scicot's exception for an error of the HTTP client that has no status code, because
     the connection failed or the response could not be decoded."""
@@ -118,6 +148,9 @@ def unanswered(error: Exception) -> Exception:
         return TeacherBusy("the server's answer is not JSON")
     if isinstance(error, ValueError | TypeError | KeyError | AttributeError | RecursionError):
         return TeacherBusy(one_line(f"the server's answer cannot be read ({error})", 300))
+    if isinstance(error.__cause__, httpx2.TooManyRedirects):
+        address = address_of(error.__cause__.request.url)
+        return TeacherBusy(f"the server redirects without end (status 3xx, at last to {address})")
     cause = str(error.__cause__ or "")
     # Only a request can have a bad header that the user can mend; a response may hold anything.
     if isinstance(error.__cause__, httpx2.LocalProtocolError) and "header" in cause.lower():
@@ -144,7 +177,7 @@ def stop_reason_of(reason: Any) -> str:
     sent no stop reason. Raises TeacherBusy if the server broke off the reply."""
     if not isinstance(reason, str) or not reason:
         return "end_turn"
-    if reason.lower() in _BROKEN_OFF:
+    if kind_of(reason) is Stop.BROKEN_OFF:
         raise TeacherBusy(f"the server broke off its reply ({reason})")
     return reason[:100]
 
@@ -153,14 +186,16 @@ _COUNTS = ("input_tokens", "output_tokens", "prompt_tokens", "completion_tokens"
 
 
 def counts_in(usage: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the nonzero numbers in a usage object by field name. If a field in _COUNTS has a value
-    that is neither a number nor null, this value is returned too. `Reply` then lists the field in
-    `misstated`."""
+    """Return the numbers in a usage object by field name.
+
+    Zeros are left out, except in the fields of _COUNTS. A value of these fields that is neither a
+    number nor null is returned too. `Reply` then lists the field in `misstated`.
+    """
     # Local servers may omit fields, and broken servers may add fields of any type.
     numbers: dict[str, Any] = {}
     for name, count in usage.items():
         number = isinstance(count, int | float) and not isinstance(count, bool)
-        if number and count:
+        if number and (count or name in _COUNTS):
             integral = isinstance(count, float) and count.is_integer()
             numbers[whole_characters(name)] = int(count) if integral else count
         elif not number and name in _COUNTS and count is not None:

@@ -17,8 +17,9 @@ from anthropic.types.messages import MessageBatchIndividualResponse
 
 from scicot.teachers.base import BatchNotFound, Reply, Request, TeacherBusy
 from scicot.teachers.batches import Batch, Unanswered, results_in
+from scicot.teachers.endpoint import origin_of
 from scicot.teachers.error_table import classify_typed
-from scicot.teachers.messages_wire import TROUBLE, fields_of, outcome_of, reply_of
+from scicot.teachers.messages_wire import TROUBLE, fields_of, outcome_of, parsed, reply_of
 
 _SLOW = 600.0  # timeout in seconds for a call that transfers a whole batch
 
@@ -56,19 +57,19 @@ class MessageBatches:
         `name`."""
         decoded = [json.loads(request) for request in requests]
         try:
-            sent = await self._api.create(requests=decoded, timeout=_SLOW)
+            raw = await self._api.with_raw_response.create(requests=decoded, timeout=_SLOW)
+            return _batch(await parsed(raw), origin_of(raw.http_response))
         except TROUBLE as error:
             raise outcome_of(error) from None
-        return _batch(sent)
 
     async def state(self, identity: str) -> Batch:
         """Fetch the state of a batch by its id. Raises BatchNotFound if the server has no batch
         with this id."""
         try:
-            found = await self._api.retrieve(identity)
+            raw = await self._api.with_raw_response.retrieve(identity)
+            return _batch(await parsed(raw), origin_of(raw.http_response))
         except TROUBLE as error:
             raise _of_batch(identity, error) from None
-        return _batch(found)
 
     async def since(self, moment: datetime) -> list[Batch]:
         """Return the batches that were created at `moment` or later, newest first."""
@@ -126,11 +127,11 @@ def _of_batch(identity: str, error: Exception) -> Exception:
     return outcome_of(error)
 
 
-def _batch(sent: Any) -> Batch:
+def _batch(sent: Any, origin: str = "") -> Batch:
     counts = getattr(sent, "request_counts", None)
     created, identity = getattr(sent, "created_at", None), getattr(sent, "id", None)
     if counts is None or not isinstance(created, datetime) or not isinstance(identity, str):
-        raise TeacherBusy("the server's answer is no batch of the Message Batches API")
+        raise TeacherBusy(f"the server's answer is no batch of the Message Batches API{origin}")
     created = created if created.tzinfo else created.replace(tzinfo=UTC)
     ended = getattr(sent, "processing_status", None) == "ended"
     numbers = {name: n for name, n in fields_of(counts).items() if isinstance(n, int)}

@@ -20,9 +20,17 @@ import httpx2
 from scicot.errors import ScicotError
 from scicot.prompts import Prompt
 from scicot.teachers.base import Reply, Request
-from scicot.teachers.endpoint import ADDRESS, check_environment, check_url, has_key, raise_error_in
+from scicot.teachers.endpoint import (
+    ADDRESS,
+    check_environment,
+    check_headers,
+    check_url,
+    has_key,
+    origin_of,
+    raise_error_in,
+)
 from scicot.teachers.message_batches import MessageBatches
-from scicot.teachers.messages_wire import TROUBLE, outcome_of, reply_of
+from scicot.teachers.messages_wire import TROUBLE, outcome_of, parsed, reply_of
 from scicot.teachers.time_limit import done_within, too_late
 from scicot.text import one_line
 
@@ -74,6 +82,7 @@ class MessagesTeacher:
                 "--teacher anthropic: no API key; set ANTHROPIC_API_KEY,"
                 " or name a local server with --base-url"
             )
+        check_headers("ANTHROPIC_CUSTOM_HEADERS")
         check_environment()
         # max_retries=0: the SDK would obey any retry-after, even one beyond --max-wait.
         # timeout=None: `done_within` limits the time. The SDK's own limit would also count time in
@@ -110,14 +119,14 @@ class MessagesTeacher:
         message: Any
         try:
             raw = await self.client.messages.with_raw_response.create(**parameters)
-            message = await raw.parse()
+            message = await parsed(raw)
         except anthropic.BadRequestError:
             raise
         except TROUBLE as error:
             raise outcome_of(error) from None
         if not isinstance(getattr(message, "content", None), list):
             raise_error_in(raw.http_response.content, raw.headers)
-        return reply_of(message, raw.headers)
+        return reply_of(message, raw.headers, origin_of(raw.http_response))
 
     def _use_next_thinking_form(self, form: int, error: anthropic.BadRequestError) -> None:
         """Use the next entry of _THINKING_FORMS in all later requests, because the server rejected

@@ -15,7 +15,7 @@ from anthropic.types import Message
 
 from scicot.errors import ScicotError
 from scicot.teachers.base import Reply, TeacherBusy
-from scicot.teachers.endpoint import UNREADABLE, counts_in, stop_reason_of, unanswered
+from scicot.teachers.endpoint import UNREADABLE, counts_in, origin_of, stop_reason_of, unanswered
 from scicot.teachers.error_table import classify
 from scicot.teachers.rate_limits import allowances
 from scicot.text import one_line
@@ -25,14 +25,25 @@ from scicot.text import one_line
 TROUBLE = (anthropic.AnthropicError, *UNREADABLE)
 
 
-def reply_of(message: Any, headers: Mapping[str, str] | None = None) -> Reply:
+async def parsed(raw: Any) -> Any:
+    """Return the SDK's object for `raw`, a raw response of the SDK. If it cannot be decoded, raise
+    TeacherBusy. Its message names the status and the address of the response."""
+    try:
+        return await raw.parse()
+    except TROUBLE as error:
+        raise TeacherBusy(f"{outcome_of(error)}{origin_of(raw.http_response)}") from None
+
+
+def reply_of(message: Any, headers: Mapping[str, str] | None = None, origin: str = "") -> Reply:
     """Return the reply in `message`, an object of the SDK.
 
     Raises TeacherBusy if `message` is not a message of the Messages API. A proxy may have answered
     instead of the server, so a retry may succeed.
+
+    origin: the end of the message of TeacherBusy (see endpoint.origin_of).
     """
     if not isinstance(message, Message) or not isinstance(message.content, list):
-        raise TeacherBusy("the server's answer is no message of the Messages API")
+        raise TeacherBusy(f"the server's answer is no message of the Messages API{origin}")
     text = "".join(_texts(message.content, "text"))
     thinking = "\n\n".join(_texts(message.content, "thinking"))
     reason = stop_reason_of(message.stop_reason)
