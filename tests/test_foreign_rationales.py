@@ -105,6 +105,38 @@ def test_rationales_without_questions_are_refused_with_the_command_that_joins_th
         rationales(file, reading=reading, reporter=Recorder()).check()
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "r.csv",
+            "id,Aufgabe,W1,W2,L,rationale\n1,Was ist Metall?,Holz,Kupfer,B,weil es leitet\n",
+            "--columns question=Aufgabe,choices=W1+W2,answer=FIELD",
+        ),
+        (
+            "r.jsonl",
+            '{"id": 1, "problem_text": "What is a metal?", "rationale": "It conducts.",'
+            ' "options": ["wood", "copper"], "label": 1}\n',
+            "--columns question=problem_text,choices=options,answer=label",
+        ),
+    ],
+)
+def test_rationales_beside_a_question_of_another_name_are_no_bare_rationales(
+    tmp_path: Path, name: str, text: str, said: str
+) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+    with pytest.raises(ScicotError, match=re.escape(said)):
+        rationales(file, reporter=Recorder()).check()
+
+
+def test_known_fields_beside_a_bare_rationale_change_nothing(tmp_path: Path) -> None:
+    row = {"id": "q0", "reply": "It is so.", "model": "m", "sample": 0, "usage": {"in": 1}}
+    file = write_rows(tmp_path / "r.jsonl", [row])
+    with pytest.raises(ScicotError, match=f"--teacher recorded:{re.escape(str(file))}$"):
+        rationales(file, reporter=Recorder()).check()
+
+
 def test_replies_that_cannot_be_read_are_told_after_the_first_20(tmp_path: Path) -> None:
     rows = world_rows()
     file, reporter = write_rows(tmp_path / "q.jsonl", rows), Recorder()
