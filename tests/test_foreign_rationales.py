@@ -62,6 +62,35 @@ def test_rationales_are_read_from_a_table(tmp_path: Path, header: str, columns: 
         assert read_rows(out)[0]["rationale"] == world_rows()[0]["rationale"]
 
 
+@pytest.mark.parametrize("id_name", ["id", "Nr"])
+def test_a_mapped_id_applies_to_the_questions_only_if_they_have_it(
+    tmp_path: Path, id_name: str
+) -> None:
+    rows = [{**row, "choices": [c["text"] for c in row["choices"]]} for row in world_rows()]
+    rows = [{id_name: f"own{row.pop('id')}", **row} for row in rows]
+    questions = write_rows(tmp_path / "q.jsonl", rows)
+    table = _table(tmp_path / "rats.csv", "Nr,Text")
+    table.write_text("\n".join(f"own{line}" for line in table.read_text().splitlines())[3:])
+    listener = Recorder()
+    summary = generate_rationales(
+        questions,
+        tmp_path / "out.jsonl",
+        teacher=f"recorded:{table}",
+        reading=ReadingSettings(columns="id=Nr,rationale=Text"),
+        reporter=listener,
+    )
+    assert (summary.kept, summary.errors) == (len(rows), 0)
+    assert not [text for text in listener.warnings if "--columns" in text]
+    with pytest.raises(ScicotError, match='there is no field "Nummer"'):
+        generate_rationales(
+            questions,
+            tmp_path / "other.jsonl",
+            teacher=f"recorded:{table}",
+            reading=ReadingSettings(columns="id=Nr,rationale=Text,answer=Nummer"),
+            reporter=Recorder(),
+        )
+
+
 def test_a_table_without_a_rationale_says_how_to_name_the_column(tmp_path: Path) -> None:
     questions = write_rows(tmp_path / "q.jsonl", world_rows())
     table = _table(tmp_path / "rats.csv", "id,explanation")

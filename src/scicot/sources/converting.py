@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 from scicot.config import ReadingSettings
@@ -43,13 +43,23 @@ class Converter:
       from 1.
     - The gold answer of a row is the label of one choice and the text of another.
     - A row lacks a field of --columns.
+
+    The source may lack the fields of `optional_roles`, which are roles of --columns. A role whose
+    field is in no row is then ignored.
     """
 
-    def __init__(self, source: Source, convert: Convert, settings: ReadingSettings) -> None:
+    def __init__(
+        self,
+        source: Source,
+        convert: Convert,
+        settings: ReadingSettings,
+        *,
+        optional_roles: Collection[str] = (),
+    ) -> None:
         self._source = source
         self._convert = convert
         self._settings = settings
-        self._fields = MappedFields()
+        self._fields = MappedFields(optional_roles)
         self._reading = Reading(
             Columns.parse(settings.columns),
             settings.answer_index,
@@ -86,7 +96,10 @@ class Converter:
     def columns_warning(self) -> str:
         """A warning if no row so far has all the fields that --columns names, else ""."""
         # A warning, not an error, because rows in scicot's own schema need no --columns.
-        if self._fields.applied is not False:
+        columns = self._reading.columns
+        if self._fields.applied is not False or columns is None:
+            return ""
+        if columns.roles.keys() <= set(self._fields.optional):
             return ""
         return (
             f"--columns {self._reading.columns}: no row has all of these fields; all are read"

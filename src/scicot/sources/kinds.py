@@ -3,7 +3,7 @@ questions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Literal, Required, TypedDict, Unpack
 
 from scicot.config import ReadingSettings
@@ -47,6 +47,7 @@ class Options(TypedDict, total=False):
     gold: NeedsGold | None
     uses_gold: bool
     reading: ReadingSettings | None
+    optional_roles: Collection[str]
     reporter: Required[Reporter]
 
 

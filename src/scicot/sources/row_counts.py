@@ -22,6 +22,23 @@ IMAGE_FIELDS = frozenset(
 )
 
 
+class NotAsked(RowProblem):
+    """Raised for a row that an evaluation must skip. Such rows are counted, not reported as errors.
+    A row is skipped in two cases:
+
+    - The question file (--questions) does not contain the row's question.
+    - An earlier row has answered the same question.
+
+    `row` is the row's id or the beginning of the row's question. `asked_id` is an example of an id
+    in the question file, or "". Messages show both, so that the user can see whether the ids are
+    only written differently, such as "1" and "001".
+    """
+
+    def __init__(self, row: str, asked_id: str = "") -> None:
+        super().__init__(row)
+        self.asked_id = asked_id
+
+
 @dataclass(slots=True)
 class Counts:
     """Counts of one pass over a source so far. `records` is the number of records that were

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import chain, islice
 from typing import Generic, TypeVar
 
@@ -19,7 +19,7 @@ from scicot.sources.gold import GoldTally, NeedsGold
 from scicot.sources.gold_conflicts import GoldConflict
 from scicot.sources.locations import Source, display_name, is_rereadable, located_rows
 from scicot.sources.prefix import Prefix
-from scicot.sources.row_counts import IMAGE_FIELDS, Counts, holds_half_characters
+from scicot.sources.row_counts import IMAGE_FIELDS, Counts, NotAsked, holds_half_characters
 from scicot.sources.stream_tracker import StreamTracker
 
 T = TypeVar("T")
@@ -30,31 +30,16 @@ _SKIP_ADVICE = ", or read only the first one with --skip-invalid"
 _PAUSE_SECONDS = 1.0  # if a stream delivers nothing for this time, the rows so far are checked
 
 
-class NotAsked(RowProblem):
-    """Raised for a row that an evaluation must skip. Such rows are counted, not reported as errors.
-    A row is skipped in two cases:
-
-    - The question file (--questions) does not contain the row's question.
-    - An earlier row has answered the same question.
-
-    `row` is the row's id or the beginning of the row's question. `asked_id` is an example of an id
-    in the question file, or "". Messages show both, so that the user can see whether the ids are
-    only written differently, such as "1" and "001".
-    """
-
-    def __init__(self, row: str, asked_id: str = "") -> None:
-        super().__init__(row)
-        self.asked_id = asked_id
-
-
 class Rows(Generic[T]):
     """The parsed records of one source. Each iteration reads the source again and resets `counts`.
 
     `convert` converts a row to scicot's schema, and `parse` makes one or more records from the
-    converted row. `reading` holds the user's settings for the format of the source. `limit` is the
-    maximum number of records. `resumable` must be True if the method `prefix` will be called: the
-    bytes that are read are then hashed. `check_record` is called with the first record of each row.
-    It must raise GoldConflict if an earlier row has another gold answer for the same question.
+    converted row. `reading` holds the user's settings for the format of the source.
+    `optional_roles` are the roles of --columns, such as "id", whose fields the source may lack.
+    `limit` is the maximum number of records. `resumable` must be True if the method `prefix` will
+    be called: the bytes that are read are then hashed. `check_record` is called with the first
+    record of each row. It must raise GoldConflict if an earlier row has another gold answer for the
+    same question.
 
     With `uses_gold`, a row of a GoldConflict is invalid. Without `uses_gold`, the row is kept, and
     a warning gives the number of these rows.
@@ -76,6 +61,7 @@ class Rows(Generic[T]):
         *,
         convert: Callable[[Row, Reading], Row] = to_question_row,
         reading: ReadingSettings | None = None,
+        optional_roles: Collection[str] = (),
         limit: int | None = None,
         skip_invalid: bool | None = None,
         empty_pipe: bool = False,
@@ -92,7 +78,9 @@ class Rows(Generic[T]):
         self._parse = parse
         self._convert = convert
         self._settings = reading or ReadingSettings()
-        self._converter = Converter(self.source, convert, self._settings)
+        self._converter = Converter(
+            self.source, convert, self._settings, optional_roles=optional_roles
+        )
         self._limit = limit
         self._skip_invalid = bool(skip_invalid)
         # Messages name the option only if the user has it and has not given it.
