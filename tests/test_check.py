@@ -95,6 +95,29 @@ def test_the_field_of_the_id_is_named(
     assert f"ids               {said}" in scicot("check", file, *options).stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "fields", "made"),
+    [
+        (
+            "q.jsonl",
+            '{"id": null, "qid": 7, "question": "Q1?", "choices": ["a", "b"]}\n'
+            '{"id": "k", "qid": 8, "question": "Q2?", "choices": ["a", "b"]}\n',
+            ["id"],
+            1,
+        ),
+        ("q.csv", "id,qid,question,A,B\n,7,Q1?,a,b\nk,8,Q2?,a,b\n", ["qid", "id"], 0),
+        ("q.csv", "qid,question,A,B\n,Q1?,a,b\nk,Q2?,a,b\n", ["qid"], 1),
+    ],
+)
+def test_only_fields_that_were_read_as_ids_are_named(
+    scicot: Any, tmp_path: Path, name: str, text: str, fields: list[str], made: int
+) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+    found = json.loads(scicot("check", file, "--json").stdout)
+    assert (found["id_fields"], found["made_ids"]) == (fields, made)
+
+
 def test_the_ids_of_scicots_own_rows(scicot: Any, tmp_path: Path) -> None:
     rows = [{**row(1), "choices": [{"label": "A", "text": "a"}, {"label": "B", "text": "b"}]}]
     rows[0]["answer"] = "B"

@@ -20,8 +20,9 @@ from scicot.formats import (
     recognised,
     to_question_row,
 )
-from scicot.formats.fields import first_filled, named
+from scicot.formats.fields import named
 from scicot.formats.names import IDS
+from scicot.formats.values import is_blank
 from scicot.row_fields import Row, RowProblem
 from scicot.sources import bare_rationales
 from scicot.sources.gold import likely_gold
@@ -71,6 +72,8 @@ class Converter:
         # field names -> parts of a line of `recognised`, None for scicot's own rows
         self._layouts: dict[tuple[str, ...], tuple[Recognised, str] | None] = {}
         self._likely_answers: dict[str, None] = {}
+        # for each layout, the fields that may be the id, but were not the id of any row so far
+        self._possible_ids: dict[tuple[str, ...], list[str]] = {}
         self._id_fields: dict[str, None] = {}
 
     @property
@@ -119,8 +122,8 @@ class Converter:
     def id_fields(self) -> list[str]:
         """The names of the fields that were read as the id.
 
-        One row of each of the first `_MAX_LAYOUTS` layouts (sets of field names) is examined. Rows
-        in scicot's own schema are not examined.
+        Only rows of the first `_MAX_LAYOUTS` layouts (sets of field names) are examined. Rows in
+        scicot's own schema are not examined.
         """
         return list(self._id_fields)
 
@@ -137,13 +140,28 @@ class Converter:
         - A field of --columns is in no row of the source. A pipe is read only up to this row.
         """
         converted = self._converted(where, row)
-        is_new = converted is not row and tuple(row) not in self._layouts
-        if is_new and len(self._layouts) < _MAX_LAYOUTS:
-            self._layouts[tuple(row)] = self._recognised(row)
-            id_field = self._id_field(row)
-            if id_field is not None:
-                self._id_fields[id_field] = None
+        if converted is not row:
+            self._record(row, converted)
         return converted
+
+    def _record(self, row: Row, converted: Row) -> None:
+        """Record which fields of a row were read as what."""
+        layout = tuple(row)
+        if layout not in self._layouts:
+            if len(self._layouts) == _MAX_LAYOUTS:
+                return
+            self._layouts[layout] = self._recognised(row)
+            self._possible_ids[layout] = self._id_names(row)
+        possible = self._possible_ids[layout]
+        if not possible or is_blank(converted.get("id")):
+            return
+        # In a row with a blank "id", another field may be the id.
+        mapped = self._mapped_id
+        is_id = (name for name in possible if name == mapped or row[name] == converted["id"])
+        found = next(is_id, None)
+        if found is not None:
+            self._id_fields[found] = None
+            possible.remove(found)
 
     def _converted(self, where: str, row: Row) -> Row:
         try:
@@ -218,8 +236,15 @@ class Converter:
         self._likely_answers[likely] = None
         return found, f"; if {likely} holds it: --columns answer={likely}"
 
-    def _id_field(self, row: Row) -> str | None:
+    def _id_names(self, row: Row) -> list[str]:
+        """Return the names of the fields of a row from which its id may be read."""
+        mapped = self._mapped_id
+        return list(named(row, IDS)) if mapped is None else [mapped]
+
+    @property
+    def _mapped_id(self) -> str | None:
+        """The field that --columns gives for the id, unless its mapping is ignored. None if there
+        is no such field."""
         columns = self._reading.columns
-        if columns is not None and columns.maps("id"):
-            return columns.roles["id"]
-        return first_filled(row, named(row, IDS))
+        name = columns.roles.get("id") if columns is not None else None
+        return None if name in self._fields.ignored else name
