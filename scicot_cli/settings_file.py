@@ -1,10 +1,15 @@
-"""Read the YAML file of --config, which gives values for options:
+"""Read the YAML file of --config, which gives values for options.
+
+A file with sections is for several commands:
 
 seed: 1                           for every command that has --seed
 dev: [dev1.jsonl, dev2.jsonl]     the same as --dev dev1.jsonl --dev dev2.jsonl
 columns: {question: Frage}        the same as --columns question=Frage
 train-answer:                     a section, for scicot train-answer only
   epochs: 3
+
+A file without sections is for one command. Each name in it must be an option of the command that is
+run. A misspelt name, or an option of another command, is then an error.
 """
 
 from __future__ import annotations

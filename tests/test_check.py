@@ -56,7 +56,8 @@ def test_two_gold_answers_of_one_question_are_a_problem(scicot: Any, tmp_path: P
     outcome = scicot("check", file)
     assert outcome.code == 1
     assert "q.jsonl:3: has the gold answer 'A', but" in outcome.stderr
-    assert "q.jsonl:1 has 'B' for the same question (id 'q1')" in outcome.stderr
+    assert "an earlier row has 'B' for the same question (id 'q1', " in outcome.stderr
+    assert "--skip-invalid" not in outcome.stderr
     file = write_rows(tmp_path / "q.jsonl", [row(1, answer=None), row(2), row(1)])
     outcome = scicot("check", file)
     assert (outcome.code, outcome.stderr) == (0, "")
@@ -92,6 +93,29 @@ def test_the_field_of_the_id_is_named(
     found = json.loads(scicot("check", file, *options, "--json").stdout)
     assert (found["id_fields"], found["made_ids"]) == (fields, made)
     assert f"ids               {said}" in scicot("check", file, *options).stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fields", "made"),
+    [
+        (
+            "q.jsonl",
+            '{"id": null, "qid": 7, "question": "Q1?", "choices": ["a", "b"]}\n'
+            '{"id": "k", "qid": 8, "question": "Q2?", "choices": ["a", "b"]}\n',
+            ["id"],
+            1,
+        ),
+        ("q.csv", "id,qid,question,A,B\n,7,Q1?,a,b\nk,8,Q2?,a,b\n", ["qid", "id"], 0),
+        ("q.csv", "qid,question,A,B\n,Q1?,a,b\nk,Q2?,a,b\n", ["qid"], 1),
+    ],
+)
+def test_only_fields_that_were_read_as_ids_are_named(
+    scicot: Any, tmp_path: Path, name: str, text: str, fields: list[str], made: int
+) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+    found = json.loads(scicot("check", file, "--json").stdout)
+    assert (found["id_fields"], found["made_ids"]) == (fields, made)
 
 
 def test_the_ids_of_scicots_own_rows(scicot: Any, tmp_path: Path) -> None:

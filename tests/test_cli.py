@@ -193,7 +193,7 @@ def test_a_config_that_cannot_be(scicot: Any, tmp_path: Path, text: str, said: s
 
 
 def test_one_config_serves_several_commands(scicot: Any, tmp_path: Path) -> None:
-    """Values outside sections are for every command that has the option."""
+    """In a file with sections, values outside them are for every command that has the option."""
     import json
 
     table = tmp_path / "t.csv"

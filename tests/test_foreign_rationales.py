@@ -62,6 +62,35 @@ def test_rationales_are_read_from_a_table(tmp_path: Path, header: str, columns: 
         assert read_rows(out)[0]["rationale"] == world_rows()[0]["rationale"]
 
 
+@pytest.mark.parametrize("id_name", ["id", "Nr"])
+def test_a_mapped_id_applies_to_the_questions_only_if_they_have_it(
+    tmp_path: Path, id_name: str
+) -> None:
+    rows = [{**row, "choices": [c["text"] for c in row["choices"]]} for row in world_rows()]
+    rows = [{id_name: f"own{row.pop('id')}", **row} for row in rows]
+    questions = write_rows(tmp_path / "q.jsonl", rows)
+    table = _table(tmp_path / "rats.csv", "Nr,Text")
+    table.write_text("\n".join(f"own{line}" for line in table.read_text().splitlines())[3:])
+    listener = Recorder()
+    summary = generate_rationales(
+        questions,
+        tmp_path / "out.jsonl",
+        teacher=f"recorded:{table}",
+        reading=ReadingSettings(columns="id=Nr,rationale=Text"),
+        reporter=listener,
+    )
+    assert (summary.kept, summary.errors) == (len(rows), 0)
+    assert not [text for text in listener.warnings if "--columns" in text]
+    with pytest.raises(ScicotError, match='there is no field "Nummer"'):
+        generate_rationales(
+            questions,
+            tmp_path / "other.jsonl",
+            teacher=f"recorded:{table}",
+            reading=ReadingSettings(columns="id=Nr,rationale=Text,answer=Nummer"),
+            reporter=Recorder(),
+        )
+
+
 def test_a_table_without_a_rationale_says_how_to_name_the_column(tmp_path: Path) -> None:
     questions = write_rows(tmp_path / "q.jsonl", world_rows())
     table = _table(tmp_path / "rats.csv", "id,explanation")
@@ -103,6 +132,38 @@ def test_rationales_without_questions_are_refused_with_the_command_that_joins_th
     reading = ReadingSettings(columns=columns)
     with pytest.raises(ScicotError, match=f"{re.escape(advice)}$"):
         rationales(file, reading=reading, reporter=Recorder()).check()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "r.csv",
+            "id,Aufgabe,W1,W2,L,rationale\n1,Was ist Metall?,Holz,Kupfer,B,weil es leitet\n",
+            "--columns question=Aufgabe,choices=W1+W2,answer=FIELD",
+        ),
+        (
+            "r.jsonl",
+            '{"id": 1, "problem_text": "What is a metal?", "rationale": "It conducts.",'
+            ' "options": ["wood", "copper"], "label": 1}\n',
+            "--columns question=problem_text,choices=options,answer=label",
+        ),
+    ],
+)
+def test_rationales_beside_a_question_of_another_name_are_no_bare_rationales(
+    tmp_path: Path, name: str, text: str, said: str
+) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+    with pytest.raises(ScicotError, match=re.escape(said)):
+        rationales(file, reporter=Recorder()).check()
+
+
+def test_known_fields_beside_a_bare_rationale_change_nothing(tmp_path: Path) -> None:
+    row = {"id": "q0", "reply": "It is so.", "model": "m", "sample": 0, "usage": {"in": 1}}
+    file = write_rows(tmp_path / "r.jsonl", [row])
+    with pytest.raises(ScicotError, match=f"--teacher recorded:{re.escape(str(file))}$"):
+        rationales(file, reporter=Recorder()).check()
 
 
 def test_replies_that_cannot_be_read_are_told_after_the_first_20(tmp_path: Path) -> None:

@@ -122,6 +122,19 @@ def test_force_keeps_the_old_file_until_the_students_are_there(
     assert out.read_bytes() == before
 
 
+def test_contradictory_gold_answers_are_a_warning(trained: Trained, tmp_path: Path) -> None:
+    first, *others = world_rows()[:3]
+    wrong = next(c["label"] for c in first["choices"] if c["label"] != first["answer"])
+    file = write_rows(tmp_path / "q.jsonl", [first, *others, {**first, "answer": wrong}])
+    listener = Recorder()
+    predict(file, tmp_path / "out.jsonl", **two_stage(trained), reporter=listener)
+    rows = read_rows(tmp_path / "out.jsonl")
+    assert [row["answer"] for row in rows] == [row["answer"] for row in (first, *others)]
+    (warning,) = [text for text in listener.warnings if "contradicts" in text]
+    assert warning.startswith("1 row contradicts the gold answer of an earlier row")
+    assert "q.jsonl:4: has the gold answer" in warning
+
+
 def test_a_damaged_row_of_an_output_is_named(trained: Trained, tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     predict(trained.rows, out, answer_model=trained.direct, settings=CPU, limit=2)

@@ -109,7 +109,9 @@ def test_a_second_gold_answer_for_a_question_is_an_invalid_row(write: Any) -> No
     for read in (questions, rationales):
         file = path if read is questions else write(lines(RATIONALE, {**RATIONALE, **other}))
         line = 3 if read is questions else 2
-        message = rf"rows:{line}: has the gold answer 'A', but .*rows:1 has 'B' .*\(id 'q1'\)"
+        message = (
+            rf"rows:{line}: has the gold answer 'A', but an earlier .* 'B' .*\(id 'q1', 'Q\?'\)"
+        )
         with pytest.raises(InvalidRow, match=message):
             read(file, reporter=Recorder()).check()
     path = write(lines(QUESTION, {**QUESTION, "id": "q2"}, other))
@@ -120,14 +122,53 @@ def test_a_second_gold_answer_for_a_question_is_an_invalid_row(write: Any) -> No
 
 def test_gold_answers_are_compared_without_ids_and_across_files(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("question,A,B,answer\nWhat?,x,y,A\nWhat?,x,y,B\n")
-    with pytest.raises(InvalidRow, match=r"rows.csv:3: .* but .*rows.csv:2 has 'A'"):
+    with pytest.raises(InvalidRow, match=r"rows.csv:3: .* but an earlier row has 'A'"):
         questions(tmp_path / "rows.csv", reporter=Recorder()).check()
     conflicts = GoldConflicts()
     for name, answer in (("a.csv", "A"), ("b.csv", "B")):
         (tmp_path / name).write_text(f"question,A,B,answer\nWhat?,x,y,{answer}\n")
     questions(tmp_path / "a.csv", conflicts=conflicts, reporter=Recorder()).check()
-    with pytest.raises(InvalidRow, match=r"b.csv:2: .* but .*a.csv:2 has 'A'"):
+    with pytest.raises(InvalidRow, match=r"b.csv:2: .* but an earlier row has 'A'"):
         questions(tmp_path / "b.csv", conflicts=conflicts, reporter=Recorder()).check()
+
+
+def test_gold_answers_of_more_questions_than_fit_in_memory_are_compared(
+    write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scicot.sources.gold_conflicts._IN_MEMORY", 1)
+    rows = [{**QUESTION, "id": f"q{number}"} for number in (1, 2, 3, 3, 1)]
+    assert questions(write(lines(*rows)), reporter=Recorder()).check() == 5
+    for number in (1, 3):
+        other = {**QUESTION, "id": f"q{number}", "answer": "A"}
+        with pytest.raises(InvalidRow, match=rf"an earlier row has 'B' .*\(id 'q{number}'"):
+            questions(write(lines(*rows, other)), reporter=Recorder()).check()
+
+
+def test_rows_of_other_labels_or_choices_do_not_contradict_each_other(write: Any) -> None:
+    texts = ["wood", "copper"]
+    labels = [{"label": str(n), "text": text} for n, text in enumerate(texts, start=1)]
+    others = [{**QUESTION, "choices": labels, "answer": "1"}]
+    others.append({**QUESTION, "choices": texts[::-1], "answer": "A"})
+    rows = questions(write(lines(QUESTION, *others)), reporter=Recorder())
+    assert [question.answer for question in rows] == ["B", "1", "A"]
+
+
+def test_callers_without_use_for_gold_answers_keep_the_first_of_two(write: Any) -> None:
+    other = {**QUESTION, "answer": "A"}
+    path, listener = write(lines(QUESTION, other, other)), Recorder()
+    rows = questions(path, uses_gold=False, reporter=listener)
+    assert [question.answer for question in unique(rows, listener)] == ["B"]
+    [warning] = listener.warnings
+    assert warning.startswith("2 rows contradict the gold answer of an earlier row; the first row")
+    assert "rows:2: has the gold answer 'A'" in warning
+
+
+def test_a_contradiction_names_skip_invalid_only_where_it_can_be_given(write: Any) -> None:
+    path = write(lines(QUESTION, {**QUESTION, "answer": "A"}))
+    with pytest.raises(InvalidRow, match=r"read only the first one with --skip-invalid$"):
+        questions(path, skip_invalid=False, reporter=Recorder()).check()
+    with pytest.raises(InvalidRow, match=r"correct one of the two rows$"):
+        questions(path, reporter=Recorder()).check()
 
 
 def test_a_gold_answer_that_only_a_repeated_row_has_is_warned_of(write: Any) -> None:

@@ -72,6 +72,7 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
     rows = sources.questions(
         inputs.questions,
         reading=_for_questions(inputs),
+        optional_roles=_optional_roles(inputs),
         limit=inputs.limit,
         skip_invalid=inputs.skip_invalid,
         empty_pipe=True,
@@ -114,12 +115,25 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
 def _for_questions(inputs: Inputs) -> ReadingSettings | None:
     """Return the settings for reading the question file. If the teacher is recorded:FILE, the
     role "rationale" is removed from --columns, because it names a field of FILE."""
-    reading, teacher = inputs.reading, inputs.teacher
-    if reading is None or not (isinstance(teacher, str) and teacher.startswith("recorded:")):
+    reading = inputs.reading
+    if reading is None or not _is_recorded(inputs.teacher):
         return reading
     columns = Columns.parse(reading.columns)
     others = columns and columns.only(*(role for role in columns.roles if role != "rationale"))
     return replace(reading, columns=str(others or ""))
+
+
+def _optional_roles(inputs: Inputs) -> tuple[str, ...]:
+    """Return the roles of --columns whose fields the questions may lack: "id" if --columns also
+    names the rationale of recorded:FILE, else none."""
+    # Such an id may be meant for FILE only, and the questions then have their own ids.
+    columns = Columns.parse(inputs.reading.columns) if inputs.reading else None
+    for_file = columns is not None and columns.maps("rationale") and _is_recorded(inputs.teacher)
+    return ("id",) if for_file else ()
+
+
+def _is_recorded(teacher: str | Teacher) -> bool:
+    return isinstance(teacher, str) and teacher.startswith("recorded:")
 
 
 def _has_answer(question: Question) -> None:

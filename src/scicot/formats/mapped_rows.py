@@ -29,8 +29,9 @@ def is_scicot_row(row: Row) -> bool:
 def mapped_row(row: Row, reading: Reading, *, optional: Collection[str] = ()) -> Row:
     """Return the row with --columns applied, or `row` itself if the option does not apply to it.
 
-    The fields found in the row are added to `reading.fields`. `optional` are roles, such as "id".
-    The mapping of such a role is ignored if no row of the file has its field.
+    The fields found in the row are added to `reading.fields`. `optional` are roles, such as "id",
+    in addition to `reading.fields.optional`. The mapping of such a role is ignored if no row of the
+    file has its field.
 
     Raises RowProblem if the row lacks a field of the question or of its choices. Raises
     MissingField if it lacks another mapped field, and no row read so far has this field.
@@ -73,8 +74,8 @@ def _applies(row: Row, columns: FieldMapping, fields: MappedFields | None) -> bo
 def _known_part(
     row: Row, columns: FieldMapping, fields: MappedFields, optional: Collection[str]
 ) -> FieldMapping | None:
-    """Return `columns` without the roles in `optional` whose fields no row has. Return None if no
-    role is left.
+    """Return `columns` without the optional roles whose fields no row has. Return None if no role
+    is left.
 
     Raises MissingField if another mapped field is missing.
     """
@@ -89,7 +90,8 @@ def _known_part(
     unknown = [name for name in present if name not in fields.found]
     if not unknown:
         return columns
-    ignorable = {columns.roles[role] for role in optional if role in columns.roles}
+    roles = {*optional, *fields.optional}
+    ignorable = {columns.roles[role] for role in roles if role in columns.roles}
     needed = [name for name in unknown if name not in ignorable]
     if needed or not fields.final:
         raise MissingField(missing_message(needed or unknown, row))

@@ -9,7 +9,7 @@ as the other rows show (label_or_text.py). A mere majority of rows decides nothi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -37,6 +37,7 @@ class MissingField(RowProblem):
 class MappedFields:
     """The fields of --columns, as found in the rows of a file read so far.
 
+    optional: roles of --columns, such as "id". Their mapping is ignored if no row has the field.
     found: the names of the fields that a row has. Those of the question and of its choices are left
         out.
     ignored: the fields whose mapping is ignored, because no row read so far has them.
@@ -48,6 +49,7 @@ class MappedFields:
         or it cannot be read a second time.
     """
 
+    optional: Collection[str] = ()
     found: set[str] = field(default_factory=set)
     ignored: set[str] = field(default_factory=set)
     own_rows: bool | None = None

@@ -113,6 +113,7 @@ def _predict(
         limit=limit,
         skip_invalid=skip_invalid,
         empty_pipe=True,
+        uses_gold=False,
         reporter=reporter,
         check=_check_rationale if plan.reads_given else None,
     )

@@ -78,6 +78,7 @@ def merge(
             reading=reading,
             limit=limit,
             skip_invalid=skip_invalid,
+            uses_gold=False,
             reporter=reporter,
         )
         with reporter.task("reading the parts") as task, closing(_Parts(files)) as part_rows:

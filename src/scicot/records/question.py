@@ -86,7 +86,7 @@ class Question(Struct, frozen=True):
             identity = str(identity)
         elif not isinstance(identity, str) or not identity:
             raise RowProblem('"id" must be a non-empty string')
-        known = _known_fields(tuple(without))
+        known = _known_fields(tuple(without)) if without else QUESTION_FIELDS
         extra = {}
         if not row.keys() <= known:
             extra = {key: value for key, value in row.items() if key not in known}

@@ -29,8 +29,8 @@ from scicot.sources.kinds import (
 )
 from scicot.sources.locations import Source, is_rereadable, listed, located_rows, sha256_of
 from scicot.sources.prefix import Prefix
-from scicot.sources.row_counts import Counts
-from scicot.sources.rows import NotAsked, Rows
+from scicot.sources.row_counts import Counts, NotAsked
+from scicot.sources.rows import Rows
 
 __all__ = [
     "Counts",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -21,8 +21,9 @@ from scicot.formats import (
     recognised,
     to_question_row,
 )
-from scicot.formats.fields import first_filled, named
+from scicot.formats.fields import named
 from scicot.formats.names import IDS
+from scicot.formats.values import is_blank
 from scicot.row_fields import Row, RowProblem
 from scicot.sources import bare_rationales
 from scicot.sources.gold import likely_gold
@@ -46,13 +47,23 @@ class Converter:
     - A row lacks a field of --columns.
 
     A pipe cannot be read once more. The answers of its rows are counted as they are read.
+
+    The source may lack the fields of `optional_roles`, which are roles of --columns. A role whose
+    field is in no row is then ignored.
     """
 
-    def __init__(self, source: Source, convert: Convert, settings: ReadingSettings) -> None:
+    def __init__(
+        self,
+        source: Source,
+        convert: Convert,
+        settings: ReadingSettings,
+        *,
+        optional_roles: Collection[str] = (),
+    ) -> None:
         self._source = source
         self._convert = convert
         self._settings = settings
-        self._fields = MappedFields()
+        self._fields = MappedFields(optional_roles)
         counts_so_far = settings.answer_texts is None and not is_rereadable(source)
         self._so_far: dict[str, Tally] | None = {} if counts_so_far else None
         self._reading = Reading(
@@ -67,6 +78,8 @@ class Converter:
         # field names -> parts of a line of `recognised`, None for scicot's own rows
         self._layouts: dict[tuple[str, ...], tuple[Recognised, str] | None] = {}
         self._likely_answers: dict[str, None] = {}
+        # for each layout, the fields that may be the id, but were not the id of any row so far
+        self._possible_ids: dict[tuple[str, ...], list[str]] = {}
         self._id_fields: dict[str, None] = {}
 
     @property
@@ -92,7 +105,10 @@ class Converter:
     def columns_warning(self) -> str:
         """A warning if no row so far has all the fields that --columns names, else ""."""
         # A warning, not an error, because rows in scicot's own schema need no --columns.
-        if self._fields.applied is not False:
+        columns = self._reading.columns
+        if self._fields.applied is not False or columns is None:
+            return ""
+        if columns.roles.keys() <= set(self._fields.optional):
             return ""
         return (
             f"--columns {self._reading.columns}: no row has all of these fields; all are read"
@@ -112,8 +128,8 @@ class Converter:
     def id_fields(self) -> list[str]:
         """The names of the fields that were read as the id.
 
-        One row of each of the first `_MAX_LAYOUTS` layouts (sets of field names) is examined. Rows
-        in scicot's own schema are not examined.
+        Only rows of the first `_MAX_LAYOUTS` layouts (sets of field names) are examined. Rows in
+        scicot's own schema are not examined.
         """
         return list(self._id_fields)
 
@@ -129,13 +145,28 @@ class Converter:
           are examined.
         """
         converted = self._converted(where, row)
-        is_new = converted is not row and tuple(row) not in self._layouts
-        if is_new and len(self._layouts) < _MAX_LAYOUTS:
-            self._layouts[tuple(row)] = self._recognised(row)
-            id_field = self._id_field(row)
-            if id_field is not None:
-                self._id_fields[id_field] = None
+        if converted is not row:
+            self._record(row, converted)
         return converted
+
+    def _record(self, row: Row, converted: Row) -> None:
+        """Record which fields of a row were read as what."""
+        layout = tuple(row)
+        if layout not in self._layouts:
+            if len(self._layouts) == _MAX_LAYOUTS:
+                return
+            self._layouts[layout] = self._recognised(row)
+            self._possible_ids[layout] = self._id_names(row)
+        possible = self._possible_ids[layout]
+        if not possible or is_blank(converted.get("id")):
+            return
+        # In a row with a blank "id", another field may be the id.
+        mapped = self._mapped_id
+        is_id = (name for name in possible if name == mapped or row[name] == converted["id"])
+        found = next(is_id, None)
+        if found is not None:
+            self._id_fields[found] = None
+            possible.remove(found)
 
     def _converted(self, where: str, row: Row) -> Row:
         if self._so_far is not None:
@@ -220,8 +251,15 @@ class Converter:
         self._likely_answers[likely] = None
         return found, f"; if {likely} holds it: --columns answer={likely}"
 
-    def _id_field(self, row: Row) -> str | None:
+    def _id_names(self, row: Row) -> list[str]:
+        """Return the names of the fields of a row from which its id may be read."""
+        mapped = self._mapped_id
+        return list(named(row, IDS)) if mapped is None else [mapped]
+
+    @property
+    def _mapped_id(self) -> str | None:
+        """The field that --columns gives for the id, unless its mapping is ignored. None if there
+        is no such field."""
         columns = self._reading.columns
-        if columns is not None and columns.maps("id"):
-            return columns.roles["id"]
-        return first_filled(row, named(row, IDS))
+        name = columns.roles.get("id") if columns is not None else None
+        return None if name in self._fields.ignored else name

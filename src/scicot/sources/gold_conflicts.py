@@ -1,59 +1,77 @@
-"""Detect rows that give one question two gold answers, with little memory."""
+"""Detect rows that give one question two gold answers, with little time and memory."""
 
 from __future__ import annotations
 
-import re
 import sqlite3
+from sys import intern
 
 from scicot.records import Question
 from scicot.row_fields import RowProblem
 
+_IN_MEMORY = 1 << 18  # questions whose gold answers are in a dict, of about 25 MB
 _CACHE_KIB = 16_384
-_LAST_NUMBER = re.compile(r"[1-9][0-9]{0,17}(?=[^0-9]*\Z)")
+_SHOWN = 50  # characters shown of a question
+
+
+class GoldConflict(RowProblem):
+    """Raised for a row that has another gold answer than an earlier row of the same question."""
 
 
 class GoldConflicts:
-    """The gold answers of the questions so far, each with the location of its row. To save memory,
-    the location "arc.csv:17" is stored as the template "arc.csv:{}" and the number 17."""
+    """The gold answers of the questions so far.
+
+    A dict holds the gold answers of the first `_IN_MEMORY` questions, since a dict is much faster
+    than SQLite. The gold answers of further questions are in a temporary SQLite database, whose
+    memory is bounded.
+    """
 
     def __init__(self) -> None:
-        # See seen.py for these settings.
-        self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._table.execute("pragma journal_mode = off")
-        self._table.execute(f"pragma cache_size = -{_CACHE_KIB}")
-        self._table.execute(
-            "create table gold (question integer primary key, answer text, template integer,"
-            " number integer)"
-        )
-        self._table.execute("begin")
-        self._templates: dict[tuple[str, str], int] = {}  # (before, after the number) -> index
+        self._answers: dict[int, str] = {}  # by the hash of the question
+        self._table: sqlite3.Connection | None = None
 
-    def check(self, where: str, question: Question) -> None:
-        """Record the gold answer of a question. `where` is the location of its row.
+    def check(self, question: Question) -> None:
+        """Record the gold answer of a question.
 
-        Raises RowProblem if an earlier row has another gold answer for the same id, text, context
+        Raises GoldConflict if an earlier row has another gold answer for the same id, text, context
         and choices. A row without a gold answer contradicts no other row.
         """
-        if question.answer is None:
+        answer = question.answer
+        if answer is None:
             return
-        # hash() differs between processes, but the table is never stored.
-        key = hash((question.id, question.question, question.context, question.choices))
-        row = key, question.answer, *self._stored(where)
-        if self._table.execute("insert or ignore into gold values (?, ?, ?, ?)", row).rowcount:
-            return
-        query = "select answer, template, number from gold where question = ?"
-        answer, template, number = self._table.execute(query, (key,)).fetchone()
-        if answer != question.answer:
-            before, after = list(self._templates)[template]
-            earlier = f"{before}{'' if number is None else number}{after}"
-            raise RowProblem(
-                f"has the gold answer {question.answer!r}, but {earlier} has {answer!r} for the"
-                f" same question (id {question.id!r:.80}); correct one of the two rows"
+        # hash() differs between processes, but the hashes are never stored. The texts of choices
+        # are hashed without their labels, which is faster.
+        texts = [choice.text for choice in question.choices]
+        key = hash((question.id, question.question, question.context, *texts))
+        answers = self._answers
+        if len(answers) < _IN_MEMORY:
+            earlier = answers.setdefault(key, intern(answer))
+        else:
+            earlier = answers.get(key) or self._in_table(key, answer)
+        # An earlier answer that is no label of this row is from a row with other labels.
+        if earlier != answer and earlier in question.labels:
+            raise GoldConflict(
+                f"has the gold answer {answer!r}, but an earlier row has {earlier!r} for the same"
+                f" question (id {question.id!r:.80}, {_beginning(question.question)!r}); correct"
+                " one of the two rows"
             )
 
-    def _stored(self, where: str) -> tuple[int, int | None]:
-        found = _LAST_NUMBER.search(where)
-        start, end = found.span() if found else (len(where), len(where))
-        template = where[:start], where[end:]
-        index = self._templates.setdefault(template, len(self._templates))
-        return index, int(found[0]) if found else None
+    def _in_table(self, key: int, answer: str) -> str:
+        """Return the answer that the database has for `key`. Store `answer` first if it has
+        none."""
+        if self._table is None:
+            # See seen.py for these settings.
+            self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+            self._table.execute("pragma journal_mode = off")
+            self._table.execute(f"pragma cache_size = -{_CACHE_KIB}")
+            self._table.execute("create table gold (question integer primary key, answer text)")
+            self._table.execute("begin")
+        if self._table.execute("insert or ignore into gold values (?, ?)", (key, answer)).rowcount:
+            return answer
+        query = "select answer from gold where question = ?"
+        found: str = self._table.execute(query, (key,)).fetchone()[0]
+        return found
+
+
+def _beginning(text: str) -> str:
+    shown = " ".join(text[: 4 * _SHOWN].split())
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."

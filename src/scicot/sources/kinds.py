@@ -3,7 +3,7 @@ questions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Literal, Required, TypedDict, Unpack
 
 from scicot.config import ReadingSettings
@@ -45,7 +45,9 @@ class Options(TypedDict, total=False):
     empty_pipe: bool
     resumable: bool
     gold: NeedsGold | None
+    uses_gold: bool
     reading: ReadingSettings | None
+    optional_roles: Collection[str]
     reporter: Required[Reporter]
 
 
@@ -63,7 +65,9 @@ def questions(
     cannot use, and the row is then invalid.
 
     A row is also invalid if an earlier row has another gold answer for the same question. To find
-    such rows in several sources, give the same `conflicts` for all of them.
+    such rows in several sources, give the same `conflicts` for all of them. With `uses_gold=False`,
+    such rows are kept, and a warning gives their number. This is for callers that use no gold
+    answers.
     """
     conflicts = conflicts or GoldConflicts()
 
@@ -87,8 +91,8 @@ def rationales(
     """
     conflicts = conflicts or GoldConflicts()
 
-    def check_record(where: str, rationale: Rationale) -> None:
-        conflicts.check(where, rationale.question)
+    def check_record(rationale: Rationale) -> None:
+        conflicts.check(rationale.question)
 
     return Rows(source, _rationales_of, check_record=check_record, **options)
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from scicot.formats.values import is_blank
 from scicot.reporting import number_of
-from scicot.row_fields import Row
+from scicot.row_fields import Row, RowProblem
 from scicot.sources.gold import GoldTally
+from scicot.text import whole_characters
 
 _IMAGE_WORDS = (
     *("image", "images", "image_1", "image_path", "image_url", "image_file", "img", "picture"),
@@ -19,6 +20,23 @@ _IMAGE_WORDS = (
 IMAGE_FIELDS = frozenset(
     spelled for word in _IMAGE_WORDS for spelled in (word, word.capitalize(), word.upper())
 )
+
+
+class NotAsked(RowProblem):
+    """Raised for a row that an evaluation must skip. Such rows are counted, not reported as errors.
+    A row is skipped in two cases:
+
+    - The question file (--questions) does not contain the row's question.
+    - An earlier row has answered the same question.
+
+    `row` is the row's id or the beginning of the row's question. `asked_id` is an example of an id
+    in the question file, or "". Messages show both, so that the user can see whether the ids are
+    only written differently, such as "1" and "001".
+    """
+
+    def __init__(self, row: str, asked_id: str = "") -> None:
+        super().__init__(row)
+        self.asked_id = asked_id
 
 
 @dataclass(slots=True)
@@ -37,8 +55,15 @@ class Counts:
     first_duplicates: str = ""  # location of the first such row
     repaired: int = 0  # rows with a rationale in which a lone surrogate was replaced
     first_repaired: str = ""  # location of the first such row
+    conflicts: int = 0  # rows kept although an earlier row has another gold answer
+    first_conflict: str = ""  # location and error message of the first such row
     gold: GoldTally | None = None  # None unless the command needs gold answers
     images: Counter[str] = field(default_factory=Counter)  # rows by the name of an image's field
+
+    def add_conflict(self, where: str, problem: RowProblem) -> None:
+        """Count a row that is kept although it contradicts the gold answer of an earlier row."""
+        self.conflicts += 1
+        self.first_conflict = self.first_conflict or f"{where}: {problem}"
 
     def add_images(self, row: Row) -> None:
         """Count the row if it has an image: a field in IMAGE_FIELDS that is not empty."""
@@ -61,6 +86,13 @@ class Counts:
         the source, and `remaining` is True if only the rows after a skipped prefix were counted."""
         if self.invalid:
             yield f"{name}: {number_of(self.invalid, 'invalid row')} skipped"
+        if self.conflicts:
+            count = number_of(self.conflicts, "row")
+            contradict = "contradicts" if self.conflicts == 1 else "contradict"
+            yield (
+                f"{count} {contradict} the gold answer of an earlier row; the first row of each"
+                f" question is read (first: {self.first_conflict})"
+            )
         if self.duplicates:
             yield (
                 f"{name}: {number_of(self.duplicates, 'row')} with two choices of the same text,"
@@ -101,3 +133,18 @@ class Counts:
             f"{number_of(self.not_asked, 'row')} of no question that was asked, or of one again"
             f" (first: {self.first_not_asked!r}{asked})"
         )
+
+
+def holds_half_characters(row: Row) -> bool:
+    """Return True if a rationale in a row has a lone surrogate (half a character). Lone surrogates
+    are replaced when the row is parsed."""
+    texts = row.get("rationales")
+    if isinstance(texts, list):
+        for text in texts:
+            if _is_cut(text):
+                return True
+    return _is_cut(row.get("rationale"))
+
+
+def _is_cut(text: object) -> bool:
+    return isinstance(text, str) and not text.isascii() and whole_characters(text) != text

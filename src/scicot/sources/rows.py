@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import chain, islice
 from typing import Generic, TypeVar
 
@@ -16,48 +16,38 @@ from scicot.reporting import Muted, Reporter, number_of
 from scicot.row_fields import Row, RowProblem
 from scicot.sources.converting import Converter
 from scicot.sources.gold import GoldTally, NeedsGold
+from scicot.sources.gold_conflicts import GoldConflict
 from scicot.sources.locations import Source, display_name, is_rereadable, located_rows
 from scicot.sources.prefix import Prefix
-from scicot.sources.row_counts import IMAGE_FIELDS, Counts
+from scicot.sources.row_counts import IMAGE_FIELDS, Counts, NotAsked, holds_half_characters
 from scicot.sources.stream_tracker import StreamTracker
-from scicot.text import whole_characters
 
 T = TypeVar("T")
 
 _INVALID_SHOWN = 5
 _WINDOW = 20  # rows of a stream that are buffered to look for a gold answer
+_SKIP_ADVICE = ", or read only the first one with --skip-invalid"
 _PAUSE_SECONDS = 1.0  # if a stream delivers nothing for this time, the rows so far are checked
-
-
-class NotAsked(RowProblem):
-    """Raised for a row that an evaluation must skip. Such rows are counted, not reported as errors.
-    A row is skipped in two cases:
-
-    - The question file (--questions) does not contain the row's question.
-    - An earlier row has answered the same question.
-
-    `row` is the row's id or the beginning of the row's question. `asked_id` is an example of an id
-    in the question file, or "". Messages show both, so that the user can see whether the ids are
-    only written differently, such as "1" and "001".
-    """
-
-    def __init__(self, row: str, asked_id: str = "") -> None:
-        super().__init__(row)
-        self.asked_id = asked_id
 
 
 class Rows(Generic[T]):
     """The parsed records of one source. Each iteration reads the source again and resets `counts`.
 
     `convert` converts a row to scicot's schema, and `parse` makes one or more records from the
-    converted row. `reading` holds the user's settings for the format of the source. `limit` is the
-    maximum number of records. `resumable` must be True if the method `prefix` will be called: the
-    bytes that are read are then hashed. `check_record` is called with the location of each row and
-    the first record of the row. It must raise RowProblem if the row contradicts an earlier one.
+    converted row. `reading` holds the user's settings for the format of the source.
+    `optional_roles` are the roles of --columns, such as "id", whose fields the source may lack.
+    `limit` is the maximum number of records. `resumable` must be True if the method `prefix` will
+    be called: the bytes that are read are then hashed. `check_record` is called with the first
+    record of each row. It must raise GoldConflict if an earlier row has another gold answer for the
+    same question.
+
+    With `uses_gold`, a row of a GoldConflict is invalid. Without `uses_gold`, the row is kept, and
+    a warning gives the number of these rows.
 
     Errors:
 
     - An invalid row raises InvalidRow. With `skip_invalid`, the row is skipped with a warning.
+      `skip_invalid` is None if the user has no option for it.
     - A source without any record raises ScicotError. With `empty_pipe`, a pipe without data gives
       a warning instead.
     - With `gold`, a source without any gold answer raises ScicotError at its end. If only some rows
@@ -71,12 +61,14 @@ class Rows(Generic[T]):
         *,
         convert: Callable[[Row, Reading], Row] = to_question_row,
         reading: ReadingSettings | None = None,
+        optional_roles: Collection[str] = (),
         limit: int | None = None,
-        skip_invalid: bool = False,
+        skip_invalid: bool | None = None,
         empty_pipe: bool = False,
         resumable: bool = False,
         gold: NeedsGold | None = None,
-        check_record: Callable[[str, T], None] | None = None,
+        check_record: Callable[[T], None] | None = None,
+        uses_gold: bool = True,
         reporter: Reporter,
     ) -> None:
         if limit is not None and not 1 <= limit <= sys.maxsize:
@@ -86,13 +78,18 @@ class Rows(Generic[T]):
         self._parse = parse
         self._convert = convert
         self._settings = reading or ReadingSettings()
-        self._converter = Converter(self.source, convert, self._settings)
+        self._converter = Converter(
+            self.source, convert, self._settings, optional_roles=optional_roles
+        )
         self._limit = limit
-        self._skip_invalid = skip_invalid
+        self._skip_invalid = bool(skip_invalid)
+        # Messages name the option only if the user has it and has not given it.
+        self._skip_advice = _SKIP_ADVICE if skip_invalid is False else ""
         self._empty_pipe = empty_pipe
         self._resumable = resumable
         self._gold = gold
         self._check_record = check_record
+        self._uses_gold = uses_gold
         self._reporter = reporter
         self._reported = False  # True after the first pass, so that warnings are not repeated
         self._tracker = StreamTracker()
@@ -270,8 +267,13 @@ class Rows(Generic[T]):
         try:
             question_row = self._converter.question_row(where, row)
             records = self._parse(question_row)
+            choices = question_row["choices"]
+            has_duplicates = len({choice["text"].strip() for choice in choices}) < len(choices)
             if self._check_record is not None and records:
-                self._check_record(where, records[0])
+                try:
+                    self._check_record(records[0])
+                except GoldConflict as conflict:
+                    self._refuse_or_count(where, conflict, counts)
         except NotText:
             counts.not_text += 1
             return ()
@@ -282,11 +284,12 @@ class Rows(Generic[T]):
             return ()
         except RowProblem as problem:
             raise InvalidRow(where, str(problem)) from None
-        texts = [choice["text"].strip() for choice in question_row["choices"]]
-        if len(set(texts)) < len(texts):
+        if has_duplicates:
             counts.duplicates += 1
             counts.first_duplicates = counts.first_duplicates or where
-        if _holds_half_characters(question_row):
+        # Checked first because it is fast, and nearly all files of questions have neither field.
+        has_rationale = "rationale" in question_row or "rationales" in question_row
+        if has_rationale and holds_half_characters(question_row):
             counts.repaired += 1
             counts.first_repaired = counts.first_repaired or where
         if counts.gold is not None:
@@ -294,6 +297,11 @@ class Rows(Generic[T]):
         if not IMAGE_FIELDS.isdisjoint(question_row):
             counts.add_images(question_row)
         return records
+
+    def _refuse_or_count(self, where: str, conflict: GoldConflict, counts: Counts) -> None:
+        if self._uses_gold:
+            raise RowProblem(f"{conflict}{self._skip_advice}")
+        counts.add_conflict(where, conflict)
 
     def _skip_or_raise(self, error: InvalidRow, counts: Counts) -> None:
         if not self._skip_invalid:
@@ -317,18 +325,3 @@ class Rows(Generic[T]):
             self._reporter.warn(warning)
         if counts.not_text:
             self._reporter.note(f"{name}: {number_of(counts.not_text, 'image question')} skipped")
-
-
-def _holds_half_characters(row: Row) -> bool:
-    """Return True if a rationale in a row has a lone surrogate (half a character). Lone surrogates
-    are replaced when the row is parsed."""
-    texts = row.get("rationales")
-    if isinstance(texts, list):
-        for text in texts:
-            if _is_cut(text):
-                return True
-    return _is_cut(row.get("rationale"))
-
-
-def _is_cut(text: object) -> bool:
-    return isinstance(text, str) and not text.isascii() and whole_characters(text) != text
