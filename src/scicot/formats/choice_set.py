@@ -26,11 +26,11 @@ class Choices:
     """The choices of a row.
 
     rows: a dict with the keys "label" and "text" for each choice. All labels are strings.
-    cells: the label of each choice cell of the row, in order. A blank cell is None; it counts for
-        indices too. By default, no cell is blank, and these are the labels of `rows`.
+    cells: the label of each choice cell, in order. The entry of a blank cell is None, because blank
+        cells have indices too. By default, `cells` has the labels of `rows`: no cell is blank.
     labels_from: where the labels come from.
-    numeric: True if an integer may be the label or the text of a choice, or an index from 0 or
-        from 1. If False, an integer is an index from 0.
+    numeric: False if an integer as the answer is always an index from 0. True if it can also be a
+        label, a text or an index from 1.
     written: True if the row itself writes a label for each choice, as in {"A": "wood"}.
     columns: maps the name of each choice's column to the label of the choice, for gold answers that
         name a column. The names are in the form that `plain_name` returns. None if the choices are

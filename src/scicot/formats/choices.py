@@ -88,8 +88,10 @@ def listed(value: Any, letters: Letters = "any") -> Listed | None:
 def distractors(value: Any, right: Any) -> list[Any]:
     """Return the wrong answers in the value of a field. `right` is the right answer.
 
-    Letters printed before the wrong answers are removed if they are A, B, C and so on, and no
-    letter is printed before `right`.
+    Letters printed before the wrong answers are removed only if both conditions hold:
+
+    - The letters are A, B, C and so on.
+    - No letter is printed before `right`.
     """
     # If only the right answer had a letter, or only the wrong ones, it could be guessed by this.
     has_letter = isinstance(right, str) and _MARKED.fullmatch(right) is not None

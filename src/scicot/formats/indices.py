@@ -10,7 +10,7 @@ A number is read by the first of these rules that applies:
 4. In a single row (`Reading.strict` is False), `read_choice` decides.
 5. A JSON integer is an index from 0, unless `Choices.numeric` is True.
 6. A string that is exactly a label is this label. If it is also the text of another choice,
-   label_or_text.py decides. But if the data set defines that the answer is a label, it is one.
+   label_or_text.py decides, unless the data set defines that its answers are labels.
 7. Every other number is read as the other answers in the same field of the file show. A base is
    never guessed.
 
@@ -278,8 +278,8 @@ def _text_or_index(
 
 
 def _is_text(text: Meaning, indices: Sequence[Meaning], evidence: Tally | None) -> bool:
-    """Return True if a number is certainly a text. `text` is the choice with this text, and
-    `indices` are the choices with this index from 0 and from 1."""
+    """Return True if a number is certainly a text. `text` is the choice whose text is the number.
+    `indices` are the choices that the number means as an index from 0 and as an index from 1."""
     if all(set(index.labels) <= set(text.labels) for index in indices):
         return True  # as an index, the number would mean the same choice
     return evidence is not None and evidence.all_texts

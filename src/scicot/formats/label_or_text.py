@@ -7,7 +7,7 @@ A "AB", B "A", C "0", D "B":
     "AB"           the text "A", choice B: "AB" is only a text
     "C"            the label A, choice A: "C" is only a label
     2              the label A, choice A: an index counts like a label
-    "AB" and "C"   the label A, choice A: files of labels often have some texts
+    "AB" and "C"   the label A, choice A: files of labels often have a few texts
     "B"            unknown: "B", too, is the label of one choice and the text of another
     none           unknown
 
@@ -19,8 +19,8 @@ If the form is unknown, the answer is refused. There are three exceptions. It is
 
 With --answer-labels, the answer is always read as a label.
 
-Of a pipe, only the rows read so far decide. If they do not show the form, the answer is refused
-without exceptions, since later rows may show it.
+If the rows come from a pipe, only the rows read so far decide. If they do not show the form, the
+three exceptions do not apply: the answer is refused, since later rows may show it.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def number_as_label(
     label: this choice.
     text: the choice with this number as its text. None if no choice has this text.
 
-    Return None for an integer that is no text. It is then an index, not a label.
+    Return None for a JSON integer that is not also a text. Although it equals a label, it is read
+    as an index.
     """
     is_string, counts = isinstance(value, str), reading.counts(name)
     if text is None or label.labels[0] in text.labels:

@@ -79,9 +79,9 @@ class Columns:
         )
 
     def labels_by_name(self, row: Row) -> Mapping[str, str]:
-        """Return the label of each column to which the choices are mapped, by the column's name in
-        the form of `plain_name`. The dict is empty if the choices are not mapped to several columns
-        of this row."""
+        """Return a dict from the name of each choice column to its label. Choice columns are the
+        columns of the row to which --columns maps the choices. Their names are in the form of
+        `plain_name`. The dict is empty if there are less than two of these columns."""
         names = self._choice_fields(row)
         return _labels_by_name(names) if names else {}
 

@@ -55,8 +55,8 @@ class Meaning:
 def without_fraction(value: Any, choices: Choices) -> Any:
     """Remove the fraction ".0" from a number: return 1 for 1.0, and "1" for the string "1.0".
 
-    If a choice has exactly this number as its label or its text, return the number unchanged as a
-    string: "1.0" for 1.0, "4.25" for 4.25. Return all other values unchanged.
+    If a choice has exactly this number as its label or its text, return the number as a string with
+    its fraction: "1.0" for 1.0, "4.25" for 4.25. Return all other values unchanged.
     """
     # Pandas and Parquet turn an integer column with missing values into floats.
     if isinstance(value, int) or (isinstance(value, str) and ".0" not in value):

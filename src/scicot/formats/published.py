@@ -14,13 +14,13 @@ fields that identify the layout, the gold field, and the number of the first cho
     QuAIL            context, question, answers, correct_answer_id from 0
     LogiQA           context, query, options, correct_option from 0
     AGIEval          passage, question, options, label: a letter
-    HEAD-QA          qtext, answers with their "aid", ra from 1
+    HEAD-QA          qtext, answers (objects with an "aid"); the gold field "ra" counts from 1
     MedMCQA          opa..opd, cop: from 0 on the Hub, from 1 in the authors' files, so uncertain
     KMMLU            A..D, answer from 1; other files have these fields too, so the rows decide
     ThoughtSource    choices, answer in a list of one, cot
     BIG-bench, Inspect   input, target
     PubMedQA         final_decision: yes, no or maybe
-    BoolQ            passage, question, label in SuperGLUE: 1 is yes
+    BoolQ (SuperGLUE's)  passage, question, label: 1 is yes
 
 In the second list the gold answer is always a letter, never the text of a choice:
 

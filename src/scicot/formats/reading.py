@@ -38,15 +38,15 @@ class MappedFields:
     """The fields of --columns, as found in the rows of a file read so far.
 
     optional: roles of --columns, such as "id". Their mapping is ignored if no row has the field.
-    found: the names of the fields that a row has. Those of the question and of its choices are left
-        out.
+    found: the names of the fields that at least one row has. The fields of the question and of its
+        choices are left out.
     ignored: the fields whose mapping is ignored, because no row read so far has them.
     own_rows: True if --columns applies to rows in scicot's own schema, False if it does not. None
         if this has not been decided.
     applied: True if --columns was applied to a row, False if every row was read without it. None if
         no row was read.
-    final: True if fields that are not in `found` count as missing: either the whole file was read,
-        or it cannot be read a second time.
+    final: True if a field that is not in `found` is an error. False as long as a second reading of
+        the file can show that a later row has the field.
     """
 
     optional: Collection[str] = ()
@@ -82,14 +82,16 @@ class Tally:
 
     @property
     def all_texts(self) -> bool:
-        """True if no gold answer was counted in `indices`."""
+        """True if no gold answer can only be an index (`indices` is 0)."""
         return not self.indices
 
     @property
     def kind(self) -> Literal["labels", "texts"] | None:
-        """The form of answers that can be a label or a text. None if no answer shows it.
+        """How to read an answer that is the label of one choice and the text of another: as one of
+        "labels" or of "texts". None if no other answer shows it.
 
-        One label or index is enough for "labels", because files of labels often have some texts.
+        One label or index is enough for "labels", because files whose answers are labels often have
+        a few answers that are texts.
         """
         if self.labels or self.indices:
             return "labels"
@@ -169,8 +171,8 @@ class Reading:
         read. None if there was no first pass.
     tally: a dict that is filled with the counts of each gold field, in a first pass over the file.
         None in other passes.
-    so_far: the counts of the rows of a pipe read so far, by gold field. They replace `tallies`
-        where answers are labels or texts. None for sources that can be read twice.
+    so_far: the counts of the rows of a pipe read so far, by gold field. label_or_text.py uses them
+        instead of `tallies`. None for sources that can be read twice.
     recognised: an object that is filled with the names of the fields that were read, or None.
     kinds: a dict that is filled with the forms of the answers in each gold field, such as "labels",
         or None.

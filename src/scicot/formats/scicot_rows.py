@@ -107,7 +107,7 @@ def _converted(row: Row, reading: Reading) -> Row:
 
 def _is_certain(answer: str, choices: list[Any], reading: Reading) -> bool:
     """Return True if `answer`, the label of a choice, certainly means this choice. Return False if
-    it may mean another one, by its text or by a printed letter.
+    another choice has the text `answer`, or if the letter `answer` is printed before its text.
 
     The row must be one to which --columns was applied.
     """

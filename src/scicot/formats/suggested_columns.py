@@ -42,8 +42,8 @@ def option_for(row: Row) -> str:
 
 
 def _are_wrong(choice_fields: Sequence[str], row: Row, answer: Any) -> bool:
-    """Return True if the gold answer is a text that none of these fields holds. They are then
-    probably wrong answers."""
+    """Return True if the gold answer is a text that none of these fields holds. The fields then
+    probably hold only the wrong choices (distractors)."""
     if len(choice_fields) < 2 or not isinstance(answer, str) or _SHORT.fullmatch(answer.strip()):
         return False
     texts = {str(row[name]).strip().casefold() for name in choice_fields if name in row}

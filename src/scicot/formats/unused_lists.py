@@ -36,10 +36,10 @@ _LONGEST = 100  # characters of such an element
 def refuse_unused_list(
     row: Row, question: str, texts: Collection[str], gold_names: tuple[str, ...]
 ) -> None:
-    """Raise RowProblem if a field of the row may hold the choices.
+    """Raise RowProblem if a field that was not read may hold the choices of the row.
 
     question: the name of the question's field.
-    texts: the choices that were found outside fields: in the question's text, or yes and no.
+    texts: the choices that were read instead: those in the question's text, or yes and no.
     gold_names: the names of the gold fields, in the form that `plain_name` returns.
     """
     gold = {_folded(row[name]) for name in gold_fields(row, gold_names)}
