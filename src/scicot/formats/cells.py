@@ -1,4 +1,5 @@
-"""Parse lists and objects that are written in a cell of a table.
+"""Parse lists and objects that are written in a cell of a table, and choices that are written in
+the text of a question.
 
     ["wood", "copper"]                                        JSON
     ['wood', 'copper']   ['wood' 'copper']                    Python and NumPy, as written by pandas

@@ -196,7 +196,8 @@ def _check_agreement(row: Row, found: _Found, gold: Gold, reading: Reading) -> N
 def _possible_answers(
     row: Row, choices: Choices, gold: Gold, reading: Reading
 ) -> list[tuple[str | None, str | None]]:
-    """Return the results of `read_gold`: one, or several if the meaning of the answer is uncertain.
+    """Return everything that the gold answer may mean, as a list of pairs (gold label, name of the
+    gold field). There are several pairs only if the answer is ambiguous.
 
     Raises RowProblem if the answer cannot be read.
     """

@@ -71,8 +71,8 @@ def _in_order(fields: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...
 def _fields_of(
     gold: Gold, fields: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...], Set[str]]:
-    """Find the gold fields among the names of a row's `fields`. Return three collections: those in
-    `gold.names`, those in `gold.secondary` and those in `gold.never_texts`."""
+    """Return the gold fields among `fields`, the names of a row's fields, as three collections: the
+    fields in `gold.names`, in `gold.secondary` and in `gold.never_texts`."""
     never_texts = frozenset(name for name in fields if plain_name(name) in gold.never_texts)
     return _in_order(fields, gold.names), _in_order(fields, gold.secondary), never_texts
 

@@ -7,7 +7,7 @@ A number is read by the first of these rules that applies:
 2. With --answer-texts, the number is the text of a choice.
 3. With --answer-index, the number is an index. If no choice has this index, the number is a label
    or a text.
-4. In a single row (`Reading.strict` is False), `read_choice` decides.
+4. If the row is read alone, without a file (`Reading.strict` is False), `read_choice` decides.
 5. A JSON integer is an index from 0, unless `Choices.numeric` is True.
 6. A string that is exactly a label is this label. If it is also the text of another choice,
    label_or_text.py decides, unless the data set defines that its answers are labels.
@@ -31,8 +31,8 @@ Examples of rule 6, for choices in columns named option1, option2 and option3, s
 are 1, 2 and 3:
 
     wood, copper, glass  "2"                    copper: a label
-    4, 1, 9              "1"     "9"            1: the 9 is only a text (label_or_text.py)
-    4, 1, 9              "1"     "2"            4: the 2 is only a label (label_or_text.py)
+    4, 1, 9              "1"     "9"            the text 1: the 9 can only be a text
+    4, 1, 9              "1"     "2"            the label 1, text 4: the 2 can only be a label
 """
 
 from __future__ import annotations
@@ -279,7 +279,7 @@ def _text_or_index(
 
 def _is_text(text: Meaning, indices: Sequence[Meaning], evidence: Tally | None) -> bool:
     """Return True if a number is certainly a text. `text` is the choice whose text is the number.
-    `indices` are the choices that the number means as an index from 0 and as an index from 1."""
+    `indices` are the choices that have the number as their index from 0 and from 1."""
     if all(set(index.labels) <= set(text.labels) for index in indices):
         return True  # as an index, the number would mean the same choice
     return evidence is not None and evidence.all_texts

@@ -80,10 +80,11 @@ def number_as_label(
     """Read a number that is the label of a choice.
 
     label: this choice.
-    text: the choice with this number as its text. None if no choice has this text.
+    text: the choice whose text is this number. None if no choice has this text.
+    never_text: True if the answer cannot be a text, because the data set defines this.
 
-    Return None for a JSON integer that is not also a text. Although it equals a label, it is read
-    as an index.
+    Return None for a JSON integer if `text` is None. The caller then reads it as an index, although
+    it equals a label.
     """
     is_string, counts = isinstance(value, str), reading.counts(name)
     if text is None or label.labels[0] in text.labels:

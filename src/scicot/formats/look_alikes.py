@@ -1,7 +1,7 @@
 """Compare texts that look the same on the screen, but have different characters.
 
 "é" may be one character, or "e" and an accent (Unicode's forms NFC and NFD). A keyboard or a scan
-may give a Cyrillic "В" or a fullwidth "Ｂ" for a "B", or an invisible character.
+may give a Cyrillic "В" or a fullwidth "Ｂ" instead of a "B", or add an invisible character.
 """
 
 from __future__ import annotations

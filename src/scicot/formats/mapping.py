@@ -151,9 +151,9 @@ class Columns:
     def applied(self, row: Row) -> Row:
         """Return the row with each mapped field renamed to its role, such as "question".
 
-        If an unmapped field NAME already has the name of a mapped role, it is renamed to
-        "original.NAME". This applies even if the row lacks the mapped field, because a mapped field
-        is the only source of its role.
+        With answer=gold, the field "gold" becomes "answer". If the row also has a field "answer",
+        this becomes "original.answer". It does so even if the row has no field "gold", because only
+        the mapped field may give the answer.
 
         Raises RowProblem if a field of the question or of its choices is missing.
         """

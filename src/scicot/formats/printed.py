@@ -6,8 +6,9 @@ In a file from which choices were removed, or in which they were shuffled, the l
 C and so on. A gold answer "C" then means the choice with the letter C, not the third choice.
 
 Some letters at the beginning of a text are not labels:
-- A letter with a full stop or a colon may be part of a name, as in "E. coli" and "C: major". Only
-  `_with_gap` reads such letters. (choices.py reads "A. wood" if the letters are A, B, C in order.)
+- A letter with a full stop or a colon may be part of a name, as in "E. coli" and "C: major". Such
+  letters count in two cases: choices.py reads them if they are A, B, C and so on, and `_with_gap`
+  reads them if some of these letters are missing.
 - A letter with a closing bracket may be part of a name, as in "(R)-butanol", or of an order of
   statements, as in "(B) → (A)". It does not count if a hyphen, an arrow or a further letter in
   brackets follows.
@@ -53,8 +54,11 @@ class _Letter:
 def labels_and_texts(texts: Sequence[str]) -> tuple[list[str], list[str]] | None:
     """Split texts that all begin with a printed label, such as "C) copper", into labels and texts.
 
-    Return None if the texts do not begin with different letters in the same form, or if these
-    letters are probably not labels.
+    Return None in these cases:
+
+    - A text has no printed label, or two texts have the same one.
+    - The labels differ in form, such as "C)" and "(D)".
+    - The letters are probably not labels.
     """
     if not _MAY_BE_PRINTED(texts[0]):
         return None
@@ -134,8 +138,9 @@ def label_of_number(number: int, choices: Sequence[Mapping[str, Any]]) -> str | 
 def _with_gap(texts: Sequence[Any]) -> list[_Letter | None]:
     """Return the letters of texts such as "A. wood", "C. copper" and "D. glass".
 
-    There must be at least three texts. The letters must be capitals with a full stop or a colon, in
-    alphabetical order from A. Otherwise return [].
+    There must be at least three texts. The letters must be capitals with a full stop or a colon.
+    They must begin with A and be in alphabetical order, but some may be missing. In all other
+    cases, return [].
     """
     matches = [_DOTTED(text) if isinstance(text, str) else None for text in texts]
     letters = [match[1] for match in matches if match]

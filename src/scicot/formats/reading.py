@@ -82,13 +82,14 @@ class Tally:
 
     @property
     def all_texts(self) -> bool:
-        """True if no gold answer can only be an index (`indices` is 0)."""
+        """True if `indices` is 0, so that no gold answer has to be read as an index."""
         return not self.indices
 
     @property
     def kind(self) -> Literal["labels", "texts"] | None:
-        """How to read an answer that is the label of one choice and the text of another: as one of
-        "labels" or of "texts". None if no other answer shows it.
+        """How to read an answer that is the label of one choice and the text of another: "labels"
+        if it is read as a label, "texts" if it is read as a text. None if the other answers do not
+        show which.
 
         One label or index is enough for "labels", because files whose answers are labels often have
         a few answers that are texts.

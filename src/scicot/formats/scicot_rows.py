@@ -107,7 +107,7 @@ def _converted(row: Row, reading: Reading) -> Row:
 
 def _is_certain(answer: str, choices: list[Any], reading: Reading) -> bool:
     """Return True if `answer`, the label of a choice, certainly means this choice. Return False if
-    another choice has the text `answer`, or if the letter `answer` is printed before its text.
+    the text of another choice is `answer`, or begins with the printed letter `answer`.
 
     The row must be one to which --columns was applied.
     """
