@@ -45,9 +45,12 @@ def _may_be_value(word: str) -> bool:
 
 
 def _with_values(args: list[str], is_value: Callable[[str], bool]) -> list[str]:
-    """Return `args` with --reveal-answer=always in place of each --reveal-answer without a value.
-    `is_value(word)` returns True if `word`, which follows the option, is the option's value. If
-    nothing follows the option, `word` is ""."""
+    """Return a copy of `args` in which --reveal-answer=always replaces each --reveal-answer that
+    has no value.
+
+    `is_value(word)` returns True if the word after --reveal-answer is its value. If no word
+    follows, `word` is "".
+    """
     return [
         f"{_REVEAL}=always" if arg == _REVEAL and not is_value(following) else arg
         for arg, following in zip(args, [*args[1:], ""], strict=False)

@@ -27,11 +27,12 @@ def launch(count: int, arguments: Sequence[str], device: str) -> int:
     """Run `scicot` with `arguments` in `count` processes, and wait for them. SIGINT and SIGTERM
     are forwarded to all processes. `device` is the value of --device.
 
-    Returns one exit code for all processes:
-    - 0 if no process failed.
-    - If processes failed with exit codes: the exit code of the lowest rank among these processes.
-    - If all failed processes were killed by signals: 128 plus the signal number of the lowest rank
-      among these processes.
+    Returns one exit code for all processes. The first of these cases that applies decides:
+
+    - Each process ended with exit code 0: return 0.
+    - Some processes ended with other exit codes: return the code of the first of them, by rank.
+    - Some processes were killed by signals: return 128 plus the signal number of the first of them,
+      by rank.
 
     Raises UsageError if there are fewer GPUs than processes. Raises KeyboardInterrupt if this
     process received SIGINT or SIGTERM and one of the `count` processes was killed by a signal.

@@ -51,8 +51,8 @@ def _parameters(command: Any) -> dict[str, Any]:
 
 
 def _positive_name(name: str, command: Any) -> str:
-    """Return the name of the flag that the option `name` sets to false: answer-texts for
-    answer-labels. Return "" if `name` is no such option."""
+    """Return the positive form of a negative flag: "answer-texts" for "answer-labels". Return "" if
+    `name` is not a negative flag of the command."""
     for parameter in command.params:
         if settings_file.spelled(name) in map(settings_file.spelled, parameter.secondary_opts):
             return str(parameter.opts[0]).removeprefix("--")
@@ -60,8 +60,8 @@ def _positive_name(name: str, command: Any) -> str:
 
 
 def _without_others(values: settings_file.Values, command: Any) -> settings_file.Values:
-    """Return `values` without the options that `command` lacks and another command has. An option
-    that no command has is kept, since `_defaults` must report it."""
+    """Return `values` without the options that only other commands have. A name that is not an
+    option of any command is kept, because `_defaults` must report it."""
     own = _parameters(command)
     unknown = [name for name in values if settings_file.spelled(name) not in own]
     if not unknown:

@@ -93,9 +93,9 @@ def train_rationale(
         RewardAbove,
         typer.Option(
             "--reward-above",
-            help="Train on a sampled rationale only if its reward is above 0 and, with teacher, "
-            "at least that of the teacher's rationale of the same question. none: above 0 is "
-            "enough.",
+            help="Train on a sampled rationale only if its reward is high enough. none: above 0. "
+            "teacher: above 0, and at least the reward of the teacher's rationale of the same "
+            "question.",
         ),
     ] = RewardSettings.reward_above,
     leak_cap: Annotated[

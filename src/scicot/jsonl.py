@@ -183,8 +183,9 @@ class Appender:
 
     @contextmanager
     def replacing(self) -> Iterator[IO[bytes]]:
-        """Yield a stream for new contents of the file, which replace the old ones atomically (see
-        the function `replacing`). Later lines are appended to the new contents."""
+        """Yield a stream for new contents of the file. The new contents replace the old ones
+        atomically if the `with` block ends without an exception. After the block, `write`
+        appends lines to the new contents."""
         with replacing(self.path) as stream:
             yield stream
         self.close()

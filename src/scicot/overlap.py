@@ -63,7 +63,8 @@ class Overlap:
         Both conditions must hold:
 
         - No question is in both sets with the same text, context and choices.
-        - The first set has each shared text several times, with different choices or contexts.
+        - For each shared text, the first set has several questions, which differ in their choices
+          or context.
         """
         return not self.same_question and all(
             len(questions) > 1 for questions in self.by_text.values()
@@ -94,7 +95,7 @@ class SeenQuestions:
             self.whole_keys.add(whole_key(question))
 
     def watch(self, questions: Iterable[Question]) -> Iterator[Question]:
-        """Yield the questions unchanged, and count in `overlap` those that are in this set."""
+        """Yield the questions unchanged, and add them to the counts in `overlap`."""
         for question in questions:
             self.overlap.questions += 1
             text = text_key(question)
@@ -106,8 +107,8 @@ class SeenQuestions:
             yield question
 
     def overlap_with(self, questions: Iterable[Question]) -> Overlap:
-        """Count how many of `questions` are in this set. Adds the counts to `self.overlap`, and
-        returns `self.overlap`, which includes the counts of earlier calls."""
+        """Add `questions` to the counts in `overlap`, and return `overlap`. The counts include the
+        questions of earlier calls."""
         for _ in self.watch(questions):
             pass
         return self.overlap

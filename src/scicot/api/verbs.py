@@ -248,8 +248,15 @@ def merge(
     """Join `parts`, the outputs of `predict` for several shards, into one file in the order of the
     questions, like `scicot merge`.
 
-    Returns the number of rows. Raises ScicotError, and writes nothing, unless every question occurs
-    exactly once in the parts.
+    Parts with predictions must together have exactly one row for each question. Parts with
+    rationales must have exactly one row for each sample of each question.
+
+    Returns the number of rows. Raises ScicotError, and writes nothing, in these cases:
+
+    - A row is missing, is repeated, or belongs to no question in `questions`.
+    - A question in a part differs from the question with the same id in `questions`.
+    - A part is not finished.
+    - The parts were made with different students or settings.
     """
     options |= {"reading": reading, "reporter": reporter_here(reporter)}
     with spool() as files:

@@ -21,8 +21,8 @@ class RewardSettings:
     samples: int = 8  # rationales per question and round; the first one is greedy
     keep_best: int = 2  # maximum number of rationales of a question to train on
     sample_temperature: float = SAMPLING  # sampling temperature of all samples but the first
-    # "teacher": a rationale is trained on only if its reward is at least that of the teacher's
-    # rationale of the question; "none": if its reward is positive
+    # The reward that a sampled rationale needs to be trained on. "none": above 0. "teacher": above
+    # 0, and at least the reward of the teacher's rationale of the same question
     reward_above: RewardAbove = "teacher"
     # weight in an epoch of the student's kept rationales; the teacher's rationales have weight 1
     reward_weight: float = 1.0

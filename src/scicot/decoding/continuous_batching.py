@@ -1,10 +1,10 @@
 """Continuous batching in slots of a fixed shape, for CUDA: when a text is finished, a waiting text
 takes its slot.
 
-The steps have few different shapes, so that each can be captured once and replayed as a CUDA graph.
-For this reason, a step also computes finished texts and empty slots. On a GPU this is faster than
-removing finished texts after every step, because steps of changing shapes would have to launch
-their kernels one by one.
+Steps use only a few tensor shapes. For each of these shapes, a step is captured once as a CUDA
+graph, and then replayed. To keep its shape, a step also computes finished texts and empty slots.
+Removing finished texts after every step would be slower on a GPU: the shape would change, so
+kernels would have to be launched one by one.
 """
 
 from __future__ import annotations

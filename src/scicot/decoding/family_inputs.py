@@ -40,8 +40,9 @@ class Inputs(Protocol):
         unless it is a single target. Encoder-decoders score the whole batch at once."""
 
     def by_source(self, scored: Sequence[Any], targets: Sequence[Sequence[Ids]]) -> list[Scores]:
-        """Group scores by source: element i of the result holds the scores of each of `targets[i]`.
-        `scored` holds the results of `score` in the order of `score_items`."""
+        """Return the results of `score`, grouped by source. Element [i][j] is a list: the log p
+        (nats) of each token of `targets[i][j]`, a target of source i. `scored` has the results of
+        `score` in the order of `score_items`."""
 
 
 def inputs_for(model: Any) -> Inputs:

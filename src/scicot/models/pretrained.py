@@ -67,7 +67,7 @@ def load(
 
 
 def _without_copies(tokenizer: Any) -> Any:
-    """Free the Python copies of a tokenizer's vocabulary and merges, and return the tokenizer."""
+    """Free the Python copies of a tokenizer's vocabulary and merge rules. Returns the tokenizer."""
     # transformers 5 builds the tokenizer from these copies and never reads them again, but keeps
     # them. For Gemma's 262,144 tokens they take 150 MB.
     for name in ("_vocab", "_merges"):

@@ -45,7 +45,8 @@ def read_state(recorded: Path) -> Row | None:
 
 
 def missing_parts(files: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
-    """Yield a warning for each input file whose state file says that it lacks rows:
+    """Yield a warning for each input file that has only a part of the rows, according to its state
+    file. There are two cases:
 
     - The file is not finished.
     - The file is a shard of a prediction, and another shard is not in `files`.

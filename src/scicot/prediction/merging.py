@@ -52,10 +52,10 @@ def merge(
 
     Raises ScicotError, and writes nothing, in these cases:
 
-    - A row is missing or superfluous.
+    - A row is missing, is repeated, or belongs to no question in `questions`.
     - A question in a part differs from the question with the same id in `questions`.
     - A part is not finished.
-    - The parts were made with different settings.
+    - The parts were made with different students or settings.
     """
     reporter = reporter or LogReporter()
     if os.fspath(output) == STDOUT:
@@ -233,8 +233,8 @@ def _maker_and_sample(location: str, row: Row) -> tuple[Any, int]:
     - For a prediction: its "models" (without "weights") and 0.
     - For a rationale: its "teacher" and its "sample".
 
-    A run is named only by its hash, since it may have been renamed between the parts. Raises
-    InvalidRow for any other row.
+    A run is named by its hash only: "@1f0c5e2b9a7d" for "answer@1f0c5e2b9a7d". Raises InvalidRow
+    for a row that is neither a prediction nor a rationale.
     """
     try:
         prediction = Prediction.from_row(row) if "prediction" in row else Rationale.from_row(row)
@@ -242,6 +242,7 @@ def _maker_and_sample(location: str, row: Row) -> tuple[Any, int]:
         raise InvalidRow(location, f"is no row of predict: {problem}") from None
     if isinstance(prediction, Prediction):
         # "weights" are the numbers of parameters, which rows of earlier versions do not record.
+        # Names are removed because a run may be renamed after some of the parts were made.
         models = {name: value for name, value in prediction.models.items() if name != "weights"}
         return identities.without_names(models), 0
     return identities.hash_only(prediction.teacher or ""), prediction.sample

@@ -87,11 +87,14 @@ class Team:
             processes.leave_process_group()
 
     def on_all_ranks(self, work: Callable[[], Result]) -> Result:
-        """Run work() on each rank, and return the result of this rank. Call on all ranks.
+        """Run work() on each rank, and return the result of this rank. Call on all ranks. Next, all
+        ranks except 0 must pass the result to `serve`.
 
-        If work() fails on any rank, only rank 0 raises an error. On the other ranks, pass the
-        result to `serve`, and use it for nothing else: it is a _Failure if work() failed on this
-        rank. After a failure on any rank, `serve` raises RankZeroFailed.
+        If work() fails on any rank:
+
+        - Rank 0 raises the error.
+        - The other ranks raise no error here. Later, `serve` raises RankZeroFailed on each of them.
+        - If work() failed on one of the other ranks, the result on this rank is a _Failure.
         """
         if self._group is None:
             return work()

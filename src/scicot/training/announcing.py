@@ -1,8 +1,8 @@
 """Count the rationales that announce the answer ("so the answer is (B)") and, with --clean, remove
 the announcements.
 
-A student that learns to write announcements guesses before it has reasoned, and a student that
-reads them copies the guess.
+Training on announcements teaches a rationale student to guess the answer, and an answer student to
+copy this guess.
 """
 
 from __future__ import annotations
@@ -54,8 +54,14 @@ class Announcements:
         return structs.replace(row, rationale=reply.rationale)
 
     def report(self, reporter: Reporter, *, dev: bool) -> None:
-        """Report the counts to the user. Without --clean, rationales are reported only if some of
-        them announce the answer. With `dev`, the message begins with "--dev: "."""
+        """Report these counts to the user:
+
+        - With --clean: how many rationales were cut, and how many rows were left out.
+        - Without --clean: how many rationales announce the answer. If no rationale does, nothing is
+          reported.
+
+        With `dev`, the message begins with "--dev: ".
+        """
         prefix = "--dev: " if dev else ""
         if self._clean:
             reporter.note(

@@ -38,12 +38,12 @@ class FeedForward:
     """The weights of a feed-forward layer, second(act(gate(norm(x))) * value(norm(x))). If `value`
     is None, the layer is second(act(gate(norm(x)))). `post_norm`, if given, normalises the result.
 
-    With `in_place`, weights that already have the dtype of the products are not copied.
+    `in_place` has two effects:
 
-    Fused int8 layers apply the weight of `norm` in one of two ways:
-
-    - With `in_place`, the inputs are multiplied by the weight of `norm` before they are quantised.
-    - Without `in_place`, `gate` and `value` are multiplied by the weight of `norm` in advance.
+    - Weights that already have the dtype of the matrix products are used without a copy.
+    - A fused int8 layer (`_Int8`) multiplies its inputs by the weight of `norm` before it quantises
+      them. Without `in_place`, `gate` and `value` are multiplied by this weight once, when the
+      layer is made.
     """
 
     gate: Tensor

@@ -16,8 +16,8 @@ LEAST = 1e-30  # lower bound of a row's maximum, so that the scale of a zero row
 
 
 def rounded(x: Tensor, eps: float | None) -> tuple[Tensor, Tensor]:
-    """Quantise x (rows x size), or x / rms(x) if `eps` is given, to int8. Returns the int8 tensor
-    and the scale of each row (rows)."""
+    """Quantise x to int8, or quantise x / rms(x) if `eps` is given. The shape of x is (rows, size).
+    Returns the int8 tensor, of the same shape, and the scales of its rows, of shape (rows,)."""
     if eps is not None:
         x = rms_norm(x, x.shape[-1:], eps=eps)
     scale = x.abs().amax(dim=1).clamp_(min=LEAST).div_(127)
@@ -35,19 +35,23 @@ def added(product: Tensor, rows: Tensor, columns: Tensor, to: Tensor) -> None:
 
 
 def gated_gelu_new(product: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-    """Dequantise an int32 product (n x 2 size), compute gelu_new(gate) * value, and quantise the
-    result. The gate is the first half of the columns, the value the second half. `rows` (n) and
-    `columns` (2 size) are the scales of the product's rows and columns. Returns the int8 result
-    (n x size) and the scale of each of its rows (n)."""
+    """Dequantise an int32 product, compute gelu_new(gate) * value, and quantise the result to int8.
+
+    The shape of `product` is (n, 2 * size). The gate is the first half of the columns, the value
+    the second half. `rows` and `columns` are the scales of the product's rows and columns. Returns
+    the int8 tensor, of shape (n, size), and the scales of its rows, of shape (n,).
+    """
     gate, value = _halves(product, rows, columns)
     return rounded(gelu(gate, approximate="tanh").mul_(value), None)
 
 
 def gated_silu(product: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-    """Dequantise an int32 product (n x 2 size), compute silu(gate) * value, and quantise the
-    result. The gate is the first half of the columns, the value the second half. `rows` (n) and
-    `columns` (2 size) are the scales of the product's rows and columns. Returns the int8 result
-    (n x size) and the scale of each of its rows (n)."""
+    """Dequantise an int32 product, compute silu(gate) * value, and quantise the result to int8.
+
+    The shape of `product` is (n, 2 * size). The gate is the first half of the columns, the value
+    the second half. `rows` and `columns` are the scales of the product's rows and columns. Returns
+    the int8 tensor, of shape (n, size), and the scales of its rows, of shape (n,).
+    """
     gate, value = _halves(product, rows, columns)
     return rounded(silu(gate).mul_(value), None)
 
