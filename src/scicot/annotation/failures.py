@@ -50,12 +50,12 @@ class Failures:
         self._probing = asyncio.Lock()
 
     def answer(self, sent: float) -> None:
-        """Record that the server answered a request. `sent` is the time when this request was sent
-        (time.monotonic).
+        """Record that the server answered a request, and write an `error` row for each error that
+        was held back before this request was sent.
 
-        Write the `error` rows of the requests whose errors `hold` stored before `sent`. The server
-        answered a later request, so the questions of these requests are taken as the cause. Errors
-        stored after `sent` stay held back until a request sent after them is answered.
+        The server evidently works, so each of these errors was probably caused by its question.
+        Later errors stay held back. `sent` is the time when the answered request was sent
+        (time.monotonic).
         """
         self._in_a_row = 0
         held, self._held = self._held, [entry for entry in self._held if entry[0] > sent]

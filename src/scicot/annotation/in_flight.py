@@ -8,12 +8,12 @@ than a fifth of the requests time out.
 Afterwards the limit grows again, as TCP's congestion window does. For example, a limit of 32 may
 change like this:
 
-- Some requests time out and others are answered. The server is overloaded by 32 requests, so the
-  limit is halved and then grows by 1: 16, 17, 18, ...
+- Some requests time out and others are answered. So 32 requests overload the server. The limit is
+  halved and then grows by 1: 16, 17, 18, ...
 - All requests time out for a while, because the server is down. The limit is halved several times,
   for example to 2, and then doubled: 2, 4, 8, 16, 32.
-- The server is overloaded by 32 requests, and later it is down. The limit is doubled as long as
-  the doubled limit is below 32. Then the limit grows by 1: 2, 4, 8, 16, 17, 18, ...
+- First, 32 requests overload the server, and later the server is down. The limit is doubled as
+  long as the doubled limit is below 32. Then the limit grows by 1: 2, 4, 8, 16, 17, 18, ...
 
 A limit of 16 is raised after 16 answers, a limit of 17 after 17 further answers, and so on.
 """

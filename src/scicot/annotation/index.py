@@ -173,8 +173,8 @@ class Index:
         return (offset for (offset,) in self._table.execute(query))
 
     def forget_rejected(self) -> None:
-        """Delete the entries of rejected rows, because these rows will be read again. Their retry
-        marks are stored. `restore_marks` will set the marks again."""
+        """Delete the entries of all rejected rows, and save their retry marks. The caller then
+        enters the rejected rows again and calls `restore_marks`."""
         run = self._table.execute
         run("create temp table if not exists marked (id integer, sample integer, revealed integer)")
         run("delete from marked")
@@ -182,6 +182,7 @@ class Index:
         run("delete from requests where reason is not null")
 
     def restore_marks(self) -> None:
+        """Set the retry marks that `forget_rejected` saved."""
         self._table.execute(
             "update requests set retry = 1 where (id, sample, revealed) in"
             " (select id, sample, revealed from marked)"

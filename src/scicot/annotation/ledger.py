@@ -145,15 +145,16 @@ class Ledger:
         self._index.retry_also(reasons)
 
     def finish_retry(self) -> None:
-        """Record that all requests marked for retry were sent. A later --retry-rejected then marks
-        requests anew."""
+        """Record that the retry is complete. The next run with --retry-rejected then begins a new
+        retry."""
         self._index.put(RETRYING, False)
 
     def _open(self, *, retry: tuple[str, ...]) -> None:
         """Load the index and the counts of earlier runs, and mark requests for retry:
 
         - If `retry` is empty, no request is marked.
-        - Otherwise, if an earlier retry was stopped, the requests that it did not send stay marked.
+        - Otherwise, if an earlier run was stopped during a retry, the requests that the earlier run
+          did not finish stay marked.
         - Otherwise the requests that were rejected for a reason in `retry` are marked.
         """
         if self._output.path is not None and self._rejects is not None:
@@ -267,9 +268,14 @@ class Ledger:
 def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> Iterator[Ledger]:
     """Open the ledger of an output and load the rows of earlier runs.
 
-    Requests that were rejected for a reason in `retry` are marked for retry: they will be sent
-    again. If an earlier retry was stopped, only the requests that it did not send are marked. Rows
-    of marked requests stay in OUT.rejected.jsonl until new rows replace them.
+    Rejected requests that will be sent again have a retry mark. `retry` decides which are marked:
+
+    - If `retry` is empty, no request is marked.
+    - Otherwise, if an earlier run was stopped during a retry, this run continues the retry. Only
+      the requests that the earlier run did not finish are marked.
+    - Otherwise the requests that were rejected for a reason in `retry` are marked.
+
+    The row of a marked request stays in OUT.rejected.jsonl until a new row replaces the old row.
 
     With `force`, OUT.rejected.jsonl is emptied and the index is deleted. If the output is a stream,
     there is no file of rejected rows, and the index is temporary.

@@ -10,8 +10,9 @@ two possible causes:
 A trial (trial.py) finds the cause. During the trial, the rate is 80 % of the server's throughput.
 
 - If the share of refusals falls, the throughput is confirmed as the limit.
-- If the share does not fall, the refusals are random. The decrease is undone. In the first _RETRIED
-  seconds after the start of the trial, the rate is lowered again only if the share rises.
+- If the share does not fall, the refusals are random, and the rate is raised again. Until _RETRIED
+  seconds after the start of the trial, the rate is lowered only if the share of refusals is larger
+  than in the trial. After that time, a few percent of refusals are enough again.
 
 No trial is made if an earlier trial has confirmed a similar limit.
 
@@ -264,11 +265,15 @@ class Pace:
         return allowance.remaining / (self._tokens_each or 1.0)
 
     def _apply_allowances(self, allowances: tuple[Allowance, ...], now: float) -> None:
-        """Cap the rate so that each remaining allowance lasts until its reset. If an allowance is
-        used up, hold back all requests until its reset.
+        """Adapt the rate to the allowances that the server reported. `now` is the current time.
 
-        Allowances with a long window are ignored: a job may use up a daily allowance at full speed.
-        The server then refuses requests.
+        For each allowance, the first case that applies decides:
+
+        1. The reset is more than LONG_WINDOW seconds away: ignore the allowance. So a daily
+           allowance may be used up at full speed.
+        2. The allowance is used up: send no request until its reset.
+        3. Otherwise spread the remaining requests evenly until the reset. For example, if 30
+           requests remain for 60 seconds, send at most 0.5 requests per second.
         """
         caps = [math.inf]
         for allowance in allowances:

@@ -124,9 +124,9 @@ def _for_questions(inputs: Inputs) -> ReadingSettings | None:
 
 
 def _optional_roles(inputs: Inputs) -> tuple[str, ...]:
-    """Return the roles of --columns whose fields the questions may lack: "id" if --columns also
-    names the rationale of recorded:FILE, else none."""
-    # Such an id may be meant for FILE only, and the questions then have their own ids.
+    """Return ("id",) if --columns also describes the file of recorded:FILE, as in
+    "id=key,rationale=why". The questions may then lack the field "key". Otherwise return ()."""
+    # The questions may have their ids in another field, which is recognised automatically.
     columns = Columns.parse(inputs.reading.columns) if inputs.reading else None
     for_file = columns is not None and columns.maps("rationale") and _is_recorded(inputs.teacher)
     return ("id",) if for_file else ()

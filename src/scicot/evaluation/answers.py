@@ -50,12 +50,12 @@ _TEXT_SHOWN = 60  # characters of a question that identify it in a message if it
 class Answers:
     """Reads files of answers and converts them to predictions.
 
-    `questions` is the question file. It is needed if the files of answers do not contain the
-    questions. `per_character` applies to logs of lm-evaluation-harness (see lm_eval.answer_of).
-    `reading` describes the fields of the question file and of the files of answers. `limit` is the
-    maximum number of questions in the question file. Without a question file, `limit` is the
-    maximum number of rows in each file of answers. With `skip_invalid`, an invalid row is skipped
-    with a warning. Otherwise, InvalidRow is raised.
+    questions: the question file, needed if the files of answers do not contain the questions.
+    per_character: applies to logs of lm-evaluation-harness (see lm_eval.answer_of).
+    reading: describes the fields of the question file and of the files of answers.
+    limit: the maximum number of rows to read from the question file. Without a question file, the
+        maximum number of rows to read from each file of answers.
+    skip_invalid: True to skip an invalid row with a warning, False to raise InvalidRow.
     """
 
     def __init__(
@@ -215,10 +215,11 @@ class _RowConverter:
         """Convert a row of any supported format to scicot's schema, including its question.
 
         Raises RowProblem if the row cannot be converted. If there is a question file, raises
-        sources.NotAsked for two kinds of rows that the caller must skip:
+        sources.NotAsked in two cases, in which the caller must skip the row:
 
-        - The row answers a question that the question file does not have.
-        - The row repeats a document of lm-evaluation-harness.
+        - The question file does not have the question of the row.
+        - The row is from a log of lm-evaluation-harness, and an earlier row has answered the same
+          question (see `_with_unique_id`).
         """
         if inspect_log.is_sample(row):
             in_log = inspect_log.question_of(row, needed=self._questions is None)
@@ -307,10 +308,14 @@ def _answer_of(
 ) -> Row:
     """Return the fields of `row` that describe its answer, such as "prediction" and "scores".
 
-    `labelled` is `question` with the labels that `row` uses. The labels in the returned fields are
-    those of `question`. `read` returns the label of a prediction (see PredictedLabels.read).
-    `complete` is True if `row` contains the whole question. Raises RowProblem if `row` has neither
-    a "prediction" nor a "conclusion".
+    The labels in these fields are translated to those of `question`. For example, if the choices
+    are 1 and 2 in `row`, but A and B in `question`, the prediction "2" becomes "B".
+
+    labelled: `question` with the labels that `row` uses, 1 and 2 in the example.
+    read: returns the label of a prediction (see PredictedLabels.read).
+    complete: True if `row` contains the whole question.
+
+    Raises RowProblem if `row` has neither a "prediction" nor a "conclusion".
     """
     fields = {
         name: value for name, value in columns.cells(row).items() if name not in QUESTION_FIELDS

@@ -70,15 +70,22 @@ def conclusion_of(mentions: Mentions, reply_sentences: Sequence[Sentence]) -> Co
     The last explicit announcement counts ("the answer is (B)"). If there is none, the last weaker
     announcement counts ("the metaphor is (B)").
 
-    Some models, such as Llama-2, often announce no answer. Then two sentences are examined: first
-    the closing sentence, if it has a word such as "therefore", and then the opening sentence. The
-    first of these rules that applies decides:
+    Some models, such as Llama-2, often announce no answer. Then the closing and the opening
+    sentence are examined. The closing sentence is skipped if it has no word such as "therefore".
+    The first of these cases that applies decides:
 
-    1. A sentence without a word such as "not" names exactly one choice by its label. Labels after
-       "than" are ignored, so "(B) gum is stickier than (A) gold" names only B.
-    2. A sentence begins with the text of a choice and a punctuation mark ("Copper, not wood."), or
-       a sentence without a word such as "not" names exactly one choice by its text ("Yes, the
-       sentence is a run-on").
+    1. The closing sentence names one choice by its label.
+    2. The opening sentence names one choice by its label.
+    3. The closing sentence names one choice by its text.
+    4. The opening sentence names one choice by its text ("Yes, the sentence is a run-on").
+
+    A sentence does not count if it names several choices, or has a word such as "not". There are
+    two exceptions:
+
+    - In the cases 1 and 2, labels after "than" are ignored: "(B) gum is stickier than (A) gold"
+      names only B.
+    - In the cases 3 and 4, a sentence that begins with the text of a choice and a punctuation mark
+      always names this choice: "Copper, not wood." names only copper.
     """
     claims = [claim for sentence in reply_sentences for claim in sentence.claims]
     if claims:

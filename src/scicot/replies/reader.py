@@ -92,8 +92,8 @@ class ParsedReply:
     still_concludes: the conclusion that results from parsing `rationale` as a reply, or None.
 
     For example, `still_concludes` is "B" for the rationale "A spoon is made of metal. Metal has
-    free electrons." No sentence announces an answer, and the opening sentence names only choice B,
-    spoon. The opening sentence is a reason, so this sentence is kept and is no leak.
+    free electrons." No sentence announces an answer, so `leaks` is False. But the opening sentence
+    names only choice B, spoon.
     """
 
     rationale: str

@@ -38,18 +38,18 @@ Convert = Callable[[Row, Reading], Row]
 class Converter:
     """Converts the rows of one source to scicot's schema.
 
-    The converter calls `convert` for each row, with the reading settings that the user gave. It
-    reads the whole source once more in these cases:
+    The function `convert` is called for each row, with the settings that the user gave. In these
+    cases, the row alone does not show how to read it:
 
-    - The gold answer of a row is a number, and it is unclear whether the number counts from 0 or
-      from 1.
-    - The gold answer of a row is the label of one choice and the text of another.
-    - A row lacks a field of --columns.
+    - The gold answer is a number that may count from 0 or from 1.
+    - The gold answer is the label of one choice and the text of another.
+    - The row lacks a field of --columns.
 
-    A pipe cannot be read once more. The answers of its rows are counted as they are read.
+    The whole source is then read again, to examine its other rows. A pipe cannot be read again. In
+    the last two cases, the rows of the pipe that were already read are examined instead.
 
-    The source may lack the fields of `optional_roles`, which are roles of --columns. A role whose
-    field is in no row is then ignored.
+    `optional_roles` are roles of --columns, such as "id". A role is ignored if no row has its
+    field.
     """
 
     def __init__(
@@ -211,7 +211,8 @@ class Converter:
         return tally
 
     def _counting(self, tally: dict[str, Tally]) -> Reading:
-        """Return the settings with which rows are converted only to fill `tally`."""
+        """Return settings for a pass that only counts the gold answers in `tally`. The rows that
+        are converted with these settings are not used."""
         fields = self._fields if self._fields.final else None
         return replace(self._reading, tally=tally, fields=fields, kinds=None)
 
@@ -258,8 +259,8 @@ class Converter:
 
     @property
     def _mapped_id(self) -> str | None:
-        """The field that --columns gives for the id, unless its mapping is ignored. None if there
-        is no such field."""
+        """The field that --columns gives for the id: "key" for "id=key". None if --columns gives no
+        such field, or if the field is ignored because no row so far has it."""
         columns = self._reading.columns
         name = columns.roles.get("id") if columns is not None else None
         return None if name in self._fields.ignored else name

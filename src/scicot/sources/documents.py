@@ -24,12 +24,12 @@ def objects(
 ) -> Iterator[Entry]:
     """Read a file that begins with "{": JSON lines, or a single JSON document on one or more lines.
 
-    `first_line` is the first line that is not blank, without surrounding white space. `head` holds
-    the lines read so far as they are in the file: blank lines, if any, and then the first line that
-    is not blank. `lines` yields the rest of the file.
-
-    The document may be an object with a list of rows and other fields. Only the list is read. A
-    sentence that names the other fields is appended to `notes`, except for a log of Inspect.
+    first_line: the first line that is not blank, without surrounding white space.
+    head: the lines that were already read, unchanged: any blank lines, then the first line that is
+        not blank.
+    lines: yields the rest of the file.
+    notes: if the document is an object with a list of rows, only the list is read, and a note about
+        the other fields is appended to `notes` (see nested.rows_in).
     """
     try:
         value = decode(first_line.decode())

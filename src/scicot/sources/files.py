@@ -114,7 +114,8 @@ def _lines(stream: IO[bytes], name: str, encoding: str) -> Iterator[bytes]:
 
 
 def _binary_kind(name: str) -> str:
-    """Return the error message for a binary file of this name."""
+    """Return the error message for a binary file called `name`. The message says what kind of file
+    this is, judging by its name."""
     if name.endswith(".arrow"):
         return (
             "an Arrow file, which is not read; convert it in Python by"

@@ -38,7 +38,8 @@ def kind_of(row: Row) -> Kind:
 
 
 class Options(TypedDict, total=False):
-    """The options of `questions`, `rationales` and `predictions`, which pass them to `Rows`."""
+    """The keyword arguments that the functions `questions`, `rationales` and `predictions` pass to
+    `Rows`."""
 
     limit: int | None
     skip_invalid: bool
@@ -65,9 +66,8 @@ def questions(
     cannot use, and the row is then invalid.
 
     A row is also invalid if an earlier row has another gold answer for the same question. To find
-    such rows in several sources, give the same `conflicts` for all of them. With `uses_gold=False`,
-    such rows are kept, and a warning gives their number. This is for callers that use no gold
-    answers.
+    such rows in several sources, give the same `conflicts` for all of them. Callers that use no
+    gold answers give `uses_gold=False`: such rows are then kept, and a warning gives their number.
     """
     conflicts = conflicts or GoldConflicts()
 

@@ -41,15 +41,15 @@ def rows_in(value: Any, name: str, notes: list[str]) -> Iterator[Entry] | None:
     - If `value` has several lists of rows, return the rows of the list called "samples". Raise
       ScicotError if there is no list called "samples".
 
+    If `value` has fields besides the list, a note with their names is appended to `notes`, since
+    these fields are not read. For a log of Inspect, no note is appended.
+
     Return None in these cases:
 
     - `value` is no object, or contains no rows.
     - `value` is itself a question or a prediction.
-    - `value` has a text beside the list of rows, as in QuALITY, and some rows have no text. The
-      questions in these rows are probably about the text of `value`.
-
-    The names of all other fields of `value` are listed in a note, which is appended to `notes`.
-    A log of Inspect gets no note.
+    - `value` has a reading passage beside the list, as in QuALITY, and some rows have no passage.
+      The questions in these rows are probably about the passage in `value`.
     """
     if not isinstance(value, Mapping):
         return None
@@ -81,7 +81,8 @@ def rows_in(value: Any, name: str, notes: list[str]) -> Iterator[Entry] | None:
 
 
 def _has_context(row: Mapping[str, Any]) -> bool:
-    """Return True if an object has a field with a text that can be the context of questions."""
+    """Return True if an object has a field, such as "passage" or "text", that can be the context of
+    questions."""
     return any(
         isinstance(text, str | list) and bool(text) and plain_name(name) in _TEXTS
         for name, text in row.items()
@@ -90,7 +91,12 @@ def _has_context(row: Mapping[str, Any]) -> bool:
 
 def _notes_on_other_fields(value: Mapping[str, Any], key: str, name: str) -> list[str]:
     """Return a list with a note that names the fields of `value` that are not read. Return [] if
-    there are no such fields. `key` is the field that is read: "KEY" or "KEY.INNER"."""
+    there are no such fields.
+
+    `key` is the path of the list that is read. For example, `key` is "data.train" and `value` is
+    {"data": {"train": [...], "license": "MIT"}, "version": 1}. The note then names "data.license"
+    and "version".
+    """
     names = [field for field in value if field != key]
     outer, dot, inner = key.partition(".")
     if key not in value and dot:

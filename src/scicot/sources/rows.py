@@ -33,25 +33,23 @@ _PAUSE_SECONDS = 1.0  # if a stream delivers nothing for this time, the rows so 
 class Rows(Generic[T]):
     """The parsed records of one source. Each iteration reads the source again and resets `counts`.
 
-    `convert` converts a row to scicot's schema, and `parse` makes one or more records from the
-    converted row. `reading` holds the user's settings for the format of the source.
-    `optional_roles` are the roles of --columns, such as "id", whose fields the source may lack.
-    `limit` is the maximum number of records. `resumable` must be True if the method `prefix` will
-    be called: the bytes that are read are then hashed. `check_record` is called with the first
-    record of each row. It must raise GoldConflict if an earlier row has another gold answer for the
-    same question.
-
-    With `uses_gold`, a row of a GoldConflict is invalid. Without `uses_gold`, the row is kept, and
-    a warning gives the number of these rows.
-
-    Errors:
-
-    - An invalid row raises InvalidRow. With `skip_invalid`, the row is skipped with a warning.
-      `skip_invalid` is None if the user has no option for it.
-    - A source without any record raises ScicotError. With `empty_pipe`, a pipe without data gives
-      a warning instead.
-    - With `gold`, a source without any gold answer raises ScicotError at its end. If only some rows
-      lack a gold answer, a warning gives their number.
+    parse: makes one or more records from a row in scicot's schema.
+    convert: converts a row to scicot's schema before `parse` is called.
+    reading: the user's settings for the format of the source.
+    optional_roles: roles of --columns, such as "id". A role is ignored if no row has its field.
+    limit: the maximum number of records.
+    skip_invalid: True to skip an invalid row with a warning, False to raise InvalidRow. None also
+        raises InvalidRow, and is for commands without an option --skip-invalid.
+    empty_pipe: True if a pipe without data only gives a warning. In any other case, a source
+        without records raises ScicotError.
+    resumable: True if the method `prefix` will be called. The bytes that are read are then hashed.
+    gold: None if the command needs no gold answers. Otherwise a source without any gold answer
+        raises ScicotError at its end, and a source in which only some rows lack a gold answer gives
+        a warning with the number of these rows. `gold` has phrases for both messages.
+    check_record: called with the first record of each row. Raises GoldConflict if an earlier row
+        has another gold answer for the same question.
+    uses_gold: True if a row for which `check_record` raises GoldConflict is invalid. If False, the
+        row is kept, and a warning gives the number of these rows.
     """
 
     def __init__(

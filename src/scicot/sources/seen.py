@@ -34,8 +34,9 @@ class Seen:
         self._table.execute("begin")
 
     def add(self, identity: str, content: str, *, gold: bool) -> Repeat:
-        """Store the id `identity` with `content`, unless the id was stored before. `gold` is True
-        if the row has a gold answer.
+        """Store the id `identity` with `content`, unless the id was stored before. Return how the
+        row is related to the earlier rows with this id. `gold` is True if the row has a gold
+        answer.
 
         Raises ValueError if the id was stored before with other content.
         """
@@ -50,7 +51,7 @@ class Seen:
 
 
 def digest(text: str) -> int:
-    """Return a 63-bit digest of a text. The probability that any two of a million texts have the
-    same digest is 1 in 20 million."""
+    """Return a 63-bit digest of a text. With a million texts, the probability that two of them have
+    the same digest is about 1 in 20 million."""
     hashed = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(hashed) >> 1

@@ -34,9 +34,9 @@ def student_quantile(share: float, freedom: float) -> float:
 
 
 def _incomplete_beta(a: float, b: float, x: float, square: float) -> float:
-    """Return the regularised incomplete beta function I_x(a, b) (DLMF 8.17). `x` must be
-    2a / (2a + `square`)."""
-    # `rest` is 1 - x. It is computed from `square`, because 1 - x loses digits if x is near 1.
+    """Return the regularised incomplete beta function I_x(a, b) (DLMF 8.17). `square` is the
+    squared t value, and `x` is 2a / (2a + `square`)."""
+    # `rest` is 1 - x. If x is near 1, the subtraction would lose digits, so `square` is used.
     rest = square / (2 * a + square)
     if rest in (0, 1):
         return 1.0 - rest
