@@ -458,3 +458,15 @@ def test_a_marked_choice_of_a_row_with_labels_must_be_the_gold_answer(
 def test_a_leading_zero_is_named_as_the_reason(write: Any) -> None:
     with pytest.raises(InvalidRow, match=r"'04', neither .* leading zero is no index.* write 4 if"):
         golds(write(indexed("04")))
+
+
+def test_a_number_in_a_pipe_is_a_text_only_if_an_earlier_row_shows_it(scicot: Any) -> None:
+    def csv(*rows: str) -> str:
+        return "".join(f"{row}\n" for row in ("question,choices,answer", *rows))
+
+    refused = scicot("check", "-", stdin=csv("Q1?,2|3|4,2", "Q2?,2|3|4,0"))
+    assert refused.code == 1
+    assert "<stdin>:2: \"answer\" is '2', which can be the text of a choice or" in refused.stderr
+    read = scicot("check", "-", stdin=csv("Q0?,12|13|14,12", "Q1?,2|3|4,2"))
+    assert read.code == 0
+    assert "2 of 2: A 2" in read.stdout

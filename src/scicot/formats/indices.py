@@ -270,18 +270,24 @@ def _text_or_index(
         counts.texts += text is not None and not indices
         counts.only_texts += text is not None and not has_label
         return text or next(iter(indices), None)
-    if text is not None and _is_text(text, indices, evidence):
+    if text is not None and _is_text(text, indices, name, reading):
         return text
-    if text is not None and (evidence is None or evidence.texts):
+    is_pipe = reading.so_far is not None
+    if text is not None and (evidence is None or evidence.texts or is_pipe):
         return _ambiguous([text, *indices], "which can be the text of a choice or an index", _TEXTS)
     return _choose_base(indices, evidence or Tally(), text)
 
 
-def _is_text(text: Meaning, indices: Sequence[Meaning], evidence: Tally | None) -> bool:
+def _is_text(text: Meaning, indices: Sequence[Meaning], name: str, reading: Reading) -> bool:
     """Return True if a number is certainly a text. `text` is the choice whose text is the number.
     `indices` are the choices that have the number as their index from 0 and from 1."""
     if all(set(index.labels) <= set(text.labels) for index in indices):
         return True  # as an index, the number would mean the same choice
+    if reading.so_far is not None:
+        # Later rows of a pipe may be indices, so an earlier row must show that answers are texts.
+        so_far = reading.so_far.get(name, Tally())
+        return so_far.texts > 0 and so_far.all_texts
+    evidence = reading.evidence(name)
     return evidence is not None and evidence.all_texts
 
 
