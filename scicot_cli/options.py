@@ -191,10 +191,11 @@ AnswerTexts = Annotated[
     bool | None,
     typer.Option(
         "--answer-texts/--answer-labels",
-        help="How to read a gold answer, or a prediction in evaluate --questions, that is the "
-        "label of one choice and the text of another. --answer-texts: all answers are texts, "
-        "never labels or indices. --answer-labels: this answer is the label; other answers are "
-        "read as usual. [default: as the other rows show]",
+        help="How to read an ambiguous answer: one that is the label of one choice and the text "
+        "of another (gold answers, and predictions in evaluate --questions). --answer-texts: all "
+        "answers are texts, never labels or indices. --answer-labels: an ambiguous answer is the "
+        "label; other answers, and numbers with --answer-index, are read as usual. [default: as "
+        "the other rows show]",
         show_default=False,
     ),
 ]

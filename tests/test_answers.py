@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Recorder, write_rows
+from conftest import Recorder, lines, write_rows
 from judging import ASKED, judged
 
 from scicot import ScicotError, evaluate
@@ -172,6 +172,13 @@ def test_a_document_that_comes_twice_counts_twice(tmp_path: Path) -> None:
     rows[1]["doc"] = {**rows[1]["doc"], "question": "Another?"}
     with pytest.raises(ScicotError, match="id 'q1' comes twice"):
         judged(write_rows(tmp_path / "samples.jsonl", rows), None)
+
+
+def test_a_log_from_standard_input(scicot: Any) -> None:
+    log = lines(sample(0, [-9.0, -1.0]), sample(1, [-1.0, -9.0]))
+    outcome = scicot("evaluate", "-", "--json", stdin=log)
+    assert outcome.code == 0, outcome.stderr
+    assert json.loads(outcome.stdout)["systems"][0]["questions"] == 2
 
 
 def test_a_log_of_two_runs_is_refused(tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """Predictions of other tools that are numbers: labels, texts, or indices from 0 or from 1."""
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from conftest import Recorder, write_rows
+from conftest import Recorder, lines, write_rows
 from judging import judged
 
 from scicot import ReadingSettings, ScicotError, evaluate
@@ -175,3 +176,35 @@ def test_predictions_that_are_labels_and_texts_change_no_gold_index(tmp_path: Pa
     for reading in (ReadingSettings(), ReadingSettings(answer_texts=False)):
         verdict = evaluate(file, questions=asked, reading=reading, reporter=Recorder())
         assert verdict.systems[0].correct == 3
+
+
+VITAMINS = {
+    "id": "v",
+    "question": "Which helps to see?",
+    "choices": [{"label": x, "text": y} for x, y in zip("ABC", "CAK", strict=True)],
+    "answer": "B",
+}
+
+
+@pytest.mark.parametrize("options", [[], ["--answer-texts"], ["--answer-labels"]])
+@pytest.mark.parametrize("name", ["own.jsonl", "-"])
+def test_a_label_in_a_row_of_predict_is_a_label(
+    scicot: Any, tmp_path: Path, options: list[str], name: str
+) -> None:
+    asked = write_rows(tmp_path / "asked.jsonl", [VITAMINS])
+    mine = write_rows(tmp_path / "own.jsonl", [{**VITAMINS, "prediction": "B"}])
+    file, stdin = (name, mine.read_text()) if name == "-" else (mine, "")
+    outcome = scicot("evaluate", file, "--questions", asked, "--json", *options, stdin=stdin)
+    assert outcome.code == 0, outcome.stderr
+    assert json.loads(outcome.stdout)["systems"][0]["correct"] == 1
+
+
+def test_predictions_of_a_pipe_that_are_only_labels_show_the_form(
+    scicot: Any, tmp_path: Path
+) -> None:
+    asked = write_rows(tmp_path / "asked.jsonl", [BEASTS[1], VITAMINS])
+    label, vitamin = {"id": "q1", "prediction": "B"}, {"id": "v", "prediction": "C"}
+    read = scicot("evaluate", "-", "--questions", asked, stdin=lines(label, vitamin))
+    assert read.code == 0, read.stderr
+    refused = scicot("evaluate", "-", "--questions", asked, stdin=lines(vitamin, label))
+    assert "cannot be read ahead, so name a file" in refused.stderr

@@ -167,7 +167,7 @@ def test_a_contradiction_names_skip_invalid_only_where_it_can_be_given(write: An
     path = write(lines(QUESTION, {**QUESTION, "answer": "A"}))
     with pytest.raises(InvalidRow, match=r"read only the first one with --skip-invalid$"):
         questions(path, skip_invalid=False, reporter=Recorder()).check()
-    with pytest.raises(InvalidRow, match=r"correct one of the two rows$"):
+    with pytest.raises(InvalidRow, match=r"correct one of the two rows, or give"):
         questions(path, reporter=Recorder()).check()
 
 

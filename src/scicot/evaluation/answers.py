@@ -31,7 +31,16 @@ from scicot.evaluation import inspect_log, lm_eval
 from scicot.evaluation.predicted_labels import PredictedLabels
 from scicot.evaluation.question_table import QuestionTable, check_same_question, hash_of
 from scicot.evaluation.same_question import check_parts, check_same, question_in
-from scicot.formats import PLAIN, Columns, Reading, columns, gold, mapped_row, to_question_row
+from scicot.formats import (
+    PLAIN,
+    Columns,
+    Reading,
+    columns,
+    gold,
+    is_scicot_row,
+    mapped_row,
+    to_question_row,
+)
 from scicot.records import (
     PREDICTION_FIELDS,
     QUESTION_FIELDS,
@@ -234,14 +243,16 @@ class _RowConverter:
                 raise RowProblem("holds no question; name the file that does by --questions")
             return to_question_row(row, reading)
         # A mapping of the id may be meant for the question file only.
+        unmapped = row
         row = mapped_row(row, reading, optional=("id",))
+        is_own = row is unmapped and is_scicot_row(row)
         row_question = question_in(row, reading)
         question = self._question_for(row_question, row)
         labelled = row_question or check_parts(row, question, reading)
         # If the question file has rationale fields, they do not belong to this answer and are
         # dropped. Only the rationale itself is kept, as the reference for ROUGE-L.
         stripped = question.without([name for name in RATIONALE_FIELDS if name != "rationale"])
-        read = partial(self._labels.read, reading=reading)
+        read = partial(self._labels.read, reading=reading, is_own=is_own)
         complete = row_question is not None
         return {**stripped.to_row(), **_answer_of(row, question, labelled, read, complete=complete)}
 

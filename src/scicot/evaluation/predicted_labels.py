@@ -9,7 +9,7 @@ from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 from scicot.evaluation import lm_eval
-from scicot.formats import Reading, UncertainIndex
+from scicot.formats import Reading, Tally, UncertainIndex
 from scicot.formats.choice_set import Cells, Choices, choice_rows
 from scicot.formats.indices import meaning_of
 from scicot.formats.meaning import labels_of_text, without_fraction
@@ -31,9 +31,14 @@ class PredictedLabels:
         self.kinds: set[str] = set()
         self.zeros = 0
 
-    def read(self, value: Any, question: Question, reading: Reading) -> str | None:
+    def read(
+        self, value: Any, question: Question, reading: Reading, *, is_own: bool = False
+    ) -> str | None:
         """Return the label of the choice that `value` means. `value` is the content of a field
         "prediction". Return None if `value` is blank.
+
+        is_own: True for rows in scicot's own schema. If `value` is exactly a label, it is this
+            label, whatever the other rows and the options say.
 
         Raises RowProblem if `value` does not mean exactly one choice. Raises the subclass
         UncertainIndex if the other rows of the file may show which choice is meant. Two examples:
@@ -43,6 +48,8 @@ class PredictedLabels:
         """
         if is_blank(value):
             return None
+        if is_own and value in question.labels:
+            return str(value)
         shown = f'"prediction" is {shortened(value)}'
         rows = choice_rows(question.labels, [choice.text for choice in question.choices])
         choices = Choices(rows, _with_gaps(question.labels), labels_from="row", written=True)
@@ -65,6 +72,10 @@ class PredictedLabels:
             uncertain = meaning.index or meaning.needs_evidence
             problem = UncertainIndex if uncertain else RowProblem
             raise problem(f"{shown}, {meaning.ambiguity}")
+        if reading.so_far is not None:
+            is_label = value in question.labels and not labels_of_text(str(value), rows)
+            tally = reading.so_far.setdefault("prediction", Tally())
+            tally.labels += is_label or meaning.index
         if meaning.index and reading.tally is None:
             self.kinds.add(meaning.kind)
             self.zeros += str(value) in ("0", "0.0")

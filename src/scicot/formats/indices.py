@@ -284,9 +284,7 @@ def _is_text(text: Meaning, indices: Sequence[Meaning], name: str, reading: Read
     if all(set(index.labels) <= set(text.labels) for index in indices):
         return True  # as an index, the number would mean the same choice
     if reading.so_far is not None:
-        # Later rows of a pipe may be indices, so an earlier row must show that answers are texts.
-        so_far = reading.so_far.get(name, Tally())
-        return so_far.texts > 0 and so_far.all_texts
+        return False  # a later row of the pipe may have an index
     evidence = reading.evidence(name)
     return evidence is not None and evidence.all_texts
 

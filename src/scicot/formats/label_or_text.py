@@ -19,8 +19,8 @@ If the form is unknown, the answer is refused. There are three exceptions. It is
 
 With --answer-labels, the answer is always read as a label.
 
-If the rows come from a pipe, only the rows read so far decide. If they do not show the form, the
-three exceptions do not apply: the answer is refused, since later rows may show it.
+If the rows come from a pipe, later rows are not known. The answer is then read as a label if an
+earlier row shows this. Otherwise it is refused, also in the three exceptions.
 """
 
 from __future__ import annotations
@@ -51,12 +51,15 @@ def label_or_text(
     # The first pass over a file only counts. What it returns is not used.
     if reading.tally is not None or reading.answer_texts is False:
         return label
-    evidence = reading.evidence(name) if reading.so_far is None else _so_far(name, reading)
-    kind = evidence.kind if evidence is not None else None
-    has_read_file = evidence is not None and reading.so_far is None
-    if kind is None and has_read_file and not is_integer:
+    evidence = reading.evidence(name)
+    if reading.so_far is not None:
+        # Texts alone prove nothing here, since a later row may have a label.
+        kind = "labels" if _so_far(name, reading).kind == "labels" else None
+    else:
+        kind = evidence.kind if evidence is not None else None
         is_label = choices.labels_written or reading.answer_index is not None
-        kind = "labels" if is_label else None
+        if kind is None and evidence is not None and not is_integer and is_label:
+            kind = "labels"
     if kind is not None:
         return label if kind == "labels" else text
     ambiguity = (
@@ -65,7 +68,7 @@ def label_or_text(
         f" {_advice(reading, _INDICES if is_integer else _LABELS)}"
     )
     labels = (*label.labels, *text.labels)
-    return Meaning(labels, ambiguity, needs_evidence=evidence is None)
+    return Meaning(labels, ambiguity, needs_evidence=evidence is None and reading.so_far is None)
 
 
 def number_as_label(
@@ -109,6 +112,6 @@ def _advice(reading: Reading, other_options: str) -> str:
     if reading.so_far is None:
         return f"no other answer of the file shows which is meant; {options}"
     return (
-        "no answer before it shows which is meant; standard input and pipes cannot be read ahead,"
-        f" so name a file, or {options}"
+        "no earlier answer is only a label; standard input and pipes cannot be read"
+        f" ahead, so name a file, or {options}"
     )

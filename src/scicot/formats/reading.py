@@ -190,7 +190,7 @@ class Reading:
     by_position: bool = False
     tallies: Mapping[str, Tally] | None = None
     tally: dict[str, Tally] | None = None
-    so_far: Mapping[str, Tally] | None = None
+    so_far: dict[str, Tally] | None = None
     recognised: Recognised | None = field(default=None, compare=False)
     kinds: dict[str, set[str]] | None = field(default=None, compare=False)
 

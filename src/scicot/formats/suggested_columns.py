@@ -14,6 +14,7 @@ from scicot.row_fields import Row
 _SHOWN = 6  # columns listed in a message
 _LIKELY_ANSWERS = ("answer", "key", "gold", "label", "correct", "target", "sol", "lös", "loes",
                    "richtig", "right", "truth")  # fmt: skip
+_NO_QUESTIONS = ("rationale", "reply", "explanation", "reasoning", "thinking")
 _SHORT = re.compile(r"[(\[]?\s*(?:[A-Za-z]|\d{1,2})?\s*[)\].:]?")  # a label, an index or blank
 _COUNTED = re.compile(r"(.*?)[ _-]?(?:\d{1,2}|[A-Za-z])")
 
@@ -28,7 +29,11 @@ def option_for(row: Row) -> str:
     choice_fields = _likely_choices(row) or _lists(flat)
     rest = {name: field for name, field in flat.items() if name not in choice_fields}
     answers = [n for n in rest if any(part in plain_name(n) for part in _LIKELY_ANSWERS)]
-    texts = {n: field for n, field in rest.items() if isinstance(field, str) and n not in answers}
+    texts = {
+        name: field
+        for name, field in rest.items()
+        if isinstance(field, str) and name not in answers and plain_name(name) not in _NO_QUESTIONS
+    }
     question = fields.question_field(row)
     if question is None or not isinstance(row[question], str):
         named = (name for name in texts if plain_name(name.rpartition(".")[2]) in QUESTIONS)

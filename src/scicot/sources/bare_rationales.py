@@ -17,6 +17,7 @@ _SIDE_FIELDS = frozenset(
             *(*RATIONALE_FIELDS, *IDS, *ANSWERS, "label", "meta", "index", "", "Unnamed: 0"),
             *("reason", "error", "fold", "model", "stop_reason", "finish_reason", "reasoning"),
             *("reasoning_content", "temperature", "seed", "cost", "tokens", "date", "timestamp"),
+            *("source", "subject", "split", "topic", "category", "dataset"),
         ),
     )
 )

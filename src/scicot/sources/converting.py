@@ -169,7 +169,8 @@ class Converter:
             possible.remove(found)
 
     def _converted(self, where: str, row: Row) -> Row:
-        if self._so_far is not None:
+        # Other converters have a state, so they must convert each row only once.
+        if self._so_far is not None and self._convert is to_question_row:
             self._count(row, self._so_far)
         try:
             return self._convert(row, self._reading)

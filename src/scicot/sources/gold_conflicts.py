@@ -52,7 +52,7 @@ class GoldConflicts:
             raise GoldConflict(
                 f"has the gold answer {answer!r}, but an earlier row has {earlier!r} for the same"
                 f" question (id {question.id!r:.80}, {_beginning(question.question)!r}); correct"
-                " one of the two rows"
+                " one of the two rows, or give different ids to different questions"
             )
 
     def _in_table(self, key: int, answer: str) -> str:

@@ -88,8 +88,9 @@ def check_headers(lines: str, *values: str) -> None:
             wrong.append(lines)
     if wrong:
         raise ScicotError(
-            f"{wrong[0]}: holds a character that no HTTP header can carry (a line break, a control"
-            " character or one that is not ASCII); set it anew, or unset it"
+            f"{wrong[0]}: has a character that no HTTP header can carry (a line break, a control"
+            " character, one that is not ASCII, or a space in a name), or a header without a name;"
+            " set it anew, or unset it"
         )
 
 
