@@ -203,9 +203,10 @@ def predict(
         int | None,
         typer.Option(
             "--window",
-            help="Number of sequences (questions times rationales of each) that are read ahead and "
-            "sorted by length before they are split into batches. With --shard, windows of this "
-            "size are distributed among the shards. [default: 512, on a GPU 4096]",
+            help="Number of sequences that are read ahead and sorted by length before they are "
+            "split into batches. A question has one sequence for each of its rationales. With "
+            "--shard, windows of this size are distributed among the shards. [default: 512, on a "
+            "GPU 4096]",
         ),
     ] = PredictSettings.window,
     processes: Annotated[

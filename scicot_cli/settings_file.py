@@ -127,8 +127,9 @@ def _settings(values: Any, subject: str) -> Settings:
 
 
 def _names(values: Any, subject: str) -> dict[Any, str]:
-    """Return a dict from each key of the mapping `values` to the key as text. An empty section
-    (None) gives {}. Raises UsageError if `values` is not a mapping."""
+    """Return the keys of the mapping `values` as text, in a dict {key: key as text}. (A key in YAML
+    may be a number.) An empty section (None) gives {}. Raises UsageError if `values` is not a
+    mapping."""
     if values is None:
         return {}
     if not isinstance(values, dict):

@@ -35,7 +35,7 @@ def train_rationale(
         typer.Option(
             "--fold-questions",
             metavar="FILE",
-            help="File of questions that need no training rationale, for example because the "
+            help="File of questions that may lack a training rationale, for example because the "
             "teacher was wrong. The fold students write rationales for them too, in "
             "RUN/out_of_fold.jsonl. May be repeated.",
         ),

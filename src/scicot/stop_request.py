@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Raised for SIGINT, instead of a plain KeyboardInterrupt, so that the exit code is kept.
+    """Raised for SIGINT. A plain KeyboardInterrupt could replace the exit code of the command.
 
     If a plain KeyboardInterrupt passes through a call of `exec` with a string, `python -m` kills
     itself with SIGINT at exit, even if the exception was handled. The dataclasses module makes such

@@ -90,8 +90,9 @@ def estimate_cost(
     the input tokens of a sample of these requests.
 
     With --reveal-answer on-failure, a rejected reply is followed by a second request, which reveals
-    the answer. The maximums assume that every first reply is rejected. The other numbers include
-    second requests only for replies that earlier runs rejected.
+    the answer. It is not known how many new replies will be rejected. So the estimate includes a
+    second request only for replies that an earlier run rejected. Only the
+    maximums assume that every first reply is rejected.
 
     Raises ScicotError in the same cases as `generate_rationales`.
     """

@@ -14,7 +14,8 @@ A trial (trial.py) finds the cause. During the trial, the rate is 80 % of the se
   seconds after the start of the trial, the rate is lowered only if the share of refusals is larger
   than in the trial. After that time, a few percent of refusals are enough again.
 
-No trial is made if an earlier trial has confirmed a similar limit.
+If an earlier trial has confirmed a limit close to the present throughput, no new trial is made: the
+limit counts as confirmed.
 
 Once the limit is confirmed, the rate is set to 90 % of the limit. Then the rate grows as TCP's
 congestion window does in CUBIC (Ha, Rhee, Xu 2008): quickly back to the limit, then slowly for some

@@ -47,8 +47,8 @@ class Scheduler:
     """Sends requests to one teacher, up to --concurrency at a time.
 
     `poll` is called regularly and raises an exception if the run has to stop. `blocking` is True if
-    taking the next request from the iterator may block, for example on a pipe. The request is then
-    taken in a thread.
+    taking the next request from the iterator of requests may block, for example on a pipe. The
+    request is then taken in a thread.
     """
 
     def __init__(

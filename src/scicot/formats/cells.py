@@ -236,8 +236,8 @@ def _marked(text: str, pattern: re.Pattern[str], *, gaps: bool = False) -> Marke
 
 
 def _run(marks: Sequence[re.Match[str]], *, gaps: bool) -> list[re.Match[str]]:
-    """Return the marks that continue the first one in alphabetical order: (A), (B), (C). If `gaps`
-    is True, a label may be missing: (A), (B), (D)."""
+    """Return the first mark, and the marks after it whose labels continue the alphabet: (A), (B),
+    (C). If `gaps` is True, a label may be missing: (A), (B), (D)."""
     run: list[re.Match[str]] = []
     last = {mark[1]: index for index, mark in enumerate(marks)}
     for index, mark in enumerate(marks):

@@ -25,12 +25,12 @@ LabelSource = Literal["row", "texts", "order"]
 class Choices:
     """The choices of a row.
 
-    rows: a dict with the keys "label" and "text" for each choice. All labels are strings.
-    cells: the label of each choice cell, in order. The entry of a blank cell is None, because blank
-        cells have indices too. By default, `cells` has the labels of `rows`: no cell is blank.
+    rows: one dict for each choice, with the keys "label" and "text". All labels are strings.
+    cells: the label of each cell that may hold a choice, in order. None stands for a blank cell:
+        an index as the gold answer counts blank cells too. By default, no cell is blank.
     labels_from: where the labels come from.
-    numeric: False if an integer as the answer is always an index from 0. True if it can also be a
-        label, a text or an index from 1.
+    numeric: True if a gold answer that is an integer may be a label, a text, or an index from 1.
+        False if it can only be an index from 0.
     written: True if the row itself writes a label for each choice, as in {"A": "wood"}.
     columns: maps the name of each choice's column to the label of the choice, for gold answers that
         name a column. The names are in the form that `plain_name` returns. None if the choices are

@@ -256,8 +256,11 @@ def _text_or_index(
     *,
     has_label: bool = False,
 ) -> Meaning | None:
-    """Read a number that may be an index, or the text of a choice. `text` is the choice with this
-    text, None if there is none. `has_label` is True if the number is also the label of a choice."""
+    """Decide whether a number is an index or the text of a choice.
+
+    text: the choice whose text is this number, None if there is none.
+    has_label: True if the number is also the label of a choice.
+    """
     number = int(value)
     found = (index_from(0, number, choices), index_from(1, number, choices))
     indices = [meaning for meaning in found if meaning is not None]

@@ -86,7 +86,8 @@ class Columns:
         return _labels_by_name(names) if names else {}
 
     def _choice_fields(self, row: Row) -> tuple[str, ...]:
-        """Return the columns of this row to which the choices are mapped, if there are several."""
+        """Return the columns of this row that hold the choices, if these are in more than one
+        column. Otherwise return ()."""
         if "choices" not in self.roles:
             return ()
         mapped = _fields(tuple(row), self.roles["choices"], allow_several=True)

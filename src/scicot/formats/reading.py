@@ -37,7 +37,8 @@ class MissingField(RowProblem):
 class MappedFields:
     """The fields of --columns, as found in the rows of a file read so far.
 
-    optional: roles of --columns, such as "id". Their mapping is ignored if no row has the field.
+    optional: parts of a question, such as "id". If --columns maps such a part to a field that no
+        row has, this mapping is ignored.
     found: the names of the fields that at least one row has. The fields of the question and of its
         choices are left out.
     ignored: the fields whose mapping is ignored, because no row read so far has them.
@@ -45,8 +46,8 @@ class MappedFields:
         if this has not been decided.
     applied: True if --columns was applied to a row, False if every row was read without it. None if
         no row was read.
-    final: True if a field that is not in `found` is an error. False as long as a second reading of
-        the file can show that a later row has the field.
+    final: True if all rows that can be read have been read. A field of --columns that is not in
+        `found` is then an error.
     """
 
     optional: Collection[str] = ()

@@ -226,8 +226,8 @@ class Rows(Generic[T]):
             self._reporter.warn(message)
 
     def _check_gold(self, gold: GoldTally) -> None:
-        """Raise ScicotError if no row of the source has a gold answer. Do nothing if `gold` has
-        counted no rows."""
+        """Raise ScicotError if rows were read, and no row of the source has a gold answer. If no
+        rows were read, `gold` has counted nothing, and no error is raised."""
         # `gold` has counted only the rows after the skipped prefix. If no gold answer is among
         # them, search the prefix for one.
         if self.skipped is not None and gold.unlabelled and not gold.labelled:

@@ -118,8 +118,8 @@ class Run:
       has no scicot.json, so `untrained_run` makes the manifest.
     - `hub`: the location of the run, if it was found on the Hub. In this case, `directory` is in
       the local cache.
-    - `recorded_identity`: the earlier identity of a run that was renamed. It is set if an output
-      that was begun under the earlier name is resumed.
+    - `recorded_identity`: the identity of the run before it was renamed. It is set only if an
+      output is resumed that was begun before the renaming.
     """
 
     directory: Path
