@@ -472,3 +472,4 @@ def test_a_number_in_a_pipe_that_may_be_a_text_is_refused(scicot: Any) -> None:
     texts = csv("Q0?,12|13|14,12", "Q1?,2|3|4,2")
     assert scicot("check", "-", stdin=texts).code == 1, "a later answer may be an index"
     assert "2 of 2: A 2" in scicot("check", "-", "--answer-texts", stdin=texts).stdout
+    assert scicot("check", "-", "--answer-labels", stdin=texts).code == 1, "it may be an index"

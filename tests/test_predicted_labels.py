@@ -192,7 +192,7 @@ def test_a_label_in_a_row_of_predict_is_a_label(
     scicot: Any, tmp_path: Path, options: list[str], name: str
 ) -> None:
     asked = write_rows(tmp_path / "asked.jsonl", [VITAMINS])
-    mine = write_rows(tmp_path / "own.jsonl", [{**VITAMINS, "prediction": "B"}])
+    mine = write_rows(tmp_path / "own.jsonl", [{**VITAMINS, "prediction": "B", "models": {}}])
     file, stdin = (name, mine.read_text()) if name == "-" else (mine, "")
     outcome = scicot("evaluate", file, "--questions", asked, "--json", *options, stdin=stdin)
     assert outcome.code == 0, outcome.stderr
@@ -208,3 +208,27 @@ def test_predictions_of_a_pipe_that_are_only_labels_show_the_form(
     assert read.code == 0, read.stderr
     refused = scicot("evaluate", "-", "--questions", asked, stdin=lines(vitamin, label))
     assert "cannot be read ahead, so name a file" in refused.stderr
+
+
+def test_a_text_in_a_row_with_scicots_choices_is_a_text(scicot: Any, tmp_path: Path) -> None:
+    asked = write_rows(tmp_path / "asked.jsonl", [VITAMINS])
+    theirs = write_rows(tmp_path / "theirs.jsonl", [{**VITAMINS, "prediction": "A"}])
+    outcome = scicot("evaluate", theirs, "--questions", asked, "--json", "--answer-texts")
+    assert json.loads(outcome.stdout)["systems"][0]["correct"] == 1, "A is the text of choice B"
+
+
+@pytest.mark.parametrize("prediction", ["c", "(B)", "B) bee", 2])
+def test_every_form_of_a_label_in_a_pipe_shows_that_predictions_are_labels(
+    scicot: Any, tmp_path: Path, prediction: Any
+) -> None:
+    asked = write_rows(tmp_path / "asked.jsonl", [BEASTS[1], VITAMINS])
+    rows = lines({"id": "q1", "prediction": prediction}, {"id": "v", "prediction": "C"})
+    outcome = scicot("evaluate", "-", "--questions", asked, stdin=rows)
+    assert outcome.code == 0, outcome.stderr
+
+
+def test_gold_answers_of_a_pipe_of_predictions_are_counted(scicot: Any) -> None:
+    plain = {"id": "v", "question": "Which helps?", "choices": ["C", "A", "K"], "answer": "C"}
+    rows = lines({**BEASTS[2], "prediction": "C"}, {**plain, "prediction": "B"})
+    outcome = scicot("evaluate", "-", stdin=rows)
+    assert outcome.code == 0, outcome.stderr

@@ -243,10 +243,10 @@ class _RowConverter:
                 raise RowProblem("holds no question; name the file that does by --questions")
             return to_question_row(row, reading)
         # A mapping of the id may be meant for the question file only.
-        unmapped = row
+        is_own = _is_of_predict(row, reading)
         row = mapped_row(row, reading, optional=("id",))
-        is_own = row is unmapped and is_scicot_row(row)
         row_question = question_in(row, reading)
+        is_own = is_own and row_question is not None
         question = self._question_for(row_question, row)
         labelled = row_question or check_parts(row, question, reading)
         # If the question file has rationale fields, they do not belong to this answer and are
@@ -307,6 +307,12 @@ class _RowConverter:
         if self._questions is not None:
             raise sources.NotAsked(f"{question.id}, again")
         return structs.replace(question, id=f"{question.id}#{len(doc_ids)}")
+
+
+def _is_of_predict(row: Row, reading: Reading) -> bool:
+    """Return True if `predict` may have written a row. --columns must not map its prediction."""
+    mapped = reading.columns is not None and reading.columns.maps("prediction")
+    return not mapped and is_scicot_row(row) and isinstance(row.get("models"), dict)
 
 
 def _answer_of(

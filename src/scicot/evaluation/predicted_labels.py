@@ -37,8 +37,8 @@ class PredictedLabels:
         """Return the label of the choice that `value` means. `value` is the content of a field
         "prediction". Return None if `value` is blank.
 
-        is_own: True for rows in scicot's own schema. If `value` is exactly a label, it is this
-            label, whatever the other rows and the options say.
+        is_own: True for rows of `predict`. If `value` is exactly a label, it is this label,
+            whatever the other rows and the options say.
 
         Raises RowProblem if `value` does not mean exactly one choice. Raises the subclass
         UncertainIndex if the other rows of the file may show which choice is meant. Two examples:
@@ -48,14 +48,16 @@ class PredictedLabels:
         """
         if is_blank(value):
             return None
-        if is_own and value in question.labels:
-            return str(value)
         shown = f'"prediction" is {shortened(value)}'
         rows = choice_rows(question.labels, [choice.text for choice in question.choices])
+        if is_own and value in question.labels:
+            _count_label(reading, reading.counts("prediction"))
+            return str(value)
         choices = Choices(rows, _with_gaps(question.labels), labels_from="row", written=True)
         has_gap = None in choices.cells
         value = without_fraction(value, choices)
         if has_gap and _is_only_a_label(value, choices, reading):
+            _count_label(reading, None)
             return str(value).strip()  # whatever --answer-index says about indices
         if _may_be_text_or_label(value, question):
             choices = replace(choices, numeric=True)
@@ -72,10 +74,9 @@ class PredictedLabels:
             uncertain = meaning.index or meaning.needs_evidence
             problem = UncertainIndex if uncertain else RowProblem
             raise problem(f"{shown}, {meaning.ambiguity}")
-        if reading.so_far is not None:
-            is_label = value in question.labels and not labels_of_text(str(value), rows)
-            tally = reading.so_far.setdefault("prediction", Tally())
-            tally.labels += is_label or meaning.index
+        is_text = bool(labels_of_text(str(value).strip(), rows))
+        if meaning.index or (meaning.kind == "labels" and not is_text):
+            _count_label(reading, None)
         if meaning.index and reading.tally is None:
             self.kinds.add(meaning.kind)
             self.zeros += str(value) in ("0", "0.0")
@@ -91,6 +92,15 @@ class PredictedLabels:
     def doubtful(self) -> bool:
         """True if all indices were read as counting from 0 although none of them is 0."""
         return self.kinds == {"index from 0"} and not self.zeros
+
+
+def _count_label(reading: Reading, counts: Tally | None) -> None:
+    """Count a prediction that is no text, in `counts` and in the counts of a pipe. Either may be
+    None."""
+    if counts is not None:
+        counts.labels += 1
+    if reading.so_far is not None:
+        reading.so_far.setdefault("prediction", Tally()).labels += 1
 
 
 def _is_only_a_label(value: Any, choices: Choices, reading: Reading) -> bool:

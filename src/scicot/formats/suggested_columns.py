@@ -8,13 +8,14 @@ from itertools import islice
 from typing import Any
 
 from scicot.formats import choice_columns, fields
-from scicot.formats.names import QUESTIONS, plain_name
+from scicot.formats.names import IDS, QUESTIONS, plain_name
 from scicot.row_fields import Row
 
 _SHOWN = 6  # columns listed in a message
 _LIKELY_ANSWERS = ("answer", "key", "gold", "label", "correct", "target", "sol", "lös", "loes",
                    "richtig", "right", "truth")  # fmt: skip
-_NO_QUESTIONS = ("rationale", "reply", "explanation", "reasoning", "thinking")
+# Parts of the names of fields that hold a rationale, not the question.
+_RATIONALES = ("rational", "reply", "explan", "reason", "thinking", "chainofthought")
 _SHORT = re.compile(r"[(\[]?\s*(?:[A-Za-z]|\d{1,2})?\s*[)\].:]?")  # a label, an index or blank
 _COUNTED = re.compile(r"(.*?)[ _-]?(?:\d{1,2}|[A-Za-z])")
 
@@ -32,7 +33,7 @@ def option_for(row: Row) -> str:
     texts = {
         name: field
         for name, field in rest.items()
-        if isinstance(field, str) and name not in answers and plain_name(name) not in _NO_QUESTIONS
+        if isinstance(field, str) and name not in answers and _may_be_question(name)
     }
     question = fields.question_field(row)
     if question is None or not isinstance(row[question], str):
@@ -44,6 +45,14 @@ def option_for(row: Row) -> str:
     role = "distractors" if _are_wrong(choice_fields, row, rest.get(answer)) else "choices"
     parts = f"question={question},{role}={'+'.join(choice_fields) or 'FIELD+FIELD'},answer={answer}"
     return f"--columns {_quoted(parts)}"
+
+
+def _may_be_question(name: str) -> bool:
+    """Return False for the names of ids and of rationales, such as "output.rationale"."""
+    plain = plain_name(name.rpartition(".")[2])
+    if plain in IDS or plain == "cot":
+        return False
+    return not any(part in plain_name(name) for part in _RATIONALES)
 
 
 def _are_wrong(choice_fields: Sequence[str], row: Row, answer: Any) -> bool:

@@ -64,8 +64,7 @@ class Converter:
         self._convert = convert
         self._settings = settings
         self._fields = MappedFields(optional_roles)
-        counts_so_far = settings.answer_texts is None and not is_rereadable(source)
-        self._so_far: dict[str, Tally] | None = {} if counts_so_far else None
+        self._so_far: dict[str, Tally] | None = None if is_rereadable(source) else {}
         self._reading = Reading(
             Columns.parse(settings.columns),
             settings.answer_index,
@@ -169,8 +168,7 @@ class Converter:
             possible.remove(found)
 
     def _converted(self, where: str, row: Row) -> Row:
-        # Other converters have a state, so they must convert each row only once.
-        if self._so_far is not None and self._convert is to_question_row:
+        if self._so_far is not None and self._settings.answer_texts is None:
             self._count(row, self._so_far)
         try:
             return self._convert(row, self._reading)
@@ -219,8 +217,9 @@ class Converter:
 
     def _count(self, row: Row, tally: dict[str, Tally]) -> None:
         """Add the gold answers of one row to `tally`."""
-        with suppress(RowProblem):  # the second conversion of the row reports it
-            self._convert(row, self._counting(tally))
+        # `self._convert` may have a state, so it must convert each row only once.
+        with suppress(RowProblem):  # the conversion of the row reports it
+            to_question_row(row, self._counting(tally))
 
     def _conversions(self, reading: Reading) -> Iterator[Row]:
         """Yield the converted rows of the whole source, without those that cannot be read."""
