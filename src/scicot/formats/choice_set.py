@@ -26,8 +26,8 @@ class Choices:
     """The choices of a row.
 
     rows: one dict for each choice, with the keys "label" and "text". All labels are strings.
-    cells: the label of each cell that may hold a choice, in order. None stands for a blank cell:
-        an index as the gold answer counts blank cells too. By default, no cell is blank.
+    cells: the label of each cell that may hold a choice, in order. None stands for a blank cell.
+        Blank cells are listed because indices count them too. By default, no cell is blank.
     labels_from: where the labels come from.
     numeric: True if a gold answer that is an integer may be a label, a text, or an index from 1.
         False if it can only be an index from 0.
@@ -50,7 +50,8 @@ class Choices:
 
     @property
     def labels_written(self) -> bool:
-        """True if the row itself writes the labels, in its objects or before the texts."""
+        """True if the row itself writes the labels of the choices: in the objects of the choices
+        ({"label": "A", ...}), as keys ({"A": ...}), or before their texts ("(A) wood")."""
         return self.written or self.labels_from == "texts"
 
     @property

@@ -213,7 +213,7 @@ def _json_integer(number: int, choices: Choices, name: str, reading: Reading) ->
     """Read an integer as an index from 0, or else as a label or a text.
 
     If no choice has this index, label or text, but the integer equals the number of choices, it may
-    be the last index from 1. The result is then ambiguous.
+    be the index of the last choice, counted from 1, or a mistake. The result is then ambiguous.
     """
     counts, evidence = reading.counts(name), reading.evidence(name)
     if counts is not None:
@@ -299,7 +299,8 @@ def _are_numbers(choices: Choices) -> bool:
 def _not_among_labels(number: int, choices: Choices, indices: Sequence[Meaning]) -> Meaning | None:
     """Read a number that no choice has as its label, in a row whose labels are all numbers.
 
-    - If the number is the label of a blank cell, return a Meaning without labels.
+    - If it would be the label of a choice that is blank in this row, return a Meaning without
+      labels.
     - If it may be an index, return an ambiguous Meaning.
     - Otherwise return None.
     """

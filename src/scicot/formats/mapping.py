@@ -80,7 +80,7 @@ class Columns:
 
     def labels_by_name(self, row: Row) -> Mapping[str, str]:
         """Return a dict from the name of each choice column to its label. Choice columns are the
-        columns of the row to which --columns maps the choices. Their names are in the form of
+        columns of the row that --columns names as choices. Their names are in the form of
         `plain_name`. The dict is empty if there are less than two of these columns."""
         names = self._choice_fields(row)
         return _labels_by_name(names) if names else {}
@@ -142,7 +142,8 @@ class Columns:
         return found
 
     def renames(self, row: Row) -> bool:
-        """Return True if the row has a mapped field whose name is none of ROLES, such as "gold"."""
+        """Return True if the row has a mapped field that is not named like a role: "gold", but
+        not "answer"."""
         return any(
             name not in ROLES and _at(row, name) is not _ABSENT
             for role, value in self.roles.items()
@@ -153,8 +154,8 @@ class Columns:
         """Return the row with each mapped field renamed to its role, such as "question".
 
         With answer=gold, the field "gold" becomes "answer". If the row also has a field "answer",
-        this becomes "original.answer". It does so even if the row has no field "gold", because only
-        the mapped field may give the answer.
+        this becomes "original.answer", even if the row has no field "gold", because only the mapped
+        field may give the answer.
 
         Raises RowProblem if a field of the question or of its choices is missing.
         """

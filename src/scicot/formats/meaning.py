@@ -55,9 +55,9 @@ class Meaning:
 def without_fraction(value: Any, choices: Choices) -> Any:
     """Remove the fraction ".0" from a number: return 1 for 1.0, and "1" for the string "1.0".
 
-    But if a label or a text of a choice is written with the fraction, return this string: "1.0" for
-    1.0 if a choice is "1.0", "4.25" for 4.25 if a choice is "4.25". Return all other values
-    unchanged.
+    But if a label or a text of a choice is exactly this number with its decimals, return this
+    string: "1.0" for 1.0 if a choice is "1.0", "4.25" for 4.25 if a choice is "4.25". Return all
+    other values unchanged.
     """
     # Pandas and Parquet turn an integer column with missing values into floats.
     if isinstance(value, int) or (isinstance(value, str) and ".0" not in value):

@@ -46,8 +46,8 @@ class MappedFields:
         if this has not been decided.
     applied: True if --columns was applied to a row, False if every row was read without it. None if
         no row was read.
-    final: True if all rows that can be read have been read. A field of --columns that is not in
-        `found` is then an error.
+    final: True if all rows that can be read have been read. A field of --columns is then an error
+        if no row has it and its role is not in `optional`.
     """
 
     optional: Collection[str] = ()

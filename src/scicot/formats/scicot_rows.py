@@ -109,7 +109,7 @@ def _is_certain(answer: str, choices: list[Any], reading: Reading) -> bool:
     """Return True if `answer`, the label of a choice, certainly means this choice. Return False if
     the text of another choice is `answer`, or begins with the printed letter `answer`.
 
-    The row must be one to which --columns was applied.
+    `choices` are those of a row after --columns was applied to it.
     """
     assert reading.columns is not None
     in_columns = reading.cells is not None

@@ -7,10 +7,9 @@ Without this check, the choices would be taken from the question's text, or woul
 gold answer could then name the wrong choice, so such rows are refused.
 
 In public data sets, yes/no questions and questions that contain their choices often have lists of
-other things as well. Examples are
-StrategyQA ("facts", "decomposition"), PubMedQA ("MESHES"), FOLIO ("premises"), PrOntoQA
-("chain_of_thought") and CommonsenseQA 2.0 ("validations"). So a list counts only if its name is
-like that of choices, or if it holds the gold answer.
+other things as well. Examples are StrategyQA ("facts", "decomposition"), PubMedQA ("MESHES"), FOLIO
+("premises"), PrOntoQA ("chain_of_thought") and CommonsenseQA 2.0 ("validations"). So a list counts
+only if its name is like that of choices, or if it holds the gold answer.
 """
 
 from __future__ import annotations
