@@ -20,7 +20,8 @@ If the form is unknown, the answer is refused. There are three exceptions. It is
 With --answer-labels, the answer is always read as a label.
 
 If the rows come from a pipe, later rows are not known. The answer is then read as a label if an
-earlier row shows this. Otherwise it is refused, even in the three cases above, unless --answer-labels is given.
+earlier row shows this. Otherwise it is refused, even in the three cases above, unless
+--answer-labels is given.
 """
 
 from __future__ import annotations
