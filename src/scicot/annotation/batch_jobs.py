@@ -265,7 +265,8 @@ class _Runner:
 
     async def _record(self, row_request: RowRequest, outcome: Reply | Unanswered) -> None:
         """Write the row of one result, unless an earlier run wrote it or the request must be sent
-        again. If the result is an error of unclear cause, store it for `_record_unclear`."""
+        again. If the result is an error of unclear cause, store the error for
+        `_record_unclear` instead of writing a row."""
         key = row_request.row.sample, row_request.row.saw_answer
         attempt = self._job.ledger.attempts(row_request.row.question).get(key)
         if attempt is not None and not attempt.retry:

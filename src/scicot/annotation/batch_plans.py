@@ -72,7 +72,7 @@ class Plan:
 
     @classmethod
     def tidy(cls, folder: Path) -> None:
-        """Remove the files of plans in `folder` whose writing or deletion was interrupted."""
+        """Remove what an interrupted writing or deletion of a plan left in `folder`."""
         for temporary in folder.glob(
             ".*"
         ):  # temporary files of a process that was killed while writing

@@ -90,9 +90,10 @@ def estimate_cost(
     the input tokens of a sample of these requests.
 
     With --reveal-answer on-failure, a rejected reply is followed by a second request, which reveals
-    the answer. It is not known how many new replies will be rejected. So the estimate includes a
-    second request only for replies that an earlier run rejected. Only the
-    maximums assume that every first reply is rejected.
+    the answer. It is not known how many new replies will be rejected. So the expected tokens and
+    cost include a second request only for replies that an earlier run rejected. The maximums
+    (`most_output_tokens`, `most_cost` and `batched_most_cost`) assume that every first reply is
+    rejected.
 
     Raises ScicotError in the same cases as `generate_rationales`.
     """

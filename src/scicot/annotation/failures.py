@@ -73,10 +73,10 @@ class Failures:
     ) -> None:
         """Write the `error` row of a request if `error.certain`. Otherwise hold the error back.
 
-        If --max-failures or more requests have failed in a row, also do the following:
+        If fewer than --max-failures consecutive requests have failed, do nothing else. Otherwise:
 
-        - Call `settle(poll)` if errors are held back.
-        - Raise StoppedEarly if no errors are held back.
+        - If errors are held back, call `settle(poll)`.
+        - If no errors are held back, raise StoppedEarly.
         """
         if error.certain:
             self._reject(row_request, error)

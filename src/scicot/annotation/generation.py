@@ -294,7 +294,7 @@ class Generation:
             raise StoppedEarly("stopped before it was found out why requests fail")
 
     def _spend(self, cost: float) -> None:
-        """Add to the totals the cost in dollars of a request that gets no row, such as PROBE."""
+        """Add `cost`, in dollars, of a request without a row (such as PROBE) to the totals."""
         if self.summary.cost is not None:
             self.summary.cost += cost
         self.ledger.spent += cost

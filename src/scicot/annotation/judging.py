@@ -182,8 +182,7 @@ def repeats(rationale: str, others: Iterable[str]) -> bool:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A reply parsed into its row, and the reason to reject the reply (`reason`, None if it is
-    kept). `named` is True if the reply is kept, and its rationale names the gold choice and no
-    other."""
+    kept). `named` is True if the reply is kept and its rationale names only the gold choice."""
 
     row: Rationale
     reason: str | None

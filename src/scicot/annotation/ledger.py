@@ -1,8 +1,8 @@
 """Record each reply as a kept or a rejected row, and look up finished requests.
 
 Kept rows go to OUT. All other rows go to OUT.rejected.jsonl, with a "reason" and the raw reply, so
-that nothing is dropped silently. A request is done if either file has a row for it. OUT.done.sqlite
-is an index of both files.
+that nothing is dropped silently. A request is done if either file has a row for it, unless
+the request is marked for a retry (see open_ledger). OUT.done.sqlite is an index of both files.
 """
 
 from __future__ import annotations

@@ -10,9 +10,9 @@ two possible causes:
 A trial (trial.py) finds the cause. During the trial, the rate is 80 % of the server's throughput.
 
 - If the share of refusals falls, the throughput is confirmed as the limit.
-- If the share does not fall, the refusals are random, and the rate is raised again. Until _RETRIED
-  seconds after the start of the trial, the rate is lowered only if the share of refusals is larger
-  than in the trial. After that time, a few percent of refusals are enough again.
+- If the share does not fall, the refusals are random, and the rate is raised again. For _RETRIED
+  seconds from the start of the trial, the rate is lowered only if the share of refusals is larger
+  than in the trial. After that time, a few percent of refusals again suffice to lower the rate.
 
 If an earlier trial has confirmed a limit close to the present throughput, no new trial is made: the
 limit counts as confirmed.
@@ -250,8 +250,8 @@ class Pace:
             self._random = max(self._random, min(trial.share, trial.share_before))
 
     def seconds_until_reset(self, allowances: tuple[Allowance, ...]) -> float | None:
-        """Return the seconds until all used-up allowances with a long window are reset. Return None
-        if no such allowance is used up."""
+        """Return the seconds until all used-up allowances are reset. Only allowances whose reset is
+        more than LONG_WINDOW seconds away are examined. Return None if none of these is used up."""
         resets = [
             allowance.reset
             for allowance in allowances

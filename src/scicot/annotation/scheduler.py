@@ -249,8 +249,9 @@ class Scheduler:
         return self._pace.seconds_until_reset(busy.allowances) or 0.0
 
     def _note_used_up(self, reply: Reply, sent_at: float) -> None:
-        """Tell the user, once in a run, that an hourly or daily allowance is used up. If a later
-        request is answered nevertheless, record that the server does not enforce the allowance."""
+        """Tell the user, once in a run, that an hourly or daily allowance is used up. If a request
+        sent after that is answered nevertheless, record that the server does not enforce the
+        allowance."""
         seconds = self._pace.seconds_until_reset(reply.allowances)
         if seconds is None:
             return

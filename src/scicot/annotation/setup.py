@@ -124,8 +124,12 @@ def _for_questions(inputs: Inputs) -> ReadingSettings | None:
 
 
 def _optional_roles(inputs: Inputs) -> tuple[str, ...]:
-    """Return ("id",) if --columns also describes the file of recorded:FILE, as in
-    "id=key,rationale=why". The questions may then lack the field "key". Otherwise return ()."""
+    """Return the roles of --columns whose fields the questions may lack: ("id",) or ().
+
+    In "id=key,rationale=why", "why" is a field of recorded:FILE, because questions have no
+    rationale. The field "key" may then be only in FILE too, and the result is ("id",). Without a
+    mapped rationale, or with another teacher, the result is ().
+    """
     # The questions may have their ids in another field, which is recognised automatically.
     columns = Columns.parse(inputs.reading.columns) if inputs.reading else None
     for_file = columns is not None and columns.maps("rationale") and _is_recorded(inputs.teacher)

@@ -103,7 +103,8 @@ class Answers:
 
         If `file` has several replies to the same question:
 
-        - In a log or a file of a teacher's samples, one reply is used and the others are skipped.
+        - In a log, or in a file of a teacher's samples, one reply is used and the others are
+          skipped.
         - In any other file, a repeated id raises ScicotError.
 
         Different questions with the same id raise ScicotError in any file.

@@ -1,4 +1,4 @@
-"""Compare the accuracies of two systems on the questions that both have."""
+"""Compare the accuracies of two systems on the questions for which both have a row."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def _passes(row: Prediction) -> Iterator[tuple[str, int]]:
 def _writing_passes(
     models: Mapping[str, Any], answer_students: list[str], question_words: int, texts: Sequence[str]
 ) -> Iterator[tuple[str, int]]:
-    """Yield (student name, number of words read and written) for each student that wrote some of
+    """Yield (student name, words read plus words written) for each student that wrote some of
     the rationales `texts`.
 
     All `texts` belong to one question. `question_words` is the number of words of its text, its

@@ -186,7 +186,7 @@ def systems_of(
 
 
 def _warn_about_missing(source: sources.Source, reporter: Reporter) -> None:
-    """Warn if `source` lacks rows:
+    """Warn if `source` may lack rows, which is so in either of these cases:
 
     - `source` is unfinished or a single shard, according to its state file.
     - There is a file of rejected replies beside `source`.

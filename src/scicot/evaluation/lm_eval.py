@@ -98,7 +98,7 @@ def answer_of(row: Row, question: Question, *, per_character: bool) -> Row:
     as for the harness's metric acc_norm. Without `per_character`, the prediction is that of the
     metric acc. If the sample has a text, the prediction is read from the text.
 
-    Raises RowProblem if the sample has no responses, or log-likelihoods that do not match the
+    Raises RowProblem if the sample has no responses, or if its log-likelihoods do not match the
     choices.
     """
     responses = row["filtered_resps"]
@@ -193,8 +193,8 @@ def _probabilities(log_likelihoods: Sequence[float]) -> list[float]:
 
 
 def _text(responses: Any) -> str:
-    """Return the first text in nested lists of responses, such as "B" for [["B"], ["A"]]. Return ""
-    if the first entry is not a text."""
+    """Return the first entry of nested lists of responses, such as "B" for [["B"], ["A"]]. Return
+    "" if this entry is not a text."""
     while isinstance(responses, list) and responses:
         responses = responses[0]
     return responses if isinstance(responses, str) else ""

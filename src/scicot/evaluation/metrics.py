@@ -50,7 +50,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The calibration metrics of a system on its answered questions that have a confidence. Values
+    """The calibration metrics of a system, computed from its answers that have a confidence. Values
     are means over the seeds unless the comment on a field says otherwise."""
 
     questions: int  # of the first seed
@@ -99,9 +99,9 @@ class System:
         """The choice position that the system prefers, or None if it prefers none. Positions count
         from 1.
 
-        The tuple is (position, share of the answers that name it, share of the gold answers that
-        are at it). A position is preferred if the first share is significantly larger than the
-        second, and larger by more than 0.1.
+        The tuple is (position, share of the answers that name this position, share of the
+        questions with the gold answer at this position). A position is preferred if the first share
+        is significantly larger than the second, and larger by more than 0.1.
         """
         counts = np.array(self.confusion, float)[:, :-1]  # the last column: no answer
         total = counts.sum()

@@ -104,7 +104,7 @@ def _count_label(reading: Reading, counts: Tally | None) -> None:
 
 
 def _is_only_a_label(value: Any, choices: Choices, reading: Reading) -> bool:
-    """Return True if `value` is exactly a label and must be read as this label."""
+    """Return True if `value` is exactly a label and is not taken for the text of a choice."""
     label = value.strip() if isinstance(value, str) else ""
     if label not in choices.cells or reading.answer_texts:
         return False
@@ -116,7 +116,7 @@ def _is_only_a_label(value: Any, choices: Choices, reading: Reading) -> bool:
 
 def _may_be_text_or_label(value: Any, question: Question) -> bool:
     """Return True if `value` is a whole number that may be the text or the label of a choice. A
-    label that is equal to the choice's index, counted from 0, does not count.
+    label that is equal to the choice's index from 0 is ignored.
 
     choices                 value    result
     (A) 10, (B) 20          10       True, because 10 is the text of a choice

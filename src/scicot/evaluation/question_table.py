@@ -82,8 +82,8 @@ def check_same_question(file: str, question: Question, seen: Mapping[str, int]) 
 
 
 def hash_of(question: Question) -> int:
-    """Return a hash of a question's text and context, its choices in any order, and its right
-    answer."""
+    """Return a hash of a question's text, context, choices and right answer. The hash does not
+    depend on the order of the choices."""
     texts = frozenset(choice.text for choice in question.choices)
     right = None if question.answer is None else question.text_of(question.answer)
     return hash((_words(question.question), _words(question.context), texts, right))

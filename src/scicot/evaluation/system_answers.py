@@ -144,8 +144,9 @@ class SystemAnswers:
 
     @classmethod
     def of(cls, name: str, columns: Sequence[AnswerColumns], reporter: Reporter) -> SystemAnswers:
-        """Combine the files of one system, one for each seed. Only questions that all files have
-        are kept. Raises ScicotError if there are none, or if files disagree on a gold answer."""
+        """Combine the files of a system, which has one file per seed. Only questions that all
+        files have are kept. Raises ScicotError if there are no such questions, or if files disagree
+        on a gold answer."""
         first = columns[0]
         indices = [np.arange(len(first.ids))]
         for other in columns[1:]:

@@ -4,8 +4,8 @@
 announcements.py finds the sentences that announce an answer. mentions.py finds the choices that a
 text names, by a label (labels.py) or by the words of their text (words.py). conclusion.py derives
 the choice that a text gives as the answer, and cleaning.py removes the parts that state it.
-thinking.py separates <think> from a text, and shortening.py truncates long rationales. Parsing time
-is linear in the length of the reply.
+thinking.py separates the thinking in <think> tags from a text, and shortening.py truncates long
+rationales. Parsing time is linear in the length of the reply.
 """
 
 from scicot.replies.cleaning import SHORTEST, count_words

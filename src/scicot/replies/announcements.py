@@ -187,9 +187,10 @@ def _closing(mentions: Mentions, start: int, end: int, claims: list[Claim]) -> l
 
 
 def _referred(mentions: Mentions, start: int, end: int, previous: Sentence) -> list[Claim]:
-    """Return the claim of a sentence such as "This is the correct answer." at text[start:end],
-    which refers to the choice in the `previous` sentence. Return [] if the previous sentence makes
-    a claim itself, denies something, or does not name exactly one choice by its label."""
+    """Return the claim of the sentence text[start:end]. The sentence, such as "This is the correct
+    answer.", refers to the choice in the `previous` sentence. Return [] if the previous
+    sentence makes a claim itself, denies something, or does not name exactly one choice by its
+    label."""
     if _SPEAKS_AGAINST.search(previous.text) or previous.claims:
         return []
     labels = mentions.marked_in(previous.start, previous.end)
@@ -197,8 +198,9 @@ def _referred(mentions: Mentions, start: int, end: int, previous: Sentence) -> l
 
 
 def _contradicted(mentions: Mentions, found: list[Sentence]) -> list[Sentence]:
-    """Make the last claim of a sentence undecided if the next sentence contradicts the claim, as in
-    "The answer is A. Copper." where copper is not A. The list `found` is changed and returned."""
+    """Make the last claim of a sentence name several choices if the next sentence contradicts the
+    claim, as in "The answer is A. Copper." where copper is not A. The list `found` is changed
+    and returned."""
     for number, sentence in enumerate(found[:-1]):
         next_sentence = found[number + 1]
         between = mentions.text[sentence.end : next_sentence.start]
@@ -319,8 +321,8 @@ class _Occurrences:
         self._ends = [end for _, end in spans]
 
     def shortly_before(self, position: int) -> bool:
-        """Find the last match that ends at or before `position`. Return True if there is one and it
-        begins no more than _LOOK_BACK characters before `position`."""
+        """Find the last match of the pattern that ends at or before `position`. Return
+        True if a match is found and begins no more than _LOOK_BACK characters before `position`."""
         index = bisect_right(self._ends, position) - 1
         return index >= 0 and self._starts[index] >= position - _LOOK_BACK
 

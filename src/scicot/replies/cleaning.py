@@ -125,10 +125,11 @@ def _cut_verdict(
     conclusion: Conclusion,
     question: Question,
 ) -> None:
-    """Replace the verdict in `texts` by its reasons, or by "" if it gives no reasons.
+    """Replace the verdict (`conclusion.sentence`) in `texts` by its reasons, or by "" if the
+    verdict gives no reasons.
 
-    The verdict is `conclusion.sentence`, such as "Therefore, paper is the most flexible". Do
-    nothing if there is no verdict, or if the verdict must be kept, for example because too little
+    A verdict is a sentence such as "Therefore, paper is the most flexible". Do nothing if there is
+    no verdict, or if the verdict must be kept, for example because too little
     other text would be left.
     """
     sentence, label = conclusion.sentence, conclusion.label

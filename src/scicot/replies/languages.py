@@ -1,10 +1,10 @@
 """Find phrases that announce an answer in languages other than English.
 
-    "die Antwort ist {}"     Metalle leiten, also ist die Antwort (B) Kupfer.
+    "ist die Antwort {}"     Metalle leiten, also ist die Antwort (B) Kupfer.
 
 The table ANNOUNCEMENTS can be extended by another language, or by phrases that your teacher often
 uses. `{}` stands for the choice, named by label or text. All words of a phrase come before the
-choice, or all come after it. A space matches any white space, and case is ignored.
+choice, or all come after it. A space matches one to three white-space characters. Case is ignored.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ def _either(alternatives: list[str], around: str) -> re.Pattern[str] | None:
 
 
 def _words(phrase: str) -> str:
-    """Return a regular expression that matches the words of a phrase. Up to three white-space
-    characters may separate the words, and marks for bold type may precede a colon."""
+    """Return a regular expression that matches the words of a phrase. The words may be separated
+    by one to three white-space characters. Marks for bold type may precede a colon."""
     words = [re.escape(word) for word in phrase.replace(":", " : ").split()]
     text = r"\s{1,3}".join(words)
     return text.replace(r"\s{1,3}:", r"[\s*_]{0,4}:").replace("'", "['’]")

@@ -148,8 +148,8 @@ class Mentions:
         }
 
     def labelled_spans(self) -> list[tuple[int, int]]:
-        """Return the (start, end) of each label with the text of its choice, such as "(B) copper",
-        ordered by position."""
+        """Return the (start, end) of each place where a label is followed by the text of its
+        choice, such as "(B) copper". The places are ordered by position."""
         items = [line.item for line in self.lines if line.item]
         spans: list[tuple[int, int]] = []
         for match in (*items, *self._patterns.marked.finditer(self.text)):
@@ -281,8 +281,8 @@ class Mentions:
         """Find the choice text that follows a label and ends the sentence, such as "copper" in
         "A. copper" and "A (copper)". Return the labels of the choices with this text.
 
-        The result need not contain the label before the text: for "A. copper", it is ("B",) if
-        copper is choice B. Return () if no choice text follows.
+        The label before the text may be wrong: for "A. copper", the result is ("B",) if copper is
+        choice B. Return () if no choice text follows.
         """
         begin = _BESIDE.match(self.text, label_end, end)
         if begin is None:
@@ -300,9 +300,9 @@ class Mentions:
         return Mention(mention.start, stop, named, mention.marked)
 
     def _joined_from(self, start: int, end: int) -> tuple[tuple[str, ...], int]:
-        """Read the rest of a list of choices, such as ", (b) drawer or (e) dresser", from `start`.
-        Return (labels of these choices, end of the list), or ((), start) if the list does not
-        continue at `start`."""
+        """Read the rest of a list of choices, such as ", (b) drawer or (e) dresser", in
+        text[start:end]. Return (labels of these choices, end of the list), or ((), start) if the
+        list does not continue at `start`."""
         # The result for each position in a list is cached, since several announcements may precede
         # the same list.
         # (end of an item, labels that the next item names)

@@ -198,8 +198,8 @@ def _read_once(text: str, question: Question) -> _Reading:
 
 
 def announces_answer(rationale: str, question: Question) -> bool:
-    """Return True if a rationale still announces which choice is right. The filter `leaks-answer`
-    rejects such rationales.
+    """Return True if a rationale announces which choice is right. The filter `leaks-answer` rejects
+    such rationales.
 
     A rationale may imply the answer or contain a choice's text: that is its purpose, and no leak.
     """

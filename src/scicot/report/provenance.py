@@ -16,7 +16,7 @@ The fields of a prompt are:
 - "chat": true if the prompt is put into a chat template
 - "text": the prompt with placeholders such as {question}, which the scripts of the report page fill
 
-Instead of the braces shown here, a placeholder has private use characters (MARK).
+In the actual text, private use characters of Unicode (MARK) take the place of these braces.
 """
 
 from __future__ import annotations
@@ -82,9 +82,9 @@ def _is_student(value: Any) -> bool:
 
 
 def _prompts(student: Row, source: str | None) -> Iterator[Row]:
-    """Yield a row for each prompt that a student reads for a question, in the order of use: first
-    to write a rationale, then to answer. `student` is an entry of a state file, and `source` is
-    where the rationales come from."""
+    """Yield a row for each prompt that a student reads for a question. If the student both writes
+    a rationale and answers, the prompt for the rationale comes first. `student` is an entry of a
+    state file. `source` is where the rationales come from."""
     stage = Stage(student["stage"])
     common = {
         "run": student.get("run"),

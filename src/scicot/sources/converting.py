@@ -45,8 +45,10 @@ class Converter:
     - The gold answer is the label of one choice and the text of another.
     - The row lacks a field of --columns.
 
-    The whole source is then read again, to examine its other rows. A pipe cannot be read again. In
-    the last two cases, the rows of the pipe that were already read are examined instead.
+    The whole source is then read again, to examine its other rows. A pipe cannot be read again:
+
+    - If a number may count from 0 or from 1, ScicotError is raised.
+    - In the other two cases, the rows of the pipe that were already read are examined instead.
 
     `optional_roles` are roles of --columns, such as "id". A role is ignored if no row has its
     field.
@@ -85,7 +87,7 @@ class Converter:
     def recognised(self) -> list[str]:
         """Lines that say which fields were read as question, choices and answer.
 
-        Each layout (set of field names) has a line, but equal lines are given once. Rows in
+        There is one line for each layout (set of field names), without repeated lines. Rows in
         scicot's own schema have no line. Only the first `_MAX_LAYOUTS` layouts are described.
         """
         layouts = filter(None, self._layouts.values())
@@ -210,8 +212,8 @@ class Converter:
         return tally
 
     def _counting(self, tally: dict[str, Tally]) -> Reading:
-        """Return settings for a pass that only counts the gold answers in `tally`. The rows that
-        are converted with these settings are not used."""
+        """Return settings with which the conversion of a row adds its gold answers to `tally`. The
+        converted rows are not used."""
         fields = self._fields if self._fields.final else None
         return replace(self._reading, tally=tally, fields=fields, kinds=None)
 

@@ -105,8 +105,8 @@ def _document(data: bytes, name: str, notes: list[str]) -> Iterator[Entry]:
 
 
 def array(data: bytes, name: str) -> Iterator[Entry]:
-    """Yield the rows of a JSON array, and an InvalidRow for each element that is not an object. For
-    an array of strings, yield a single InvalidRow."""
+    """Yield the rows of a JSON array, and an InvalidRow for each element that is not an object. An
+    array that has only strings gives a single InvalidRow."""
     value = _decoded(data, name)
     if isinstance(value, InvalidRow):
         yield value

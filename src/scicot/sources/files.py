@@ -125,7 +125,7 @@ def _binary_kind(name: str) -> str:
 
 
 def _is_json(stream: Any) -> bool:
-    """Return True if a stream begins like JSON in UTF-8 or in another encoding that contains
+    """Return True if a stream begins like JSON in UTF-8 or in another encoding that extends
     ASCII."""
     start = stream.peek(_HEAD).removeprefix(BOM).lstrip() if hasattr(stream, "peek") else b""
     return start[:1] in (b"{", b"[") and b"\0" not in start[:2]

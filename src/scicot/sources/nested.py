@@ -34,7 +34,8 @@ _WRAPPER_FIELDS = {"row", "row_idx"}
 
 
 def rows_in(value: Any, name: str, notes: list[str]) -> Iterator[Entry] | None:
-    """Return the rows inside the JSON object `value`, each with a location that begins with `name`.
+    """Return the rows inside the parsed JSON value `value`. Each row has a location that begins
+    with `name`.
 
     - If `value` is a table stored by columns, return the rows of the table.
     - If `value` has one list of rows, return the rows of this list.
@@ -46,10 +47,10 @@ def rows_in(value: Any, name: str, notes: list[str]) -> Iterator[Entry] | None:
 
     Return None in these cases:
 
-    - `value` is no object, or contains no rows.
+    - `value` is not an object, or contains no rows.
     - `value` is itself a question or a prediction.
     - `value` has a reading passage beside the list, as in QuALITY, and some rows have no passage.
-      The questions in these rows are probably about the passage in `value`.
+      The questions in these rows are probably about the passage in `value`, which would be lost.
     """
     if not isinstance(value, Mapping):
         return None

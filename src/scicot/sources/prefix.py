@@ -56,7 +56,7 @@ class Prefix:
 
 
 class CountingReader(io.RawIOBase):
-    """Reads the lines of `stream`, and counts and hashes what has been read.
+    """Reads the lines of `stream`. Counts the lines and bytes that were read, and hashes the bytes.
 
     `skipped` is a prefix that callers need not read, or None. The constructor reads, counts and
     hashes this prefix.

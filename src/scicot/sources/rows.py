@@ -48,8 +48,8 @@ class Rows(Generic[T]):
         a warning with the number of these rows. `gold` has phrases for both messages.
     check_record: called with the first record of each row. Raises GoldConflict if an earlier row
         has another gold answer for the same question.
-    uses_gold: True if a row for which `check_record` raises GoldConflict is invalid. If False, the
-        row is kept, and a warning gives the number of these rows.
+    uses_gold: True to treat a row as invalid if `check_record` raises GoldConflict for it. If
+        False, the row is kept, and a warning gives the number of these rows.
     """
 
     def __init__(
@@ -176,11 +176,8 @@ class Rows(Generic[T]):
         """Read records until a gold answer is found. The next iteration begins with these
         records. Do nothing if `gold` is None.
 
-        Raises ScicotError if there is no gold answer
-
-        - in the first _WINDOW records,
-        - in the records before the first pause of a pipe (_PAUSE_SECONDS without data),
-        - or in the whole source.
+        The search ends after _WINDOW records, at the first pause of a pipe (_PAUSE_SECONDS without
+        data), or at the end of the source. Raises ScicotError if no gold answer was found.
         """
         if self._gold is None:
             return

@@ -8,8 +8,8 @@ The first line is the header, which holds the column names. The delimiter is a c
 a tab. A delimiter fits if it splits the header into column names that scicot knows. If several
 delimiters fit, the one with the most columns is used.
 
-MMLU's files have no header, but are read too. They are recognised by the last cell of their first
-records, which is the letter of a choice.
+MMLU's files have no header, but are read too. They are recognised by their first records:
+the last cell of each is the letter of a choice.
 """
 
 from __future__ import annotations

@@ -74,11 +74,12 @@ def calibration_error_by_chance(table: Reliability) -> float:
 
 
 def _mean_gap(confidence: Floats) -> float:
-    """Return the expected absolute difference between a bin's accuracy and its mean confidence if
-    calibration were perfect. `confidence` holds the confidences in the bin.
+    """Return the absolute difference between a bin's accuracy and its mean confidence that perfect
+    calibration leads to on average. `confidence` holds the confidences in the bin.
 
-    The number of right answers then has a Poisson binomial distribution, which is computed exactly.
-    For large bins it is approximated by a normal distribution.
+    Under perfect calibration, the number of right answers has a Poisson binomial distribution. For
+    small bins this distribution is computed exactly. For large bins it is approximated by a normal
+    distribution.
     """
     count = len(confidence)
     if count > _NORMAL_FROM:

@@ -54,9 +54,9 @@ def bootstrap(
     seed: int = 0,
 ) -> Resampled:
     """Return the bootstrap interval of a weighted sum of the systems' means, and the p-value of a t
-    test. Each resample draws with replacement: whole clusters of questions (Davison and Hinkley
-    1997, section 3.8) and, for each system, its seeds. The clusters drawn are the same for all
-    systems and seeds.
+    test of whether the sum is 0. Each resample draws with replacement: whole clusters of questions
+    (Davison and Hinkley 1997, section 3.8) and, for each system, its seeds. The clusters drawn are
+    the same for all systems and seeds.
 
     systems: for each system, an array of shape (seeds, n) of its values on the same n questions, 1
     for right and 0 for wrong. weights: one number for each system; (1, -1) gives the difference of

@@ -48,8 +48,8 @@ def load_teacher(
 
     `timeout` is the time limit of a request in seconds. `sampling` may have the keys
     "temperature" and "top_p". `only_counts` is True if the teacher is only used to estimate the
-    cost. No API key is needed then. `columns` is the value of --columns, which names the fields of
-    the id and of the rationale in the file of recorded:FILE.
+    cost. No API key is needed then. For the teacher recorded:FILE, `columns` (the value of
+    --columns) names the id and rationale fields of FILE.
 
     Raises ScicotError if the kind does not exist or does not support an argument.
     """

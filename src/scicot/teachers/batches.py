@@ -86,7 +86,7 @@ class Batches(Protocol):
         """Cancel a batch by its id. Does nothing if the batch has ended already."""
 
     def results(self, identity: str) -> AsyncGenerator[tuple[str | None, Reply | Unanswered], None]:
-        """Yield (custom_id, outcome) for each request of a batch that has ended. The custom_id is
+        """Yield (custom_id, outcome) for each request of an ended batch. The custom_id is
         None if the server sent no valid custom_id. A caller that stops before the end must close
         the generator (`aclosing`)."""
 

@@ -1,5 +1,5 @@
-"""Helpers for teachers behind an HTTP server: check the URL and the API key, and convert errors
-that come without a status code or with status 200."""
+"""Helpers for teachers behind an HTTP server: check the URL and the API key, and return
+scicot's exceptions for errors that have no status code or come with status 200."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def check_headers(lines: str, *values: str) -> None:
     """Raise ScicotError if an environment variable has characters that an HTTP header cannot
     contain. The message names the variable and does not show its value.
 
-    `lines` is the name of a variable with one header per line, as NAME: VALUE. The `values` are the
-    names of variables that contain only the value of a header.
+    All arguments are names of environment variables. The variable `lines` has one header per line,
+    as NAME: VALUE. Each of the variables `values` contains only the value of a header.
     """
     wrong = [name for name in values if not _fits_header(os.environ.get(name, ""))]
     # The SDK ignores lines without a colon, and strips names and values.
@@ -143,8 +143,8 @@ def origin_of(response: httpx2.Response) -> str:
 
 
 def unanswered(error: Exception) -> Exception:
-    """Return scicot's exception for an error of the HTTP client that has no status code, because
-    the connection failed or the response could not be decoded."""
+    """Return scicot's exception for an HTTP client error without a status code: the connection
+    failed, or the response could not be decoded."""
     if isinstance(error, json.JSONDecodeError):
         return TeacherBusy("the server's answer is not JSON")
     if isinstance(error, ValueError | TypeError | KeyError | AttributeError | RecursionError):
@@ -189,8 +189,8 @@ _COUNTS = ("input_tokens", "output_tokens", "prompt_tokens", "completion_tokens"
 def counts_in(usage: Mapping[str, Any]) -> dict[str, Any]:
     """Return the numbers in a usage object by field name.
 
-    Zeros are left out, except in the fields of _COUNTS. A value of these fields that is neither a
-    number nor null is returned too. `Reply` then lists the field in `misstated`.
+    Zeros are left out, except in the fields of _COUNTS. A field of _COUNTS is also returned if its
+    value is neither a number nor null. `Reply` then lists the field in `misstated`.
     """
     # Local servers may omit fields, and broken servers may add fields of any type.
     numbers: dict[str, Any] = {}

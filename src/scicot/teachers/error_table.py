@@ -1,7 +1,7 @@
 """Classify a server's errors by their effect on the run, with one table of rules.
 
     classify(400, {"error": {"message": "prompt is too long: 210000 tokens > 200000 maximum"}})
-        -> TeacherError             this question cannot be answered; the others may be
+        -> TeacherError             this question cannot be answered, but others can
     classify(400, {"error": {"message": "You have reached your specified API usage limits. You will
         regain access on 2026-12-01 at 00:00 UTC."}})
         -> StoppedEarly             no request is answered until then

@@ -26,7 +26,7 @@ _SLOW = 600.0  # timeout in seconds for a call that transfers a whole batch
 
 class MessageBatches:
     """A client for the batches of one teacher (see `batches.Batches`). The API does not store batch
-    names. A batch whose id was lost is recognised by the custom_ids in its results."""
+    names, so a batch whose id was lost is recognised by the custom_ids in its results."""
 
     api = "the Message Batches API"
     most_requests = 100_000

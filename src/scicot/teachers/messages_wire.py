@@ -26,8 +26,8 @@ TROUBLE = (anthropic.AnthropicError, *UNREADABLE)
 
 
 async def parsed(raw: Any) -> Any:
-    """Return the SDK's object for `raw`, a raw response of the SDK. If it cannot be decoded, raise
-    TeacherBusy. Its message names the status and the address of the response."""
+    """Return the SDK's object for `raw`, a raw response of the SDK. If `raw` cannot be decoded,
+    raise TeacherBusy with a text that names the HTTP status and the URL."""
     try:
         return await raw.parse()
     except TROUBLE as error:
@@ -40,7 +40,7 @@ def reply_of(message: Any, headers: Mapping[str, str] | None = None, origin: str
     Raises TeacherBusy if `message` is not a message of the Messages API. A proxy may have answered
     instead of the server, so a retry may succeed.
 
-    origin: the end of the message of TeacherBusy (see endpoint.origin_of).
+    origin: text appended to the error text of TeacherBusy (see endpoint.origin_of).
     """
     if not isinstance(message, Message) or not isinstance(message.content, list):
         raise TeacherBusy(f"the server's answer is no message of the Messages API{origin}")
