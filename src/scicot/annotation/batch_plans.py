@@ -73,9 +73,8 @@ class Plan:
     @classmethod
     def tidy(cls, folder: Path) -> None:
         """Remove what an interrupted writing or deletion of a plan left in `folder`."""
-        for temporary in folder.glob(
-            ".*"
-        ):  # temporary files of a process that was killed while writing
+        # Temporary files that a killed process left begin with a dot.
+        for temporary in folder.glob(".*"):
             temporary.unlink()
         for lines in folder.glob("*.requests.jsonl"):
             if not (folder / f"{lines.name.partition('.')[0]}.json").exists():
