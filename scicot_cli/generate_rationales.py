@@ -116,8 +116,8 @@ def generate_rationales(
         Keep,
         typer.Option(
             "--keep",
-            help="correct: keep a rationale only if its reply ends with the gold answer (or if the "
-            "question has no gold answer). all: keep every usable rationale.",
+            help="correct: keep a rationale only if the conclusion of its reply is the gold answer "
+            "(or if the question has no gold answer). all: keep every usable rationale.",
         ),
     ] = GenerateSettings.keep,
     prompt: Annotated[

@@ -102,8 +102,9 @@ def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
 
 
 def _truncated(summary: GenerateSummary, *kinds: Stop) -> Counter[str]:
-    """Count the truncated replies for each stop reason of these kinds, for example {"length": 12}.
-    If their total is below the share _MANY of all replies, return an empty Counter."""
+    """Count the replies that were truncated for a reason of one of these `kinds`. Return the number
+    for each reason, for example {"length": 12}. If the total is below the share _MANY of all
+    replies, return an empty Counter."""
     from scicot.teachers.stop_reasons import kind_of
 
     found = {reason: n for reason, n in summary.truncated.items() if kind_of(reason) in kinds}
@@ -127,8 +128,8 @@ def _room_for_replies(summary: GenerateSummary, settings: GenerateSettings) -> l
 
 
 def _stopped_by_server(summary: GenerateSummary) -> list[str]:
-    """Return a hint if many replies were truncated by a failure of the server, or with a stop
-    reason that scicot does not know. No option of the command prevents this."""
+    """Return a hint if many replies were truncated because the server failed, or have a stop reason
+    that scicot does not know. No option of the command prevents these truncations."""
     from scicot.teachers.stop_reasons import Stop
 
     stopped = _truncated(summary, Stop.OTHER, Stop.BROKEN_OFF)

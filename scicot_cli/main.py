@@ -1,5 +1,5 @@
-"""The entry point of the `scicot` script. It sets up signals and standard input first,
-because the other imports can take several seconds, and a signal may arrive in this time."""
+"""The entry point of the `scicot` script. It sets up signals and standard input before the large
+imports. These imports can take several seconds, and a signal may arrive in this time."""
 
 from __future__ import annotations
 

@@ -50,7 +50,8 @@ def train_rationale(
             "In each, the student writes several rationales per question. A fold student of RUN "
             "answers the question with and without each rationale. The reward of a rationale is "
             "the gain in the log probability of the right answer. The rationales with the highest "
-            "rewards are added to the training rows. --folds and --fold-by have the values of RUN.",
+            "rewards are added to the training rows. By default, --folds and --fold-by are taken "
+            "from RUN.",
         ),
     ] = None,
     rounds: Annotated[

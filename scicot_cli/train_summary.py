@@ -33,8 +33,8 @@ def estimated(estimate: RewardEstimate) -> str:
 
 def trained(manifest: Manifest, run: Path) -> str:
     """Format the line printed after training. For one student it shows rows, optimizer steps, last
-    loss, seconds and dev metrics. For several seeds it shows the number of students and dev
-    metrics."""
+    loss, seconds and dev metrics. For several seeds it shows the dev metrics and the number of
+    students."""
     metrics = manifest.metrics
     if manifest.seeds:
         return f"{run}: {len(manifest.seeds)} {manifest.stage} students trained{_dev(metrics)}"

@@ -55,8 +55,8 @@ def discard(folder: Path, prefix: str) -> None:
 
 
 def _locked_in_place(handle: int) -> bool:
-    """Lock the file or folder with the descriptor `handle`, which this process has just created.
-    Returns False if another process removed it, as a leftover, before it was locked."""
+    """Lock a file or folder that this process has just created. `handle` is its descriptor. Returns
+    False if another process has already removed the file or folder as a leftover."""
     with suppress(OSError):  # file systems without locks
         fcntl.flock(handle, fcntl.LOCK_EX)
     return os.fstat(handle).st_nlink > 0

@@ -49,8 +49,8 @@ class Check:
     - `longest`: the length of the longest question.
     - `long`: the number of questions that are longer than the student's limit or, without a
       student, longer than 2,000 characters.
-    - `characters`: the number of questions with characters that the student's tokenizer lacks, for
-      each kind of problem that these characters cause (models/characters.py).
+    - `characters`: counts for each kind of problem with characters that the student's tokenizer
+      lacks (models/characters.py). Each count is a number of questions.
     """
 
     file: str

@@ -66,8 +66,9 @@ _SQLITE_NO_ROOM = (
 
 
 def no_room(error: BaseException) -> str | None:
-    """Describe the full disk, quota or file-size limit that caused an error. Returns None if the
-    error has another cause. The chained exceptions (__cause__, __context__) are searched too."""
+    """Describe the cause of an error if it is a full disk, a used-up quota or the maximum size of a
+    file. Returns None if the error has another cause. The chained exceptions (__cause__,
+    __context__) are searched too."""
     cause: BaseException | None = error
     for _ in range(100):  # a chain of exceptions may be circular
         if cause is None:

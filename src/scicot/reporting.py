@@ -39,8 +39,9 @@ class Reporter(Protocol):
         `Task` whose `advance` reports progress."""
 
     def stops_deferred(self) -> AbstractContextManager[None]:
-        """Return a context manager for work that signals may interrupt only between two steps. A
-        signal is stored at first, and the next call of `Task.advance` raises KeyboardInterrupt."""
+        """Return a context manager for work that may be interrupted only between two steps. A
+        signal is stored when it arrives, and the next call of `Task.advance` raises
+        KeyboardInterrupt."""
 
 
 class _SilentTask:

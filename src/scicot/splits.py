@@ -98,7 +98,7 @@ def dev_split(
     """Select whole groups as the dev split, about `fraction` of all rows. Return the row indices.
 
     A group is selected by a hash of its content. So a group that occurs in two files is usually
-    selected in both files or in neither. There are three exceptions:
+    selected in both files or in neither. There are three exceptions to the selection by hash:
 
     - A group is left out if it has more than `fraction` of the question ids.
     - If all groups are selected, the largest group is left out.

@@ -159,15 +159,15 @@ class Input:
 
 
 def rationale_input(question: Question, stage: Stage = Stage.RATIONALE) -> Input:
-    """Build the input from which a student of this stage writes a rationale for a question."""
+    """Build the input from which a student of `stage` writes a rationale for a question."""
     return _input(question, "", FORMS[stage].prefixes[1], asks="rationale")
 
 
 def answer_input(
     question: Question, rationale: str | None = None, stage: Stage = Stage.ANSWER
 ) -> Input:
-    """Build the input from which a student of this stage answers a question. The rationale is
-    ignored if the stage does not read one."""
+    """Build the input from which a student of `stage` answers a question. The rationale is ignored
+    if students of `stage` do not read a rationale."""
     read_rationale = rationale or "" if FORMS[stage].reads_rationale else ""
     # A one-sequence student's target already contains the rationale, before the answer.
     asks = "rationale" if stage is Stage.ONE_SEQUENCE else "answer"

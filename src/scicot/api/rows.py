@@ -70,8 +70,8 @@ class Spool:
         return str(path)
 
     def files(self, value: Any) -> Any:
-        """Write rows that are in memory to files (see `file`). Return the path for a single source,
-        and a list of paths for a list of sources."""
+        """Write rows that are in memory to files (see `file`). `value` is one source (a file or
+        rows in memory) or a list of sources. Return the path of the source or a list of paths."""
         if isinstance(value, list | tuple) and (not value or in_memory(value) is None):
             return [self.file(source) for source in value]
         return self.file(value)

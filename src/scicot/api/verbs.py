@@ -147,9 +147,9 @@ def train_rationale(
     in the directory is replaced. Raises ScicotError if the directory holds other files or, without
     `force`, a different run.
 
-    With `reward` (a RewardSettings), rounds of sampling follow. In each round the student writes
-    rationales. It is then trained on the rationales that raise an answer student's probability of
-    the gold choice.
+    With `reward` (a RewardSettings), rounds of sampling follow this training. In each round the
+    student writes rationales. The student is then trained on the rationales that raise an answer
+    student's probability of the gold choice.
     """
     from scicot.training.job import train_rationale as train
 

@@ -21,7 +21,7 @@ class ReadingSettings:
     gold answers and predictions count the choices from 0, and 1 if they count from 1. If
     `answer_texts` is True, gold answers and predictions are texts of choices, never labels or
     indices. If it is False, an answer that is the label of one choice and the text of another is
-    the label. If it is None, the other rows show how to read this answer.
+    read as the label. If it is None, the other rows decide how such an answer is read.
     `encoding` is the encoding of text files, such as "latin-1".
     """
 

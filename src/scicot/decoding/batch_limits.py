@@ -76,8 +76,9 @@ class BatchLimits:
         `token_bytes` is the size of one token in the KV cache, 0 for encoder-decoders. `weights` is
         the model's number of weights, and `weight_bytes` their size in memory.
 
-        For a causal model on a CPU, the default of `tokens` also limits the size of the KV cache.
-        The limit is the largest of the three sizes for the given `dtype`:
+        For a causal model on a CPU, the default of `tokens` is chosen so that the KV cache does not
+        exceed a maximum size. The maximum size is the largest of three sizes, which depend on
+        `dtype` (4 * weights is the size of the weights in fp32):
 
             fp32                      other precisions
             128 MiB                   256 MiB

@@ -30,7 +30,8 @@ def converted(model: Any, tokenizer: Any, directory: Path) -> Path:
 
     `directory` is the run directory. The folder is ctranslate2/HASH in `directory`, where HASH is
     the beginning of the hash of the weights. Raises ScicotError in three cases: the folder cannot
-    be written, the model cannot be converted, or the converted model gives other scores.
+    be written, the model cannot be converted, or the converted model gives other scores than the
+    original.
     """
     target = directory / FOLDER / weights_sha256(directory)[:12]
     if target.exists():

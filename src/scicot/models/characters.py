@@ -211,8 +211,8 @@ def describe(counts: Counter[str]) -> dict[str, str]:
 
 
 def is_character_problem(key: str) -> bool:
-    """Return True if `key` counts a problem with characters that the tokenizer lacks. The keys are
-    those of `cuts` in truncation.encode_inputs.
+    """Return True if `key` stands for a problem with characters that the tokenizer lacks. `key` is
+    one of the keys of `cuts` in truncation.encode_inputs.
 
     - True: "lacking" (inputs with such characters), "lacking ≥" (inputs with ≥), "equal q1" (such
       characters make two choices of question q1 equal).

@@ -136,8 +136,8 @@ class Plain:
         return _decoded(self.tokenizer, rows)
 
     def _continuations(self, last_line: str, texts: Sequence[str]) -> list[Ids]:
-        """Encode each text after `last_line`, the last line of the prompt, and append the end
-        token. The token ids of `last_line` are left out."""
+        """Encode each text as the continuation of `last_line`, the last line of the prompt, and
+        append the end token. The token ids of `last_line` are left out."""
         if not texts:
             return []
         end = self._end if self._end is not None else min(self.ends)

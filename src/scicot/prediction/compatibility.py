@@ -128,8 +128,8 @@ def check_settings(
 
 
 def _check_weigh(answers: Sequence[Run], rationales: int) -> None:
-    """Raise ScicotError if --weigh confidence cannot be used with these answer runs, or with
-    `rationales`, the number of rationales per question."""
+    """Raise ScicotError if --weigh confidence cannot be used with these answer runs or with this
+    number of rationales per question (`rationales`)."""
     if rationales < 2:
         raise UsageError("--weigh confidence: weighs several rationales; give --samples as well")
     if not answers:
@@ -144,7 +144,7 @@ def _check_weigh(answers: Sequence[Run], rationales: int) -> None:
 
 def _check_writing(writers: Sequence[Run], settings: PredictSettings) -> None:
     """Check a prediction that writes rationales but does not answer. Raises ScicotError if there is
-    more than one writer, or for an option that only affects answers."""
+    more than one writer, or if an option is set that only affects answers."""
     if len(writers) > 1:
         raise ScicotError("only one student writes at a time where there is no --answer-model")
     answering_options = {

@@ -172,8 +172,8 @@ def _predict(
 
 
 def _recorded(output: str | os.PathLike[str], force: bool) -> Collection[str]:
-    """Return the identities of the runs in the existing output. Return an empty collection if no
-    output is resumed."""
+    """Return the identities of the runs that are recorded with the existing output. Return an empty
+    collection if no output is resumed."""
     state = None if force or os.fspath(output) == STDOUT else own_state(Path(output))
     return identities.recorded_in(state or {})
 
@@ -199,8 +199,8 @@ class _Job:
     def run(
         self, question_windows: Iterable[list[QuestionPair]], at_once: int, out: Output, task: Task
     ) -> None:
-        """Predict these windows and write their rows, `at_once` windows at a time (one on each
-        process). Rows that are already in the output are not written again."""
+        """Predict the questions of `question_windows` and write the rows, `at_once` windows at a
+        time (one on each process). Rows that are already in the output are not written again."""
         rows_each = self._students.plan.rows_each
         existing = out.existing()
         for batch in chunks(question_windows, at_once):
@@ -286,7 +286,7 @@ def _question_pairs(
 def _rotation(total: int | None, settings: PredictSettings) -> int:
     """Return the `shift` of `_question_pairs` for --rationale-from shuffled: a number from 1 to
     `total` - 1. Raises UsageError if `total` is less than 2. Also raises UsageError if `total` is
-    None, because the questions come from a pipe, which cannot be read twice."""
+    None: the questions then come from a pipe, which cannot be read twice."""
     if total is None:
         raise UsageError("--rationale-from shuffled: reads the questions twice; give a file")
     if total < 2:

@@ -52,8 +52,9 @@ class Plan:
 
     @cached_property
     def writers(self) -> list[Run]:
-        """The runs that write rationales: `rationales` if there are any, otherwise the answer runs
-        that can write them. Empty if rationales are taken from the input or not used."""
+        """The runs that write rationales. Empty if rationales are taken from the input or not used.
+        If the command has rationale runs (`rationales`), these are the writers. Otherwise the
+        writers are the answer runs that can also write rationales."""
         if self.source in ("input", "none"):
             return []
         writing = [run for run in self.answers if FORMS[run.stage].writes_rationale]
@@ -80,7 +81,7 @@ class Plan:
 
     @property
     def rationales_each(self) -> int:
-        """The number of rationales that students write for each question."""
+        """The number of rationales that all writers together write for each question."""
         return self.settings.samples * len(self.writers)
 
     @property
@@ -144,9 +145,9 @@ class Plan:
 
     @property
     def students(self) -> list[dict[str, Any]]:
-        """A description of each run for the output's state file: its name ("run") and its
-        `Run.facts`. "writes" is True if the run writes rationales, and "answers" is True if it
-        answers questions."""
+        """A description of each run for the output's state file: the run's name ("run"), its
+        `Run.facts`, and two flags. "writes" is True if the run writes rationales, and "answers" is
+        True if the run answers questions."""
         distinct = {run.identity: run for run in [*self.writers, *self.answers]}
         writing = {run.identity for run in self.writers}
         answering = {run.identity for run in self.answers}

@@ -43,8 +43,8 @@ class _Failure:
     code: int = 0
 
     def raise_error(self) -> None:
-        """Raise the error again. A bug is raised as RuntimeError, with its traceback in the
-        message."""
+        """Raise the error again. A bug (see the class) is raised as RuntimeError, with its
+        traceback in the message."""
         if not self.code:
             raise RuntimeError(f"in a process of this command:\n{self.message}")
         kinds = {kind.exit_code: kind for kind in (UsageError, StoppedEarly)}
@@ -87,14 +87,14 @@ class Team:
             processes.leave_process_group()
 
     def on_all_ranks(self, work: Callable[[], Result]) -> Result:
-        """Run work() on each rank, and return the result of this rank. Call on all ranks. Next, all
-        ranks except 0 must pass the result to `serve`.
+        """Run work() on each rank. Call on all ranks. Each call returns the result of its own rank.
+        Next, all ranks except 0 must pass their result to `serve`.
 
         If work() fails on any rank:
 
         - Rank 0 raises the error.
-        - The other ranks raise no error here. Later, `serve` raises RankZeroFailed on each of them.
-        - If work() failed on one of the other ranks, the result on this rank is a _Failure.
+        - Each other rank raises no error here, but `serve` raises RankZeroFailed later.
+        - A rank other than 0 on which work() failed returns a _Failure instead of a result.
         """
         if self._group is None:
             return work()

@@ -107,8 +107,8 @@ def uneven_shares(
 
     - `total`: the number of questions, or None if it is not known.
     - `size`: the number of questions in a window.
-    - `per_question`: the number of sequences per question. The warning suggests a value for
-      --window, which counts sequences.
+    - `per_question`: the number of sequences per question. It is needed because the warning
+      suggests a value for --window, and --window counts sequences, not questions.
     """
     # The window is not made smaller automatically: merged shards would then differ from a run
     # without shards in the last digits of the scores.

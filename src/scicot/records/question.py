@@ -118,8 +118,8 @@ class Question(Struct, frozen=True):
 
     def field_paths(self) -> list[str]:
         """Return the names of fields by which questions can be grouped, such as "subject" and
-        "meta.level". These are the fields that scicot does not define, with a text, a number or a
-        boolean as the value."""
+        "meta.level". These are the fields in "meta" and the fields that scicot does not define, if
+        their value is a text, a number or a boolean."""
         paths = []
         for name, value in {"meta": self.meta, **self.extra}.items():
             inner = value if isinstance(value, MAPPING) else None
@@ -132,8 +132,8 @@ class Question(Struct, frozen=True):
         return paths
 
     def without_rationale(self) -> Question:
-        """Return a copy of the question whose `extra` lacks the fields that a rationale row adds to
-        a question row."""
+        """Return a copy of the question. Its `extra` does not have the fields that a rationale row
+        adds to a question row."""
         # A student's rationale row adds "fold"; in any other row it is a field of the user's file.
         by_student = str(self.extra.get("teacher")).startswith(STUDENT)
         return self.without((*RATIONALE_FIELDS, "fold") if by_student else RATIONALE_FIELDS)

@@ -17,9 +17,9 @@ _RAW_TEXTS = ("reply", "thinking")  # rationale fields with the teacher's raw te
 
 class Rationale(Struct, frozen=True):
     """A rationale of a question, with its origin. `teacher` names the model that wrote it. `sample`
-    numbers the rationales requested for the same question, from 0. `conclusion` is the label of the
-    choice that the teacher's reply names. `saw_answer` is True if the prompt contained the gold
-    answer. `request` is a hash of the request to the teacher."""
+    is the rationale's number, from 0, among those requested for the same question. `conclusion` is
+    the label of the choice that the teacher's reply names. `saw_answer` is True if the prompt
+    contained the gold answer. `request` is a hash of the request to the teacher."""
 
     question: Question
     rationale: str

@@ -86,8 +86,8 @@ class Manifest:
 
     @property
     def temperature(self) -> float:
-        """The temperature, fitted on dev, by which scores are divided to calibrate them. It is 1 if
-        no temperature was fitted."""
+        """The temperature, fitted on dev, by which the log-likelihoods of the choices are divided
+        to calibrate the answers. It is 1 if no temperature was fitted."""
         return float(self.metrics.get("dev_temperature", 1.0))
 
     @property
@@ -118,8 +118,8 @@ class Run:
       has no scicot.json, so `untrained_run` makes the manifest.
     - `hub`: the location of the run, if it was found on the Hub. In this case, `directory` is in
       the local cache.
-    - `recorded_identity`: the identity of the run before it was renamed. It is set only if an
-      output is resumed that was begun before the renaming.
+    - `recorded_identity`: the identity of the run before it was renamed. It is set only when
+      resuming an output that was begun before the renaming.
     """
 
     directory: Path

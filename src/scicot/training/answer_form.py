@@ -46,7 +46,7 @@ def fill(settings: TrainSettings, student: str, stage: Stage) -> TrainSettings:
 
 def _from_scratch(student: str) -> bool:
     """Return True if `student` is a run that began with random weights ("scratch:SIZE"). If the run
-    was trained from another run, that run is checked in turn, through up to 100 runs."""
+    was trained from another run, that run is checked in turn, and so on for at most 100 runs."""
     for _ in range(100):
         manifest = read_manifest(student)
         if manifest is None:

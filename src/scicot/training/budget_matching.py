@@ -1,5 +1,5 @@
-"""Give a student the budget that other runs used in total: the same number of training tokens. A
-student with random weights also gets about the same number of weights."""
+"""Train a student on as many tokens as several other runs were trained on in total. If the student
+starts from random weights, it also gets about as many weights as these runs have in total."""
 
 from __future__ import annotations
 

@@ -2,10 +2,11 @@
 rationales.
 
     p(choice) = sum of c^k p(choice | question, rationale) / sum of c^k
-    c = max over choices of p(choice | question, rationale), calibrated
+    c = max over choices of p(choice | question, rationale)
 
-The sums are over the rationales of a question. k maximises the likelihood of the gold choices on
-questions that the student was not trained on. With k = 0 the average is the plain mean.
+In both lines, p(choice | question, rationale) is calibrated. The sums are over the rationales of a
+question. k maximises the likelihood of the gold choices on questions that the student was not
+trained on. With k = 0 the average is the plain mean.
 """
 
 from __future__ import annotations

@@ -236,15 +236,15 @@ class _Votes:
         self._labels: dict[str, list[str]] = defaultdict(list)
 
     def count(self, question: Question, conclusion: object) -> Question:
-        """Count the conclusion of a teacher's reply, such as "B", as a vote for this label. If the
+        """Count the label that a teacher's reply concludes with, such as "B", as a vote. If the
         question has no such label, the conclusion is ignored. Returns the question unchanged."""
         if isinstance(conclusion, str) and conclusion in question.labels:
             self._labels[question.id].append(conclusion)
         return question
 
     def added_to(self, lessons: Sequence[Lesson], reporter: Reporter) -> list[Lesson]:
-        """Return each training row with the votes for its question. Raises ScicotError if no row
-        has votes."""
+        """Return `lessons`, with the votes for its question added to each. Raises ScicotError if no
+        question has votes."""
         voted = [
             replace(lesson, votes=tuple(self._labels[lesson.question.id])) for lesson in lessons
         ]

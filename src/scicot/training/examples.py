@@ -95,9 +95,10 @@ class Lesson:
 def _naming(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Return two regular expressions for a question with these labels.
 
-    The first finds a label in a rationale: "B is right", "(a)", "A. Wood" or "option A", but not
-    the article in "A metal". The second finds two labels joined in a choice: "neither A nor B".
-    Both may match too much, but should not miss a label.
+    The first is for a rationale. It finds a label: "B is right", "(a)", "A. Wood" or "option A",
+    but not the article in "A metal". The second is for the text of a choice. It finds two labels
+    joined by a conjunction, as in "neither A nor B". Both may match too much, but should not miss a
+    label.
     """
     one_of = "|".join(map(re.escape, labels))
     words = "|".join(re.escape(label) for label in labels if label not in ("A", "I"))
@@ -184,10 +185,12 @@ class Encoded:
 def encode(
     examples: Sequence[Example], form: PromptFormat, max_source_tokens: int, max_target_tokens: int
 ) -> Encoded:
-    """Convert examples to token ids. Inputs with more than `max_source_tokens` are truncated in
-    their context, then in their rationale and then in their question. Targets with more than
-    `max_target_tokens` are truncated at the end of `Example.target`. Choices and labels are never
-    truncated."""
+    """Convert examples to token ids.
+
+    An input with more than `max_source_tokens` is truncated: first its context, then its rationale
+    and then its question. Its choices are never truncated. If the text to learn (`head`, `target`
+    and `tail` of an Example) has more than `max_target_tokens`, the end of `target` is cut off.
+    """
     cuts: Counter[str] = Counter()
     sources = encode_inputs([e.source for e in examples], form, max_source_tokens, cuts)
     targets = _targets(examples, form)

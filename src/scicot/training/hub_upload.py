@@ -65,7 +65,8 @@ def push(run: Path, repo: str, reporter: Reporter) -> str:
 
     A new repository is created as private. An existing repository keeps its visibility and its
     other files. In the model card, the usage example is changed to load the run from the
-    repository. Raises ScicotError if the upload fails; the run directory is then unchanged.
+    repository. The change is made both in the run directory and in the repository. If the upload
+    fails, raises ScicotError and leaves the run directory unchanged.
     """
     ending = f"; the run itself is whole in {run}, and the same command pushes it again"
     with reporter.task(f"pushing to {repo}"):

@@ -69,11 +69,11 @@ def train_rationale(
     rationales for these questions. If `settings.seeds` is above 1, the runs are RUN/seed-0, ... and
     the returned manifest summarises them.
 
-    With `reward`, rounds of sampling follow (see the package rewards/). In each round, students
-    write several rationales for each question. An answer student, from a run of train-answer
-    --folds, scores these rationales. The students of the next round are also trained on the best of
-    the rationales that raise the probability of the gold choice. The metrics of each round are in
-    RUN/rounds/ROUND/report.json.
+    With `reward`, rounds of sampling follow this training (see the package rewards/). In each
+    round, students write several rationales for each question. An answer student, from a run of
+    train-answer --folds, scores these rationales. Some of them make the gold choice more probable
+    than it is without a rationale. The students of the next round are also trained on the best of
+    these. The metrics of each round are in RUN/rounds/ROUND/report.json.
     """
     return _train(
         Stage.RATIONALE,

@@ -58,8 +58,9 @@ Point = tuple[float, float]
 
 
 class _Axis(NamedTuple):
-    """The range and the ticks of a plot axis. `ticks` holds the values to label. With `log`, the
-    axis is logarithmic, and `low` and `high`, but not `ticks`, are exponents of 10."""
+    """The range and the ticks of a plot axis. `ticks` holds the values to label. If `log` is True,
+    the axis is logarithmic, and `low` and `high` are exponents of 10. `ticks` are plain values in
+    either case."""
 
     low: float
     high: float

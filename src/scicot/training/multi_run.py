@@ -124,7 +124,7 @@ def _prepare_first(
 
 def _of_seeds(main: TrainingSpec) -> list[TrainingSpec]:
     """Return the specs of the main students. A single student is trained in the directory of
-    `main`, the students of several seeds in its subdirectories seed-S."""
+    `main`. With several seeds, each student is trained in a subdirectory seed-S."""
     first_seed, count = main.settings.seed, main.settings.seeds
     if count == 1:
         return [main]
@@ -137,9 +137,10 @@ def _of_seeds(main: TrainingSpec) -> list[TrainingSpec]:
 def _found(
     main: TrainingSpec, main_specs: Sequence[TrainingSpec], specs: Sequence[TrainingSpec]
 ) -> Done:
-    """Return the manifests of the finished runs by directory, and delete the checkpoints of these
-    runs. Raises ScicotError if a directory holds anything but a run with the same settings and
-    data."""
+    """Return the manifests of those runs in `specs` that are finished, by directory. Delete the
+    checkpoints of these runs. Raises ScicotError if a directory holds anything but a run with the
+    same settings and data, or if the directory of `main` was not made for the students in
+    `main_specs`."""
     top = read_manifest(main.run)
     if top is not None and bool(top.seeds) != (len(main_specs) > 1):
         contents = f"{len(top.seeds)} seeds" if top.seeds else "a single run"

@@ -66,8 +66,8 @@ def existing(spec: TrainingSpec) -> Manifest | None:
 
 
 def is_empty(run: Path) -> bool:
-    """Return whether a directory is empty, not counting temporary files of the manifest that a
-    killed process left behind."""
+    """Return True if a directory is empty. Temporary files that a killed process left behind when
+    it wrote the manifest do not count."""
     return all(path.name.startswith(f".{MANIFEST}.") for path in run.iterdir())
 
 

@@ -144,8 +144,8 @@ class _Student:
             task.advance(message["advance"], student=name, **message["figures"])
 
     def failure(self, code: int) -> ScicotError | None:
-        """Return the error of the worker process for its exit code: None for 0, StoppedEarly for
-        the exit code of StoppedEarly, and ScicotError for any other."""
+        """Return the error that the exit code `code` of the worker process stands for: None for 0,
+        StoppedEarly for the exit code of StoppedEarly, and ScicotError for any other code."""
         if code == 0:
             return None
         message = self._error or f"{self.spec.run}: its process ended with code {code}"

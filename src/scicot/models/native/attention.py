@@ -84,8 +84,8 @@ def attended_in_parts(q: Tensor, parts: Sequence[tuple[Tensor, Tensor, Tensor]])
 
 def _grouped(q: Tensor, groups: int) -> Tensor:
     """Fold the query heads that share a KV head into the positions axis. Maps rows x heads x
-    positions x size to rows x KV heads x (groups * positions) x size, where `groups` is the number
-    of heads for each KV head."""
+    positions x size to rows x KV heads x (groups * positions) x size. `groups` is the number of
+    query heads that share a KV head."""
     rows, heads, count, size = q.shape
     return q.reshape(rows, heads // groups, groups * count, size)
 
@@ -161,7 +161,7 @@ class KVCache:
 
     def __init__(self, like: Tensor) -> None:
         """Allocate a cache with as many layers, rows and heads as `like`, and with the same head
-        size and dtype. `like` is the `states` of a PrefixCache."""
+        size and dtype, for _STEPS positions at first. `like` is the `states` of a PrefixCache."""
         layers, _, rows, heads, _, size = like.shape
         self.steps = 0
         self._states = like.new_empty((layers, 2, _STEPS, rows, heads, size))
@@ -220,8 +220,8 @@ class KVCache:
 
     def _put(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Store the keys k and values v (rows x heads x new tokens x size) of the new tokens in
-        a layer. Returns two tensors, the keys and the values of all generated tokens, both of shape
-        tokens x rows x heads x size."""
+        a layer. Returns two tensors, the keys and the values of all generated tokens. In both, the
+        tokens are the first axis: tokens x rows x heads x size."""
         keys, values = self._states[layer][:, : self.steps]
         new_steps = slice(self.steps - k.shape[2], self.steps)
         keys[new_steps], values[new_steps] = k.permute(2, 0, 1, 3), v.permute(2, 0, 1, 3)

@@ -48,7 +48,7 @@ def out_of_memory_explained(settings: TrainSettings, device: torch.device) -> It
 
 
 def tokens_that_fit(model: Any, longest: tuple[int, int], settings: TrainSettings) -> int:
-    """Return how many padded tokens (input and target) fit in a training batch, found by trial.
+    """Find by trial how many tokens of input and target, with padding, fit in a training batch.
 
     Batches of rows with the `longest` (input, target) lengths are passed forward and backward
     through the model, without changing its weights. The number of rows is doubled until memory runs

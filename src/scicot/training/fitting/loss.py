@@ -1,8 +1,8 @@
 """Compute the loss of target tokens without holding all logits in memory at once.
 
 The logits of 1,000 tokens over T5's vocabulary take 128 MB in fp32, and their gradient as much
-again. So the output layer is applied to a chunk of target tokens at a time, without the padding.
-The gradient of the logits is computed in the same pass.
+again. So padding is removed, and the output layer is applied to one chunk of target tokens at a
+time. The gradient of the logits is computed in the same pass.
 """
 
 from __future__ import annotations

@@ -246,11 +246,11 @@ class Schedule:
         ]
 
     def _by_lesson(self, lessons: Any, dropped: Any) -> Any:
-        """Return the numbers of input and target tokens of sampled rows: shape (rows, examples per
-        row, 2).
+        """Return the numbers of input and target tokens of sampled rows, in an array of shape
+        (rows, examples per row, 2). A row gives one or more examples.
 
         `lessons` and `dropped` are arrays of shape (rows,), as in Epoch. `lessons` holds the index
-        of the training row that was sampled. `dropped` is True if this row is used without its
+        of each sampled training row. `dropped` is True for each row that is used without its
         rationale.
         """
         shape = (-1, self._per_lesson, 2)

@@ -132,8 +132,8 @@ def report_of(
 
 def _benefit(first_samples: Sequence[Row]) -> tuple[float | None, float | None]:
     """Return the mean of reward - reward_shuffled over the questions, in nats, and the confidence
-    that it is above 0 (one-sided paired t-test). Both are None if fewer than two questions have
-    both rewards."""
+    that the mean is above 0: 1 - p of a one-sided paired t-test. Both are None if fewer than two
+    questions have both rewards."""
     pairs = [(row["reward"], row.get("reward_shuffled")) for row in first_samples]
     gains = [
         reward - shuffled

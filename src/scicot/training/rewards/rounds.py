@@ -10,7 +10,8 @@ the training rows of the next round.
     OUT/rounds/0/report.json
     OUT/rounds/1/student, ...       trained from the weights of round 0
     OUT                             the student of the last round, number R
-    OUT/rounds/R/scored.jsonl       rationales of its fold students by greedy decoding, with rewards
+    OUT/rounds/R/scored.jsonl       rationales that the fold students of round R write by greedy
+                                    decoding, with rewards
 
 Finished parts are skipped, so a repeated command resumes.
 """
@@ -74,8 +75,8 @@ class RewardedFolds(Folds):
 
     @classmethod
     def of(cls, folds: Folds, rows: Sequence[Row]) -> RewardedFolds:
-        """Return `folds` with the kept rationales of the previous round added to its training rows.
-        `rows` are that round's scored rows. Each rationale goes into the fold of its question."""
+        """Return `folds` with more training rows: the kept rationales of the previous round. `rows`
+        are the scored rows of that round. Each rationale goes into the fold of its question."""
         questions = {lesson.question.id: lesson.question for lesson in folds.lessons}
         fold_by_id = {lesson.question.id: fold for lesson, fold in zip(
             folds.lessons, folds.row_folds, strict=True
