@@ -51,8 +51,9 @@ def _parameters(command: Any) -> dict[str, Any]:
 
 
 def _positive_name(name: str, command: Any) -> str:
-    """Return the positive form of a negative flag: "answer-texts" for "answer-labels". Return "" if
-    `name` is not a negative flag of the command."""
+    """Return the first name of a pair of flags, given the second name: "answer-texts" for
+    "answer-labels" (--answer-texts/--answer-labels). Return "" if `name` is not the second name of
+    a pair of the command."""
     for parameter in command.params:
         if settings_file.spelled(name) in map(settings_file.spelled, parameter.secondary_opts):
             return str(parameter.opts[0]).removeprefix("--")

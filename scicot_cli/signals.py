@@ -41,7 +41,8 @@ class Terminated(KeyboardInterrupt):
 
 
 def end_at_once() -> None:
-    """Install signal handlers that end the process at once, until `command_begins` is called."""
+    """Install signal handlers that end the process at once. They stay in effect until
+    `command_begins` is called."""
     for number in _NUMBERS:
         signal.signal(number, _end)
     sys.unraisablehook = _unraisable

@@ -64,8 +64,9 @@ class Failures:
                 self._reject(row_request, error)
 
     def hold(self, row_request: RowRequest, error: TeacherError) -> None:
-        """Hold back the error of a request: store the error, and write no row yet. A later answer
-        or `settle` will show whether the question caused the error."""
+        """Hold back the error of a request: store the error, and write no row yet. Whether the
+        question or the server caused the error is decided later: when another request is answered,
+        or in `settle`."""
         self._held.append((time.monotonic(), row_request, error))
 
     async def fail(

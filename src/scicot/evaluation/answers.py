@@ -289,12 +289,13 @@ class _RowConverter:
         return question.without(PREDICTION_FIELDS)
 
     def _with_unique_id(self, question: Question, row: Row) -> Question:
-        """Return `question`, with a new id if `row` is a repetition.
+        """Return `question`. If `row` is a repetition, raise an error or return `question` with a
+        new id.
 
-        A row is a repetition if an earlier row has the same id, question text and "filter". The
-        first case that applies decides:
+        A row is a repetition if an earlier row has the same id, the same question text and the same
+        field "filter". The first case that applies decides:
 
-        1. An earlier row has the same "doc_id" too: raise RowProblem.
+        1. An earlier row also has the same field "doc_id": raise RowProblem.
         2. The user gave a question file: raise NotAsked. The caller then skips the row, because an
            earlier row has answered the same question.
         3. Otherwise the first repetition gets the id "ID#2", the second "ID#3", and so on.

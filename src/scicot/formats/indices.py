@@ -179,11 +179,11 @@ def _check_label(meaning: Meaning, choices: Choices) -> Meaning:
 
 
 def _check_number(meaning: Meaning | None, number: int, choices: Choices) -> Meaning | None:
-    """Return an ambiguous Meaning if `number` was read as an index, but is printed before another
-    choice. Otherwise return `meaning`.
+    """Check an index against numbers that are printed in the texts of choices.
 
-    An example is the number 1 with the choices "1. wood" and "2. copper". As an index from 0 it
-    means copper, but it is printed before wood.
+    For the choices "1. wood" and "2. copper", the number 1 as an index from 0 means copper, but it
+    is printed in front of wood. The result is then an ambiguous Meaning. If the two agree, or if no
+    numbers are printed, `meaning` is returned.
     """
     if meaning is None or not meaning.index or not meaning.labels:
         return meaning
@@ -282,7 +282,8 @@ def _text_or_index(
 
 
 def _is_text(text: Meaning, indices: Sequence[Meaning], name: str, reading: Reading) -> bool:
-    """Return True if a number is certainly a text. `text` is the choice whose text is the number.
+    """Return True if an answer that is a number is certainly the text of a choice, and not an
+    index. `text` is the choice whose text is the number.
     `indices` are the choices that have the number as their index from 0 and from 1."""
     if all(set(index.labels) <= set(text.labels) for index in indices):
         return True  # as an index, the number would mean the same choice

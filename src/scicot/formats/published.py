@@ -2,7 +2,8 @@
 
 A layout needs an entry in the first list if its gold field has a name, such as "label", that means
 something else in other files. Each entry is taken from the data set's card or paper. It gives the
-fields that identify the layout, the gold field, and the number of the first choice, 0 or 1.
+fields that identify the layout, the gold field and, if its answers are indices, the number of the
+first choice, 0 or 1.
 
     SWAG             sent1, sent2, ending0..3, label from 0
     HellaSwag        ctx, endings, label from 0, a string
@@ -16,13 +17,15 @@ fields that identify the layout, the gold field, and the number of the first cho
     AGIEval          passage, question, options, label: a letter
     HEAD-QA          qtext, answers (objects with an "aid"); the gold field "ra" counts from 1
     MedMCQA          opa..opd, cop: from 0 on the Hub, from 1 in the authors' files, so uncertain
-    KMMLU            A..D, answer from 1; other files have these fields too, so the rows decide
+    KMMLU            A..D, answer from 1; but other files have these fields too, so the rows of each
+                     file must show whether they count from 0 or from 1
     ThoughtSource    choices, answer in a list of one, cot
     BIG-bench, Inspect   input, target
     PubMedQA         final_decision: yes, no or maybe
     BoolQ (SuperGLUE's)  passage, question, label: 1 is yes
 
-In the second list the gold answer is always a letter, never the text of a choice:
+In the layouts of the second list, the gold answer is always a letter, never the text of a choice.
+Some of them are in the first list too.
 
     RACE             article, question, options, answer
     AGIEval          passage, question, options, label

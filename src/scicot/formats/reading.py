@@ -3,8 +3,9 @@ from 0 or from 1, and whether its answers are labels or texts of choices.
 
 A numeric gold answer can be an index from 0 or from 1. `Tally` collects the evidence in the rows of
 a file: a 0 proves that its indices count from 0, and a number equal to the number of choices proves
-that they count from 1. An answer that is the label of one choice and the text of another is read
-as the other rows show (label_or_text.py). A mere majority of rows decides nothing.
+that they count from 1. If an answer is the label of one choice and the text of another, the other
+rows of the file decide whether it is a label or a text (label_or_text.py). In both questions only
+a proof decides, not a majority of rows.
 """
 
 from __future__ import annotations

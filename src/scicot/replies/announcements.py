@@ -198,9 +198,9 @@ def _referred(mentions: Mentions, start: int, end: int, previous: Sentence) -> l
 
 
 def _contradicted(mentions: Mentions, found: list[Sentence]) -> list[Sentence]:
-    """Make the last claim of a sentence name several choices if the next sentence contradicts the
-    claim, as in "The answer is A. Copper." where copper is not A. The list `found` is changed
-    and returned."""
+    """Find claims that the next sentence contradicts, as in "The answer is A. Copper." if copper is
+    not A. Change each of these claims so that it names both choices, and no single answer. The list
+    `found` is changed and returned."""
     for number, sentence in enumerate(found[:-1]):
         next_sentence = found[number + 1]
         between = mentions.text[sentence.end : next_sentence.start]

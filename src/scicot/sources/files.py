@@ -132,8 +132,9 @@ def _is_json(stream: Any) -> bool:
 
 
 def _json_recoded(stream: Iterable[bytes], name: str, encoding: str) -> Iterator[bytes]:
-    """Yield the lines of a JSON file in UTF-8. Lines that are not valid UTF-8 are decoded with
-    `encoding`. Raises ScicotError if a line is in neither encoding."""
+    """Yield the lines of a JSON file, converted to UTF-8. Lines that are valid UTF-8 stay as they
+    are, and the others are decoded with `encoding`. Raises ScicotError if a line is in neither
+    encoding."""
     for line in stream:
         try:
             line.decode()
