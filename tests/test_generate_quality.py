@@ -294,6 +294,15 @@ def test_too_many_samples_are_refused() -> None:
         GenerateSettings(samples=100_000_000)
 
 
+def twelve_questions(file: Path) -> Path:
+    choices = [{"label": label, "text": text} for label, text in zip("AB", "xy", strict=True)]
+    rows = [
+        {"id": f"q{n}", "question": f"Which, {n}?", "choices": choices, "answer": "B"}
+        for n in range(12)
+    ]
+    return write_rows(file, rows)
+
+
 @pytest.mark.parametrize(
     ("replies", "options", "hinted"),
     [
@@ -308,12 +317,7 @@ def test_too_many_samples_are_refused() -> None:
 def test_many_rejections_bring_a_hint(
     scicot: Any, tmp_path: Path, replies: str, options: list[str], hinted: str | None
 ) -> None:
-    choices = [{"label": label, "text": text} for label, text in zip("AB", "xy", strict=True)]
-    rows = [
-        {"id": f"q{n}", "question": f"Which, {n}?", "choices": choices, "answer": "B"}
-        for n in range(12)
-    ]
-    questions = write_rows(tmp_path / "q.jsonl", rows)
+    questions = twelve_questions(tmp_path / "q.jsonl")
     recorded = write_rows(
         tmp_path / "r.jsonl", [{"id": f"q{n}", "reply": replies} for n in range(12)]
     )
@@ -353,12 +357,7 @@ def test_the_reason_why_a_server_stopped_is_recorded_and_brings_its_own_hint(
     reason: str,
     hinted: str,
 ) -> None:
-    choices = [{"label": label, "text": text} for label, text in zip("AB", "xy", strict=True)]
-    rows = [
-        {"id": f"q{n}", "question": f"Which, {n}?", "choices": choices, "answer": "B"}
-        for n in range(12)
-    ]
-    questions = write_rows(tmp_path / "q.jsonl", rows)
+    questions = twelve_questions(tmp_path / "q.jsonl")
     reply = {"reply": "It conducts well and shines.", "stop_reason": stop_reason}
     recorded = write_rows(tmp_path / "r.jsonl", [{"id": f"q{n}", **reply} for n in range(12)])
     command = ["generate-rationales", questions, "-o", tmp_path / "out.jsonl"]
