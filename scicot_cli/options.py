@@ -194,9 +194,9 @@ AnswerTexts = Annotated[
         "--answer-texts/--answer-labels",
         help="How to read an ambiguous answer: one that is the label of one choice and the text "
         "of another (gold answers, and predictions in evaluate --questions). --answer-texts: all "
-        "answers are texts, never labels or indices. --answer-labels: an ambiguous answer is the "
-        "label; other answers, and numbers with --answer-index, are read as usual. [default: as "
-        "the other rows show]",
+        "answers are texts, except in layouts that define labels. --answer-labels: an ambiguous "
+        "answer is the label; other answers, and numbers with --answer-index, are read as usual. "
+        "[default: as the other rows show]",
         show_default=False,
     ),
 ]

@@ -32,7 +32,8 @@ def test_no_figure_is_cut(width: int | None) -> None:
     for cell in (*CELLS[1:], "0.25"):
         assert text.split().count(cell.split()[0]) == 1
     assert "…" not in text
-    assert "".join(CELLS[0].split()) in re.sub(r"\s+", "", text) or width is not None
+    if width is None:
+        assert "".join(CELLS[0].split()) in re.sub(r"\s+", "", text)
     if width is not None and width >= 30:
         assert max(len(line.rstrip()) for line in text.splitlines()) <= width
 

@@ -369,7 +369,10 @@ def test_the_reason_why_a_server_stopped_is_recorded_and_brings_its_own_hint(
     assert len(hints) == 1
     assert hinted in hints[0]
     assert ("--max-tokens" in hints[0]) == ("--max-tokens" in hinted)
+    whole = {"reply": "It conducts well.\nAnswer: B", "stop_reason": "stop"}
+    fixed = write_rows(tmp_path / "fixed.jsonl", [{"id": f"q{n}", **whole} for n in range(12)])
     again = ["generate-rationales", tmp_path / "out.rejected.jsonl", "-o", tmp_path / "new.jsonl"]
-    scicot(*again, "--teacher", f"recorded:{recorded}", "--keep", "all")
-    for row in read_rows(tmp_path / "new.jsonl"):
-        assert "stop_reason" not in row
+    assert scicot(*again, "--teacher", f"recorded:{fixed}").code == 0
+    kept = read_rows(tmp_path / "new.jsonl")
+    assert len(kept) == 12
+    assert not any("stop_reason" in row for row in kept)

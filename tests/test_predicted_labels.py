@@ -229,6 +229,7 @@ def test_every_form_of_a_label_in_a_pipe_shows_that_predictions_are_labels(
 
 def test_gold_answers_of_a_pipe_of_predictions_are_counted(scicot: Any) -> None:
     plain = {"id": "v", "question": "Which helps?", "choices": ["C", "A", "K"], "answer": "C"}
-    rows = lines({**BEASTS[2], "prediction": "C"}, {**plain, "prediction": "B"})
-    outcome = scicot("evaluate", "-", stdin=rows)
+    rows = lines({**BEASTS[2], "prediction": "C"}, {**plain, "prediction": "C"})
+    outcome = scicot("evaluate", "-", "--json", stdin=rows)
     assert outcome.code == 0, outcome.stderr
+    assert json.loads(outcome.stdout)["systems"][0]["correct"] == 2, "the gold C is a label"

@@ -128,15 +128,16 @@ def missing_counts(reply: Reply) -> list[str]:
     ]
 
 
-def _bytes(request: Request) -> int:
+def _texts(request: Request) -> list[str]:
     prompt = request.prompt
-    texts = [prompt.system, prompt.user, *(part for pair in prompt.examples for part in pair)]
-    return sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+    return [prompt.system, prompt.user, *(part for pair in prompt.examples for part in pair)]
+
+
+def _bytes(request: Request) -> int:
+    return sum(len(text.encode("utf-8", "surrogatepass")) for text in _texts(request))
 
 
 def characters(request: Request) -> int:
     """Count the characters of all texts in a request: the system message, the examples and the
     question."""
-    prompt = request.prompt
-    examples = sum(len(part) for pair in prompt.examples for part in pair)
-    return len(prompt.system) + len(prompt.user) + examples
+    return sum(map(len, _texts(request)))

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from scicot.formats.choice_set import Choices
 from scicot.formats.meaning import Meaning
-from scicot.formats.reading import Reading, Tally
+from scicot.formats.reading import Reading
 
 _LABELS = "--answer-labels if they are labels"
 _INDICES = "--answer-index 0 (the first choice is 0) or --answer-index 1 if they are indices"
@@ -55,7 +55,8 @@ def label_or_text(
     evidence = reading.evidence(name)
     if reading.so_far is not None:
         # Texts alone prove nothing here, since a later row may have a label.
-        kind = "labels" if _so_far(name, reading).kind == "labels" else None
+        so_far = reading.so_far.get(name)
+        kind = "labels" if so_far is not None and so_far.kind == "labels" else None
     else:
         kind = evidence.kind if evidence is not None else None
         is_label = choices.labels_written or reading.answer_index is not None
@@ -102,10 +103,6 @@ def number_as_label(
         return label if never_text else label_or_text(label, text, choices, name, reading)
     read = label_or_text(label, text, choices, name, reading, is_integer=True)
     return None if read is label else read
-
-
-def _so_far(name: str, reading: Reading) -> Tally:
-    return (reading.so_far or {}).get(name) or Tally()
 
 
 def _advice(reading: Reading, other_options: str) -> str:

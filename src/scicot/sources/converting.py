@@ -193,7 +193,7 @@ class Converter:
         return self._converted(where, row)
 
     def _convert_with_evidence(self, where: str, row: Row, problem: UncertainIndex) -> Row:
-        if self._reading.tallies is None:
+        if self._reading.tallies is None and is_rereadable(self._source):
             self._reading = replace(self._reading, tallies=self._count_evidence())
             try:
                 return self._convert(row, self._reading)
@@ -203,10 +203,8 @@ class Converter:
 
     def _count_evidence(self) -> dict[str, Tally]:
         """Read the whole source, and return for each gold field the counts (Tally) that show how
-        to read ambiguous gold answers. Return {} for a pipe, which cannot be read twice."""
+        to read ambiguous gold answers."""
         tally: dict[str, Tally] = {}
-        if not is_rereadable(self._source):
-            return tally
         for _ in self._conversions(self._counting(tally)):
             pass
         return tally

@@ -7,9 +7,9 @@ from sys import intern
 
 from scicot.records import Question
 from scicot.row_fields import RowProblem
+from scicot.sources.seen import temporary_table
 
 _IN_MEMORY = 1 << 18  # questions whose gold answers are in a dict, of about 25 MB
-_CACHE_KIB = 16_384
 _SHOWN = 50  # characters shown of a question
 
 
@@ -59,12 +59,9 @@ class GoldConflicts:
         """Return the answer that the database has for `key`. Store `answer` first if it has
         none."""
         if self._table is None:
-            # See seen.py for these settings.
-            self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-            self._table.execute("pragma journal_mode = off")
-            self._table.execute(f"pragma cache_size = -{_CACHE_KIB}")
-            self._table.execute("create table gold (question integer primary key, answer text)")
-            self._table.execute("begin")
+            self._table = temporary_table(
+                "create table gold (question integer primary key, answer text)"
+            )
         if self._table.execute("insert or ignore into gold values (?, ?)", (key, answer)).rowcount:
             return answer
         query = "select answer from gold where question = ?"

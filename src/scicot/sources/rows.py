@@ -238,9 +238,8 @@ class Rows(Generic[T]):
                 gold=gold.needs,
                 reporter=Muted(self._reporter),
             )
-            for (
-                _
-            ) in prefix_rows:  # raises at its end if no row of the prefix has a gold answer either
+            # The loop raises at its end if no row of the prefix has a gold answer either.
+            for _ in prefix_rows:
                 if prefix_rows.counts.gold is not None and prefix_rows.counts.gold.labelled:
                     return
         gold.check(display_name(self.source))

@@ -22,16 +22,9 @@ class Seen:
     question, and the content is the question's text. To save memory, only digests are stored."""
 
     def __init__(self) -> None:
-        # check_same_thread is off because the garbage collector may close the connection in another
-        # thread.
-        # The name "" makes a temporary database, which SQLite keeps in memory while it is small.
-        self._table = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._table.execute("pragma journal_mode = off")
-        self._table.execute(f"pragma cache_size = -{_CACHE_KIB}")
-        self._table.execute(
+        self._table = temporary_table(
             "create table seen (id integer primary key, content integer, gold integer)"
         )
-        self._table.execute("begin")
 
     def add(self, identity: str, content: str, *, gold: bool) -> Repeat:
         """Store the id `identity` with `content`, unless the id was stored before. Return how the
@@ -48,6 +41,19 @@ class Seen:
         if earlier != row[1]:
             raise ValueError(identity)
         return Repeat.WITH_NEW_GOLD if gold and not earlier_gold else Repeat.PLAIN
+
+
+def temporary_table(create: str) -> sqlite3.Connection:
+    """Open a temporary database, and execute `create`, the SQL command that makes its table."""
+    # check_same_thread is off because the garbage collector may close the connection in another
+    # thread.
+    # The name "" makes a temporary database, which SQLite keeps in memory while it is small.
+    connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+    connection.execute("pragma journal_mode = off")
+    connection.execute(f"pragma cache_size = -{_CACHE_KIB}")
+    connection.execute(create)
+    connection.execute("begin")
+    return connection
 
 
 def digest(text: str) -> int:
