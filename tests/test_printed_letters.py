@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from judging import STRICT, question
 
-from scicot.formats import Columns, Reading, Tally, UncertainIndex
+from scicot.formats import Columns, Evidence, Reading, UncertainIndex
+from scicot.formats.reading import Tally
 from scicot.row_fields import Row, RowProblem
 
 
@@ -149,7 +150,8 @@ def test_an_index_that_is_printed_before_another_choice_is_refused() -> None:
     assert question(row, Reading(answer_index=1, strict=True)).answer == "A"
     assert question({**row, "answer": 0}).answer == "A"
     # another row of the file has an answer 0, so indices count from 0
-    assert question(row, Reading(strict=True, tallies={"answer": Tally(zeros=1)})).answer == "B"
+    evidence = Evidence("complete", {"answer": Tally(zeros=1)})
+    assert question(row, Reading(strict=True, evidence=evidence)).answer == "B"
 
 
 @pytest.mark.parametrize(

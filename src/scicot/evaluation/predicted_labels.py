@@ -9,7 +9,7 @@ from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 from scicot.evaluation import lm_eval
-from scicot.formats import Reading, Tally, UncertainIndex
+from scicot.formats import Reading, UncertainIndex
 from scicot.formats.choice_set import Cells, Choices, choice_rows
 from scicot.formats.indices import meaning_of
 from scicot.formats.meaning import labels_of_text, without_fraction
@@ -51,13 +51,13 @@ class PredictedLabels:
         shown = f'"prediction" is {shortened(value)}'
         rows = choice_rows(question.labels, [choice.text for choice in question.choices])
         if is_own and value in question.labels:
-            _count_label(reading, reading.counts("prediction"))
+            _count_label(reading)
             return str(value)
         choices = Choices(rows, _with_gaps(question.labels), labels_from="row", written=True)
         has_gap = None in choices.cells
         value = without_fraction(value, choices)
         if has_gap and _is_only_a_label(value, choices, reading):
-            _count_label(reading, None)
+            _count_label(reading)
             return str(value).strip()  # whatever --answer-index says about indices
         if _may_be_text_or_label(value, question):
             choices = replace(choices, numeric=True)
@@ -74,10 +74,7 @@ class PredictedLabels:
             uncertain = meaning.index or meaning.needs_evidence
             problem = UncertainIndex if uncertain else RowProblem
             raise problem(f"{shown}, {meaning.ambiguity}")
-        is_text = bool(labels_of_text(str(value).strip(), rows))
-        if meaning.index or (meaning.kind == "labels" and not is_text):
-            _count_label(reading, None)
-        if meaning.index and reading.tally is None:
+        if meaning.index and not reading.is_counting:
             self.kinds.add(meaning.kind)
             self.zeros += str(value) in ("0", "0.0")
         return meaning.labels[0]
@@ -94,13 +91,10 @@ class PredictedLabels:
         return self.kinds == {"index from 0"} and not self.zeros
 
 
-def _count_label(reading: Reading, counts: Tally | None) -> None:
-    """Count a prediction that is no text, in `counts` and in the counts of a pipe. Either may be
-    None."""
+def _count_label(reading: Reading) -> None:
+    counts = reading.counts_to_fill("prediction")
     if counts is not None:
         counts.labels += 1
-    if reading.so_far is not None:
-        reading.so_far.setdefault("prediction", Tally()).labels += 1
 
 
 def _is_only_a_label(value: Any, choices: Choices, reading: Reading) -> bool:
@@ -110,8 +104,8 @@ def _is_only_a_label(value: Any, choices: Choices, reading: Reading) -> bool:
         return False
     if reading.answer_index is not None or reading.answer_texts is False:
         return True
-    # In the first pass over a file (`tally`), `meaning_of` counts what the values may be.
-    return reading.tally is None and not labels_of_text(label, choices.rows)
+    # In the first pass over a file, `meaning_of` counts what the values may be.
+    return not reading.is_counting and not labels_of_text(label, choices.rows)
 
 
 def _may_be_text_or_label(value: Any, question: Question) -> bool:

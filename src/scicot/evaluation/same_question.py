@@ -161,7 +161,7 @@ def _check_gold(row: Row, labelled: Question, question: Question, reading: Readi
     if question.answer is None:
         return
     choices = Choices(choice_rows(labelled.labels, [c.text for c in labelled.choices]))
-    reading = replace(reading, columns=None, tally=None, recognised=None, kinds=None)
+    reading = replace(reading.without_counting(), columns=None, recognised=None, kinds=None)
     readings = [reading]
     try:
         read_gold(row, choices, _GOLD, reading)

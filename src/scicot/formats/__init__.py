@@ -35,11 +35,11 @@ from scicot.formats.mapping import Columns
 from scicot.formats.names import QUESTIONS
 from scicot.formats.reading import (
     PLAIN,
+    Evidence,
     MappedFields,
     MissingField,
     Reading,
     Recognised,
-    Tally,
     UncertainIndex,
 )
 from scicot.formats.suggested_columns import option_for
@@ -48,12 +48,12 @@ from scicot.row_fields import Row, RowProblem
 __all__ = [
     "PLAIN",
     "Columns",
+    "Evidence",
     "MappedFields",
     "MissingField",
     "NotText",
     "Reading",
     "Recognised",
-    "Tally",
     "UncertainIndex",
     "is_scicot_row",
     "mapped_row",

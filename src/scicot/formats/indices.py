@@ -86,7 +86,7 @@ def meaning_of(
     if base is not None:
         return index_from(base if option is None else option, number, choices)
     if option is not None:
-        return _by_option(option, number, choices, reading.counts(name))
+        return _by_option(option, number, choices, reading.counts_to_fill(name))
     if not reading.strict:
         return _check_number(read_choice(value, choices), number, choices)
     if isinstance(value, int) and not choices.numeric:
@@ -107,7 +107,7 @@ def _number(value: Any) -> int | None:
 def _not_a_number(
     value: Any, choices: Choices, name: str, reading: Reading, never_text: bool
 ) -> Meaning | None:
-    meaning, counts = read_choice(value, choices), reading.counts(name)
+    meaning, counts = read_choice(value, choices), reading.counts_to_fill(name)
     if meaning is None:
         meaning = _named_by_column(value, choices)
         if counts is not None:
@@ -215,14 +215,14 @@ def _json_integer(number: int, choices: Choices, name: str, reading: Reading) ->
     If no choice has this index, label or text, but the integer equals the number of choices, it may
     be the index of the last choice, counted from 1, or a mistake. The result is then ambiguous.
     """
-    counts, evidence = reading.counts(name), reading.evidence(name)
+    counts, in_file = reading.counts_to_fill(name), reading.counts_of_file(name)
     if counts is not None:
         counts.add(number, choices)
     meaning = read_choice(number, choices)
     if (meaning is not None and meaning.labels) or not choices.rows or number != choices.extent:
-        from_zero = evidence is not None and evidence.base == 0
+        from_zero = in_file is not None and in_file.base == 0
         return meaning if from_zero else _check_number(meaning, number, choices)
-    if evidence is not None and evidence.zeros:
+    if in_file is not None and in_file.zeros:
         return meaning  # the file counts from 0, so this index is out of range, or of a blank cell
     ambiguity = f"past the last index from 0, {number - 1}; do they count from 1? give {_OPTION}"
     return Meaning((choices.rows[-1]["label"],), ambiguity, index=True)
@@ -266,19 +266,19 @@ def _text_or_index(
     indices = [meaning for meaning in found if meaning is not None]
     if text is None and isinstance(value, str) and _are_numbers(choices):
         return _not_among_labels(number, choices, indices)
-    counts, evidence = reading.counts(name), reading.evidence(name)
+    counts, in_file = reading.counts_to_fill(name), reading.counts_of_file(name)
     if counts is not None:
         if text is None or has_label:
             counts.add(number, choices, is_text=text is not None)
         counts.texts += text is not None and not indices
         counts.only_texts += text is not None and not has_label
+    if reading.is_counting:
         return text or next(iter(indices), None)
     if text is not None and _is_text(text, indices, name, reading):
         return text
-    is_pipe = reading.so_far is not None
-    if text is not None and (evidence is None or evidence.texts or is_pipe):
+    if text is not None and (in_file is None or in_file.texts):
         return _ambiguous([text, *indices], "which can be the text of a choice or an index", _TEXTS)
-    return _choose_base(indices, evidence or Tally(), text)
+    return _choose_base(indices, in_file or Tally(), text)
 
 
 def _is_text(text: Meaning, indices: Sequence[Meaning], name: str, reading: Reading) -> bool:
@@ -287,10 +287,9 @@ def _is_text(text: Meaning, indices: Sequence[Meaning], name: str, reading: Read
     `indices` are the choices that have the number as their index from 0 and from 1."""
     if all(set(index.labels) <= set(text.labels) for index in indices):
         return True  # as an index, the number would mean the same choice
-    if reading.so_far is not None:
-        return False  # a later row of the pipe may have an index
-    evidence = reading.evidence(name)
-    return evidence is not None and evidence.all_texts
+    # Of a pipe, the whole file is never known: a later row may have an index.
+    in_file = reading.counts_of_file(name)
+    return in_file is not None and in_file.all_texts
 
 
 def _are_numbers(choices: Choices) -> bool:
@@ -313,21 +312,19 @@ def _not_among_labels(number: int, choices: Choices, indices: Sequence[Meaning])
     return _ambiguous(indices, "none of the row's labels, which are numbers") if indices else None
 
 
-def _choose_base(
-    indices: Sequence[Meaning], evidence: Tally, text: Meaning | None
-) -> Meaning | None:
+def _choose_base(indices: Sequence[Meaning], counts: Tally, text: Meaning | None) -> Meaning | None:
     """Return the choice that an index means.
 
     indices: one choice if the index is only possible with one base. Otherwise two: the choice if
-        indices count from 0, and the choice if they count from 1. `evidence` then decides. If it
-        proves no base, the result is ambiguous.
+        indices count from 0, and the choice if they count from 1. `counts` then decide. If they
+        prove no base, the result is ambiguous.
     text: the choice whose text is this number. None if no choice has this text.
     """
     if len(indices) < 2:
         return next(iter(indices), None)
-    if evidence.base is not None:
-        return indices[evidence.base]
-    contradiction = " (the file has both a 0 and the number of choices)" if evidence.zeros else ""
+    if counts.base is not None:
+        return indices[counts.base]
+    contradiction = " (the file has both a 0 and the number of choices)" if counts.zeros else ""
     reason = f"an index that can count from 0 or from 1{contradiction}"
     if text is None:
         return _ambiguous(indices, reason)

@@ -47,20 +47,20 @@ def label_or_text(
     ambiguous Meaning if it is unknown which is meant.
 
     is_integer: True if the answer is a JSON integer. It is then never read as a label without
-        evidence, since an integer may also be an index.
+        proof, since an integer may also be an index.
     """
     # The first pass over a file only counts. What it returns is not used.
-    if reading.tally is not None or reading.answer_texts is False:
+    if reading.is_counting or reading.answer_texts is False:
         return label
-    evidence = reading.evidence(name)
-    if reading.so_far is not None:
+    counts = reading.counts_of_file(name)
+    if reading.is_pipe:
         # Texts alone prove nothing here, since a later row may have a label.
-        so_far = reading.so_far.get(name)
+        so_far = reading.counts_to_fill(name)
         kind = "labels" if so_far is not None and so_far.kind == "labels" else None
     else:
-        kind = evidence.kind if evidence is not None else None
+        kind = counts.kind if counts is not None else None
         is_label = choices.labels_written or reading.answer_index is not None
-        if kind is None and evidence is not None and not is_integer and is_label:
+        if kind is None and counts is not None and not is_integer and is_label:
             kind = "labels"
     if kind is not None:
         return label if kind == "labels" else text
@@ -70,7 +70,7 @@ def label_or_text(
         f" {_advice(reading, _INDICES if is_integer else _LABELS)}"
     )
     labels = (*label.labels, *text.labels)
-    return Meaning(labels, ambiguity, needs_evidence=evidence is None and reading.so_far is None)
+    return Meaning(labels, ambiguity, needs_evidence=counts is None and not reading.is_pipe)
 
 
 def number_as_label(
@@ -91,13 +91,14 @@ def number_as_label(
     Return None for a JSON integer if `text` is None. The caller then reads it as an index, although
     it equals a label.
     """
-    is_string, counts = isinstance(value, str), reading.counts(name)
+    is_string, counts = isinstance(value, str), reading.counts_to_fill(name)
     if text is None or label.labels[0] in text.labels:
         if counts is not None:
             counts.labels += is_string and text is None
         return label if is_string else None
     if counts is not None:
         counts.add(int(value), choices, is_text=True)
+    if reading.is_counting:
         return label
     if is_string:
         return label if never_text else label_or_text(label, text, choices, name, reading)
@@ -107,7 +108,7 @@ def number_as_label(
 
 def _advice(reading: Reading, other_options: str) -> str:
     options = f"add --answer-texts if the answers are texts, or {other_options}"
-    if reading.so_far is None:
+    if not reading.is_pipe:
         return f"no other answer of the file shows which is meant; {options}"
     return (
         "no earlier answer is only a label; standard input and pipes cannot be read"

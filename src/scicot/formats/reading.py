@@ -1,17 +1,18 @@
 """Settings and evidence for reading one file: the user's options, whether its numeric answers count
 from 0 or from 1, and whether its answers are labels or texts of choices.
 
-A numeric gold answer can be an index from 0 or from 1. `Tally` collects the evidence in the rows of
-a file: a 0 proves that its indices count from 0, and a number equal to the number of choices proves
-that they count from 1. If an answer is the label of one choice and the text of another, the other
-rows of the file decide whether it is a label or a text (label_or_text.py). In both questions only
-a proof decides, not a majority of rows.
+A numeric gold answer can be an index from 0 or from 1. The counts in `Evidence` decide: a 0 in any
+row of the file proves that its indices count from 0, and a number equal to the number of choices
+proves that they count from 1. If an answer is the label of one choice and the text of another, the
+other rows of the file decide whether it is a label or a text (label_or_text.py). In both questions
+only a proof decides, not a majority of rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Set
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from scicot.formats.choice_set import Cells, Choices
@@ -111,6 +112,23 @@ class Tally:
 
 
 @dataclass(slots=True)
+class Evidence:
+    """Counts of the answers in one source, by gold field.
+
+    stage: one of
+
+        - "counting": in a first pass over a file, which only fills the counts. The converted rows
+          of this pass are not used.
+        - "complete": after this pass. The counts are those of the whole file.
+        - "pipe": the source can be read only once. The counts are filled while its rows are
+          converted, and are those of the rows read so far.
+    """
+
+    stage: Literal["counting", "complete", "pipe"]
+    counts: dict[str, Tally] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Recognised:
     """The names of the fields from which the parts of a question were read, as shown in
     messages."""
@@ -170,12 +188,8 @@ class Reading:
     ordered: True to accept only layouts that define the order of choices.
     by_position: True if the answers A, B, C mean the first, second and third choice, whatever
         letters are printed in the texts.
-    tallies: the counts of a first pass over the file, by gold field. They decide how indices are
-        read. None if there was no first pass.
-    tally: a dict that is filled with the counts of each gold field, in a first pass over the file.
-        None in other passes.
-    so_far: the counts of the rows of a pipe read so far, by gold field. label_or_text.py uses them
-        instead of `tallies`. None for sources that can be read twice.
+    evidence: the counts that show how to read ambiguous answers. None for single rows, and for a
+        file that has not been read before.
     recognised: an object that is filled with the names of the fields that were read, or None.
     kinds: a dict that is filled with the forms of the answers in each gold field, such as "labels",
         or None.
@@ -190,21 +204,38 @@ class Reading:
     cell_names: Mapping[str, str] | None = None
     ordered: bool = False
     by_position: bool = False
-    tallies: Mapping[str, Tally] | None = None
-    tally: dict[str, Tally] | None = None
-    so_far: dict[str, Tally] | None = None
+    evidence: Evidence | None = None
     recognised: Recognised | None = field(default=None, compare=False)
     kinds: dict[str, set[str]] | None = field(default=None, compare=False)
 
-    def counts(self, name: str) -> Tally | None:
-        """Return the object in which the answers of a gold field are counted. None if this is not
-        the first pass over a file."""
-        return None if self.tally is None else self.tally.setdefault(name, Tally())
+    @property
+    def is_counting(self) -> bool:
+        """True in a first pass over a file, which only counts answers."""
+        return self.evidence is not None and self.evidence.stage == "counting"
 
-    def evidence(self, name: str) -> Tally | None:
-        """Return the counts of a gold field from the first pass over the file. None if there was no
-        first pass."""
-        return None if self.tallies is None else self.tallies.get(name, Tally())
+    @property
+    def is_pipe(self) -> bool:
+        """True if later rows of the source are not known."""
+        return self.evidence is not None and self.evidence.stage == "pipe"
+
+    def without_counting(self) -> Reading:
+        """Return a copy that knows the same counts, but to which no answer is added."""
+        if self.is_counting:
+            return replace(self, evidence=None)
+        return replace(self, evidence=deepcopy(self.evidence)) if self.is_pipe else self
+
+    def counts_to_fill(self, name: str) -> Tally | None:
+        """Return the object in which the answers of a gold field are counted, or None if they are
+        not counted."""
+        if self.evidence is None or self.evidence.stage == "complete":
+            return None
+        return self.evidence.counts.setdefault(name, Tally())
+
+    def counts_of_file(self, name: str) -> Tally | None:
+        """Return the counts of a gold field in the whole file. None if they are not known."""
+        if self.evidence is None or self.evidence.stage != "complete":
+            return None
+        return self.evidence.counts.get(name, Tally())
 
 
 PLAIN = Reading()

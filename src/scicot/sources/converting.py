@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
 from dataclasses import replace
 
 from scicot.config import ReadingSettings
 from scicot.errors import InvalidRow, ScicotError
 from scicot.formats import (
     Columns,
+    Evidence,
     MappedFields,
     MissingField,
     Reading,
     Recognised,
-    Tally,
     UncertainIndex,
     is_scicot_row,
     recognised,
@@ -66,7 +65,6 @@ class Converter:
         self._convert = convert
         self._settings = settings
         self._fields = MappedFields(optional_roles)
-        self._so_far: dict[str, Tally] | None = None if is_rereadable(source) else {}
         self._reading = Reading(
             Columns.parse(settings.columns),
             settings.answer_index,
@@ -74,7 +72,7 @@ class Converter:
             strict=True,
             fields=self._fields,
             kinds={},
-            so_far=self._so_far,
+            evidence=None if is_rereadable(source) else Evidence("pipe"),
         )
         # field names -> parts of a line of `recognised`, None for scicot's own rows
         self._layouts: dict[tuple[str, ...], tuple[Recognised, str] | None] = {}
@@ -170,8 +168,6 @@ class Converter:
             possible.remove(found)
 
     def _converted(self, where: str, row: Row) -> Row:
-        if self._so_far is not None and self._settings.answer_texts is None:
-            self._count(row, self._so_far)
         try:
             return self._convert(row, self._reading)
         except UncertainIndex as problem:
@@ -193,33 +189,22 @@ class Converter:
         return self._converted(where, row)
 
     def _convert_with_evidence(self, where: str, row: Row, problem: UncertainIndex) -> Row:
-        if self._reading.tallies is None and is_rereadable(self._source):
-            self._reading = replace(self._reading, tallies=self._count_evidence())
+        if self._reading.evidence is None:
+            self._reading = replace(self._reading, evidence=self._count_evidence())
             try:
                 return self._convert(row, self._reading)
             except UncertainIndex as second_problem:
                 problem = second_problem
         raise ScicotError(f"{where}: {problem}")
 
-    def _count_evidence(self) -> dict[str, Tally]:
-        """Read the whole source, and return for each gold field the counts (Tally) that show how
-        to read ambiguous gold answers."""
-        tally: dict[str, Tally] = {}
-        for _ in self._conversions(self._counting(tally)):
-            pass
-        return tally
-
-    def _counting(self, tally: dict[str, Tally]) -> Reading:
-        """Return settings with which the conversion of a row adds its gold answers to `tally`. The
-        converted rows are not used."""
+    def _count_evidence(self) -> Evidence:
+        """Count the answers of the whole source."""
+        evidence = Evidence("counting")
         fields = self._fields if self._fields.final else None
-        return replace(self._reading, tally=tally, fields=fields, kinds=None)
-
-    def _count(self, row: Row, tally: dict[str, Tally]) -> None:
-        """Add the gold answers of one row to `tally`."""
-        # `self._convert` may have a state, so it must convert each row only once.
-        with suppress(RowProblem):  # the conversion of the row reports it
-            to_question_row(row, self._counting(tally))
+        counting = replace(self._reading, evidence=evidence, fields=fields, kinds=None)
+        for _ in self._conversions(counting):
+            pass
+        return replace(evidence, stage="complete")
 
     def _conversions(self, reading: Reading) -> Iterator[Row]:
         """Yield the converted rows of the whole source, without those that cannot be read."""
