@@ -18,6 +18,31 @@ def weights_sha256(directory: Path) -> str:
     return digest.hexdigest()
 
 
+def is_whole(directory: Path) -> bool:
+    """Return True if a model directory has weights, and none of its safetensors files is missing or
+    cut off. Only the beginnings of the files are read."""
+    files = {file.name: file for file in directory.glob("*.safetensors")}
+    try:
+        for index in directory.glob("*.safetensors.index.json"):
+            if not set(json.loads(index.read_bytes())["weight_map"].values()) <= files.keys():
+                return False
+        return bool(files) and all(map(_has_all_bytes, files.values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _has_all_bytes(file: Path) -> bool:
+    """Return True if a safetensors file is as long as its header says."""
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        size = file.stat().st_size
+        if 8 + length > size:
+            return False
+        header = json.loads(stream.read(length))
+    ends = [tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"]
+    return 8 + length + max(ends, default=0) == size
+
+
 def weights_in(directory: Path) -> int:
     """Return the number of parameters in a directory's safetensors files, 0 if there are none."""
     return sum(_weights_in_file(file) for file in directory.glob("*.safetensors"))

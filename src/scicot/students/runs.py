@@ -24,7 +24,7 @@ from scicot import jsonl
 from scicot.config import AnswerAs
 from scicot.decoding.engine_spec import EngineRequest
 from scicot.errors import ScicotError
-from scicot.models.weights import weights_in
+from scicot.models.weights import is_whole, weights_in
 from scicot.stages import FORMS, TEMPLATE_VERSION, Stage
 from scicot.students.hub_runs import HubRun
 from scicot.students.student import Student
@@ -57,6 +57,9 @@ class Manifest:
     examples_sha256: str | None = None  # digest of the training texts
     dev_sha256: str | None = None  # digest of the dev texts
     weights_sha256: str | None = None
+    student_sha256: str | None = None  # digest of the weights that training began with
+    # dev accuracy (0 to 1) of the forms "label" and "text" in the trial of --answer-as auto
+    answer_trial: Mapping[str, float] | None = None
     fold: Mapping[str, Any] | None = None  # {"fold": 0, "folds": 4, "fold_by": "meta.block"}
     equal_to: Mapping[str, Any] | None = None  # {"runs": [...], "weights": 560000, "tokens": ...}
     # Origin of the rewarded rationales: {"answer": "answer@1f2e...", "round": 1, ...}
@@ -204,7 +207,10 @@ def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ScicotError(f"{path}: not readable as a run's manifest ({error})") from None
+        raise ScicotError(
+            f"{path}: not readable as a run's manifest ({error}); copy the run again, or name"
+            " another directory"
+        ) from None
 
 
 def _check_types(row: Mapping[str, Any]) -> None:
@@ -214,8 +220,9 @@ def _check_types(row: Mapping[str, Any]) -> None:
         **dict.fromkeys(("format", "template"), int),
         **dict.fromkeys(("settings", "packages", "compute", "metrics", "replacements"), dict),
         **dict.fromkeys(("data", "seeds"), list),
-        **dict.fromkeys(("examples_sha256", "dev_sha256", "weights_sha256"), str | None),
-        **dict.fromkeys(("fold", "equal_to", "reward"), dict | None),
+        **dict.fromkeys(("examples_sha256", "dev_sha256"), str | None),
+        **dict.fromkeys(("weights_sha256", "student_sha256"), str | None),
+        **dict.fromkeys(("fold", "equal_to", "reward", "answer_trial"), dict | None),
         "finished": bool,
     }
     for name, value in row.items():
@@ -257,6 +264,17 @@ def _method_of(stage: Stage) -> str:
     return "two-stage" if stage is Stage.ANSWER else str(stage)
 
 
+def _check_stage(stage: Stage, stages: Sequence[Stage], subject: str) -> None:
+    """Raise ScicotError if the stage of a run is not in `stages`."""
+    if stage in stages:
+        return
+    made_by, expected = FORMS[stage].command, FORMS[stages[0]].command
+    wanted = f"made by {expected}"
+    if made_by == expected:
+        wanted = f"of --method {' or '.join(map(_method_of, stages))}"
+    raise ScicotError(f"{subject}: is a run of {made_by} ({_method_of(stage)}); give one {wanted}")
+
+
 def check_run(
     directory: str | os.PathLike[str], option: str, *stages: Stage, weights: bool = True
 ) -> Run:
@@ -282,14 +300,7 @@ def check_run(
     manifest = read_manifest(folder)
     if manifest is None:
         raise ScicotError(f"{subject}: holds no {MANIFEST}; give a run that scicot trained")
-    if manifest.stage not in stages:
-        made_by, expected = FORMS[manifest.stage].command, FORMS[stages[0]].command
-        wanted = f"made by {expected}"
-        if made_by == expected:
-            wanted = f"of --method {' or '.join(map(_method_of, stages))}"
-        raise ScicotError(
-            f"{subject}: is a run of {made_by} ({_method_of(manifest.stage)}); give one {wanted}"
-        )
+    _check_stage(manifest.stage, stages, subject)
     if manifest.seeds:
         example = hub.named(manifest.seeds[0]) if hub else folder / manifest.seeds[0]
         hint = ", or several, each with the option" if "model" in option else ""
@@ -305,7 +316,12 @@ def check_run(
             f"{subject}: was trained on input template {manifest.template}, this scicot writes"
             f" {TEMPLATE_VERSION}; train it again, or predict with scicot {manifest.scicot}"
         )
-    return Run(folder if hub is None else hub.fetch(subject, weights=weights), manifest, hub=hub)
+    run = Run(folder if hub is None else hub.fetch(subject, weights=weights), manifest, hub=hub)
+    if weights and not is_whole(run.directory):
+        raise ScicotError(
+            f"{subject}: its weights are missing or damaged; copy the run again, or train it again"
+        )
+    return run
 
 
 def untrained_run(name: str, option: str) -> Run:

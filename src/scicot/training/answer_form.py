@@ -9,8 +9,8 @@ answered 44.8 % of OpenBookQA correctly by text, and 46.0 % by label.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from scicot import processes
@@ -21,6 +21,7 @@ from scicot.models.families import CAUSAL, ENCODER_DECODER, family_of
 from scicot.reporting import Muted, Reporter
 from scicot.stages import Stage
 from scicot.students.runs import read_manifest
+from scicot.training import replacement, run_directory
 from scicot.training.scratch import PREFIX, is_causal
 from scicot.training.setup import prepare
 from scicot.training.spec import TrainingSpec
@@ -57,11 +58,15 @@ def _from_scratch(student: str) -> bool:
     return False
 
 
-def decide(spec: TrainingSpec, reporter: Reporter) -> TrainingSpec:
-    """Return the spec with `answer_as` = "auto" replaced by "label" or "text". If the run directory
-    already holds a run, the form of that run is used. Otherwise each form is tried in a short
-    training, and the form with the higher dev accuracy is used. Raises ScicotError if `answer_as`
-    is "auto" and there is no dev set."""
+def decide(spec: TrainingSpec, reporter: Reporter, *, force: bool) -> TrainingSpec:
+    """Return the spec with `answer_as` = "auto" replaced by "label" or "text".
+
+    Each form is tried in a short training, and the form with the higher dev accuracy is used. There
+    is no trial if the run directory has a run whose form was chosen by a trial. Its form is used.
+    With `force`, this applies only to an unfinished run of an earlier call with the same settings.
+
+    Raises ScicotError if `answer_as` is "auto" and there is no dev set.
+    """
     if spec.settings.answer_as != "auto":
         return spec
     if not spec.dev:
@@ -69,30 +74,48 @@ def decide(spec: TrainingSpec, reporter: Reporter) -> TrainingSpec:
             "--answer-as auto: tries both forms on dev; give --dev or --dev-fraction, or say label"
             " or text"
         )
-    recorded = processes.on_rank_zero(lambda: _recorded(spec.run))
-    form = recorded or _by_trial(spec, reporter)
-    return replace(spec, settings=replace(spec.settings, answer_as=form))
+    recorded = processes.on_rank_zero(lambda: _recorded(spec, force=force))
+    if recorded is not None:
+        return recorded
+    accuracy_of = _tried(spec, reporter)
+    best = max(accuracy_of, key=lambda form: accuracy_of[form])
+    accuracies = ", ".join(f"{form} {100 * accuracy_of[form]:.1f} %" for form in accuracy_of)
+    reporter.note(f"--answer-as auto: {best} (dev accuracy after a short trial: {accuracies})")
+    return _with_form(spec, best, accuracy_of)
 
 
-def _recorded(run: Path) -> AnswerAs | None:
-    for folder in (run, *sorted(run.glob("seed-*"))):
+def _with_form(
+    spec: TrainingSpec, form: AnswerAs, accuracy_of: Mapping[Any, float]
+) -> TrainingSpec:
+    return replace(
+        spec, settings=replace(spec.settings, answer_as=form), answer_trial=dict(accuracy_of)
+    )
+
+
+def _recorded(spec: TrainingSpec, *, force: bool) -> TrainingSpec | None:
+    """Return the spec with the form that an earlier trial chose for the run in the directory.
+    Return None if a new trial is needed."""
+    if force and not replacement.has_begun(spec.run):
+        return None
+    for folder in (spec.run, *sorted(spec.run.glob("seed-*"))):
         manifest = read_manifest(folder) if folder.is_dir() else None
-        if manifest is not None:
-            return manifest.answer_as
+        if manifest is not None and manifest.answer_trial:
+            decided = _with_form(spec, manifest.answer_as, manifest.answer_trial)
+            # Without `force`, a run with other settings is an error, which is reported later.
+            if not force or not run_directory.changed(manifest, decided):
+                return decided
     return None
 
 
-def _by_trial(spec: TrainingSpec, reporter: Reporter) -> AnswerAs:
+def _tried(spec: TrainingSpec, reporter: Reporter) -> dict[AnswerAs, float]:
+    """Train a student briefly in each form, and return the dev accuracies (0 to 1)."""
     accuracy_of: dict[AnswerAs, float] = {}
     forms: tuple[AnswerAs, ...] = ("label", "text")
     with reporter.task("trying labels and texts as answers", len(forms)) as task:
         for form in forms:
             accuracy_of[form] = _accuracy(spec, form, reporter)
             task.advance()
-    best = max(forms, key=lambda form: accuracy_of[form])
-    accuracies = ", ".join(f"{form} {100 * accuracy_of[form]:.1f} %" for form in forms)
-    reporter.note(f"--answer-as auto: {best} (dev accuracy after a short trial: {accuracies})")
-    return best
+    return accuracy_of
 
 
 def _accuracy(spec: TrainingSpec, form: AnswerAs, reporter: Reporter) -> float:

@@ -112,10 +112,11 @@ class Reader:
         return Parts(train, self._as_predicted(dev), folds)
 
     def _fold_questions(self, lessons: Sequence[Lesson]) -> list[Lesson]:
-        """Read the questions of --fold-questions, except those whose id also occurs in
-        `lessons`."""
+        """Read the questions of --fold-questions, except those that are also in `lessons`. Raises
+        ScicotError if two different questions have the same id."""
         skip = self._options.get("skip_invalid", False)
-        train_ids = {lesson.question.id for lesson in lessons}
+        known = [lesson.question for lesson in lessons]
+        train_ids = {question.id for question in known}
         found: list[Lesson] = []
         for file in self.fold_files:
             rows = sources.questions(
@@ -124,10 +125,13 @@ class Reader:
                 skip_invalid=skip,
                 reporter=self._reporter,
             )
-            unique = sources.unique(rows, self._reporter)
-            new = [Lesson(question) for question in unique if question.id not in train_ids]
-            train_ids.update(lesson.question.id for lesson in new)
-            found += new
+            questions = list(sources.unique(rows, self._reporter))
+            for _ in sources.unique([*known, *questions], None):
+                pass  # raises an error if two different questions have the same id
+            new = [question for question in questions if question.id not in train_ids]
+            train_ids.update(question.id for question in new)
+            known += new
+            found += map(Lesson, new)
         if self.fold_files:
             self._reporter.note(f"--fold-questions: {len(found):,} that no training row is of")
         return found

@@ -13,11 +13,12 @@ from scicot import processes, sources
 from scicot.config import RewardSettings, TrainSettings
 from scicot.devices import resolve_device
 from scicot.errors import ScicotError, UsageError
+from scicot.models.weights import weights_sha256
 from scicot.outputs import STDOUT, locked, make_parent
 from scicot.reporting import LogReporter, Muted, Reporter
 from scicot.stages import FORMS, Stage
 from scicot.students.runs import Manifest
-from scicot.training import answer_form, hub_upload, trackers
+from scicot.training import answer_form, hub_upload, replacement, trackers
 from scicot.training.budget_matching import match_budget
 from scicot.training.data import Options, Reader
 from scicot.training.fitting import lora
@@ -191,10 +192,14 @@ def _train(
         )
         with ExitStack() as stack:
             processes.on_rank_zero(lambda: stack.enter_context(_locked_run(directory)))
+            spec = answer_form.decide(spec, reporter, force=force)
+            if equal_to:
+                spec = match_budget(equal_to, spec, reporter)
             if reward is not None and folds is not None:
                 manifest = Rounds.of(spec, folds, reward).train(force, reporter)
             else:
                 manifest = train_all(spec, folds, force, reporter)
+            processes.on_rank_zero(lambda: replacement.end(directory, reporter))
         if push_to_hub and processes.rank() == 0:
             reporter.note(f"{directory} is at {hub_upload.push(directory, push_to_hub, reporter)}")
     return manifest
@@ -220,7 +225,8 @@ def _specified(
     reporter: Reporter,
 ) -> tuple[TrainingSpec, Folds | None]:
     """Check the settings, read and split the rows, and return (training spec, folds). The folds are
-    None without --folds. Raises ScicotError for invalid input."""
+    None without --folds. The spec still lacks the form of the answers if `settings.answer_as` is
+    "auto", and the budget of `equal_to`. Raises ScicotError for invalid input."""
     if reward is not None:
         settings = fold_settings(settings, reward)
     _check(settings, stage)
@@ -250,11 +256,9 @@ def _specified(
         parts.train,
         parts.dev,
         data,
+        student_sha256=weights_sha256(Path(student)) if Path(student).is_dir() else None,
         report_to=tuple(report_to),
     )
-    spec = answer_form.decide(spec, reporter)
-    if equal_to:
-        spec = match_budget(equal_to, spec, reporter)
     return spec, parts.folds
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import statistics
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from scicot.errors import ScicotError
 from scicot.reporting import Reporter
 from scicot.stages import Stage
 from scicot.students.runs import CHECKPOINTS, Manifest, read_manifest
-from scicot.training import run_directory, side_by_side
+from scicot.training import replacement, run_directory, side_by_side
 from scicot.training.card import write_card
 from scicot.training.folds import Folds
 from scicot.training.setup import Prepared, prepare
@@ -37,20 +38,21 @@ def train_all(
 
     With several seeds, the returned manifest summarises their runs. In stage 1, the fold students
     also write the out-of-fold rationales, unless `out_of_fold` is False. Existing runs are checked
-    before any training. With `force`, all students are trained again. The existing run is kept
-    beside the new run until the new run is finished.
+    before any training. With `force`, all students are trained again (see replacement.py).
     """
     main_specs = _of_seeds(main)
     of_folds = {spec.run: folds.fold_specs(spec) if folds else [] for spec in main_specs}
     specs = [spec for main_spec in main_specs for spec in [main_spec, *of_folds[main_spec.run]]]
     for spec in specs:
         run_directory.check_rows(spec)
-    done = processes.on_rank_zero(lambda: _begin(main, main_specs, specs, force))
+    done, replaces = processes.on_rank_zero(lambda: _begin(main, main_specs, specs, force))
     todo = [spec for spec in specs if spec.run not in done]
     # before the existing run is set aside, because preparing may fail
     first_prepared, parallel = _prepare_first(todo, done, main, reporter)
-    if force:
-        processes.on_rank_zero(lambda: set_aside(main.run, reporter))
+    if replaces:
+        processes.on_rank_zero(lambda: replacement.begin(main.run, reporter))
+    elif force:
+        reporter.note(f"{main.run}: continues what an earlier --force began")
     if len(main_specs) > 1:
         processes.on_rank_zero(lambda: _sum_up(main, main_specs, done))
     try:
@@ -61,8 +63,7 @@ def train_all(
         else:
             done |= _one_by_one(todo, first_prepared, reporter)
     except ScicotError as error:
-        former_note = f"; the former run is {replaced_run(main.run)}" if force else ""
-        raise type(error)(f"{error}{former_note}") from None
+        raise type(error)(f"{error}{replacement.note_about_former(main.run)}") from None
     if folds:
         writes = out_of_fold and main.stage is Stage.RATIONALE
         for main_spec in main_specs:
@@ -70,8 +71,6 @@ def train_all(
             processes.on_rank_zero(partial(_add_folds, done[main_spec.run], metrics, main_spec))
     if len(main_specs) > 1:
         done[main.run] = processes.on_rank_zero(lambda: _sum_up(main, main_specs, done))
-    if processes.rank() == 0:
-        shutil.rmtree(replaced_run(main.run), ignore_errors=True)
     return done[main.run]
 
 
@@ -80,14 +79,23 @@ def _begin(
     main_specs: Sequence[TrainingSpec],
     specs: Sequence[TrainingSpec],
     force: bool,
-) -> Done:
-    """Return the manifests of the finished runs by directory. Raises ScicotError if a directory
-    holds anything but a run of the same command. With `force`, any run of scicot is accepted, and
-    {} is returned, because all students are trained again."""
+) -> tuple[Done, bool]:
+    """Return (the manifests of the finished runs by directory, True if the existing run must be
+    replaced).
+
+    Raises ScicotError if a directory holds anything but a run of the same command. With `force`,
+    any run of scicot is accepted. It is replaced, unless it is the unfinished run of an earlier
+    call with `force` and the same settings and data.
+    """
     if not force:
-        return _found(main, main_specs, specs)
-    check_ours(main.run)
-    return {}
+        return _found(main, main_specs, specs), False
+    replacement.check_ours(main.run)
+    if replacement.has_begun(main.run):
+        with suppress(ScicotError):  # a run with other settings
+            found = _found(main, main_specs, specs)
+            if len(found) < len(specs):
+                return found, False
+    return {}, True
 
 
 def _one_by_one(
@@ -227,43 +235,6 @@ def _add_folds(manifest: Manifest, metrics: Mapping[str, float], main: TrainingS
         manifest.metrics, manifest.settings = added
         manifest.write(main.run)
         write_card(manifest, main.run)
-
-
-def replaced_run(run: Path) -> Path:
-    """Return the directory, beside the run, in which --force keeps the former run."""
-    real = run.resolve()  # if the run is a symbolic link: beside its target
-    return real.with_name(f".{real.name}.replaced")
-
-
-def check_ours(run: Path) -> None:
-    """Check that training may write and delete `run`, and the directory beside it in which --force
-    keeps the former run. Raises ScicotError if one of the two exists and is neither empty nor a run
-    of scicot."""
-    for folder in (run, replaced_run(run)):
-        if folder.exists() and not folder.is_dir():
-            raise ScicotError(f"-o {folder}: is a file; name another directory")
-        if folder.exists() and read_manifest(folder) is None and not run_directory.is_empty(folder):
-            raise ScicotError(f"-o {folder}: is no run of scicot; name another directory")
-
-
-def set_aside(run: Path, reporter: Reporter) -> None:
-    """Empty the directory `run` for a training with --force. The former run is moved to
-    `replaced_run(run)`, where it stays until the new run is finished.
-
-    If an earlier training with --force was stopped, it has moved the former run already. In this
-    case nothing is moved, and the unfinished run in `run` is deleted.
-    """
-    replaced, existing = replaced_run(run), read_manifest(run)
-    if replaced.exists() and (existing is None or not existing.finished):
-        # left by an earlier --force that was stopped
-        shutil.rmtree(run.resolve(), ignore_errors=True)
-        run.resolve().mkdir()
-    elif run.exists():
-        shutil.rmtree(replaced, ignore_errors=True)
-        real = run.resolve()
-        real.rename(replaced)
-        real.mkdir()
-        reporter.note(f"the former {run} is kept as {replaced} until the end")
 
 
 def _duration(seconds: float) -> str:

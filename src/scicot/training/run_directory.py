@@ -18,7 +18,7 @@ from scicot.models import characters
 from scicot.models.families import family_of
 from scicot.models.library_bars import hidden_bars
 from scicot.models.truncation import PARTS, describe_cuts
-from scicot.models.weights import weights_sha256
+from scicot.models.weights import is_whole, weights_sha256
 from scicot.outputs import differences
 from scicot.overlap import write_seen
 from scicot.reporting import Reporter
@@ -52,17 +52,37 @@ def existing(spec: TrainingSpec) -> Manifest | None:
         raise ScicotError(f"-o {spec.run}: exists and is no run of scicot; name another directory")
     if not old.finished and not any((spec.run / CHECKPOINTS).glob("checkpoint-*")):
         return None  # no step was trained yet, so the run may begin with other settings
-    changed = differences(
-        determining(old), determining(spec.manifest()), defaults=asdict(TrainSettings())
-    )
+    differing = changed(old, spec)
     if not old.finished and Layout.read(spec.run / CHECKPOINTS) is None:
-        changed.append("begun by an earlier version, which drew other batches")
-    if changed:
+        differing.append("begun by an earlier version, which drew other batches")
+    if differing:
         raise ScicotError(
-            f"-o {spec.run}: holds another run ({'; '.join(changed)});"
+            f"-o {spec.run}: holds another run ({'; '.join(differing)});"
             f" name another directory, {_instead(spec)}"
         )
-    return old if old.finished else None
+    if not old.finished:
+        return None
+    if not is_whole(spec.run):
+        raise ScicotError(
+            f"-o {spec.run}: its weights are missing or damaged; copy the run again,"
+            f" {_instead(spec)}"
+        )
+    return old
+
+
+def changed(old: Manifest, spec: TrainingSpec) -> list[str]:
+    """List the settings and data in which a run differs from `spec`, each as "name: was OLD, is
+    NEW"."""
+    old, new = comparable(old, spec.manifest())
+    return differences(determining(old), determining(new), defaults=asdict(TrainSettings()))
+
+
+def comparable(old: Manifest, new: Manifest) -> tuple[Manifest, Manifest]:
+    """Return both manifests. If one does not record the hash of its student's weights, it is left
+    out of the other too, so that the students are compared by name."""
+    if None in (old.student_sha256, new.student_sha256):
+        return replace(old, student_sha256=None), replace(new, student_sha256=None)
+    return old, new
 
 
 def is_empty(run: Path) -> bool:
@@ -88,13 +108,13 @@ def check_seeds(main: TrainingSpec, top: Manifest | None, names: Sequence[str]) 
         if not parts or {part.name.removesuffix(".lock") for part in parts} - {*names}:
             existing(main)
         return
-    old, new = (determining(manifest) for manifest in (top, main.manifest()))
-    changed = differences({**old, "seed": None}, {**new, "seed": None})
+    old, new = map(determining, comparable(top, main.manifest()))
+    differing = differences({**old, "seed": None}, {**new, "seed": None})
     if not set(top.seeds) <= set(names):
-        changed.append(f"seeds: were {', '.join(top.seeds)}, are {', '.join(names)}")
-    if changed:
+        differing.append(f"seeds: were {', '.join(top.seeds)}, are {', '.join(names)}")
+    if differing:
         raise ScicotError(
-            f"-o {main.run}: holds other runs ({'; '.join(changed)});"
+            f"-o {main.run}: holds other runs ({'; '.join(differing)});"
             " name another directory, or train them over with --force"
         )
 
@@ -239,7 +259,8 @@ def determining(manifest: Manifest) -> dict[str, Any]:
     _IGNORED_SETTINGS, such as the device, are left out."""
     return {
         "stage": str(manifest.stage),
-        "student": manifest.student,
+        "input template": manifest.template,
+        "student": _student(manifest),
         "training rows": manifest.examples_sha256,
         "dev rows": manifest.dev_sha256,
         "equal to": manifest.equal_to,
@@ -250,6 +271,12 @@ def determining(manifest: Manifest) -> dict[str, Any]:
             if name not in _IGNORED_SETTINGS
         },
     }
+
+
+def _student(manifest: Manifest) -> str:
+    # A model directory is identified by its weights, since it may be moved, or get other weights.
+    digest = manifest.student_sha256
+    return manifest.student if digest is None else f"weights {digest[:12]}"
 
 
 def _versions() -> dict[str, str]:

@@ -33,6 +33,9 @@ class TrainingSpec:
     data: Sequence[Mapping[str, Any]]
     fold: Mapping[str, Any] | None = None
     equal_to: Mapping[str, Any] | None = None  # the budget to match (budget_matching.py)
+    student_sha256: str | None = None  # hash of the weights of `student`, if it is a directory
+    # dev accuracy (0 to 1) of each form of answers after a short trial; None without a trial
+    answer_trial: Mapping[str, float] | None = None
     report_to: tuple[str, ...] = ()  # experiment trackers
     # finished run whose weights the training starts from, instead of `student`'s
     begin_from: Path | None = None
@@ -57,6 +60,8 @@ class TrainingSpec:
             fold=self.fold,
             equal_to=self.equal_to,
             reward=self.reward,
+            student_sha256=self.student_sha256,
+            answer_trial=self.answer_trial,
         )
 
     @cached_property

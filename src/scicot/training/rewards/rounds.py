@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -34,7 +33,7 @@ from scicot.reporting import Reporter
 from scicot.row_fields import Row
 from scicot.stages import rationale_target
 from scicot.students.runs import Manifest, Run, read_manifest
-from scicot.training import examples, multi_run, run_directory
+from scicot.training import examples, multi_run, replacement, run_directory
 from scicot.training.examples import Lesson
 from scicot.training.folds import Folds, fold_run
 from scicot.training.rewards.judges import Judges
@@ -155,12 +154,10 @@ class Rounds:
 
     def train(self, force: bool, reporter: Reporter) -> Manifest:
         """Run all rounds that are not finished, and return the manifest of the last student. With
-        `force`, an existing run is moved aside and all rounds are run."""
+        `force`, all rounds are run again (see replacement.py)."""
         out, last = self.main.run, self.reward.rounds
-        multi_run.check_ours(out)
         sampler = Sampler.of(self.judges, self.folds, self.main.settings, self.reward)
-        if force:
-            multi_run.set_aside(out, reporter)
+        self._begin(force, reporter)
         finished = self._finished_manifest()
         if finished is not None:
             reporter.note(f"{out} is finished already and not trained again")
@@ -195,7 +192,6 @@ class Rounds:
                     f"round {number}: no rationale was fit to be learnt; the next student only goes"
                     " on with its teacher's"
                 )
-        shutil.rmtree(multi_run.replaced_run(out), ignore_errors=True)
         return manifest
 
     def folder(self, number: int) -> Path:
@@ -233,6 +229,26 @@ class Rounds:
             )
         )
 
+    def _begin(self, force: bool, reporter: Reporter) -> None:
+        """Check the output directory, and empty it if `force` is given and no earlier call with
+        --force is continued."""
+        out = self.main.run
+        replacement.check_ours(out)
+        if force and self._continues_forced():
+            reporter.note(f"{out}: continues what an earlier --force began")
+        elif force:
+            replacement.begin(out, reporter)
+
+    def _continues_forced(self) -> bool:
+        """Return True if the output directory has the unfinished rounds of an earlier call with
+        --force and the same settings and data."""
+        if not replacement.has_begun(self.main.run):
+            return False
+        try:
+            return self._finished_manifest() is None
+        except ScicotError:  # a run with other settings
+            return False
+
     def _finished_manifest(self) -> Manifest | None:
         """Return the manifest of the output directory if all rounds are finished and the report of
         the last round exists, otherwise None. Raises ScicotError if the directory has a run with
@@ -241,9 +257,10 @@ class Rounds:
         existing = read_manifest(out) if out.is_dir() else None
         if existing is None:
             return None
+        old, new = run_directory.comparable(existing, self.main.manifest())
         changed = differences(
-            _compared_values(existing),
-            _compared_values(self.main.manifest()),
+            _compared_values(old),
+            _compared_values(new),
             defaults=asdict(TrainSettings())
             | {f"reward {name}": value for name, value in EARLIER.items()},
         )
