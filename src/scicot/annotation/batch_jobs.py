@@ -96,7 +96,7 @@ class _Runner:
         self._sender = Sender(job, api, folder)
         self._rounds = 0  # rounds after which some requests were unanswered
         self._unanswered = 0  # requests that the last round left unanswered
-        self._canceled = 0  # of these, the requests canceled by somebody else
+        self._canceled = 0  # of these, the requests cancelled by somebody else
         self._fetched: dict[str, int] = {}  # incomplete fetches so far, by plan name
         self._answered = 0  # replies received in results during this run
         # Errors of which it is unclear whether the question caused them.
@@ -186,7 +186,7 @@ class _Runner:
 
     def _add_plan(self, row_requests: list[RowRequest]) -> None:
         plan = Plan.make(self._folder, row_requests, retry=self._job.work.settings.retry_rejected)
-        self._sender.paid.add(plan.name)
+        self._sender.reserved.add(plan.name)
 
     async def _run_planned(self) -> None:
         """Send the planned batches, wait until all have ended, and write their results."""
@@ -222,7 +222,7 @@ class _Runner:
             for line in sorted({*range(len(row_requests))} - seen):
                 await self._record(row_requests[line], _missing(batch))
         await self._record_unclear(plan)
-        if plan.name in self._sender.paid:
+        if plan.name in self._sender.reserved:
             for row_request in row_requests:
                 self._job.work.budget.release(row_request.request, batched=True)
         self._job.ledger.commit()
@@ -264,9 +264,13 @@ class _Runner:
         return seen
 
     async def _record(self, row_request: RowRequest, outcome: Reply | Unanswered) -> None:
-        """Write the row of one result, unless an earlier run wrote it or the request must be sent
-        again. If the result is an error of unclear cause, store the error for
-        `_record_unclear` instead of writing a row."""
+        """Handle one result. The first case that applies decides:
+
+        1. An earlier run wrote the row of the result: do not write it again.
+        2. The request must be sent again: count the request as unanswered.
+        3. The result is an error of unclear cause: store the error for `_record_unclear`.
+        4. Otherwise: write the row.
+        """
         key = row_request.row.sample, row_request.row.saw_answer
         attempt = self._job.ledger.attempts(row_request.row.question).get(key)
         if attempt is not None and not attempt.retry:

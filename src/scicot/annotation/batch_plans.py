@@ -72,7 +72,8 @@ class Plan:
 
     @classmethod
     def tidy(cls, folder: Path) -> None:
-        """Remove what an interrupted writing or deletion of a plan left in `folder`."""
+        """Remove the files of incomplete plans from `folder`. A plan is incomplete if a run was
+        killed while writing or deleting the plan."""
         # Temporary files that a killed process left begin with a dot.
         for temporary in folder.glob(".*"):
             temporary.unlink()

@@ -33,15 +33,15 @@ _CLOCKS = timedelta(minutes=10)  # tolerance for a server clock that is behind o
 
 
 class Sender:
-    """Sends the planned batches in `folder` and fetches their state from the server. `paid` holds
-    the names of the plans whose cost this run has already reserved in the budget."""
+    """Sends the planned batches in `folder` and fetches their state from the server. `reserved`
+    holds the names of the plans whose cost this run has already reserved in the budget."""
 
     def __init__(self, job: Generation, api: Batches, folder: Path) -> None:
         self._job = job
         self._api = api
         self._folder = folder
         self._cancel = job.work.settings.cancel_batches
-        self.paid: set[str] = set()
+        self.reserved: set[str] = set()
 
     async def sent(self, plan: Plan) -> Plan | None:
         """Send a plan's batch unless it was sent before, and return the plan with the batch's id.
@@ -64,10 +64,10 @@ class Sender:
 
     async def _send(self, plan: Plan) -> Plan:
         row_requests = list(plan.row_requests(self._job.work.builder))
-        if plan.name not in self.paid:  # the plan is from an earlier run
+        if plan.name not in self.reserved:  # the plan is from an earlier run
             for row_request in row_requests:
                 self._job.work.budget.reserve(row_request.request, batched=True)
-        self.paid.add(plan.name)
+        self.reserved.add(plan.name)
         requests = [
             self._api.encoded(plan.custom_id(line), row_request.request)
             for line, row_request in enumerate(row_requests)

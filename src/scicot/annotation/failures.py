@@ -50,12 +50,11 @@ class Failures:
         self._probing = asyncio.Lock()
 
     def answer(self, sent: float) -> None:
-        """Record that the server answered a request, and write an `error` row for each error that
-        was held back before this request was sent.
+        """Record that the server answered a request that was sent at the time `sent`
+        (time.monotonic). Write an `error` row for each held-back error that occurred before `sent`.
 
-        The server evidently works, so each of these errors was probably caused by its question.
-        Later errors stay held back. `sent` is the time when the answered request was sent
-        (time.monotonic).
+        The server evidently works, so the questions probably caused these errors. Errors that
+        occurred after `sent` stay held back.
         """
         self._in_a_row = 0
         held, self._held = self._held, [entry for entry in self._held if entry[0] > sent]

@@ -240,8 +240,12 @@ class Generation:
         return await asyncio.to_thread(judged)
 
     def _reason_fields(self, reason: str, reply: Reply) -> dict[str, Any]:
-        """Return the extra fields of a rejected row: the raw reply, and the stop reason if it is
-        unusual. If the thinking is missing, the fields include an error message with advice."""
+        """Return the extra fields of a rejected row:
+
+        - "reply": the raw reply
+        - "stop_reason": the stop reason, only if it is unusual
+        - "error": an error message with advice, only if `reason` is NO_THINKING
+        """
         fields = {"reply": reply.text}
         if is_unusual(reply.stop_reason):
             fields["stop_reason"] = reply.stop_reason
@@ -294,13 +298,13 @@ class Generation:
             raise StoppedEarly("stopped before it was found out why requests fail")
 
     def _spend(self, cost: float) -> None:
-        """Add `cost`, in dollars, of a request without a row (such as PROBE) to the totals."""
+        """Add the cost in dollars of a request without a row, such as PROBE, to the totals."""
         if self.summary.cost is not None:
             self.summary.cost += cost
         self.ledger.spent += cost
 
     def update_summary(self) -> None:
-        """Copy the counts and the cost of all runs from the ledger into the summary."""
+        """Copy the counts and costs of all runs together from the ledger into the summary."""
         self._watermark.remember()
         ledger, summary = self.ledger, self.summary
         summary.errors = ledger.rejected["error"]

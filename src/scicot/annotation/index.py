@@ -131,8 +131,9 @@ class Index:
         self._table.execute(f"update requests set retry = 1 where reason in ({marks})", reasons)
 
     def copy_marks(self, path: Path) -> bool:
-        """Copy the retry marks from the index file `path` to this index, and return True. If the
-        file records no interrupted retry, copy nothing and return False."""
+        """If the index file `path` records an interrupted retry, copy the retry marks from the file
+        to this index, and return True. Otherwise return False. A request with a retry mark will be
+        sent again."""
         if not (self.peek(path, [RETRYING]) or {}).get(RETRYING):
             return False
         table = _read_only(path)
@@ -182,7 +183,7 @@ class Index:
         run("delete from requests where reason is not null")
 
     def restore_marks(self) -> None:
-        """Set the retry marks that `forget_rejected` saved."""
+        """Set the retry marks that `forget_rejected` saved, after the rows were entered again."""
         self._table.execute(
             "update requests set retry = 1 where (id, sample, revealed) in"
             " (select id, sample, revealed from marked)"

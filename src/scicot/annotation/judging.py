@@ -140,8 +140,11 @@ def _rejection_reason(
 
 
 def _was_cut(reply: Reply) -> bool:
-    """Return True if a reply was cut off at the token limit. Also return True if it has a text, and
-    its stop reason does not say that this text is complete."""
+    """Return True if a reply counts as cut off:
+
+    - The stop reason says that the token limit was reached.
+    - Or the reply has a text, and the stop reason does not say that the reply is complete.
+    """
     # An empty reply with another reason, such as "tool_use", is not cut but empty.
     kind = kind_of(reply.stop_reason)
     incomplete = kind is not Stop.COMPLETE and bool(reply.text.strip())

@@ -37,9 +37,9 @@ _RECENT = 10_000  # questions whose kept samples are held in memory if the outpu
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The recorded outcome of a request. `reason` is why its reply was rejected, None if it was
-    kept. `offset` is the byte at which its row begins in the file. `retry` is True if the request
-    will be sent again."""
+    """The recorded outcome of a request. `reason` is the reason why the reply was rejected, or None
+    if the reply was kept. `offset` is the byte of the file at which the row begins. `retry` is True
+    if the request will be sent again."""
 
     reason: str | None
     offset: int
@@ -141,7 +141,8 @@ class Ledger:
         self._committed = time.monotonic()
 
     def retry_also(self, reasons: tuple[str, ...]) -> None:
-        """Mark for retry also the requests that were rejected for one of these reasons."""
+        """Set the retry mark of each request that was rejected for one of these reasons. Other
+        retry marks stay."""
         self._index.retry_also(reasons)
 
     def finish_retry(self) -> None:

@@ -10,9 +10,9 @@ two possible causes:
 A trial (trial.py) finds the cause. During the trial, the rate is 80 % of the server's throughput.
 
 - If the share of refusals falls, the throughput is confirmed as the limit.
-- If the share does not fall, the refusals are random, and the rate is raised again. For _RETRIED
-  seconds from the start of the trial, the rate is lowered only if the share of refusals is larger
-  than in the trial. After that time, a few percent of refusals again suffice to lower the rate.
+- If the share does not fall, the refusals are random, and the rate is raised again. Until _RETRIED
+  seconds after the start of the trial, only refusals beyond this random share count. After that
+  time, all refusals count again, and more than a few percent start a new trial.
 
 If an earlier trial has confirmed a limit close to the present throughput, no new trial is made: the
 limit counts as confirmed.
@@ -74,8 +74,8 @@ _HOLD_CHANCE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """A limit of the server, and the CUBIC curve along which the request rate grows back to this
-    limit. `rate` is the limit in requests per second."""
+    """A limit of the server: `rate` requests per second. After a decrease, the request rate (`at`)
+    grows back to the limit, and then beyond, along the curve of TCP CUBIC (RFC 9438)."""
 
     rate: float = math.inf
     since: float = -math.inf  # time when the rate was decreased
@@ -89,8 +89,9 @@ class _Limit:
 
 
 class Pace:
-    """Limits the request rate to `rate` per second, which is infinity until the server refuses
-    requests. `clock` returns the current time in seconds (time.monotonic unless given)."""
+    """Limits the number of requests per second to `rate`. At first, `rate` is infinite. Refusals
+    and reported allowances lower `rate`. `clock` returns the current time in seconds
+    (time.monotonic unless given)."""
 
     def __init__(self, clock: Callable[[], float] | None = None) -> None:
         self._clock = clock or time.monotonic
@@ -118,7 +119,7 @@ class Pace:
 
     @property
     def lets_some_through(self) -> bool:
-        """True unless the last _ENOUGH requests were all refused."""
+        """False if each of the last _ENOUGH requests was refused, else True."""
         return self._in_a_row < _ENOUGH
 
     async def turn(self) -> None:
@@ -181,8 +182,8 @@ class Pace:
         return max(_HOLD_AFTER, math.ceil(math.log(_HOLD_CHANCE) / math.log(share)))
 
     def _is_too_fast(self, now: float) -> bool:
-        """Return True if the share of refused requests is significantly larger than the share of
-        random refusals, which occur at any request rate."""
+        """Return True if significantly more requests are refused than expected. Random refusals,
+        which occur at any request rate, are expected."""
         # The share of random refusals counts as 0 if it was measured long ago. Refusals then start
         # a trial, which measures the share again.
         random_share = self._random if now - self._last_trial < _RETRIED else 0.0
@@ -250,8 +251,9 @@ class Pace:
             self._random = max(self._random, min(trial.share, trial.share_before))
 
     def seconds_until_reset(self, allowances: tuple[Allowance, ...]) -> float | None:
-        """Return the seconds until all used-up allowances are reset. Only allowances whose reset is
-        more than LONG_WINDOW seconds away are examined. Return None if none of these is used up."""
+        """Return the seconds until all used-up long allowances are reset. An allowance is long if
+        its reset is more than LONG_WINDOW seconds away. Return None if no long allowance is used
+        up."""
         resets = [
             allowance.reset
             for allowance in allowances

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from scicot.annotation import retries
 from scicot.annotation.in_flight import InFlight
@@ -178,7 +178,7 @@ class Scheduler:
         return None
 
     async def _yield_to_loop(self) -> None:
-        """Let other tasks run, if this method last did so more than _POLL_SECONDS ago."""
+        """Let other tasks run, but at most once every _POLL_SECONDS."""
         # A teacher that never awaits would starve other tasks and signal handlers.
         now = time.monotonic()
         if now - self._yielded_at > _POLL_SECONDS:
@@ -249,9 +249,14 @@ class Scheduler:
         return self._pace.seconds_until_reset(busy.allowances) or 0.0
 
     def _note_used_up(self, reply: Reply, sent_at: float) -> None:
-        """Tell the user, once in a run, that an hourly or daily allowance is used up. If a request
-        sent after that is answered nevertheless, record that the server does not enforce the
-        allowance."""
+        """Examine whether a reply reports that an hourly or daily allowance is used up.
+
+        - At the first such report in a run, tell the user.
+        - If a request was sent after the first report, and its reply repeats the report, record
+          that the server does not enforce the allowance.
+
+        `sent_at` is the time when the request was sent (time.monotonic).
+        """
         seconds = self._pace.seconds_until_reset(reply.allowances)
         if seconds is None:
             return
@@ -275,8 +280,8 @@ class Scheduler:
         finally:  # also when cancelled, so that the slot is released
             await self._slots.acquire()
 
-    async def _forever(self) -> Reply:
-        """Wait until this task is cancelled."""
+    async def _forever(self) -> NoReturn:
+        """Wait until this task is cancelled. Never return."""
         await asyncio.Event().wait()
         raise AssertionError
 

@@ -124,11 +124,12 @@ def _for_questions(inputs: Inputs) -> ReadingSettings | None:
 
 
 def _optional_roles(inputs: Inputs) -> tuple[str, ...]:
-    """Return the roles of --columns whose fields the questions may lack: ("id",) or ().
+    """Return the roles of --columns whose fields may be missing from the questions:
 
-    In "id=key,rationale=why", "why" is a field of recorded:FILE, because questions have no
-    rationale. The field "key" may then be only in FILE too, and the result is ("id",). Without a
-    mapped rationale, or with another teacher, the result is ().
+    - ("id",) if the teacher is recorded:FILE and --columns maps a rationale, as in
+      "id=key,rationale=why". Questions have no rationale, so "why" is a field of FILE. The field
+      "key" may also be a field of FILE, and missing from the questions.
+    - () in all other cases.
     """
     # The questions may have their ids in another field, which is recognised automatically.
     columns = Columns.parse(inputs.reading.columns) if inputs.reading else None

@@ -10,17 +10,18 @@ from typing import Generic, TypeVar
 Undone = TypeVar("Undone")
 
 _FEWER = 0.25  # below a real limit, the share of refusals is expected to fall to this fraction
-_SURE = 5.0  # log-odds at which the test ends, with an error rate of about 1 in 150
-_MOST = 0.98  # largest share of refusals that the test assumes
+_SURE = 5.0  # log-odds at which the trial ends, with an error rate of about 1 in 150
+_MOST = 0.98  # largest share of refusals that the trial assumes
 
 
 @dataclass
 class Trial(Generic[Undone]):
-    """A test of whether a rate decrease reduced the share of refusals. The test uses the outcomes
-    of the requests sent since time `starts_at`.
+    """A trial that tests whether a lower request rate reduces the share of refusals. The caller
+    counts only the outcomes of requests that were sent at or after the time `starts_at`.
 
-    `share_before` is the share of refusals that caused the decrease. `undone` is the state to
-    restore if the decrease did not help. The test compares two hypotheses:
+    `share_before` is the share of refusals before the trial. `undone` is the state to restore if
+    the lower rate does not help. The trial compares two hypotheses:
+
     - The share of refusals is still `share_before`, so the lower rate did not help.
     - The share of refusals fell to a quarter of `share_before` (_FEWER), so the lower rate helped.
     """
@@ -39,8 +40,8 @@ class Trial(Generic[Undone]):
 
     def helped(self, answered: bool) -> bool | None:
         """Count one outcome. `answered` is True for an answer and False for a refusal. Return True
-        if the lower rate reduced the share of refusals, and False if it did not. Return None while
-        the test is undecided."""
+        if the lower rate helped, and False if the lower rate did not help. Return None while the
+        trial is undecided."""
         unchanged_share = min(self.share_before, _MOST)
         reduced_share = _FEWER * unchanged_share
         if answered:

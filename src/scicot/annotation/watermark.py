@@ -1,5 +1,4 @@
-"""Track the prefix of the input whose questions are all done, so that a resumed run need not read
-it again."""
+"""Track the prefix of the input in which all questions are done. A resumed run skips this part."""
 
 from __future__ import annotations
 
@@ -20,8 +19,8 @@ _STRIDE = 2000  # the number of questions in a stored prefix is a multiple of th
 
 
 class Watermark:
-    """Tracks which questions were read and which are done. Stores in the ledger the prefix of the
-    input whose questions are all done. A resumed run skips this prefix."""
+    """Tracks which questions were read and which are done. Records in the ledger the prefix of the
+    input in which all questions are done."""
 
     def __init__(
         self, rows: sources.Rows[Question], ledger: Ledger, settings: GenerateSettings
@@ -53,11 +52,11 @@ class Watermark:
             self._open.pop(identity, None)
 
     def remember(self) -> None:
-        """Store in the ledger the prefix of the input whose questions are all done. Do nothing if
-        this prefix is stored already.
+        """Record in the ledger the prefix of the input in which all questions are done. Do nothing
+        if this prefix is recorded already.
 
         The number of questions in the prefix is rounded down to a multiple of _STRIDE. For example,
-        if the first 4,500 questions are done, the prefix has the first 4,000 questions.
+        if the first 4,500 questions are done, the prefix has 4,000 questions.
         """
         first_open = next(iter(self._open.values()), (self._read_count + 1, 0))[0]
         position = None
@@ -68,7 +67,7 @@ class Watermark:
 
 
 def done_before(output: Path, settings: GenerateSettings) -> sources.Prefix | None:
-    """Return the prefix of the input whose questions are all done, as stored in the index.
+    """Return the prefix of the input that earlier runs for `output` have finished.
 
     Returns None in these cases:
     - There is no index, the index has another version, or it stores no prefix.

@@ -174,9 +174,13 @@ def sentences(mentions: Mentions) -> list[Sentence]:
 
 
 def _closing(mentions: Mentions, start: int, end: int, claims: list[Claim]) -> list[Claim]:
-    """Return the claim of the last sentence, text[start:end], if it ends with a choice and its
-    label, as in "... so it is copper (option B).". The result is [] for any other sentence. It
-    is also [] if the sentence has `claims` already, denies something, or names several labels."""
+    """Return the claim of the last sentence, text[start:end], if the sentence ends with the text of
+    a choice and a label, as in "... so it is copper (option B).". Return [] in these cases:
+
+    - The sentence does not end like this.
+    - Other claims were found in the sentence (`claims`).
+    - The sentence denies something, or names several labels.
+    """
     found = mentions.text_with_label(start, end)
     if claims or found is None or _SPEAKS_AGAINST.search(mentions.text, start, end):
         return []
@@ -187,10 +191,13 @@ def _closing(mentions: Mentions, start: int, end: int, claims: list[Claim]) -> l
 
 
 def _referred(mentions: Mentions, start: int, end: int, previous: Sentence) -> list[Claim]:
-    """Return the claim of the sentence text[start:end]. The sentence, such as "This is the correct
-    answer.", refers to the choice in the `previous` sentence. Return [] if the previous
-    sentence makes a claim itself, denies something, or does not name exactly one choice by its
-    label."""
+    """Return the claim of the phrase text[start:end], such as "This is the correct answer". The
+    phrase refers to the choice that the `previous` sentence names by its label. Return [] in these
+    cases:
+
+    - The previous sentence makes a claim itself, or denies something.
+    - The previous sentence names no label, or several labels.
+    """
     if _SPEAKS_AGAINST.search(previous.text) or previous.claims:
         return []
     labels = mentions.marked_in(previous.start, previous.end)
@@ -198,9 +205,9 @@ def _referred(mentions: Mentions, start: int, end: int, previous: Sentence) -> l
 
 
 def _contradicted(mentions: Mentions, found: list[Sentence]) -> list[Sentence]:
-    """Find claims that the next sentence contradicts, as in "The answer is A. Copper." if copper is
-    not A. Change each of these claims so that it names both choices, and no single answer. The list
-    `found` is changed and returned."""
+    """Make claims undecided if the next sentence contradicts them. For example, "The answer is A.
+    Copper." is a contradiction if copper is choice B. The claim then gets the labels of both
+    choices, A and B. The list `found` is changed and returned."""
     for number, sentence in enumerate(found[:-1]):
         next_sentence = found[number + 1]
         between = mentions.text[sentence.end : next_sentence.start]
@@ -321,8 +328,9 @@ class _Occurrences:
         self._ends = [end for _, end in spans]
 
     def shortly_before(self, position: int) -> bool:
-        """Find the last match of the pattern that ends at or before `position`. Return
-        True if a match is found and begins no more than _LOOK_BACK characters before `position`."""
+        """Find the last match of the pattern that ends at or before `position`. Return True if this
+        match begins at most _LOOK_BACK characters before `position`. Return False if there is no
+        match."""
         index = bisect_right(self._ends, position) - 1
         return index >= 0 and self._starts[index] >= position - _LOOK_BACK
 

@@ -129,8 +129,8 @@ def _cut_verdict(
     verdict gives no reasons.
 
     A verdict is a sentence such as "Therefore, paper is the most flexible". Do nothing if there is
-    no verdict, or if the verdict must be kept, for example because too little
-    other text would be left.
+    no verdict, or if the verdict must be kept, for example because too little other text would be
+    left.
     """
     sentence, label = conclusion.sentence, conclusion.label
     if sentence is None or label is None:

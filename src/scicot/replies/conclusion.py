@@ -104,7 +104,7 @@ def conclusion_of(mentions: Mentions, reply_sentences: Sequence[Sentence]) -> Co
         if len(labels) == 1 and not _NEGATES.search(sentence.text):
             return Conclusion(labels.pop(), sentence=sentence, by_label=True)
     for sentence in ends:
-        if label := mentions.text_alone(sentence.start, sentence.end):
+        if label := mentions.label_of_opening_text(sentence.start, sentence.end):
             return Conclusion(label, sentence=sentence)
         labels = mentions.texts_in(sentence.start, sentence.end)
         if len(labels) == 1 and not _NEGATES.search(sentence.text):

@@ -132,9 +132,10 @@ class Mentions:
             position = max(stop, word.end())
         return found
 
-    def text_alone(self, start: int, end: int) -> str | None:
-        """Return the label of the choice whose text opens the sentence text[start:end] and is
-        followed by a punctuation mark. None if there is no such choice, or several."""
+    def label_of_opening_text(self, start: int, end: int) -> str | None:
+        """Return the label of the choice whose text opens the sentence text[start:end], as in
+        "Copper, not wood.". A punctuation mark or a line end must follow the text of the choice.
+        Return None if there is no such choice, or if several choices have this text."""
         stop, labels = self._text_at(self._past_decor(start))
         followed_by_mark = self.text[stop : stop + 1] in ("", ".", ",", "!", "\n")
         return labels[0] if len(labels) == 1 and stop <= end and followed_by_mark else None
@@ -173,8 +174,9 @@ class Mentions:
         return Mention(opening.start(), end, (label,), marked=True)
 
     def label_alone(self, start: int, end: int) -> Mention | None:
-        """Return the mention of a choice if the sentence text[start:end] holds nothing but its
-        label, or its label and text, as in "(B): spoon". None otherwise."""
+        """Return the mention in the sentence text[start:end], if the sentence consists only of a
+        label, as in "(B).", or of a label and the text of a choice, as in "(B): spoon". Return None
+        for any other sentence."""
         mention = self.named_from(start, end)
         if mention is None or not self._patterns.at.match(self.text, mention.start, end):
             return None
@@ -188,9 +190,9 @@ class Mentions:
         return labels if not self.text[stop:end].strip(" .!*_\"'”’)") else ()
 
     def text_with_label(self, start: int, end: int) -> Mention | None:
-        """Return the mention of a choice at the end of text[start:end], named by its text and then
-        its label, as in "copper (option B).". If text and label belong to different choices, the
-        mention has both labels. None if text[start:end] does not end like this."""
+        """Return the mention at the end of text[start:end], if the end consists of the text of a
+        choice and a label, as in "copper (option B).". Return None for any other end. If the text
+        and the label belong to different choices, the mention has the labels of both choices."""
         match = self._patterns.in_brackets.search(self.text, max(start, end - 60), end)
         if match is None:
             return None

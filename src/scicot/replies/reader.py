@@ -162,9 +162,9 @@ def shortened(parsed: ParsedReply, max_tokens: int, question: Question) -> Parse
 
 
 def _settled(first: _Reading, question: Question) -> ParsedReply:
-    """Complete the parsing of a reply. `first` is the result of the first pass, from which the
-    conclusion is taken. The rationale is parsed again until it no longer changes, but at most
-    _READINGS times."""
+    """Complete the parsing of a reply. `first` is the result of the first pass over the reply, and
+    contains the conclusion. The rationale is then parsed as if it were a reply. This is repeated
+    until the rationale no longer changes, but at most _READINGS times."""
     last, settled = first, False
     for _ in range(_READINGS):
         reparsed = _read_once(last.rationale, question)

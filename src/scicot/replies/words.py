@@ -125,9 +125,12 @@ class TextWords:
         return self._lexicon.codes.get(self._text[start:end].casefold(), _UNKNOWN)
 
     def longest_from(self, start: int, limit: int | None = None) -> tuple[int, list[ChoiceWords]]:
-        """Return (end, choices) for the longest choice text that begins at most WORD_GAP characters
-        after `start` and ends at `limit` or before. There are several choices if their texts have
-        the same words. If no choice text is found, return (start, [])."""
+        """Find the longest choice text that begins at most WORD_GAP characters after `start` and
+        ends at or before `limit`. Return (end, choices), or (start, []) if no choice text is found.
+
+        `start`, `limit` and `end` are character positions. There are several choices if their texts
+        have the same words.
+        """
         first = bisect_right(self._ends, start)
         if first == len(self._ends) or self._starts[first] - start > WORD_GAP:
             return start, []
@@ -163,9 +166,12 @@ class TextWords:
     def _longest_of(
         self, choices: Sequence[ChoiceWords], first: int, limit: float
     ) -> tuple[int, list[ChoiceWords]]:
-        """Find the longest of the `choices` that begins at word number `first` of the text and ends
-        at position `limit` or before. Return (its end, all choices with the same words), or (0, [])
-        if no choice is found."""
+        """Find the longest of the `choices` whose words are in the text from word number `first`
+        on. The last of these words must end at or before the character position `limit`.
+
+        Return (character position of the end, choices), or (0, []) if no choice is found. There are
+        several choices if they have the same words.
+        """
         # The first words are not compared, because the caller has compared them.
         size = -1
         found: list[ChoiceWords] = []
@@ -182,8 +188,8 @@ class TextWords:
         return (self._ends[first + size], found) if found else (0, found)
 
     def _next_word_is_near(self, number: int) -> bool:
-        """Return True if another word follows word number `number` (counted from 0) within WORD_GAP
-        characters, and is not joined to it by an underscore."""
+        """Return True if the next word begins at most WORD_GAP characters after the end of word
+        `number`, and no underscore joins the two words. Words are numbered from 0."""
         next_number = number + 1
         if next_number == len(self._ends) or self._runs[number] != self._runs[next_number]:
             return False

@@ -28,7 +28,7 @@ class Batch:
     archived: there are no results to download, because the server has deleted them or because the
         batch ended without results.
     name: the name given at creation, if the API stores names.
-    canceled: the batch was canceled, so requests without a result were not processed.
+    canceled: the batch was cancelled, so requests without a result were not processed.
     failure: the reason why the server rejected the whole batch, else None. A server may create a
         batch first, and check its requests later.
     """
@@ -52,7 +52,7 @@ class Unanswered:
     """The outcome of a batched request that got no reply. `error` gives the cause: TeacherError if
     the server rejected this request (see error_table.py), TeacherBusy for a temporary failure,
     ScicotError for an error that affects all requests. `canceled` is True if the request was
-    canceled."""
+    cancelled."""
 
     error: Exception
     canceled: bool = False
@@ -76,8 +76,8 @@ class Batches(Protocol):
         state of the batch."""
 
     async def state(self, identity: str) -> Batch:
-        """Fetch the state of a batch by its id. Raises BatchNotFound if the server does not find
-        it."""
+        """Fetch the state of a batch by its id. Raises BatchNotFound if the server has no batch
+        with this id."""
 
     async def since(self, moment: datetime) -> list[Batch]:
         """Return the batches that were created at `moment` or later, newest first."""
@@ -99,8 +99,8 @@ async def results_in(
     """Yield `decoded(line)` for each line of a file of results, except blank lines. The bytes of
     the file arrive in `parts`. `name` describes the file.
 
-    Raises TeacherBusy at the end of the file if it has lines, but none with a custom_id. Such a
-    file may be the error page of a proxy.
+    If the file has lines, but no line has a custom_id, raises TeacherBusy at the end of the file.
+    Such a file may be the error page of a proxy.
     """
     named = any_line = False
     async with aclosing(_lines(parts, name)) as lines:

@@ -134,7 +134,7 @@ class ChatTeacher:
         request `sent`:
 
         - The name of the token limit. Later requests use the other name.
-        - The system message. Later requests have none.
+        - The system message. Later requests have the instructions in the first user message.
 
         Return True if the request should be sent again.
         """

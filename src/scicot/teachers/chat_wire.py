@@ -36,8 +36,8 @@ def decoded(body: bytes) -> Any:
 
 
 def json_in(response: httpx2.Response) -> Any:
-    """Decode the JSON body of a response. If the body is not JSON, raise TeacherBusy. Its message
-    names the status and the address of the response."""
+    """Decode the JSON body of a response. If the body is not JSON, raise TeacherBusy with a message
+    that names the status and the address of the response."""
     try:
         return decoded(response.content)
     except (ValueError, RecursionError) as error:

@@ -76,8 +76,10 @@ def check_headers(lines: str, *values: str) -> None:
     """Raise ScicotError if an environment variable has characters that an HTTP header cannot
     contain. The message names the variable and does not show its value.
 
-    All arguments are names of environment variables. The variable `lines` has one header per line,
-    as NAME: VALUE. Each of the variables `values` contains only the value of a header.
+    All arguments are names of environment variables:
+
+    lines: a variable with one header per line, as NAME: VALUE.
+    values: variables that each contain the value of a header, without its name.
     """
     wrong = [name for name in values if not _fits_header(os.environ.get(name, ""))]
     # The SDK ignores lines without a colon, and strips names and values.
@@ -187,10 +189,13 @@ _COUNTS = ("input_tokens", "output_tokens", "prompt_tokens", "completion_tokens"
 
 
 def counts_in(usage: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the numbers in a usage object by field name.
+    """Return the fields of a usage object that may be token counts:
 
-    Zeros are left out, except in the fields of _COUNTS. A field of _COUNTS is also returned if its
-    value is neither a number nor null. `Reply` then lists the field in `misstated`.
+    - each field of _COUNTS, if its value is not null
+    - each other field, if its value is a number other than 0
+
+    A value of a field of _COUNTS need not be a number. `Reply` removes such a value, and lists the
+    field in `misstated`.
     """
     # Local servers may omit fields, and broken servers may add fields of any type.
     numbers: dict[str, Any] = {}

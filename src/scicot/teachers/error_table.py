@@ -222,6 +222,6 @@ def _is_string_or_bool(value: Any) -> bool:
 
 def _status(code: Any) -> int | None:
     """Convert `code`, the "code" field of an error, to an HTTP status. `code` may be a number or a
-    string such as "400". Return None if the number is not from 400 to 599."""
+    string such as "400". Return None if `code` is not a number from 400 to 599."""
     text = str(code) if isinstance(code, int | str) else ""
     return int(text) if re.fullmatch(r"[45]\d\d", text) else None

@@ -72,7 +72,7 @@ def _text(row: Mapping[str, Any]) -> str | None:
 
 
 def _was_kept(row: Mapping[str, Any]) -> bool:
-    """Return True if a row is from an output file of generate-rationales, judging by its fields."""
+    """Return True if a row has the fields of a row that generate-rationales kept."""
     # Such a file holds only complete replies. Truncated replies are written to
     # OUT.rejected.jsonl, with a "reason".
     return "request" in row and "rationale" in row and "reason" not in row
