@@ -140,7 +140,8 @@ def _figures(found: Check, overlap: str | None) -> Iterator[tuple[str, str]]:
 
 
 def _ids(found: Check) -> str:
-    """Return the content of the line "ids": from which fields the ids were read."""
+    """Return the text for the line "ids" of the report. The text says from which fields the ids
+    were read."""
     # Files are joined by id, so the user must be able to check which field the ids are from.
     made = "made from the texts of question, context and choices"
     if not found.id_fields:

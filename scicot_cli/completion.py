@@ -77,7 +77,8 @@ def script(shell: str) -> str:
 
 
 def install(shell: str) -> Path:
-    """Install completion for a shell in the home directory and return the script's path."""
+    """Write the completion script of a shell to the home directory, and return the script's
+    path."""
     if shell != "bash":
         script_path: Path = _typer_completion().install(
             shell=shell, prog_name=NAME, complete_var=VARIABLE
@@ -147,8 +148,11 @@ SHOW = _option(OPTIONS[1], _show, "Print the completion script instead of instal
 
 
 def with_default_shell(arguments: list[str]) -> list[str]:
-    """Return a copy of the command line `arguments`. Each option of OPTIONS that has no value gets
-    the value "running": "--show-completion" becomes "--show-completion=running"."""
+    """Return a copy of the command line `arguments`, in which each option of OPTIONS has a value.
+
+    The default is "running", for the shell that runs the command: "--show-completion" becomes
+    "--show-completion=running".
+    """
     return [
         f"{word}={RUNNING}"
         if word in OPTIONS and (not following or following.startswith("-"))

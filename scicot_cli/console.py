@@ -163,7 +163,7 @@ class _PlainTask:
         stop.check()
         self._done += steps
         now = time.monotonic()
-        self._speed.add(now, self._done)
+        self._speed.record(now, self._done)
         if now - self._last_line_at < PLAIN_SECONDS:
             return
         self._last_line_at = now

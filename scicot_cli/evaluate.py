@@ -140,8 +140,8 @@ def evaluate(
 
     It prints the accuracy of each system with its confidence interval, the accuracy of guessing,
     the calibration, and the paired difference between the first system and each other system, with
-    a conclusion. Missing answers count as wrong. Predictions are joined by id. Several files of one
-    NAME are seeds of one system.
+    a verdict in words. Missing answers count as wrong. Predictions are joined by id. Several files
+    of one NAME are seeds of one system.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = EvaluateSettings(

@@ -20,9 +20,9 @@ _EDGES = 2  # at both sides of a table
 class WideTable:
     """A table of numbers whose first column has names. All texts are Rich markup.
 
-    The table may be printed as several tables. A column whose heading is in `following` is never
-    separated from the column before it. For example, the heading "60 %" means nothing without the
-    heading "surest 80 %" before it.
+    The table may be printed as several tables. A column whose heading is in `following` always
+    stays beside the column before it. For example, the heading "60 %" must stay beside the heading
+    "surest 80 %", because it is short for "surest 60 %".
     """
 
     headings: Sequence[str]
@@ -38,8 +38,8 @@ class WideTable:
         """Yield one or several tables that together have all columns.
 
         Each table begins with the first column (the names), and is at most `width` characters wide.
-        Only a table that cannot be divided further may be wider. Names and headings are folded if
-        necessary, but numbers are never folded. If `width` is None, yield a single table.
+        Only a table that cannot be divided further may be wider. Names and headings are wrapped if
+        necessary, but numbers never are. If `width` is None, yield a single table without wrapping.
         """
         groups: list[list[int]] = []  # indices of columns
         for index, heading in enumerate(self.headings[1:], start=1):
@@ -68,9 +68,9 @@ class WideTable:
     def _narrow_width(self, index: int) -> int:
         """Return the smallest width of a column.
 
-        - The first column: its names and heading are folded at _NARROW characters.
-        - Other columns: the heading is folded between words, and at _NARROW characters within a
-          word. Numbers are not folded.
+        - The first column: _NARROW, or its full width if that is smaller.
+        - Other columns: the width of the longest number or of the longest word in the heading,
+          whichever is larger. A word counts as at most _NARROW characters.
         """
         if index == 0:
             return min(self._full_width(0), _NARROW)
@@ -78,7 +78,8 @@ class WideTable:
         return max([min(_NARROW, max(words, default=0)), *self._cells(index)])
 
     def _table(self, columns: Sequence[int], width: int | None) -> Table:
-        """Make a table of the first column and `columns`. If `width` is None, nothing is folded."""
+        """Make a table of the first column and `columns`. Names and headings are wrapped to fit
+        into `width` characters. If `width` is None, nothing is wrapped."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
         shown = [0, *columns]
         widths = {index: self._full_width(index) for index in shown}

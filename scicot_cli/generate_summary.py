@@ -128,8 +128,8 @@ def _room_for_replies(summary: GenerateSummary, settings: GenerateSettings) -> l
 
 
 def _stopped_by_server(summary: GenerateSummary) -> list[str]:
-    """Return a hint if many replies were truncated because the server failed, or have a stop reason
-    that scicot does not know. No option of the command prevents these truncations."""
+    """Return a hint, in a list, if the server ended many replies early: it failed, or gave a stop
+    reason that scicot does not know. Otherwise return []."""
     from scicot.teachers.stop_reasons import Stop
 
     stopped = _truncated(summary, Stop.OTHER, Stop.BROKEN_OFF)
@@ -137,7 +137,7 @@ def _stopped_by_server(summary: GenerateSummary) -> list[str]:
         return []
     share = stopped.total() / (summary.kept + summary.rejected.total())
     reasons = some_of([one_line(reason) for reason, _ in stopped.most_common()])
-    return [
+    return [  # the hint names no option, since no option prevents these stops
         f"hint: the server ended {share:.0%} of the replies before they concluded, with the stop"
         f" reason {reasons}; see its documentation, or take another teacher"
     ]

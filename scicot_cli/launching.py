@@ -34,8 +34,9 @@ def launch(count: int, arguments: Sequence[str], device: str) -> int:
     - Some processes were killed by signals: return 128 plus the signal number of the first of them,
       by rank.
 
-    Raises UsageError if there are fewer GPUs than processes. Raises KeyboardInterrupt if this
-    process received SIGINT or SIGTERM and one of the `count` processes was killed by a signal.
+    Raises UsageError if there are fewer GPUs than processes. Raises KeyboardInterrupt instead of
+    returning, if this process received SIGINT or SIGTERM and one of the `count` processes was
+    killed by a signal.
     """
     _check_gpus(count, device)
     port = _free_port()

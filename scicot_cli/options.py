@@ -31,7 +31,7 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
     subject = f"--config {path}"
     shared = settings.shared
     if settings.sections:
-        shared = _without_others(shared, ctx.command)
+        shared = _without_other_commands(shared, ctx.command)
     ctx.default_map = {
         **_defaults(shared, ctx, subject),
         **_defaults(own, ctx, f"{subject}: {ctx.info_name}"),
@@ -60,9 +60,9 @@ def _positive_name(name: str, command: Any) -> str:
     return ""
 
 
-def _without_others(values: settings_file.Values, command: Any) -> settings_file.Values:
-    """Return `values` without the options that only other commands have. A name that is not an
-    option of any command is kept, because `_defaults` must report it."""
+def _without_other_commands(values: settings_file.Values, command: Any) -> settings_file.Values:
+    """Return `values` without the options that another command has and `command` lacks. Names that
+    are no option at all are kept, because `_defaults` must report them."""
     own = _parameters(command)
     unknown = [name for name in values if settings_file.spelled(name) not in own]
     if not unknown:

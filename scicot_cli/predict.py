@@ -238,7 +238,8 @@ def predict(
             autocompletion=completion.predicting_precisions,
             help="fp32, bf16, int8 (T5 on CPUs) or auto. auto is bf16 on a GPU. On a CPU it is "
             "fp32 in three cases: a student of less than 10 million weights, --shard, or several "
-            "machines. Otherwise it is the fastest precision, measured once.",
+            "machines. Otherwise it is the fastest precision, which is measured once and "
+            "then stored.",
         ),
     ] = PredictSettings.precision,
     columns: opt.Columns = "",

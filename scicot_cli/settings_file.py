@@ -38,7 +38,7 @@ class Settings:
     """The content of a settings file. Numbers are kept as text.
 
     - `shared`: the values outside sections, by option name.
-    - `sections`: a dict from the name of each command with a section to the values in the section.
+    - `sections`: the values in each section, by the name of the command.
     """
 
     shared: Values = field(default_factory=dict)

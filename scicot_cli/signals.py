@@ -127,8 +127,8 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 def _unraisable(ignored: Any) -> None:
-    """Report an exception that Python cannot raise, such as an exception in a destructor. Do not
-    report it if a signal handler raised it."""
+    """Report an exception that Python cannot pass on to a caller, such as an exception in a
+    destructor (see sys.unraisablehook). Exceptions of signal handlers are not reported."""
     # `stop_request.stop` has stored the exception of a signal, and raises it later.
     if not isinstance(ignored.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(ignored)

@@ -86,17 +86,17 @@ def train_rationale(
         float,
         typer.Option(
             "--reward-weight",
-            help="Number of sampled rationales per teacher's rationale in an epoch. 1.0: as many "
-            "of each; 0.5: one for every two of the teacher's.",
+            help="Number of sampled rationales per teacher's rationale in an epoch. 1.0: "
+            "equally many of both; 0.5: one for every two of the teacher's.",
         ),
     ] = RewardSettings.reward_weight,
     reward_above: Annotated[
         RewardAbove,
         typer.Option(
             "--reward-above",
-            help="Train on a sampled rationale only if its reward is high enough. none: above 0. "
-            "teacher: above 0, and at least the reward of the teacher's rationale of the same "
-            "question.",
+            help="Train on a sampled rationale only if its reward is high enough. none: the reward "
+            "must be above 0. teacher: the reward must also be at least that of the teacher's "
+            "rationale of the same question.",
         ),
     ] = RewardSettings.reward_above,
     leak_cap: Annotated[

@@ -268,7 +268,9 @@ PushToHub = Annotated[
 
 
 def train_settings(values: dict[str, Any]) -> TrainSettings:
-    """Make the training settings from the arguments of a training command, given by name."""
+    """Make the training settings. `values` maps the names of a training command's arguments to
+    their values. Raises UsageError for options that exclude each other, and for invalid
+    --weights."""
     names = TrainSettings.__dataclass_fields__
     chosen = {name: value for name, value in values.items() if name in names}
     chosen["weights"] = _numbers(values.get("weights", ""))
@@ -281,9 +283,9 @@ def train_settings(values: dict[str, Any]) -> TrainSettings:
 
 
 def reward_settings(values: dict[str, Any]) -> RewardSettings | None:
-    """Make the settings of --reward from the arguments of train-rationale, given by name. Return
-    None without --reward. Raises UsageError if an option that needs --reward was given without
-    it."""
+    """Make the settings of --reward, or return None if --reward was not given. `values` maps the
+    names of train-rationale's arguments to their values. Raises UsageError if another option was
+    given that needs --reward."""
     chosen = {name: values[name] for name in RewardSettings.__dataclass_fields__}
     if chosen["reward"] is not None:
         return RewardSettings(**chosen)

@@ -49,8 +49,8 @@ class Check:
     - `longest`: the length of the longest question.
     - `long`: the number of questions that are longer than the student's limit or, without a
       student, longer than 2,000 characters.
-    - `characters`: counts for each kind of problem with characters that the student's tokenizer
-      lacks (models/characters.py). Each count is a number of questions.
+    - `characters`: the number of questions with each kind of problem that arises because the
+      student's tokenizer lacks a character (models/characters.py).
     """
 
     file: str

@@ -165,8 +165,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 class Appender:
-    """A file to which whole lines are appended (see `appending`). `end` is its size in bytes, at
-    which the next line will begin."""
+    """A file to which whole lines are appended (see `appending`). `end` is the size of the file in
+    bytes, and so the byte offset of the next line."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -69,22 +69,21 @@ class LogReporter:
 
 
 class Speed:
-    """Measures how fast a count grows, as an average over the last `seconds` seconds."""
+    """Measures the steps per second of a task, averaged over the last `seconds` seconds."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._moments: deque[tuple[float, int]] = deque()  # (time, count)
 
-    def add(self, now: float, count: int) -> None:
-        """Record that the count has the value `count` at the time `now` (in seconds)."""
+    def record(self, now: float, count: int) -> None:
+        """Record the total number of steps done, `count`, at the time `now` (in seconds)."""
         self._moments.append((now, count))
         while len(self._moments) > 2 and self._moments[1][0] < now - self._seconds:
             self._moments.popleft()
 
     @property
     def per_second(self) -> float:
-        """The average growth of the count per second, over about the last `seconds` seconds. 0.0 if
-        there is only one record."""
+        """The steps per second. 0.0 after a single call of `record`."""
         (start, first_count), (now, count) = self._moments[0], self._moments[-1]
         return (count - first_count) / (now - start) if now > start else 0.0
 

@@ -135,7 +135,8 @@ _SUFFIX = " rationale:"  # separates label and rationale in an answer-first outp
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """The parts of a student's input. str() joins them to the single line for an encoder-decoder.
+    """The parts of a student's input. str() joins the parts to one line, the input of an
+    encoder-decoder.
 
     `choices` are texts such as "(A) wood". `asks` says what the target begins with: "rationale" or
     "answer".
@@ -267,9 +268,9 @@ def end(text: str, length: int) -> str:
 
 
 def most_that_fit(maximum: int, fits: Callable[[int], bool]) -> int:
-    """Return the largest number from 1 to `maximum` for which `fits` is True, or 0 if there is
-    none. The search is a bisection, so if `fits` is True for a number, it must be True for all
-    smaller ones."""
+    """Return the largest number from 1 to `maximum` for which `fits` returns True. Return 0 if
+    there is no such number. If `fits` returns True for a number, it must also return True for each
+    smaller number, because the search is a bisection."""
     low, high = 0, maximum
     while low < high:
         middle = (low + high + 1) // 2

@@ -12,13 +12,12 @@ if TYPE_CHECKING:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Raised for SIGINT. A plain KeyboardInterrupt could replace the exit code of the command.
+    """Raised for SIGINT. It is a subclass of KeyboardInterrupt, because a plain KeyboardInterrupt
+    may change the exit code of the command."""
 
-    If a plain KeyboardInterrupt passes through a call of `exec` with a string, `python -m` kills
-    itself with SIGINT at exit, even if the exception was handled. The dataclasses module makes such
-    calls, and so do imports of large libraries. A subclass of KeyboardInterrupt does not have this
-    effect.
-    """
+    # If a plain KeyboardInterrupt passes through a call of `exec` with a string, `python -m` kills
+    # itself with SIGINT at exit, even if the exception was handled. The dataclasses module makes
+    # such calls, and so do imports of large libraries. A subclass does not have this effect.
 
 
 class StopRequest:
@@ -49,7 +48,8 @@ class StopRequest:
             raise self.pending
 
     def deferring(self) -> _Deferring:
-        """Return a context manager that sets `deferred` to True, and resets it at its end."""
+        """Return a context manager. `deferred` is True during the block, and has its earlier value
+        again after the block."""
         return _Deferring(self)
 
 

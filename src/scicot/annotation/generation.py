@@ -281,7 +281,7 @@ class Generation:
         self._watermark.remember()
         figures: dict[str, int | str] = {"kept": self.summary.kept}
         figures |= {reason: count for reason, count in self.summary.rejected.items() if count}
-        self._speed.add(time.monotonic(), self.summary.kept + self.summary.rejected.total())
+        self._speed.record(time.monotonic(), self.summary.kept + self.summary.rejected.total())
         figures["requests/s"] = str(self._speed)
         figures["tokens"] = f"{sum(self.summary.tokens.values()):,}"
         if self.summary.cost is not None:

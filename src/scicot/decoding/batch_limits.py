@@ -44,8 +44,9 @@ class BatchLimits:
     """Upper limits on an engine's batches.
 
     The limits on generation (`rows` and `tokens`) are divided among the workers. The limits on
-    scoring (`encoded`, `scored` and `nodes`) do not depend on the number of workers. They determine
-    the shapes of batches, and a different shape changes the last digits of the scores.
+    scoring (`encoded`, `scored` and `nodes`) are not divided. They determine the shapes of batches,
+    and the last digits of the scores depend on these shapes. So the scores do not depend on the
+    number of workers.
     """
 
     rows: int  # texts generated at once by a worker
@@ -76,14 +77,15 @@ class BatchLimits:
         `token_bytes` is the size of one token in the KV cache, 0 for encoder-decoders. `weights` is
         the model's number of weights, and `weight_bytes` their size in memory.
 
-        For a causal model on a CPU, the default of `tokens` is chosen so that the KV cache does not
-        exceed a maximum size. The maximum size is the largest of three sizes, which depend on
-        `dtype` (4 * weights is the size of the weights in fp32):
+        The KV cache of a causal model on a CPU has a maximum size, which limits the default of
+        `tokens`. The maximum is the largest of these three sizes, in the column of `dtype`:
 
             fp32                      other precisions
             128 MiB                   256 MiB
             0.2 * weight_bytes        0.3 * weight_bytes
             1 GiB - 4 * weights       1 GiB - 4 * weights
+
+        4 * weights is the size of the weights in fp32, in bytes.
         """
         tokens, encoded, logits, group = (
             defaults.get(device, defaults["cpu"])

@@ -160,7 +160,7 @@ class ContinuousBatching:
     def _remove_finished(
         self, slots: Slots, slot_texts: list[Completion | None], max_tokens: int
     ) -> None:
-        """Store the generated tokens in the finished texts, and free the slots of these texts."""
+        """Store the tokens of each finished text in its `Completion`, and free its slot."""
         # copies to the host, and so waits for the steps to finish
         ended = slots.ended[: len(slot_texts)].tolist()
         done = {

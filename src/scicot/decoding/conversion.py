@@ -79,7 +79,7 @@ def convert(model: Any, tokenizer: Any, folder: Path) -> None:
     from ctranslate2.converters import TransformersConverter
 
     class Converter(TransformersConverter):  # type: ignore[misc]
-        """CTranslate2's converter, for the model and tokenizer in memory instead of files."""
+        """CTranslate2's converter, changed to use a model and a tokenizer that are in memory."""
 
         def load_model(self, *_: Any, **__: Any) -> Any:
             # a copy, because the converter changes the weights in place

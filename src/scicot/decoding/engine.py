@@ -57,8 +57,8 @@ class Engine(Protocol):
 
 
 def until_end(ids: Ids, ends: Collection[int]) -> Ids:
-    """Return the ids up to and including the first end token, or all of them if none is an end
-    token. `ends` are the ids of end tokens."""
+    """Return the ids up to and including the first end token. Return all ids if there is no end
+    token among them. `ends` are the ids of end tokens."""
     for index, token in enumerate(ids):
         if token in ends:
             return ids[: index + 1]

@@ -89,9 +89,11 @@ def candidate_engines(
 
 
 def _obstacle(engine: str, config: Mapping[str, Any], device: str, request: EngineRequest) -> str:
-    """Return the reason why an engine cannot run a student as requested, with advice for the user,
-    or "" if it can. `config` is the content of the student's config.json, `device` a device
-    type."""
+    """Return the reason why an engine cannot run a student as requested, with advice for the user.
+    Return "" if the engine can run the student.
+
+    `config` is the content of the student's config.json, and `device` a device type.
+    """
     if engine == "torch" and (unknown := unsupported(config)):
         return f"{unknown}; leave it out"
     if engine == "ctranslate2" and config["model_type"] not in _CTRANSLATE2:

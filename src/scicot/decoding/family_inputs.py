@@ -228,5 +228,5 @@ def _padded(
 
 def _positions(mask: Tensor) -> Tensor:
     """Return the position of each token in its row, counted from 0 without padding. `mask` is the
-    attention mask; it and the result are rows x positions."""
+    attention mask. The mask and the result have the shape rows x positions."""
     return (mask.cumsum(-1) - 1).clamp(min=0)

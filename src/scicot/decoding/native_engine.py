@@ -29,8 +29,8 @@ _LARGE, _LARGE_BLOCK = 200_000_000, 2**20  # weights, bytes
 
 
 class NativeEngine:
-    """An `Engine` (engine.py) for a loaded model, on the model's device. Finished texts are
-    replaced by waiting ones.
+    """An `Engine` (engine.py) for a loaded model, on the model's device. It decodes greedily or
+    samples, and has no beam search.
 
     `dtype` is the precision of matrix products: torch.float32, bfloat16 or, on CPUs, int8; logits
     are always fp32. A batch has at most `batch_size` sequences and `batch_tokens` padded tokens.
@@ -128,22 +128,23 @@ class NativeEngine:
         batches = list(length_batches(lengths, fits))
         count = min(self._workers.count, len(batches)) or 1
         found = self._workers.map_parts(
-            lambda share: self._share_scored(share, sources, targets),
+            lambda share: self._score_batches(share, sources, targets),
             [batches[n::count] for n in range(count)],
         )
         scores_of = dict(pair for part in found for pair in part)
         return [scores_of[index] for index in range(len(sources_and_targets))]
 
-    def _share_scored(
+    def _score_batches(
         self,
         batches: Sequence[Sequence[int]],
         sources: Sequence[Ids],
         targets: Sequence[Sequence[Ids]],
     ) -> list[tuple[int, list[list[float]]]]:
-        """Score all targets of the sources that are in one worker's batches.
+        """Score the batches of one worker. A batch is a list of indices into `sources` and
+        `targets`.
 
-        `batches` holds indices into `sources` and `targets`. Returns (index of the source, scores)
-        for each source, where the scores are log p (nats), indexed by target and token.
+        Returns (index of the source, scores) for each source in the batches. The scores are log p
+        (nats), indexed by target and token.
         """
         model, order = self._model, list[int]()
         scores: list[float] = []

@@ -34,7 +34,7 @@ class ShrinkingBatches:
         self._model, self._limits, self._workers = model, limits, workers
 
     def forget(self) -> None:
-        """Do nothing: unlike ContinuousBatching, this class keeps no memory between calls."""
+        """Do nothing. ContinuousBatching frees its slots and graphs; this class has neither."""
 
     def write(
         self, texts: Sequence[Completion], prompts: Sequence[Prompt], decoding: Decoding
@@ -50,9 +50,9 @@ class ShrinkingBatches:
             )
 
     def _shares(self, texts: Sequence[Completion]) -> list[list[Completion]]:
-        """Split the texts, sorted by prefix length, among the workers. Blocks of consecutive texts
-        are assigned to the workers in turn, so each worker has prefixes of all lengths. Returns a
-        list of texts for each worker."""
+        """Return a list of texts for each worker. Blocks of consecutive texts are assigned to the
+        workers in turn. The texts are already sorted by prefix length, so each worker gets long and
+        short prefixes."""
         count = min(self._workers.count, max(1, len(texts) // _MIN_TEXTS))
         size = max(1, min(self._limits.group, -(-len(texts) // count)))
         blocks = [texts[start : start + size] for start in range(0, len(texts), size)]
@@ -78,8 +78,8 @@ class ShrinkingBatches:
             batches = [batch for batch in batches if batch.live]
 
     def _write_alone(self, text: Completion, prompts: Sequence[Prompt], max_tokens: int) -> None:
-        """Generate `text`, the only text of its batch, by greedy decoding. Drafts are copied from
-        its prompt (prompt_lookup.py)."""
+        """Generate `text`, the only text of its batch, by greedy decoding. Prompt lookup makes this
+        faster (see prompt_lookup.py)."""
         decoder, ends = self._model.decoder, self._model.ends
         drafts, batch = PromptLookup(prompts[text.source].words), self._started([text], prompts)
         while not text.done:

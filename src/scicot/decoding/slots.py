@@ -180,8 +180,8 @@ class Step:
         return keys, values
 
     def _biased(self, positions: PositionBias) -> Tensor:
-        """Return the position bias of each row's current token, plus the mask that hides later
-        positions. The shape is (rows, heads, 1, text positions)."""
+        """Return the sum of the position bias of each row's current token and the mask that hides
+        later positions. The shape is (rows, heads, 1, text positions)."""
         if positions not in self._positions:
             length = len(self._text_positions)
             self._positions[positions] = positions(self._text_positions[None], length)[:, 0].clone()
@@ -206,9 +206,12 @@ class Graphs:
             self._pool = torch.cuda.graph_pool_handle()
 
     def of(self, step: Callable[[], None]) -> Callable[[], None]:
-        """Return a function that does the same as `step`. On CUDA, its first few calls run `step`
-        as it is, to warm up. Later calls replay `step` as a graph. `step` must use the same tensors
-        at each call."""
+        """Return a function that does the same as `step`.
+
+        - On CUDA, the first few calls of the function run `step` without a graph, to warm up. Later
+          calls replay `step` as a graph. `step` must use the same tensors at each call.
+        - On other devices, the function is `step` itself.
+        """
         if self._stream is None:
             return step
         return _Replayed(step, self._stream, self._pool)

@@ -151,10 +151,11 @@ class TransformersEngine:
 
 class _Sampled:
     """A logits processor that samples the next token of each row that has a seed. In these rows it
-    sets the logits of the vocabulary to -inf, except that of the sampled token.
+    sets the logit of the sampled token to 0, and all other logits to -inf.
 
     `draws` holds the seed of each row, None for a row decoded greedily. `begin` is the index of the
-    first generated token in each row. `Stopped` is raised once `stopped()` returns True.
+    first generated token in each row. `stopped` is called at each step; once it returns True,
+    `Stopped` is raised.
     """
 
     def __init__(

@@ -141,7 +141,7 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def counted_as_open() -> Iterator[None]:
-    """Count an open output in `stop.open_outputs` during the block."""
+    """Increase `stop.open_outputs` by one during the block."""
     # A signal that arrives during an import ends the process at once if no output is open.
     # Otherwise the process stops after the import, when the output's rows can be flushed.
     stop.open_outputs += 1

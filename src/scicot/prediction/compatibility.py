@@ -143,8 +143,8 @@ def _check_weigh(answers: Sequence[Run], rationales: int) -> None:
 
 
 def _check_writing(writers: Sequence[Run], settings: PredictSettings) -> None:
-    """Check a prediction that writes rationales but does not answer. Raises ScicotError if there is
-    more than one writer, or if an option is set that only affects answers."""
+    """Check a call of `predict` that writes rationales and no answers. Raises ScicotError if there
+    is more than one writer, or if an option is set that only affects answers."""
     if len(writers) > 1:
         raise ScicotError("only one student writes at a time where there is no --answer-model")
     answering_options = {

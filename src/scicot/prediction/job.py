@@ -172,8 +172,8 @@ def _predict(
 
 
 def _recorded(output: str | os.PathLike[str], force: bool) -> Collection[str]:
-    """Return the identities of the runs that are recorded with the existing output. Return an empty
-    collection if no output is resumed."""
+    """Return the identities of the runs that the state file of `output` records. The collection is
+    empty if there is no state file, or if `force` is True."""
     state = None if force or os.fspath(output) == STDOUT else own_state(Path(output))
     return identities.recorded_in(state or {})
 
@@ -187,7 +187,7 @@ def _engines_of(state: Row) -> dict[str, str]:
 
 
 class _Job:
-    """Predicts the windows of one call of `predict`, and writes their rows."""
+    """Predicts the questions of one call of `predict`, window by window, and writes their rows."""
 
     def __init__(self, students: Students, team: Team, name: str) -> None:
         self.summary = PredictSummary()

@@ -43,8 +43,8 @@ class _Failure:
     code: int = 0
 
     def raise_error(self) -> None:
-        """Raise the error again. A bug (see the class) is raised as RuntimeError, with its
-        traceback in the message."""
+        """Raise the error again: a ScicotError with its message and exit code. For a bug, raise a
+        RuntimeError whose message contains the traceback."""
         if not self.code:
             raise RuntimeError(f"in a process of this command:\n{self.message}")
         kinds = {kind.exit_code: kind for kind in (UsageError, StoppedEarly)}
@@ -87,14 +87,14 @@ class Team:
             processes.leave_process_group()
 
     def on_all_ranks(self, work: Callable[[], Result]) -> Result:
-        """Run work() on each rank. Call on all ranks. Each call returns the result of its own rank.
-        Next, all ranks except 0 must pass their result to `serve`.
+        """Run work() on this rank, and return its result. All ranks must call this method together.
+        Each rank except 0 must then pass the result to `serve`.
 
         If work() fails on any rank:
 
         - Rank 0 raises the error.
-        - Each other rank raises no error here, but `serve` raises RankZeroFailed later.
-        - A rank other than 0 on which work() failed returns a _Failure instead of a result.
+        - The other ranks return normally; those on which work() failed return a _Failure.
+        - Later, `serve` raises RankZeroFailed on the other ranks.
         """
         if self._group is None:
             return work()
@@ -103,8 +103,7 @@ class Team:
         return result  # type: ignore[no-any-return]
 
     def agree(self, engines: dict[str, str]) -> None:
-        """Send the engines chosen on rank 0 to the other ranks, which then use the same. Call on
-        rank 0 only."""
+        """Make the other ranks use the engines that rank 0 chose. Call on rank 0 only."""
         if self._group is not None:
             self._scatter([engines] * self.size)
 
