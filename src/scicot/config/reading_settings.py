@@ -16,13 +16,17 @@ class ReadingSettings:
     """The format of a command's question files, as given by the user. Raises UsageError for invalid
     values.
 
-    `columns` maps the parts of a question to the fields of the file, in the form of --columns:
-    "question=Frage,choices=A+B+C+D,answer=gold.label". `answer_index` is 0 if numeric
-    gold answers and predictions count the choices from 0, and 1 if they count from 1. If
-    `answer_texts` is True, gold answers and predictions are texts of choices, never labels or
-    indices. If it is False, an answer that is the label of one choice and the text of another is
-    read as the label. If it is None, the other rows decide how such an answer is read.
-    `encoding` is the encoding of text files, such as "latin-1".
+    columns: maps the parts of a question to the fields of the file, in the form of --columns:
+        "question=Frage,choices=A+B+C+D,answer=gold.label".
+    answer_index: the number of the first choice, 0 or 1, in numeric gold answers and predictions.
+    answer_texts: how gold answers and predictions are read.
+
+        - True: all are read as texts of choices, never as labels or indices.
+        - False: an answer that is the label of one choice and the text of another is read as the
+          label.
+        - None: the other rows decide how such an answer is read.
+
+    encoding: the encoding of text files, such as "latin-1".
     """
 
     columns: str = ""

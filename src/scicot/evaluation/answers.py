@@ -312,7 +312,8 @@ class _RowConverter:
 
 
 def _is_of_predict(row: Row, reading: Reading) -> bool:
-    """Return True if `predict` may have written a row. --columns must not map its prediction."""
+    """Return True if `predict` may have written a row. Return False if --columns maps the
+    prediction."""
     mapped = reading.columns is not None and reading.columns.maps("prediction")
     return not mapped and is_scicot_row(row) and isinstance(row.get("models"), dict)
 

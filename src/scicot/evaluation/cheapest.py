@@ -112,6 +112,6 @@ def _is_cheaper(system: SystemAnswers, best: SystemAnswers) -> bool:
 
 
 def _price(system: SystemAnswers) -> tuple[float, float, float]:
-    """Return the sort key (work, weights, -accuracy), with infinite work if the cost is unknown."""
+    """Return the sort key (work, weights, -accuracy). Unknown work counts as infinite."""
     cost = system.cost or Cost(0, 0.0, float("inf"))
     return cost.work, cost.weights, -float(system.right.mean())

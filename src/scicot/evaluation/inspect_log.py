@@ -66,8 +66,12 @@ def answer_of(row: Row, question: Question) -> Row:
 
 
 def _scored_label(row: Row, question: Question) -> str | None:
-    """Return the label recorded by the first scorer that has a result. If this scorer recorded only
-    that the answer is correct, return the gold answer. Return None if no scorer has a result."""
+    """Return the label of the model's answer, as recorded by the scorers. Return None if no scorer
+    shows the label. The first scorer of these two kinds decides:
+
+    - A scorer that recorded a label. This label is returned.
+    - A scorer that recorded only that the answer is correct. The gold answer is returned.
+    """
     scores = row.get("scores")
     for score in scores.values() if isinstance(scores, Mapping) else ():
         if not isinstance(score, Mapping):

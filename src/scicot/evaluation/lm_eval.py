@@ -93,10 +93,12 @@ def _is_target(row: Row, question: Question) -> bool:
 def answer_of(row: Row, question: Question, *, per_character: bool) -> Row:
     """Return the answer of a sample of lm-evaluation-harness as fields of a prediction row.
 
-    If the sample has log-likelihoods, the prediction is the choice with the highest one. With
-    `per_character`, each log-likelihood is first divided by the number of characters of its choice,
-    as for the harness's metric acc_norm. Without `per_character`, the prediction is that of the
-    metric acc. If the sample has a text, the prediction is read from the text.
+    A sample has either log-likelihoods or a text:
+
+    - Log-likelihoods: the prediction is the choice with the highest log-likelihood, as in the
+      harness's metric acc. With `per_character`, each log-likelihood is first divided by the number
+      of characters of its choice, as in the metric acc_norm.
+    - A text: the prediction is read from the text.
 
     Raises RowProblem if the sample has no responses, or if its log-likelihoods do not match the
     choices.

@@ -23,9 +23,11 @@ _RUNS = (ascii_uppercase[:10], ascii_lowercase[:10], "123456789", "0123456789")
 
 
 class PredictedLabels:
-    """Reads the predictions of one file. A prediction may be the index of a choice instead of a
-    label. `kinds` are the kinds of indices in the file, such as "index from 0". `zeros` is the
-    number of predictions that are the index 0."""
+    """Reads the predictions of one file as labels of choices.
+
+    kinds: how predictions that are indices were read, such as "index from 0".
+    zeros: the number of predictions that are the index 0.
+    """
 
     def __init__(self) -> None:
         self.kinds: set[str] = set()
@@ -34,17 +36,17 @@ class PredictedLabels:
     def read(
         self, value: Any, question: Question, reading: Reading, *, is_own: bool = False
     ) -> str | None:
-        """Return the label of the choice that `value` means. `value` is the content of a field
-        "prediction". Return None if `value` is blank.
+        """Return the label of the choice that `value` means. Return None if `value` is blank.
 
-        is_own: True for rows of `predict`. If `value` is exactly a label, it is this label,
-            whatever the other rows and the options say.
+        value: the content of a field "prediction".
+        is_own: True if `predict` wrote the row. In such a row, a value that is exactly a label is
+            always read as this label.
 
         Raises RowProblem if `value` does not mean exactly one choice. Raises the subclass
         UncertainIndex if the other rows of the file may show which choice is meant. Two examples:
 
         - `value` is an index, and it is unclear whether the index counts from 0 or from 1.
-        - `value` is the label of one choice and the text of another.
+        - `is_own` is False, and `value` is the label of one choice and the text of another.
         """
         if is_blank(value):
             return None
@@ -80,8 +82,8 @@ class PredictedLabels:
         return meaning.labels[0]
 
     def note(self) -> str:
-        """Return a sentence that says how indices among the predictions were read. Return "" if no
-        prediction was an index."""
+        """Return a note such as "numeric predictions are read as indices from 0". Return "" if no
+        prediction was read as an index."""
         bases = " and ".join(sorted(kind.removeprefix("index ") for kind in self.kinds))
         return f"numeric predictions are read as indices {bases}" if bases else ""
 
@@ -98,7 +100,7 @@ def _count_label(reading: Reading) -> None:
 
 
 def _is_only_a_label(value: Any, choices: Choices, reading: Reading) -> bool:
-    """Return True if `value` is exactly a label and is not taken for the text of a choice."""
+    """Return True if `value` is certainly a label, and not the text of a choice."""
     label = value.strip() if isinstance(value, str) else ""
     if label not in choices.cells or reading.answer_texts:
         return False
@@ -109,8 +111,10 @@ def _is_only_a_label(value: Any, choices: Choices, reading: Reading) -> bool:
 
 
 def _may_be_text_or_label(value: Any, question: Question) -> bool:
-    """Return True if `value` is a whole number that may be the text or the label of a choice. A
-    label that is equal to the choice's index from 0 is ignored.
+    """Return True if `value` is an integer that may be the text or the label of a choice.
+
+    A label does not count if it is also the index of its choice, counted from 0. It then means the
+    same choice as a label and as an index.
 
     choices                 value    result
     (A) 10, (B) 20          10       True, because 10 is the text of a choice

@@ -68,9 +68,11 @@ def check_same(row_question: Question, question: Question) -> None:
 
 def check_parts(row: Row, question: Question, reading: Reading) -> Question:
     """Compare an incomplete question in `row` with `question`, its counterpart in the question
-    file. Return `question` with the labels that the choices have in `row`, if `row` has choices.
+    file. Raises RowProblem if `row` has another question text, other choices or another gold
+    answer.
 
-    Raises RowProblem if `row` has another question text, other choices or another gold answer.
+    If `row` has choices, return the question with the labels that `row` uses. Otherwise return
+    `question` unchanged.
     """
     if row.keys() <= _ANSWER_ONLY:
         return question

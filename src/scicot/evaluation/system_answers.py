@@ -95,9 +95,17 @@ class AnswerColumns:
 
 
 def group_of(question: Question, path: str, file: str) -> str:
-    """Return the value of the field `path` of a question, as a string. CHOICES and LENGTH are not
-    fields: they stand for the number of choices and the number of words of the question's text.
-    Raises ScicotError, which names `file`, if the question does not have the field."""
+    """Return the value by which a question is grouped, as a string.
+
+    path: one of
+
+        - the path of a field of the question, such as "meta.subject". The value is the content of
+          the field.
+        - CHOICES. The value is the number of choices.
+        - LENGTH. The value is the number of words in the question's text.
+
+    Raises ScicotError if the question does not have the field. The message names `file`.
+    """
     if path == CHOICES:
         return str(len(question.choices))
     if path == LENGTH:
@@ -229,8 +237,8 @@ def check_same(
     second_rows: Ints,
     reporter: Reporter,
 ) -> None:
-    """Check that two files have the same question for each common id. Raises ScicotError if gold
-    answers differ. Warns if texts or choices differ.
+    """Check that two files or two systems have the same question for each common id. Raises
+    ScicotError if gold answers differ. Warns if texts or choices differ.
 
     first_rows: the index of each common id in `first`.
     second_rows: the index of each common id in `second`, in the same order.

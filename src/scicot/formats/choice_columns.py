@@ -121,12 +121,9 @@ def wrong_columns(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if _WRONG.fullmatch(plain_name(name)))
 
 
-def right_and_wrong(row: Mapping[str, Any], question: str) -> RightAndWrong | None:
+def right_and_wrong(row: Mapping[str, Any], shuffle_key: str) -> RightAndWrong | None:
     """Return the choices of a row that has separate fields for right and wrong answers. Return None
-    for other rows. The choices are put in an order that the hash of `question` determines.
-
-    question: the question's text and its context.
-    """
+    for other rows. The choices are shuffled by a hash of `shuffle_key`."""
     wrong = wrong_columns(tuple(row))
     right = fields.first_filled(row, fields.named(row, RIGHT)) if wrong else None
     if right is None or not isinstance(row[right], str):
@@ -142,22 +139,25 @@ def right_and_wrong(row: Mapping[str, Any], question: str) -> RightAndWrong | No
     if len(texts) < 2 or not all(isinstance(text, str) for text in texts):
         return None
     listed = lettered([text.strip() for text in texts])
-    rows, answer = shuffled_by_hash(listed, listed[0]["label"], question)
+    rows, answer = shuffled_by_hash(listed, listed[0]["label"], shuffle_key)
     return RightAndWrong(Choices(rows), answer, right, wrong)
 
 
 def shuffled_by_hash(
-    rows: list[ChoiceRow], right: str, question: str
+    rows: list[ChoiceRow], right: str, shuffle_key: str
 ) -> tuple[list[ChoiceRow], str]:
-    """Shuffle choices by a hash of the question, so that their order is the same in every run, and
-    label them A, B, C and so on. `right` is the label of the right choice before the shuffle.
-    Return (choices, label of the right choice after the shuffle)."""
-    order = sorted(range(len(rows)), key=lambda n: _digest(question, rows[n]["text"], n))
+    """Shuffle choices, and label them A, B, C and so on. Return (shuffled choices, label of the
+    right choice after the shuffle).
+
+    The order depends only on the choices and on the hash of `shuffle_key`, so it is the same in
+    every run. `right` is the label of the right choice before the shuffle.
+    """
+    order = sorted(range(len(rows)), key=lambda n: _digest(shuffle_key, rows[n]["text"], n))
     shuffled_rows = lettered([rows[index]["text"] for index in order])
     right_index = [choice["label"] for choice in rows].index(right)
     return shuffled_rows, shuffled_rows[order.index(right_index)]["label"]
 
 
-def _digest(question: str, text: str, index: int) -> bytes:
-    content = f"{question}\0{text}\0{index}".encode("utf-8", "surrogatepass")
+def _digest(shuffle_key: str, text: str, index: int) -> bytes:
+    content = f"{shuffle_key}\0{text}\0{index}".encode("utf-8", "surrogatepass")
     return hashlib.sha256(content).digest()

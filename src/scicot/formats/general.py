@@ -98,7 +98,7 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
 
 def _question(row: Row) -> str | None:
     """Return the name of the field that holds the question's text, None if there is none. If the
-    field holds chat messages, set it in `row` to the text of the last message."""
+    field holds chat messages, replace them in `row` by the text of the last message."""
     for name in fields.named(row, (*QUESTIONS, *QUESTIONS_BESIDE_CHOICES)):
         value = row[name]
         if isinstance(value, list):

@@ -23,8 +23,8 @@ Examples of the rules 5 and 7, for choices in a list:
     wood, copper, glass  "1"     "0"            copper: the 0 proves that indices count from 0
     wood, copper, glass  "1"     "3"            wood: the 3 proves that indices count from 1
     wood, copper, glass  "1"     "2"            ambiguous: indices may count from 0 or from 1
-    2, 3, 4              "2"     "3"            2: every answer is the text of a choice
-    2, 3, 4              "2"     "0"            4: the 0 is no text, but an index from 0
+    2, 3, 4              "2"     "3"            the text 2: every answer is the text of a choice
+    2, 3, 4              "2"     "0"            the text 4: the 0 is no text, but an index from 0
     2, 3, 4              "2"     "0", "4"       ambiguous: the 0 is no text, and the 4 is no index
 
 Examples of rule 6, for choices in columns named option1, option2 and option3, so that the labels
@@ -179,11 +179,11 @@ def _check_label(meaning: Meaning, choices: Choices) -> Meaning:
 
 
 def _check_number(meaning: Meaning | None, number: int, choices: Choices) -> Meaning | None:
-    """Check an index against numbers that are printed in the texts of choices.
+    """Return an ambiguous Meaning if `number` is an index, but is printed in front of the text of
+    another choice. Otherwise return `meaning`.
 
-    For the choices "1. wood" and "2. copper", the number 1 as an index from 0 means copper, but it
-    is printed in front of wood. The result is then an ambiguous Meaning. If the two agree, or if no
-    numbers are printed, `meaning` is returned.
+    An example is the number 1 with the choices "1. wood" and "2. copper". As an index from 0, the
+    number means copper, but 1 is printed in front of wood.
     """
     if meaning is None or not meaning.index or not meaning.labels:
         return meaning
@@ -282,14 +282,16 @@ def _text_or_index(
 
 
 def _is_text(text: Meaning, indices: Sequence[Meaning], name: str, reading: Reading) -> bool:
-    """Return True if an answer that is a number is certainly the text of a choice, and not an
-    index. `text` is the choice whose text is the number.
-    `indices` are the choices that have the number as their index from 0 and from 1."""
+    """Return True if a number is certainly the text of a choice, and not an index.
+
+    text: the choice whose text is the number.
+    indices: the choices that the number means as an index from 0 and as an index from 1.
+    """
     if all(set(index.labels) <= set(text.labels) for index in indices):
         return True  # as an index, the number would mean the same choice
     # Of a pipe, the whole file is never known: a later row may have an index.
     in_file = reading.counts_of_file(name)
-    return in_file is not None and in_file.all_texts
+    return in_file is not None and in_file.has_no_index
 
 
 def _are_numbers(choices: Choices) -> bool:

@@ -1,7 +1,8 @@
 """Read an answer that is the label of one choice and the text of another.
 
-The other answers in the same field of the file decide. Examples for the answer "A" and the choices
-A "AB", B "A", C "0", D "B":
+With --answer-labels, the answer is always read as a label. The option --answer-texts is handled in
+indices.py. Without these options, the other answers in the same field of the file decide. Examples
+for the answer "A" and the choices A "AB", B "A", C "0", D "B":
 
     other answers  the answer is read as
     "AB"           the text "A", choice B: "AB" is only a text
@@ -11,17 +12,15 @@ A "AB", B "A", C "0", D "B":
     "B"            unknown: "B", too, is the label of one choice and the text of another
     none           unknown
 
-If the form is unknown, the answer is refused. There are three exceptions. It is read as a label:
+If the form is unknown, the answer is refused. There are three exceptions, in which the answer is
+read as a label:
 
-- in predictions,
-- if the row itself writes the labels of its choices, as in {"A": "AB", "B": "A"},
-- with --answer-index.
+- The answer is a prediction.
+- The row itself writes the labels of its choices, as in {"A": "AB", "B": "A"}.
+- The option --answer-index is given.
 
-With --answer-labels, the answer is always read as a label.
-
-If the rows come from a pipe, later rows are not known. The answer is then read as a label if an
-earlier row shows this. Otherwise it is refused, even in the three cases above, unless
---answer-labels is given.
+In a pipe, only the earlier rows are known. If an earlier row shows that answers are labels, the
+answer is read as a label. Otherwise the answer is refused, even in the three exceptions.
 """
 
 from __future__ import annotations
@@ -43,11 +42,11 @@ def label_or_text(
     *,
     is_integer: bool = False,
 ) -> Meaning:
-    """Return `label` or `text`, the two meanings of an answer in the field `name`. Return an
-    ambiguous Meaning if it is unknown which is meant.
+    """Decide between `label` and `text`, the two meanings of an answer in the field `name`. Return
+    the right meaning, or an ambiguous Meaning if the right meaning is unknown.
 
-    is_integer: True if the answer is a JSON integer. It is then never read as a label without
-        proof, since an integer may also be an index.
+    is_integer: True if the answer is a JSON integer. An integer is read as a label only if other
+        answers prove this, since it may also be an index.
     """
     # The first pass over a file only counts. What it returns is not used.
     if reading.is_counting or reading.answer_texts is False:

@@ -26,9 +26,10 @@ def composed(text: str) -> str:
 
 def difference(text: str, candidates: Iterable[str]) -> str:
     """Return a clause for an error message if `text` looks like one of `candidates`, but has other
-    characters. Return "" otherwise, also if only capitals differ, as these are easily seen."""
+    characters. Otherwise return ""."""
     look = _look(text)
     for candidate in candidates:
+        # A difference between upper and lower case is not reported, because it is easily seen.
         same = composed(text).casefold() == composed(candidate).casefold()
         if look and not same and _look(candidate) == look:
             different = [c for c in text if c not in candidate and not c.isascii()]

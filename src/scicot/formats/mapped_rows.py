@@ -29,12 +29,13 @@ def is_scicot_row(row: Row) -> bool:
 def mapped_row(row: Row, reading: Reading, *, optional: Collection[str] = ()) -> Row:
     """Return the row with --columns applied, or `row` itself if the option does not apply to it.
 
-    The fields found in the row are added to `reading.fields`. `optional` are roles, such as "id",
-    in addition to `reading.fields.optional`. The mapping of such a role is ignored if no row of the
-    file has its field.
+    The mapped fields that the row has are added to `reading.fields`.
 
-    Raises RowProblem if the row lacks a field of the question or of its choices. Raises
-    MissingField if it lacks another mapped field, and no row read so far has this field.
+    optional: roles of --columns, such as "id", in addition to those in `reading.fields.optional`.
+        If no row of the file has the field of such a role, the mapping of this role is ignored.
+
+    Raises RowProblem if the row lacks a mapped field of the question or of its choices. Raises
+    MissingField if the row lacks another mapped field, and no row read so far has this field.
     """
     columns: FieldMapping | None = reading.columns
     fields = reading.fields

@@ -79,15 +79,15 @@ class Columns:
         )
 
     def labels_by_name(self, row: Row) -> Mapping[str, str]:
-        """Return a dict from the name of each choice column to its label. Choice columns are the
-        columns of the row that --columns names as choices. Their names are in the form of
-        `plain_name`. The dict is empty if there are less than two of these columns."""
+        """Return a dict from the name of each choice column to the label of its choice. The names
+        are in the form of `plain_name`. Return {} if --columns does not map the choices to at least
+        two columns of the row."""
         names = self._choice_fields(row)
         return _labels_by_name(names) if names else {}
 
     def _choice_fields(self, row: Row) -> tuple[str, ...]:
-        """Return the columns of this row that hold the choices, if these are in more than one
-        column. Otherwise return ()."""
+        """Return the columns of the row to which --columns maps the choices. Return () if there are
+        fewer than two."""
         if "choices" not in self.roles:
             return ()
         mapped = _fields(tuple(row), self.roles["choices"], allow_several=True)
@@ -142,8 +142,10 @@ class Columns:
         return found
 
     def renames(self, row: Row) -> bool:
-        """Return True if the row has a mapped field that is not named like a role: "gold", but
-        not "answer"."""
+        """Return True if the row has a mapped field whose name is not the name of a role.
+
+        With answer=gold, the field "gold" is such a field. With answer=answer, there is none.
+        """
         return any(
             name not in ROLES and _at(row, name) is not _ABSENT
             for role, value in self.roles.items()
@@ -153,9 +155,9 @@ class Columns:
     def applied(self, row: Row) -> Row:
         """Return the row with each mapped field renamed to its role, such as "question".
 
-        With answer=gold, the field "gold" becomes "answer". If the row also has a field "answer",
-        this becomes "original.answer", even if the row has no field "gold", because only the mapped
-        field may give the answer.
+        With answer=gold, the field "gold" becomes "answer". A field that is already called "answer"
+        becomes "original.answer", whether or not the row has a field "gold". So only the mapped
+        field can give the answer.
 
         Raises RowProblem if a field of the question or of its choices is missing.
         """

@@ -75,16 +75,18 @@ def labels_and_texts(texts: Sequence[str]) -> tuple[list[str], list[str]] | None
 def contradicting(
     label: str, choices: Sequence[Mapping[str, Any]], *, dots: bool
 ) -> tuple[str, ...]:
-    """Return the labels of the choices that the answer `label` may mean, if printed letters
-    contradict `label`. Return () if none does.
+    """If letters printed in the choices contradict the answer `label`, return the labels of the
+    choices that the answer may mean. Otherwise return ().
 
     There are two contradictions:
     - Another letter is printed before the text of the choice `label`: choice A is "B) wood".
     - The letter `label` is printed before the text of another choice.
 
-    Letters count only if more than half of the texts begin with one, and no letter comes twice. If
-    `dots` is True, letters with a full stop count too. They may be initials, so `dots` should be
-    False for choices that have labels of their own.
+    Printed letters count only if more than half of the texts begin with a letter, and if these
+    letters are all different.
+
+    dots: True if letters with a full stop count too. Such letters may be initials, so `dots` should
+        be False for choices that have labels of their own.
     """
     texts = [choice["text"] for choice in choices]
     for text in texts:

@@ -24,8 +24,8 @@ first choice, 0 or 1.
     PubMedQA         final_decision: yes, no or maybe
     BoolQ (SuperGLUE's)  passage, question, label: 1 is yes
 
-In the layouts of the second list, the gold answer is always a letter, never the text of a choice.
-Some of them are in the first list too.
+In the layouts of the second list, the gold answer is always a label, never the text of a choice.
+Some of these layouts are in the first list too.
 
     RACE             article, question, options, answer
     AGIEval          passage, question, options, label
@@ -82,8 +82,8 @@ _LAYOUTS = (
     _layout("question finaldecision", "finaldecision"),
 )
 
-# the fields of layouts whose gold answer is a letter, and the gold field
-_LETTERED = (
+# the fields of layouts whose gold answer is always a label, and the gold field
+_LABELLED = (
     (frozenset({"article", "question", "options"}), "answer"),
     (frozenset({"passage", "question", "options"}), "label"),
     (frozenset({"input", "choices"}), "target"),
@@ -99,14 +99,14 @@ def gold_of(names: tuple[str, ...]) -> Gold:
     the gold field of each published layout that `names` match."""
     plain_names = frozenset(map(plain_name, names))
     found = [layout for layout in _LAYOUTS if _fits(layout, plain_names)]
-    lettered = {name for names, name in _LETTERED if {*names, name} <= plain_names}
+    labelled = {name for names, name in _LABELLED if {*names, name} <= plain_names}
     bases = {layout.gold: layout.base for layout in found if layout.base is not None}
     return Gold(
         names=(*GOLD.names, *(layout.gold for layout in found)),
         bases=bases,
         single=bool(plain_names & {"cot", "generatedcot"})
         or "target" in {layout.gold for layout in found},
-        never_texts=GOLD.never_texts | lettered,
+        never_texts=GOLD.never_texts | labelled,
     )
 
 

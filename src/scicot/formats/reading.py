@@ -4,8 +4,8 @@ from 0 or from 1, and whether its answers are labels or texts of choices.
 A numeric gold answer can be an index from 0 or from 1. The counts in `Evidence` decide: a 0 in any
 row of the file proves that its indices count from 0, and a number equal to the number of choices
 proves that they count from 1. If an answer is the label of one choice and the text of another, the
-other rows of the file decide whether it is a label or a text (label_or_text.py). In both questions
-only a proof decides, not a majority of rows.
+other rows of the file decide whether it is a label or a text (label_or_text.py). In both cases only
+a proof decides, not a majority of rows.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class MissingField(RowProblem):
 
 @dataclass(slots=True)
 class MappedFields:
-    """The fields of --columns, as found in the rows of a file read so far.
+    """Records which fields of --columns occur in the rows that were read so far from one file.
 
-    optional: parts of a question, such as "id". If --columns maps such a part to a field that no
-        row has, this mapping is ignored.
+    optional: roles of --columns, such as "id". If no row has the field of such a role, the mapping
+        of this role is ignored.
     found: the names of the fields that at least one row has. The fields of the question and of its
         choices are left out.
     ignored: the fields whose mapping is ignored, because no row read so far has them.
@@ -48,8 +48,9 @@ class MappedFields:
         if this has not been decided.
     applied: True if --columns was applied to a row, False if every row was read without it. None if
         no row was read.
-    final: True if all rows that can be read have been read. A field of --columns is then an error
-        if no row has it and its role is not in `optional`.
+    final: True if the search for the fields is over. A file has then been read to its end, and a
+        pipe up to the current row. If no row so far has a field of --columns, and the role of the
+        field is not in `optional`, this is an error.
     """
 
     optional: Collection[str] = ()
@@ -62,8 +63,8 @@ class MappedFields:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of the gold answers in one field of a file. They show whether its answers are labels,
-    indices or texts of choices, and whether indices count from 0 or from 1."""
+    """Counts of the gold answers in one field of a file. The counts show whether the answers are
+    labels, indices or texts of choices, and whether indices count from 0 or from 1."""
 
     zeros: int = 0
     lasts: int = 0  # answers equal to the number of choices, with blank cells
@@ -84,8 +85,8 @@ class Tally:
         return 1 if self.lasts or self.short_lasts else None
 
     @property
-    def all_texts(self) -> bool:
-        """True if `indices` is 0, so that no gold answer has to be read as an index."""
+    def has_no_index(self) -> bool:
+        """True if the count `indices` is 0: every number in the field may be a text."""
         return not self.indices
 
     @property

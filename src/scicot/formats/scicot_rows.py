@@ -72,7 +72,7 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
 
 
 def _check_marks(choices: list[Any], answer: Any, reading: Reading) -> None:
-    """Raise RowProblem if `answer` is not among the choices that are marked as right."""
+    """Raise RowProblem if choices are marked as right, and `answer` is another choice."""
     if reading.columns is not None and reading.columns.maps("answer"):
         return  # the mapped field is the only source of the answer
     found = listed(choices)

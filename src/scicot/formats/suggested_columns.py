@@ -27,7 +27,7 @@ def option_for(row: Row) -> str:
     for name, value in row.items():
         nested = value.items() if isinstance(value, Mapping) else ()
         flat |= {f"{name}.{key}": inner for key, inner in nested} or {name: value}
-    choice_fields = _likely_choices(row) or _lists(flat)
+    choice_fields = _likely_choices(row) or _first_list(flat)
     rest = {name: field for name, field in flat.items() if name not in choice_fields}
     answers = [n for n in rest if any(part in plain_name(n) for part in _LIKELY_ANSWERS)]
     texts = {
@@ -56,8 +56,8 @@ def _may_be_question(name: str) -> bool:
 
 
 def _are_wrong(choice_fields: Sequence[str], row: Row, answer: Any) -> bool:
-    """Return True if the gold answer is a text that none of these fields holds. The fields then
-    probably hold only the wrong choices (distractors)."""
+    """Return True if these fields probably hold only the wrong choices (distractors): the gold
+    answer is a text that is in none of the fields."""
     if len(choice_fields) < 2 or not isinstance(answer, str) or _SHORT.fullmatch(answer.strip()):
         return False
     texts = {str(row[name]).strip().casefold() for name in choice_fields if name in row}
@@ -65,9 +65,12 @@ def _are_wrong(choice_fields: Sequence[str], row: Row, answer: Any) -> bool:
 
 
 def unknown_header(names: Sequence[str], cells: Sequence[str]) -> str:
-    """Return the error message for a table without a recognised question column. `names` are the
-    names of its columns, and `cells` the cells of its first record. The message suggests a
-    --columns option."""
+    """Return the error message for a table without a recognised question column. The message
+    suggests a --columns option.
+
+    names: the names of the table's columns.
+    cells: the cells of the table's first record.
+    """
     row = {name.strip(): cell for name, cell in zip(names, cells, strict=False) if name.strip()}
     columns = ", ".join(f'"{name}"' for name in list(row)[:_SHOWN])
     ellipsis = ", ..." if len(row) > _SHOWN else ""
@@ -80,9 +83,9 @@ def unknown_header(names: Sequence[str], cells: Sequence[str]) -> str:
 def _likely_choices(row: Row) -> tuple[str, ...]:
     for family in choice_columns.families(tuple(row)):
         return family.columns
-    lists = _lists(row)
-    if lists:
-        return lists
+    first_list = _first_list(row)
+    if first_list:
+        return first_list
     groups: dict[str, list[str]] = {}
     for name in row:
         match = _COUNTED.fullmatch(name)
@@ -92,8 +95,9 @@ def _likely_choices(row: Row) -> tuple[str, ...]:
     return tuple(longest[:26]) if len(longest) > 1 else ()
 
 
-def _lists(row: Row) -> tuple[str, ...]:
-    """Return the name of the first field with a list of at least two elements, if there is one."""
+def _first_list(row: Row) -> tuple[str, ...]:
+    """Return (name,) of the first field that holds a list of at least two elements. Return () if
+    there is none."""
     found = (name for name, value in row.items() if isinstance(value, list) and len(value) > 1)
     return tuple(islice(found, 1))
 

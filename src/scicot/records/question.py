@@ -176,7 +176,7 @@ def _choices(value: Any) -> tuple[Choice, ...]:
 
 
 def _check_texts(values: Sequence[Any]) -> None:
-    """Raise RowProblem if an element of a list of texts is no text."""
+    """Raise RowProblem if an element of `values` is not a string."""
     for number, value in enumerate(values, start=1):
         if not isinstance(value, str):
             raise RowProblem(f"choice {number} is {as_json(value)}; it must be a string")

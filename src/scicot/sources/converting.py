@@ -1,4 +1,4 @@
-"""Convert the rows of one source to scicot's schema, and record which field was read as what."""
+"""Convert the rows of one source to scicot's schema, and record which fields were read."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ Convert = Callable[[Row, Reading], Row]
 class Converter:
     """Converts the rows of one source to scicot's schema.
 
-    The function `convert` is called for each row, with the settings that the user gave. In these
+    The function `convert` is called for each row, with the settings that the user gave. In three
     cases, the row alone does not show how to read it:
 
-    - The gold answer is a number that may count from 0 or from 1.
-    - The gold answer is the label of one choice and the text of another.
-    - The row lacks a field of --columns.
+    1. The gold answer is a number that may count from 0 or from 1.
+    2. The gold answer is the label of one choice and the text of another.
+    3. The row lacks a field of --columns.
 
-    The whole source is then read again, to examine its other rows. A pipe cannot be read again:
+    The other rows of the source then decide. To examine them, the whole source is read again.
 
-    - If a number may count from 0 or from 1, ScicotError is raised.
-    - In the other two cases, the rows of the pipe that were already read are examined instead.
+    A pipe cannot be read again. In case 1, ScicotError is raised. In the cases 2 and 3, the rows
+    that were already read decide.
 
-    `optional_roles` are roles of --columns, such as "id". A role is ignored if no row has its
-    field.
+    `optional_roles` are roles of --columns, such as "id". If no row has the field of such a role,
+    the role is ignored.
     """
 
     def __init__(
@@ -85,16 +85,17 @@ class Converter:
     def recognised(self) -> list[str]:
         """Lines that say which fields were read as question, choices and answer.
 
-        There is one line for each layout (set of field names), without repeated lines. Rows in
-        scicot's own schema have no line. Only the first `_MAX_LAYOUTS` layouts are described.
+        Each layout (set of field names) has one line. Layouts with equal lines share one line.
+        Rows in scicot's own schema have no line. Only the first `_MAX_LAYOUTS` layouts are
+        described.
         """
         layouts = filter(None, self._layouts.values())
         return list(dict.fromkeys(f"{found.line()}{hint}" for found, hint in layouts))
 
     @property
     def summary(self) -> list[str]:
-        """The first three lines of `recognised`. If `recognised` has more lines, a fourth line says
-        how many layouts are not shown."""
+        """The first three lines of `recognised`. If `recognised` has more lines, a fourth line
+        gives the number of the lines that are not shown."""
         lines = self.recognised
         least = "at least " if len(self._layouts) == _MAX_LAYOUTS else ""
         more = f"and {least}{len(lines) - _LAYOUTS_SHOWN} other layouts"
@@ -149,7 +150,7 @@ class Converter:
         return converted
 
     def _record(self, row: Row, converted: Row) -> None:
-        """Record which fields of a row were read as what."""
+        """Record the fields of a row that were read, for `recognised` and `id_fields`."""
         layout = tuple(row)
         if layout not in self._layouts:
             if len(self._layouts) == _MAX_LAYOUTS:

@@ -188,8 +188,7 @@ def _unrecognised(
     3. The file is of another kind, such as a web page (see `_other_kind`): raise ScicotError.
     4. One of the next _PREAMBLE lines is a known header with at least three columns: read the table
        that begins there.
-    5. The first line looks like a header with unknown names, or with a rationale but no question:
-       raise ScicotError.
+    5. The first line looks like a header, but names no question column: raise ScicotError.
     6. Otherwise yield an InvalidRow for the first line, and read the rest as JSON lines.
 
     `first_line`, `head` and `lines` are as in the function `documents.objects`.

@@ -14,7 +14,7 @@ _SHOWN = 50  # characters shown of a question
 
 
 class GoldConflict(RowProblem):
-    """Raised for a row that has another gold answer than an earlier row of the same question."""
+    """Raised if a row has another gold answer than an earlier row with the same question."""
 
 
 class GoldConflicts:
@@ -56,8 +56,7 @@ class GoldConflicts:
             )
 
     def _in_table(self, key: int, answer: str) -> str:
-        """Return the answer that the database has for `key`. Store `answer` first if it has
-        none."""
+        """If the database has no answer for `key`, store `answer`. Return the stored answer."""
         if self._table is None:
             self._table = temporary_table(
                 "create table gold (question integer primary key, answer text)"

@@ -62,12 +62,11 @@ def questions(
     """Read the question in each row of a source. The rows may be questions, rationales or
     predictions. Other fields of a row are kept in `Question.extra`.
 
-    `check` is called with each question. It must raise RowProblem for a question that the caller
-    cannot use, and the row is then invalid.
+    `check` is called with each question. If `check` raises RowProblem, the row is invalid.
 
-    A row is also invalid if an earlier row has another gold answer for the same question. To find
-    such rows in several sources, give the same `conflicts` for all of them. Callers that use no
-    gold answers give `uses_gold=False`: such rows are then kept, and a warning gives their number.
+    Two rows may have the same question, but different gold answers. The later row is then invalid.
+    With `uses_gold=False`, the later row is kept, and a warning gives the number of such rows. To
+    compare the rows of several sources, pass the same `conflicts` for each source.
     """
     conflicts = conflicts or GoldConflicts()
 

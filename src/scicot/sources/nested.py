@@ -91,12 +91,13 @@ def _has_context(row: Mapping[str, Any]) -> bool:
 
 
 def _notes_on_other_fields(value: Mapping[str, Any], key: str, name: str) -> list[str]:
-    """Return a list with a note that names the fields of `value` that are not read. Return [] if
+    """Return [note], where the note names the fields of `value` that are not read. Return [] if
     there are no such fields.
 
-    `key` is the path of the list that is read. For example, `key` is "data.train" and `value` is
-    {"data": {"train": [...], "license": "MIT"}, "version": 1}. The note then names "data.license"
-    and "version".
+    key: the path of the list that is read. For example, `key` is "data.train" and `value` is
+        {"data": {"train": [...], "license": "MIT"}, "version": 1}. The note then names
+        "data.license" and "version".
+    name: the name of the file, with which the note begins.
     """
     names = [field for field in value if field != key]
     outer, dot, inner = key.partition(".")

@@ -1,7 +1,7 @@
 """Skip the beginning of a JSON lines file, if an earlier run has processed it.
 
-A run records the part of the file that it has processed as a Prefix. A resumed run skips this part
-if its digest has not changed. Hashing a row takes a hundredth of the time of parsing it.
+A run records a Prefix: the part of the file that has been processed. A resumed run skips this part
+if the digest of the part has not changed. Hashing a row is a hundred times faster than parsing it.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Prefix:
     rows: int  # number of records that were made from these lines
 
     def begins(self, source: str) -> bool:
-        """Return True if the file `source` is JSON lines and its first `bytes` bytes have the
-        digest `digest`."""
+        """Return True if `source` is a file of JSON lines that begins with this prefix. The bytes
+        are compared by their digest."""
         path = Path(source)
         if not path.is_file() or path.stat().st_size < self.bytes:
             return False
@@ -76,11 +76,11 @@ class CountingReader(io.RawIOBase):
                 self._bytes += len(block)
             self._lines = skipped.lines
 
-    def prefix(self, rows: int) -> Prefix:
-        """Return the part of the file before the current position. `rows` is the number of records
-        that were made from this part."""
+    def prefix(self, records: int) -> Prefix:
+        """Return the part of the file before the current position. `records` is the number of
+        records that were made from this part."""
         self._count()
-        return Prefix(self._bytes, self._digest.hexdigest(), self._lines, rows)
+        return Prefix(self._bytes, self._digest.hexdigest(), self._lines, records)
 
     def peek(self, size: int = 0) -> bytes:
         data: bytes = self._stream.peek(size)

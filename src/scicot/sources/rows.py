@@ -36,20 +36,21 @@ class Rows(Generic[T]):
     parse: makes one or more records from a row in scicot's schema.
     convert: converts a row to scicot's schema before `parse` is called.
     reading: the user's settings for the format of the source.
-    optional_roles: roles of --columns, such as "id". A role is ignored if no row has its field.
+    optional_roles: roles of --columns, such as "id". If no row has the field of such a role, the
+        role is ignored.
     limit: the maximum number of records.
     skip_invalid: True to skip an invalid row with a warning, False to raise InvalidRow. None also
         raises InvalidRow, and is for commands without an option --skip-invalid.
     empty_pipe: True if a pipe without data only gives a warning. In any other case, a source
         without records raises ScicotError.
     resumable: True if the method `prefix` will be called. The bytes that are read are then hashed.
-    gold: None if the command needs no gold answers. Otherwise a source without any gold answer
-        raises ScicotError at its end, and a source in which only some rows lack a gold answer gives
-        a warning with the number of these rows. `gold` has phrases for both messages.
+    gold: phrases for messages about missing gold answers. None if the command needs no gold
+        answers. If `gold` is given and no row has a gold answer, ScicotError is raised at the end
+        of the source. If only some rows lack a gold answer, a warning gives their number.
     check_record: called with the first record of each row. Raises GoldConflict if an earlier row
         has another gold answer for the same question.
-    uses_gold: True to treat a row as invalid if `check_record` raises GoldConflict for it. If
-        False, the row is kept, and a warning gives the number of these rows.
+    uses_gold: True if rows for which `check_record` raises GoldConflict are invalid. If False, they
+        are kept, and a warning gives their number.
     """
 
     def __init__(
@@ -173,11 +174,17 @@ class Rows(Generic[T]):
         return sum(1 for _ in self)
 
     def look_ahead(self) -> None:
-        """Read records until a gold answer is found. The next iteration begins with these
-        records. Do nothing if `gold` is None.
+        """Check early that the source has a gold answer, if the command needs gold answers.
 
-        The search ends after _WINDOW records, at the first pause of a pipe (_PAUSE_SECONDS without
-        data), or at the end of the source. Raises ScicotError if no gold answer was found.
+        Records are read until a record has a gold answer. The next iteration begins with these
+        records. Nothing is read if the command needs no gold answers (the parameter `gold` of the
+        class is None).
+
+        Raises ScicotError in these cases:
+
+        - The first _WINDOW records have no gold answer.
+        - A pipe delivers no data for _PAUSE_SECONDS, and the records so far have no gold answer.
+        - The source ends, and no row has a gold answer.
         """
         if self._gold is None:
             return
@@ -223,8 +230,8 @@ class Rows(Generic[T]):
             self._reporter.warn(message)
 
     def _check_gold(self, gold: GoldTally) -> None:
-        """Raise ScicotError if rows were read, and no row of the source has a gold answer. If no
-        rows were read, `gold` has counted nothing, and no error is raised."""
+        """Raise ScicotError if no row of the source has a gold answer. Do nothing if no rows were
+        read."""
         # `gold` has counted only the rows after the skipped prefix. If no gold answer is among
         # them, search the prefix for one.
         if self.skipped is not None and gold.unlabelled and not gold.labelled:
