@@ -31,8 +31,8 @@ _LEAST = 20  # minimum number of steps of a trial
 
 def fill(settings: TrainSettings, student: str, stage: Stage) -> TrainSettings:
     """Return the settings with each missing value (None) replaced by its default. The defaults
-    (config.RECIPES) depend on the student: its model family, and whether it has pretrained weights.
-    In stage 1, `answer_as` is always "label"."""
+    (config.RECIPES) depend on the student's model family, and on whether its weights are
+    pretrained. In stage 1, `answer_as` is always "label"."""
     if student.startswith(PREFIX):
         family, fresh = (CAUSAL if is_causal(student) else ENCODER_DECODER), True
     else:
@@ -45,8 +45,9 @@ def fill(settings: TrainSettings, student: str, stage: Stage) -> TrainSettings:
 
 
 def _from_scratch(student: str) -> bool:
-    """Return True if `student` is a run that began with random weights ("scratch:SIZE"). If the run
-    was trained from another run, that run is checked in turn, and so on for at most 100 runs."""
+    """Return True if `student` is a run that was trained from random weights ("scratch:SIZE"), or
+    from another run that was trained from random weights, and so on. At most 100 runs are
+    checked."""
     for _ in range(100):
         manifest = read_manifest(student)
         if manifest is None:
@@ -58,10 +59,13 @@ def _from_scratch(student: str) -> bool:
 
 
 def decide(spec: TrainingSpec, reporter: Reporter) -> TrainingSpec:
-    """Return the spec with `answer_as` = "auto" replaced by "label" or "text". If the run directory
-    already holds a run, the form of that run is used. Otherwise each form is tried in a short
-    training, and the form with the higher dev accuracy is used. Raises ScicotError if `answer_as`
-    is "auto" and there is no dev set."""
+    """Return the spec with `answer_as` = "auto" replaced by "label" or "text". Any other spec is
+    returned unchanged.
+
+    If the run directory already holds a run, the form of that run is used. Otherwise each form is
+    tried in a short training, and the form with the higher dev accuracy is used. Raises UsageError
+    if `answer_as` is "auto" and there is no dev set, even if the form need not be tried.
+    """
     if spec.settings.answer_as != "auto":
         return spec
     if not spec.dev:
