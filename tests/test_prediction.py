@@ -116,8 +116,8 @@ def test_force_keeps_the_old_file_until_the_students_are_there(
     predict(trained.rows, out, answer_model=trained.direct, settings=CPU, limit=2)
     before = out.read_bytes()
     shutil.copytree(trained.direct, run)
-    (run / "tokenizer.json").write_bytes(b"torn")
-    with pytest.raises(ScicotError, match="tokenizer"):
+    (run / "config.json").write_bytes(b"torn")
+    with pytest.raises(ScicotError, match=r"config\.json"):
         predict(trained.rows, out, answer_model=run, settings=CPU, force=True)
     assert out.read_bytes() == before
 

@@ -112,8 +112,8 @@ class Alphabet:
         return text if replaced == text else " ".join(replaced.split())
 
     def plain_input(self, text: Input) -> Input:
-        """Return a copy of a student's input in which question, choices, rationale and context are
-        changed as by `plain`."""
+        """Return a student's input with `plain` applied to the question, the choices, the rationale
+        and the context."""
         if not self._table:
             return text
         return replace(
@@ -154,8 +154,8 @@ def count(
 
     - LACKING, if `ids` contain the unknown token.
     - REPLACED, if `alphabet` replaces some of its characters.
-    - EQUAL, if it has one of these two problems, and two of its choices are different texts with
-      the same token ids.
+    - EQUAL, if it is counted under LACKING or REPLACED, and two of its choices are different texts
+      with the same token ids.
     """
     unknown = alphabet.unknown is not None and alphabet.unknown in ids
     replaced_input = alphabet.plain_input(text)
@@ -212,11 +212,13 @@ def describe(counts: Counter[str]) -> dict[str, str]:
 
 def is_character_problem(key: str) -> bool:
     """Return True if `key` stands for a problem with characters that the tokenizer lacks. `key` is
-    one of the keys of `cuts` in truncation.encode_inputs.
+    one of the keys of `cuts` in truncation.encode_inputs. Examples:
 
-    - True: "lacking" (inputs with such characters), "lacking ≥" (inputs with ≥), "equal q1" (such
-      characters make two choices of question q1 equal).
-    - False: "context" (inputs with a truncated context).
+        key          result    counts
+        lacking      True      inputs with characters that the tokenizer lacks
+        lacking ≥    True      inputs with one such character, ≥
+        equal q1     True      inputs of question q1 in which such characters make two choices equal
+        context      False     inputs with a truncated context
     """
     return key.partition(" ")[0] in (LACKING, LACKING_TARGETS, REPLACED, EQUAL)
 

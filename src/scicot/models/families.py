@@ -39,18 +39,20 @@ class Family:
 
     def lengths(self, lengths: Any) -> Any:
         """Return the lengths of the sequences that the model reads. `lengths` (..., 2) holds the
-        numbers of source and target tokens. A causal model reads both as one sequence, so the
-        result is their sum (..., 1). For an encoder-decoder, the result is `lengths` itself."""
+        numbers of source and target tokens. For an encoder-decoder, the result is `lengths` itself.
+        A causal model reads both as one sequence, so the result is the sum of both (..., 1)."""
         return lengths.sum(axis=-1, keepdims=True) if self.joined else lengths
 
     def collate(self, rows: Sequence[Row], pad: int, multiple: int) -> dict[str, torch.Tensor]:
         """Combine rows of token ids into a training batch. Rows are padded on the right with the
         token id `pad`, to a multiple of `multiple` tokens.
 
-        Returns "input_ids" and "attention_mask" (rows x inputs), and "labels". For an
-        encoder-decoder, labels are rows x targets. For a causal model, they are rows x inputs: the
-        token that follows each position, or IGNORED if that token is not part of the target.
-        Padding has the label IGNORED.
+        Returns "input_ids" and "attention_mask" (rows x inputs), and "labels". Padding has the
+        label IGNORED.
+
+        - Encoder-decoder: "labels" has shape rows x targets, and holds the target's token ids.
+        - Causal model: "labels" has shape rows x inputs. The label of a position is the next token.
+          If the next token is not part of the target, the label is IGNORED.
         """
         sources = [row["input_ids"] for row in rows]
         targets = [row["labels"] for row in rows]

@@ -9,8 +9,8 @@ from typing import Any
 
 @contextmanager
 def hidden_bars() -> Iterator[None]:
-    """Hide the progress bars of transformers ("Loading weights") during the block. Afterwards they
-    are as before. Bars of downloads from the Hub are kept, since downloads take long."""
+    """Hide the progress bars of transformers ("Loading weights") during the block, and then restore
+    the previous setting. Bars of downloads from the Hub are kept, since downloads take long."""
     from transformers.utils import logging
 
     # disable_progress_bar() would also change the settings of huggingface_hub.

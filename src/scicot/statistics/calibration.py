@@ -49,14 +49,14 @@ def reliability(confidence: Floats, right: Floats, bins: int = 10) -> Reliabilit
         (np.add.reduceat(right[order], starts) / sizes).tolist(),
         sizes.tolist(),
         (np.sqrt(np.add.reduceat(ordered * (1 - ordered), starts)) / sizes).tolist(),
-        [_mean_gap(members) for members in np.split(ordered, starts[1:])],
+        [_expected_gap(members) for members in np.split(ordered, starts[1:])],
     )
 
 
 def expected_calibration_error(table: Reliability) -> float:
     """Return the expected calibration error (ECE): the mean of |confidence - accuracy| over the
-    bins, weighted by the number of questions in each bin (Naeini et al. 2015). Bins of equally many
-    questions are used, as in Nguyen and O'Connor 2015. The result is nan without questions."""
+    bins, weighted by the number of questions in each bin (Naeini et al. 2015). The bins hold about
+    equally many questions, as in Nguyen and O'Connor 2015. Without questions, the result is nan."""
     sizes = np.array(table.questions, float)
     if not len(sizes):
         return float("nan")
@@ -65,21 +65,23 @@ def expected_calibration_error(table: Reliability) -> float:
 
 
 def calibration_error_by_chance(table: Reliability) -> float:
-    """Return the ECE to be expected by chance if the same confidences were perfectly calibrated. An
-    ECE of this size is no evidence of miscalibration. The result is nan without questions."""
+    """Return the ECE that is expected by chance under perfect calibration, for the same
+    confidences. An ECE of this size is no evidence of miscalibration. Without questions, the result
+    is nan."""
     sizes = np.array(table.questions, float)
     if not len(sizes):
         return float("nan")
     return float((np.array(table.gap) * sizes).sum() / sizes.sum())
 
 
-def _mean_gap(confidence: Floats) -> float:
-    """Return the absolute difference between a bin's accuracy and its mean confidence that perfect
-    calibration leads to on average. `confidence` holds the confidences in the bin.
+def _expected_gap(confidence: Floats) -> float:
+    """Return the expected gap of a bin under perfect calibration. The gap is the absolute
+    difference between the accuracy and the mean confidence. `confidence` holds the confidences in
+    the bin.
 
     Under perfect calibration, the number of right answers has a Poisson binomial distribution. For
-    small bins this distribution is computed exactly. For large bins it is approximated by a normal
-    distribution.
+    small bins this distribution is computed exactly. For large bins a normal distribution is used
+    as an approximation.
     """
     count = len(confidence)
     if count > _NORMAL_FROM:

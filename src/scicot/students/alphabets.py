@@ -81,16 +81,17 @@ class StudentAlphabet:
 
     @property
     def described(self) -> list[str]:
-        """Up to two sentences about characters that the tokenizer lacks. One sentence counts the
-        questions in which such characters become the unknown token. The other sentence counts the
-        questions in which such characters are replaced by other spellings. A sentence is left out
-        if its count is 0."""
+        """Up to two sentences about characters that the tokenizer lacks. The first gives the number
+        of questions in which such characters become the unknown token. The second gives the number
+        of questions in which such characters are replaced by other spellings. A sentence is left
+        out if its number is 0."""
         descriptions = characters.describe(self.counts)
         return [sentence for kind, sentence in descriptions.items() if kind != characters.EQUAL]
 
     @property
     def problems(self) -> list[str]:
-        """A list with one sentence: the number of questions in which two choices have the same
-        tokens. A student cannot tell such choices apart. The list is empty if the number is 0."""
+        """A list with one sentence, which gives the number of questions with two choices that have
+        the same tokens. A student cannot tell such choices apart. The list is empty if there is no
+        such question."""
         descriptions = characters.describe(self.counts)
         return [descriptions[characters.EQUAL]] if characters.EQUAL in descriptions else []

@@ -23,7 +23,7 @@ from scicot.students.student import Student
 class Answer:
     """A student's answer to a question. `scores` maps each label to its probability or, after a
     vote, to its share of the votes. `scores` is empty if a log-likelihood was not finite. `label`
-    is the best label. `label` is None if `scores` is empty or if several labels are the best."""
+    is the best label, or None if `scores` is empty or the best labels are tied."""
 
     label: str | None
     scores: dict[str, float]
@@ -111,10 +111,14 @@ def answer_of(question: Question, probabilities: Sequence[float] | None) -> Answ
 
 
 def vote_of(question: Question, opinions: Sequence[Sequence[float]]) -> Answer:
-    """Return the answer by majority vote. Each opinion is a list of probabilities of the choices,
-    and has one vote. The vote goes to the likeliest choice; if several choices are likeliest, they
-    share it equally. If choices get equally many votes, the one with the highest mean probability
-    wins. The scores of the answer are the choices' shares of the votes."""
+    """Return the answer by majority vote. The scores of the answer are the choices' shares of the
+    votes.
+
+    Each opinion is a list of probabilities of the choices, and has one vote. The vote goes to the
+    likeliest choice. If several choices have the same highest probability, the vote is divided
+    equally among them. If several choices tie for the most votes, the tied choice with the highest
+    mean probability wins.
+    """
     mean = averaged(opinions)
     votes = [Fraction(0)] * len(mean)
     for opinion in opinions:
@@ -129,7 +133,7 @@ def vote_of(question: Question, opinions: Sequence[Sequence[float]]) -> Answer:
 
 def averaged(opinions: Sequence[Sequence[float]], weights: Sequence[float] = ()) -> list[float]:
     """Return the weighted mean of several lists of probabilities of the same choices. Without
-    `weights`, all lists weigh the same."""
+    `weights`, return the plain mean."""
     weights = weights or [1.0] * len(opinions)
     total = math.fsum(weights)
     return [
@@ -139,8 +143,8 @@ def averaged(opinions: Sequence[Sequence[float]], weights: Sequence[float] = ())
 
 
 def confidence_weights(opinions: Sequence[Sequence[float]], power: float) -> list[float]:
-    """Return a weight for each opinion, which is a list of probabilities of the choices. The weight
-    is the highest probability in this list, raised to `power`."""
+    """Return a weight for each opinion. An opinion is a list of probabilities of the choices. Its
+    weight is the highest of these probabilities, raised to `power`."""
     return [max(opinion) ** power for opinion in opinions]
 
 

@@ -5,9 +5,10 @@ this:
  "student": "scratch:tiny", "settings": {...}, "data": [{"file": ..., "sha256": ...}],
  "packages": {...}, "metrics": {...}, "weights_sha256": "..."}
 
-A run's trained_on.jsonl lists the questions it was trained on (overlap.py). RUN/folds/0, 1, ... are
-the runs of its fold students. With several seeds, the runs are RUN/seed-0, seed-1, ...; RUN itself
-then has no weights, and its scicot.json lists the runs in "seeds".
+The file trained_on.jsonl lists the questions on which the student was trained (overlap.py).
+RUN/folds/0, RUN/folds/1, ... are the runs of its fold students. With several seeds, the runs are
+RUN/seed-0, RUN/seed-1, ... In this case RUN itself has no weights, and RUN/scicot.json lists the
+runs in "seeds".
 """
 
 from __future__ import annotations
@@ -83,8 +84,8 @@ class Manifest:
 
     @property
     def answer_as(self) -> AnswerAs:
-        """The target that an answer student was trained to write: the "label" or the "text" of the
-        choice."""
+        """The form of an answer that the student was trained to write: the "label" or the "text" of
+        the choice."""
         return "text" if self.settings.get("answer_as") == "text" else "label"
 
     @property
@@ -259,8 +260,8 @@ def weights_of(run: Run) -> int:
 
 
 def _method_of(stage: Stage) -> str:
-    """Return the value of --method that trains a student of this stage. Return "rationale" for
-    stage 1, which has no --method."""
+    """Return the value of --method that selects this stage in `train-answer`. For stage 1, which
+    has no --method, return "rationale"."""
     return "two-stage" if stage is Stage.ANSWER else str(stage)
 
 
@@ -281,9 +282,9 @@ def check_run(
     """Return the finished run in a directory. If there is no such directory, `directory` is taken
     as the name of a run on the Hub (OWNER/NAME[/FOLDER][@REVISION]), which is downloaded.
 
-    Raises ScicotError if the run is not finished, or if its stage is not in `stages`. Both are
-    checked before any weights are downloaded. If `weights` is False, no weights are downloaded.
-    `option` is the command line option that named the run, for the message.
+    Raises ScicotError if there is no such run, if the run is not finished, or if its stage is not
+    in `stages`. The checks come before the download of weights. If `weights` is False, no weights
+    are downloaded. `option` is the command line option that named the run, for the message.
     """
     subject, folder = f"{option} {os.fspath(directory)}", Path(directory)
     if not os.fspath(directory) or folder.is_file():

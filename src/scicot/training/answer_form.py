@@ -32,8 +32,8 @@ _LEAST = 20  # minimum number of steps of a trial
 
 def fill(settings: TrainSettings, student: str, stage: Stage) -> TrainSettings:
     """Return the settings with each missing value (None) replaced by its default. The defaults
-    (config.RECIPES) depend on the student: its model family, and whether it has pretrained weights.
-    In stage 1, `answer_as` is always "label"."""
+    (config.RECIPES) depend on the student's model family, and on whether its weights are
+    pretrained. In stage 1, `answer_as` is always "label"."""
     if student.startswith(PREFIX):
         family, fresh = (CAUSAL if is_causal(student) else ENCODER_DECODER), True
     else:
@@ -46,8 +46,9 @@ def fill(settings: TrainSettings, student: str, stage: Stage) -> TrainSettings:
 
 
 def _from_scratch(student: str) -> bool:
-    """Return True if `student` is a run that began with random weights ("scratch:SIZE"). If the run
-    was trained from another run, that run is checked in turn, and so on for at most 100 runs."""
+    """Return True if `student` is a run that was trained from random weights ("scratch:SIZE"), or
+    from another run that was trained from random weights, and so on. At most 100 runs are
+    checked."""
     for _ in range(100):
         manifest = read_manifest(student)
         if manifest is None:
@@ -59,7 +60,8 @@ def _from_scratch(student: str) -> bool:
 
 
 def decide(spec: TrainingSpec, reporter: Reporter, *, force: bool) -> TrainingSpec:
-    """Return the spec with `answer_as` = "auto" replaced by "label" or "text".
+    """Return the spec with `answer_as` = "auto" replaced by "label" or "text". Any
+    other spec is returned unchanged.
 
     Each form is tried in a short training, and the form with the higher dev accuracy is used. There
     is no trial if the run directory has a run whose form was chosen by a trial. Its form is used.

@@ -58,7 +58,7 @@ class Selection:
         return best
 
     def exhausted(self, log: Sequence[Row]) -> bool:
-        """Return whether at least `patience` dev measurements have followed the best one. Always
+        """Return True if at least `patience` dev measurements have followed the best one. Always
         False if `patience` is None."""
         best = self.best(log)
         if best is None or self._patience is None:

@@ -1,5 +1,6 @@
-"""Train a student on as many tokens as several other runs were trained on in total. If the student
-starts from random weights, it also gets about as many weights as these runs have in total."""
+"""Give a student the same training budget as other runs: the total number of tokens on which these
+runs were trained. A student with random weights also gets about as many weights as these runs have
+in total."""
 
 from __future__ import annotations
 
@@ -19,8 +20,8 @@ from scicot.training.spec import TrainingSpec
 def match_budget(
     equals: Sequence[str | os.PathLike[str]], spec: TrainingSpec, reporter: Reporter
 ) -> TrainingSpec:
-    """Return the spec with `max_steps` set so that training reads as many tokens (inputs and
-    targets, without padding) as all runs in `equals` together.
+    """Return a copy of the spec with `max_steps` set. With this number of steps, training reads
+    about as many tokens (inputs and targets, without padding) as all runs in `equals` together.
 
     A student with random weights ("scratch:SIZE") also gets about as many weights as these runs
     have together. A pretrained student keeps its size. Raises ScicotError if a run is not finished,

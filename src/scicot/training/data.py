@@ -43,7 +43,8 @@ class Parts:
 
 
 class Reader:
-    """Reads the training rows and dev rows for one stage, and splits them."""
+    """Reads the rows of a training command for one stage, and splits them into training rows, dev
+    rows and folds."""
 
     def __init__(
         self, stage: Stage, settings: TrainSettings, options: Options, reporter: Reporter
@@ -71,8 +72,8 @@ class Reader:
             raise UsageError("--fold-by needs --dev-fraction or --folds")
 
     def read(self, files: Sequence[sources.Source]) -> list[Lesson]:
-        """Read the rows of `files` on which this stage can be trained. Raises ScicotError if no
-        file has such a row or, with --weights, if one of the files has none."""
+        """Read the rows of `files` on which this stage can be trained. Raises ScicotError if there
+        is no such row. With --weights, raises ScicotError if any of the files has no such row."""
         weights = self._settings.weights
         if weights and len(weights) != len(files):
             raise UsageError(f"--weights: {len(weights)} numbers for {len(files)} files")
@@ -109,7 +110,7 @@ class Reader:
             dev = self._dev_from_files(train)
         else:
             dev = [lessons[row] for row in sorted(dev_rows)]
-        return Parts(train, self._as_predicted(dev), folds)
+        return Parts(train, self._preferring_out_of_fold(dev), folds)
 
     def _fold_questions(self, lessons: Sequence[Lesson]) -> list[Lesson]:
         """Read the questions of --fold-questions, except those that are also in `lessons`. Raises
@@ -157,8 +158,8 @@ class Reader:
     ) -> list[Lesson]:
         """Read the rows of `files` on which this stage can be trained.
 
-        With `questions_only`, rationales are ignored and each question is read once. `votes`, if
-        given, records the conclusions of all rows, including rows that are left out. With `dev`,
+        With `questions_only`, rationales are ignored and each question is read once. If `votes` is
+        given, it counts the conclusions of all rows, including rows that are left out. With `dev`,
         messages to the user say that the rows are dev rows.
         """
         options: Any = {
@@ -210,9 +211,9 @@ class Reader:
             report(f"--dev: {overlap.describe('training questions')}")
         return dev
 
-    def _as_predicted(self, dev: list[Lesson]) -> list[Lesson]:
-        """Return the dev rows to evaluate on. In stage 2, a question that has rows with out-of-fold
-        rationales keeps only these rows."""
+    def _preferring_out_of_fold(self, dev: list[Lesson]) -> list[Lesson]:
+        """Return the dev rows to evaluate on. In stage 2, if a question has dev rows with
+        out-of-fold rationales, its other dev rows are left out. Otherwise all rows are kept."""
         if self._stage is not Stage.ANSWER or not dev:
             return dev
         # Out-of-fold rationales are the most similar to the rationales that `predict` reads.
@@ -240,15 +241,15 @@ class _Votes:
         self._labels: dict[str, list[str]] = defaultdict(list)
 
     def count(self, question: Question, conclusion: object) -> Question:
-        """Count the label that a teacher's reply concludes with, such as "B", as a vote. If the
-        question has no such label, the conclusion is ignored. Returns the question unchanged."""
+        """Count `conclusion`, the label that a teacher's reply gives as the answer, as a vote. If
+        the question has no such label, nothing is counted. Returns the question unchanged."""
         if isinstance(conclusion, str) and conclusion in question.labels:
             self._labels[question.id].append(conclusion)
         return question
 
     def added_to(self, lessons: Sequence[Lesson], reporter: Reporter) -> list[Lesson]:
-        """Return `lessons`, with the votes for its question added to each. Raises ScicotError if no
-        question has votes."""
+        """Return copies of the rows. Each copy also has the votes for the row's question. Raises
+        ScicotError if no row gets votes."""
         voted = [
             replace(lesson, votes=tuple(self._labels[lesson.question.id])) for lesson in lessons
         ]
@@ -269,6 +270,7 @@ class _Votes:
 
 
 def _without(groups: Groups, removed: set[int]) -> Groups:
-    """Return the groups without these row indices, and without groups that become empty."""
+    """Return a copy of the groups from which these row indices are removed. Groups that become
+    empty are left out."""
     remaining = [[row for row in group if row not in removed] for group in groups]
     return [group for group in remaining if group]

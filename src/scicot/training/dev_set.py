@@ -54,8 +54,8 @@ class DevSet:
         - dev_loss: the mean of -log p(gold choice), in nats. The probabilities p of the choices of
           a question add up to 1.
 
-        Stage 2 and the baselines also have parameters that are fitted on the rows for which
-        `_as_predicted` returns True. Without such rows, no parameter is fitted.
+        Stage 2 and the baselines also have parameters, which are fitted on the calibration rows
+        (see `_calibrates`). Without such rows, no parameter is fitted.
 
         - dev_temperature: the temperature that calibrates the scores.
         - dev_mix_direct: the weight w of the answer without a rationale (mixture_weight.py). It is
@@ -85,8 +85,8 @@ class DevSet:
         return (time.perf_counter() - start) * len(self._lessons) / len(sample._lessons)
 
     def better(self, candidate: Metrics, best: Metrics) -> bool:
-        """Return whether the metrics `candidate` are strictly better than `best` by the criterion
-        of --select-by. A tie gives False, so that the earlier checkpoint is kept."""
+        """Return True if the metrics `candidate` are better than `best` by the criterion of
+        --select-by. On a tie, return False, so that the earlier checkpoint is kept."""
         return self._merit(candidate) > self._merit(best)
 
     def _merit(self, metrics: Metrics) -> tuple[float, ...]:
@@ -133,7 +133,7 @@ class DevSet:
         metrics = {"dev_accuracy": right / len(questions), "dev_loss": loss / len(questions)}
         gold_indices = [question.labels.index(question.answer or "") for question in questions]
         calibration_rows = [
-            row for row, lesson in enumerate(self._lessons) if self._as_predicted(lesson)
+            row for row, lesson in enumerate(self._lessons) if self._calibrates(lesson)
         ]
         if calibration_rows:
             calibration_gold = [gold_indices[row] for row in calibration_rows]
@@ -163,9 +163,9 @@ class DevSet:
                 )
         return metrics
 
-    def _as_predicted(self, lesson: Lesson) -> bool:
-        """Return False for a row of stage 2 whose rationale was not written by a student, and True
-        for all other rows."""
+    def _calibrates(self, lesson: Lesson) -> bool:
+        """Return True if the row is a calibration row. In stage 2, a calibration row is a row with
+        a rationale that a student wrote. In the other stages, every row is a calibration row."""
         form = FORMS[self._stage]
         # In `predict`, a stage-2 student reads rationales that a student wrote. If it reads a
         # teacher's rationale, it is more confident and more often right.
@@ -199,8 +199,8 @@ def _gold_probabilities(
 
 @contextmanager
 def _bf16_autocast(model: Any, *, enabled: bool) -> Iterator[None]:
-    """Run the model in bf16 within this context if `enabled` is True. Its output layer always runs
-    in fp32."""
+    """Run the model in bf16 within this context if `enabled` is True. The output layer of the model
+    runs in fp32 in any case."""
     import torch
 
     # With an output layer in bf16, labels would often have equal scores.

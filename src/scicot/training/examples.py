@@ -45,24 +45,24 @@ class Lesson:
         return cls(row.question, text, file, by_student, row.fold is not None)
 
     def teaches(self, stage: Stage) -> bool:
-        """Return whether the row can be used to train this stage. Stage.RATIONALE needs a
-        rationale, the other stages need a gold answer."""
+        """Return True if the row can be used to train this stage. Stage.RATIONALE needs a
+        rationale. The other stages need a gold answer."""
         if stage is Stage.RATIONALE:
             return bool(self.rationale)
         return self.question.answer is not None
 
     def with_voted_label(self, rng: random.Random, share: float) -> Lesson:
-        """With probability `share`, return a copy of the row whose answer is drawn at random from
-        `votes`. Otherwise, or if `votes` is empty, return the row unchanged. Drawing anew in every
-        epoch has the effect of training on a soft label."""
+        """With probability `share`, return a copy of the row with an answer drawn at random from
+        `votes`. Otherwise, or if `votes` is empty, return the row unchanged. If each epoch draws
+        anew, this has the effect of training on a soft label."""
         if not self.votes or rng.random() >= share:
             return self
         return replace(self, question=structs.replace(self.question, answer=rng.choice(self.votes)))
 
     def shuffled(self, rng: random.Random) -> Lesson:
-        """Return the row with the texts of its choices in random order. The labels keep their
-        order, and the answer becomes the new label of the gold text. If `in_fixed_order` is True,
-        return the row unchanged."""
+        """Return a copy of the row with the texts of its choices in random order. The labels keep
+        their order, and the answer becomes the new label of the gold text. If `in_fixed_order` is
+        True, return the row unchanged."""
         if self.in_fixed_order:
             return self
         choices = self.question.choices
@@ -97,8 +97,8 @@ def _naming(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
 
     The first is for a rationale. It finds a label: "B is right", "(a)", "A. Wood" or "option A",
     but not the article in "A metal". The second is for the text of a choice. It finds two labels
-    joined by a conjunction, as in "neither A nor B". Both may match too much, but should not miss a
-    label.
+    joined by a conjunction, as in "neither A nor B". Both expressions may also match other words,
+    but should not miss a label.
     """
     one_of = "|".join(map(re.escape, labels))
     words = "|".join(re.escape(label) for label in labels if label not in ("A", "I"))
@@ -111,8 +111,8 @@ def _naming(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """The input of a student (`source`) and the text that the student is trained to write. This
-    text consists of `head`, `target` and `tail`, joined by spaces. If the text is too long, only
+    """The input of a student (`source`), and the text that the student is trained to write. The
+    text to write consists of `head`, `target` and `tail`, joined by spaces. If it is too long, only
     the end of `target` is cut."""
 
     source: Input
@@ -159,9 +159,9 @@ def examples_of(
 
 
 def digest(lessons: Iterable[Lesson], stage: Stage, *, weighted: bool = False) -> str:
-    """Return the SHA-256 of a training set, in hexadecimal. It covers the inputs, the targets and
-    the teacher's answers for --soft-labels (`Lesson.votes`). With `weighted`, it also covers the
-    file index of each row, because the weight of a row depends on its file."""
+    """Return the SHA-256 of a training set, in hexadecimal. The hash covers the inputs, the targets
+    and the teacher's answers for --soft-labels (`Lesson.votes`). With `weighted`, the hash also
+    covers the file index of each row, because the weight of a row depends on its file."""
     seen = hashlib.sha256()
     for lesson in lessons:
         for example in examples_of(lesson, stage):
@@ -211,8 +211,8 @@ def encode(
 
 
 def _targets(examples: Sequence[Example], form: PromptFormat) -> list[list[int]]:
-    """Return the token ids of each example's target. Targets that begin with a rationale are
-    encoded in one call of `form.targets`, and those that begin with an answer in another."""
+    """Return the token ids of each example's target. There is one call of `form.targets` for the
+    targets that begin with a rationale, and one for the targets that begin with an answer."""
     targets: list[list[int]] = [[] for _ in examples]
     for asks in dict.fromkeys(example.source.asks for example in examples):
         indices = [index for index, example in enumerate(examples) if example.source.asks == asks]
@@ -244,8 +244,8 @@ def target_within(example: Example, form: PromptFormat, limit: int) -> str:
 def with_short_rationales(
     lessons: Sequence[Lesson], form: PromptFormat, limit: int | None
 ) -> Sequence[Lesson]:
-    """Return the rows with each rationale truncated to `limit` tokens, or unchanged if `limit` is
-    None."""
+    """Return the rows with each rationale truncated to `limit` tokens. If `limit` is None, return
+    the rows unchanged."""
     if limit is None:
         return lessons
     shortened = cut_rationales([lesson.rationale for lesson in lessons], form, limit)

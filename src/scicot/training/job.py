@@ -60,8 +60,8 @@ def train_rationale(
     `run` is the run directory to write. If the directory holds a run with the same settings and
     data, training is resumed or, if it is finished, not repeated. If the directory holds a
     different run, raises ScicotError. With `force`, any run in the directory is replaced.
-    `report_to` names trackers ("tensorboard", "wandb", "trackio"), and `push_to_hub` a model
-    repository (OWNER/NAME).
+    `report_to` names trackers ("tensorboard", "wandb", "trackio"). `push_to_hub` names a model
+    repository (OWNER/NAME) to which the finished run is uploaded.
 
     With `settings.folds`, that number of fold students is trained as well (RUN/folds/0, ...).
     RUN/out_of_fold.jsonl then holds a rationale for each row, written by the fold student that was
@@ -71,10 +71,11 @@ def train_rationale(
     the returned manifest summarises them.
 
     With `reward`, rounds of sampling follow this training (see the package rewards/). In each
-    round, students write several rationales for each question. An answer student, from a run of
-    train-answer --folds, scores these rationales. Some of them make the gold choice more probable
-    than it is without a rationale. The students of the next round are also trained on the best of
-    these. The metrics of each round are in RUN/rounds/ROUND/report.json.
+    round, students write several rationales for each question. Answer students, from a run of
+    train-answer --folds, score these rationales. The reward of a rationale is the increase in
+    log p(gold choice) over an answer without a rationale. For each question, the rationales with
+    the highest positive rewards become training rows of the next round. The metrics of each round
+    are in RUN/rounds/ROUND/report.json.
     """
     return _train(
         Stage.RATIONALE,
@@ -134,9 +135,11 @@ def train_answer(
 
     `rationales` is one or several files of rationales, written by a teacher or by students.
     `method` is one of METHODS. The method "direct" uses each question once, without a rationale, so
-    it also accepts files of plain questions. `equal_to` names other runs. The student is then
-    trained on as many tokens as these runs together, and a scratch student has about as many
-    weights as they have together. The other arguments are those of `train_rationale`.
+    it also accepts files of plain questions.
+
+    `equal_to` names other runs. The student is then trained on about as many tokens as these runs
+    together. If `student` is "scratch:SIZE", the student also has about as many weights as these
+    runs together. The other arguments are those of `train_rationale`.
     """
     if method not in METHODS:
         raise UsageError(f"--method {method}: no such method; there is {', '.join(METHODS)}")

@@ -59,8 +59,7 @@ Point = tuple[float, float]
 
 class _Axis(NamedTuple):
     """The range and the ticks of a plot axis. `ticks` holds the values to label. If `log` is True,
-    the axis is logarithmic, and `low` and `high` are exponents of 10. `ticks` are plain values in
-    either case."""
+    the axis is logarithmic, and `low` and `high` (but not `ticks`) are exponents of 10."""
 
     low: float
     high: float
@@ -126,18 +125,18 @@ def _points(log: Sequence[Mapping[str, Any]], name: str) -> list[Point]:
     ]
 
 
-def _linear_axis(maximum: float, spaces: int) -> _Axis:
-    """Make an axis from 0 to `maximum`. Its ticks are at multiples of a round number, with at most
-    `spaces` spaces between them."""
-    space = _round_space(maximum, spaces)
-    return _Axis(0, maximum, [n * space for n in range(int(maximum / space + 1e-9) + 1)])
+def _linear_axis(maximum: float, intervals: int) -> _Axis:
+    """Make an axis from 0 to `maximum`. Its ticks are the multiples of a round number, and divide
+    the axis into at most `intervals` intervals."""
+    interval = _round_interval(maximum, intervals)
+    return _Axis(0, maximum, [n * interval for n in range(int(maximum / interval + 1e-9) + 1)])
 
 
-def _round_space(maximum: float, spaces: int) -> float:
-    """Return the smallest of the round numbers ..., 0.5, 1, 2, 5, 10, 20, ... that is at least
-    `maximum` / `spaces`."""
-    power = 10.0 ** math.floor(math.log10(maximum / spaces))
-    return next(n * power for n in (1, 2, 5, 10) if n * power * spaces >= maximum * (1 - 1e-9))
+def _round_interval(maximum: float, intervals: int) -> float:
+    """Return the smallest round number (..., 0.5, 1, 2, 5, 10, 20, ...) that is not below
+    `maximum` / `intervals`."""
+    power = 10.0 ** math.floor(math.log10(maximum / intervals))
+    return next(n * power for n in (1, 2, 5, 10) if n * power * intervals >= maximum * (1 - 1e-9))
 
 
 def _loss_axis(losses: Sequence[float]) -> _Axis:
@@ -145,8 +144,8 @@ def _loss_axis(losses: Sequence[float]) -> _Axis:
     if highest < _MIN_LOG_LOSS:
         return _linear_axis(1, 5)
     if lowest < _MIN_LOG_LOSS or math.log10(highest) - math.log10(lowest) <= _LOG_FROM:
-        space = _round_space(highest, 6)
-        return _linear_axis(math.ceil(highest / space - 1e-9) * space, 6)
+        interval = _round_interval(highest, 6)
+        return _linear_axis(math.ceil(highest / interval - 1e-9) * interval, 6)
     low, high = math.floor(math.log10(lowest)), math.ceil(math.log10(highest))
     numbers = (1, 2, 5) if high - low <= 3 else (1,)
     ticks = [float(f"{n}e{k}") for k in range(low, high) for n in numbers] + [float(f"1e{high}")]

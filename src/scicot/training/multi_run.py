@@ -34,7 +34,7 @@ def train_all(
     out_of_fold: bool = True,
 ) -> Manifest:
     """Train all students of one command that are not trained yet, and return the manifest of the
-    main run.
+    main run. `main` is the spec of the command, and `folds` holds its folds, if it has any.
 
     With several seeds, the returned manifest summarises their runs. In stage 1, the fold students
     also write the out-of-fold rationales, unless `out_of_fold` is False. Existing runs are checked
@@ -115,9 +115,8 @@ def _one_by_one(
 def _prepare_first(
     todo: Sequence[TrainingSpec], done: Done, main: TrainingSpec, reporter: Reporter
 ) -> tuple[Prepared | None, int]:
-    """Report how many students are left to train, and prepare the first of them. Returns (the
-    prepared student, the number of students to train in parallel), or (None, 1) if nothing is left
-    to train."""
+    """Report how many students are left to train, and prepare the first of them. Returns (prepared
+    student, number of students to train in parallel). If no student is left, returns (None, 1)."""
     if not todo:
         reporter.note(f"{main.run} is finished already and not trained again")
         return None, 1
@@ -145,10 +144,19 @@ def _of_seeds(main: TrainingSpec) -> list[TrainingSpec]:
 def _found(
     main: TrainingSpec, main_specs: Sequence[TrainingSpec], specs: Sequence[TrainingSpec]
 ) -> Done:
-    """Return the manifests of those runs in `specs` that are finished, by directory. Delete the
-    checkpoints of these runs. Raises ScicotError if a directory holds anything but a run with the
-    same settings and data, or if the directory of `main` was not made for the students in
-    `main_specs`."""
+    """Return the manifests of the finished runs among `specs`, by directory. The checkpoints of
+    these runs are deleted.
+
+    - `main`: the spec of the command.
+    - `main_specs`: the specs of the main students, one for each seed.
+    - `specs`: the specs of the main students and of their fold students.
+
+    Raises ScicotError in these cases:
+
+    - The directory of a student holds other files, or a run with other settings or data.
+    - `main.run` holds a single run, and `main_specs` has several seeds, or the reverse.
+    - `main_specs` has several seeds, and `run_directory.check_seeds` fails.
+    """
     top = read_manifest(main.run)
     if top is not None and bool(top.seeds) != (len(main_specs) > 1):
         contents = f"{len(top.seeds)} seeds" if top.seeds else "a single run"
@@ -197,7 +205,7 @@ def _announce(todo: Sequence[TrainingSpec], first_prepared: Prepared, reporter: 
 def _sum_up(
     main: TrainingSpec, main_specs: Sequence[TrainingSpec], done: Mapping[Path, Manifest]
 ) -> Manifest:
-    """Write and return the manifest that summarises the runs of several seeds. Once all these runs
+    """Write and return the manifest that summarises the runs of several seeds. If all these runs
     are finished, the manifest holds the mean and standard deviation of each metric, and a model
     card is written."""
     trained = [done[spec.run] for spec in main_specs if spec.run in done]

@@ -40,9 +40,9 @@ _IGNORED_SETTINGS = (
 
 
 def existing(spec: TrainingSpec) -> Manifest | None:
-    """Return the manifest of a finished run with the same settings and data, or None if the run
-    must still be trained or resumed. Raises ScicotError if the directory holds another run or other
-    files."""
+    """Return the manifest of the run in `spec.run` if the run is finished. Return None if the run
+    must still be trained or resumed. Raises ScicotError if the directory holds other files, or a
+    run with other settings or data."""
     if not spec.run.exists():
         return None
     old = read_manifest(spec.run) if spec.run.is_dir() else None
@@ -86,21 +86,22 @@ def comparable(old: Manifest, new: Manifest) -> tuple[Manifest, Manifest]:
 
 
 def is_empty(run: Path) -> bool:
-    """Return True if a directory is empty. Temporary files that a killed process left behind when
-    it wrote the manifest do not count."""
+    """Return True if a directory is empty, or holds only temporary files of the manifest, which a
+    killed process may have left."""
     return all(path.name.startswith(f".{MANIFEST}.") for path in run.iterdir())
 
 
 def check_seeds(main: TrainingSpec, top: Manifest | None, names: Sequence[str]) -> None:
-    """Raise ScicotError if students of several seeds cannot be trained in the directory `main.run`.
+    """Check that students of several seeds can be trained in the directory `main.run`.
 
-    `names` are the names of their folders ("seed-0", ...). `top` is the manifest of the directory,
-    or None if there is no manifest.
+    `names` are the names of the students' folders ("seed-0", ...). `top` is the manifest of the
+    directory, or None if there is no manifest. Raises ScicotError in these cases:
 
-    - With a manifest: it must have the settings and data of `main`, apart from the seed. All seeds
-      that it lists must be in `names`.
-    - Without a manifest: the directory must be missing, or empty, or contain only the folders
-      `names` and their lock files.
+    - There is a manifest, and its settings (except the seed) or its data differ from those of
+      `main`.
+    - There is a manifest, and it lists a seed that is not in `names`.
+    - There is no manifest, and the directory holds anything except the folders `names` and their
+      lock files. (A missing directory is accepted.)
     """
     if top is None:
         parts = list(main.run.iterdir()) if main.run.is_dir() else []
@@ -120,8 +121,8 @@ def check_seeds(main: TrainingSpec, top: Manifest | None, names: Sequence[str]) 
 
 
 def check_rows(spec: TrainingSpec) -> None:
-    """Raise ScicotError if no training row is left after the split into folds and dev. With
-    --weights, also raise ScicotError if one of the files has no row left."""
+    """Check that training rows are left after the split into folds and dev. Raises ScicotError if
+    no row is left. With --weights, also raises ScicotError if one of the files has no row left."""
     if not spec.lessons:
         raise ScicotError(
             f"{spec.run}: no row is left to train on after the split;"
@@ -206,8 +207,8 @@ def _save(
 
 
 def _set_ends(prepared: Prepared) -> None:
-    """Give a causal model a generation config with the end tokens that the student was trained
-    with, and without the sampling settings of its base model. Encoder-decoders are unchanged."""
+    """Give a causal model a new generation config. It has the end tokens with which the student was
+    trained, and no sampling settings of the base model. Encoder-decoders are not changed."""
     from transformers import GenerationConfig
 
     if family_of(prepared.model.config).joined:

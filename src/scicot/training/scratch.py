@@ -114,7 +114,7 @@ def size_of(spec: str) -> str:
 
 
 def is_causal(spec: str) -> bool:
-    """Return whether "scratch:SIZE" names a decoder-only student."""
+    """Return True if "scratch:SIZE" names a decoder-only student."""
     return spec.removeprefix(PREFIX) in _CAUSAL_SIZES
 
 

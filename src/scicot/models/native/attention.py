@@ -179,7 +179,7 @@ class KVCache:
 
     def attend(self, layer: int, q: Tensor, k: Tensor, v: Tensor, bias: Tensor) -> Tensor:
         """Store the keys and values of the new tokens. Then attend from the new tokens to all
-        generated tokens, the new tokens included.
+        generated tokens, including the new tokens.
 
         q, k and v: rows x heads x new tokens x size. `bias` (heads x new tokens x generated tokens)
         is added to the scores. Returns rows x new tokens x (heads * size).
@@ -196,8 +196,8 @@ class KVCache:
         self, layer: int, q: Tensor, k: Tensor, v: Tensor, prefix: PrefixCache, window: int | None
     ) -> Tensor:
         """Store the keys and values of the new tokens, and attend from the new tokens to the prefix
-        and all generated tokens in one softmax. With `window`, each token attends only to the last
-        `window` positions, its own included.
+        and all generated tokens in one softmax. With `window`, each new token attends only to the
+        last `window` positions, including its own position.
 
         q: rows x heads x new tokens x size. k and v: rows x KV heads x new tokens x size. Returns
         rows x new tokens x (heads * size).
@@ -219,9 +219,12 @@ class KVCache:
         )
 
     def _put(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Store the keys k and values v (rows x heads x new tokens x size) of the new tokens in
-        a layer. Returns two tensors, the keys and the values of all generated tokens. In both, the
-        tokens are the first axis: tokens x rows x heads x size."""
+        """Store k and v, the keys and values of the new tokens, in the cache of this layer. Both
+        have the shape rows x heads x new tokens x size.
+
+        Returns the keys and the values of all generated tokens, including the new tokens. Both have
+        the shape tokens x rows x heads x size.
+        """
         keys, values = self._states[layer][:, : self.steps]
         new_steps = slice(self.steps - k.shape[2], self.steps)
         keys[new_steps], values[new_steps] = k.permute(2, 0, 1, 3), v.permute(2, 0, 1, 3)

@@ -38,14 +38,12 @@ class FeedForward:
     """The weights of a feed-forward layer, second(act(gate(norm(x))) * value(norm(x))). If `value`
     is None, the layer is second(act(gate(norm(x)))). `post_norm`, if given, normalises the result.
 
-    If `in_place` is True, the model's own weights are used where possible, without copies:
+    `in_place` has two effects:
 
     - Weights that already have the dtype of the matrix products are not copied.
-    - A fused int8 layer (`_Int8`) multiplies its inputs by the weight of `norm` before it quantises
-      them.
-
-    If `in_place` is False, a fused int8 layer multiplies `gate` and `value` by the weight of `norm`
-    once, when the layer is made.
+    - A fused int8 layer (`_Int8`) multiplies its inputs by the weight of `norm` at each call.
+      Without `in_place`, `gate` and `value` are multiplied by this weight instead, once, when the
+      layer is made.
     """
 
     gate: Tensor

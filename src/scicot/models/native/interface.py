@@ -18,8 +18,7 @@ PositionBias = Callable[[Tensor, int], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A model's inputs for one source: the prefix, which is encoded before decoding starts, and the
-    first token that the decoder reads."""
+    """A model's inputs for one source. A source is the token ids of one input text."""
 
     prefix: list[int]  # encoded once, into a PrefixCache
     start: int  # first decoder input: the start token, or a causal model's last source token
@@ -34,8 +33,8 @@ class JointCache(Protocol):
         self, layer: int, q: Tensor, k: Tensor, v: Tensor, window: int | None
     ) -> Tensor:
         """Compute the attention of the new tokens to the prefix, to the generated tokens in the
-        cache and to the new tokens themselves, all in one softmax. With `window`, each token
-        attends only to the last `window` positions, its own included.
+        cache and to the new tokens themselves, all in one softmax. With `window`, each new token
+        attends only to the last `window` positions, including its own position.
 
         q, k and v are the queries, keys and values of the new tokens: rows x heads x positions x
         size. k and v may have fewer heads than q. Returns rows x positions x (heads * size).
@@ -83,9 +82,10 @@ class Decoder(Protocol):
 class NativeModel(Protocol):
     """A forward pass on plain tensors, with the weights of a transformers model.
 
-    `joint` is True for a causal model, which attends to prefix and generated tokens in one softmax.
-    `token_bytes` is the size of one token's keys and values in the KV cache, in bytes; it is 0 for
-    an encoder-decoder. `ends` are the ids of the end tokens.
+    - `joint`: True for a causal model, which attends to prefix and generated tokens in one softmax.
+    - `token_bytes`: the size in bytes of one token's keys and values in the KV cache of a causal
+      model. It limits the size of batches. For an encoder-decoder it is not needed, and is 0.
+    - `ends`: the ids of the end tokens.
     """
 
     joint: bool
@@ -103,4 +103,4 @@ class NativeModel(Protocol):
         a PrefixCache."""
 
     def prompt(self, source: list[int]) -> Prompt:
-        """Split the token ids of a source into its prefix and the decoder's first input."""
+        """Return the model's inputs for a source, which is given as token ids."""

@@ -49,12 +49,12 @@ def linear(
     *,
     in_place: bool = False,
 ) -> Linear:
-    """Make one linear layer from several weight matrices (each outputs x inputs). Their outputs are
-    concatenated.
+    """Make one linear layer from several weight matrices (each outputs x inputs). The outputs of
+    the matrices are concatenated.
 
-    `dtype` is the precision of the matrix product: torch.float32, bfloat16 or, on CPUs, int8.
-    `norm` is an RMSNorm to apply to the input first; `biases` are added to the outputs. With
-    `in_place`, weights that already have this dtype are not copied.
+    `dtype` is the precision of the matrix product: torch.float32, bfloat16 or, on CPUs, int8. If
+    `norm`, an RMSNorm, is given, the layer applies it to the input first. `biases` are added to the
+    outputs. With `in_place`, weights that already have this dtype are not copied.
     """
     if biases:
         bias = torch.cat([bias.detach().float() for bias in biases])
@@ -205,12 +205,13 @@ def _onednn() -> bool:
 
 
 class Int8:
-    """A linear layer with int8 matrix products (see int8.py), for `weight` (outputs x inputs). With
-    `eps` it multiplies x / rms(x) instead of x.
+    """A linear layer with int8 matrix products (see int8.py), for `weight` (outputs x inputs). The
+    layer multiplies its input x by the weights. If `eps` is given, it multiplies x / rms(x) by the
+    weights instead.
 
     Inputs are quantised per row, to the integers from -127 to 127. Weights are quantised per output
-    channel, to the same range if the CPU accumulates int8 products in 32 bits (see
-    `multiplies_int8`). On other CPUs the range is -63 to 63, which avoids overflow.
+    channel. Their range is -127 to 127 if the CPU accumulates int8 products in 32 bits (see
+    `multiplies_int8`). On other CPUs it is -63 to 63, which avoids overflow.
     """
 
     def __init__(self, weight: Tensor, eps: float | None) -> None:
@@ -261,8 +262,8 @@ def _int8_kernels() -> Any:
 
 
 def pieces(x: Tensor, out: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Split x and `out` into blocks of up to 512 rows, and yield pairs (block of x, block of
-    `out`). All axes but the last are flattened into rows. The blocks of `out` are views, so writing
-    to them changes `out`."""
+    """Split x and `out` into blocks of up to _ROWS rows, and yield pairs (block of x, block of
+    `out`). All axes except the last are flattened into rows. The blocks of `out` are views:
+    writing to a block changes `out`."""
     rows, to = x.reshape(-1, x.shape[-1]), out.view(-1, out.shape[-1])
     return zip(torch.split(rows, _ROWS), torch.split(to, _ROWS), strict=True)

@@ -11,9 +11,9 @@ _ROPES = ("default", "linear", "llama3", "yarn")  # types whose angles depend on
 
 
 def unsupported(config: Mapping[str, Any]) -> str:
-    """Return the reason why the native forward passes do not support a model, as a phrase such as
-    "does not support gptj students". Return "" if they support it. `config` is the content of the
-    model's config.json."""
+    """Return a phrase that says what the native forward passes do not support in a model, such as
+    "does not support quantised weights". If the model is supported, return "". `config` is the
+    content of the model's config.json."""
     model_type = config["model_type"]
     if model_type not in _TYPES:
         return f"does not support {model_type} students"
@@ -32,9 +32,9 @@ def unsupported(config: Mapping[str, Any]) -> str:
 
 
 def _rotary(config: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield pairs such as ("linear", {"rope_type": "linear", "factor": 8.0}): the type of a model's
-    rotary positions, and their settings. Most models have one pair. Gemma 3 has two pairs, for
-    layers with full and with sliding attention."""
+    """Yield pairs such as ("linear", {"rope_type": "linear", "factor": 8.0}): a type of rotary
+    positions, and the settings of this type. Most models have one pair. Gemma 3 has two pairs: one
+    for layers with full attention, one for layers with sliding attention."""
     settings = config.get("rope_parameters") or config.get("rope_scaling") or {}
     nested = settings and all(isinstance(part, Mapping) for part in settings.values())
     for part in settings.values() if nested else [settings]:

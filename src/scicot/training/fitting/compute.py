@@ -23,7 +23,7 @@ def compute_settings(model: Any, settings: TrainSettings) -> dict[str, str]:
 
 
 def uses_bf16(model: Any, settings: TrainSettings) -> bool:
-    """Return whether a model's matrix multiplications run in bf16 in training, rather than in
+    """Return True if a model's matrix multiplications run in bf16 in training, rather than in
     fp32."""
     device = resolve_device(settings.device)
     return training_precision(settings.precision, device, weights_of(model)) is torch.bfloat16

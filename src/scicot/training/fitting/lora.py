@@ -15,8 +15,8 @@ from scicot.training.scratch import PREFIX
 
 def check(settings: TrainSettings, student: str) -> None:
     """Check the settings for adapters and quantised weights. Raises ScicotError if a package that
-    these settings need is not installed, or if they request quantised weights for a student with
-    random weights."""
+    these settings need is not installed. Raises UsageError if the settings request quantised
+    weights for a student with random weights."""
     if settings.lora and importlib.util.find_spec("peft") is None:
         raise ScicotError("--lora: needs peft; pip install 'scicot[lora]'")
     if settings.quantization == "none":
@@ -28,11 +28,11 @@ def check(settings: TrainSettings, student: str) -> None:
 
 
 def adapted(model: Any, rank: int) -> Any:
-    """Add adapters to all linear layers of a model except the output layer, and freeze all other
-    weights. Returns the model with adapters.
+    """Return the model to train. If the LoRA `rank` is 0, this is the model itself, unchanged.
 
-    `rank` is the LoRA rank. With 0, the model is returned unchanged. LoRA's alpha is 2 x `rank`, so
-    adapter outputs are multiplied by alpha / rank = 2.
+    Otherwise, adapters are added to all linear layers except the output layer, and all other
+    weights are frozen. LoRA's alpha is 2 x `rank`, so adapter outputs are multiplied by
+    alpha / rank = 2.
     """
     if not rank:
         return model
@@ -50,7 +50,7 @@ def merged(learner: Any, model: Any, student: str, rank: int) -> Any:
 
     - `learner`: the model that `adapted` returned.
     - `model`: the model that was passed to `adapted`.
-    - `student`: the value of --student. If `model` has 4-bit weights, the original weights are
+    - `student`: the value of --student. If `model` has quantised weights, the original weights are
       loaded from `student`, and the adapters are merged into the original weights.
     - `rank`: the LoRA rank. If it is 0, there are no adapters, and `model` is returned.
     """

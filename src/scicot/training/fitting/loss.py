@@ -63,7 +63,7 @@ class TargetLoss:
 
 
 def _ends_in_head(model: Any, head: Any) -> bool:
-    """Return whether the model's logits are exactly the result of its output layer `head`, with no
+    """Return True if the model's logits are exactly the result of its output layer `head`, with no
     scaling, capping or bias after it.
 
     This is tested by running three tokens through the model while the output layer returns a

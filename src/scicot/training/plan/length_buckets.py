@@ -18,8 +18,11 @@ Indices = npt.NDArray[np.int64]
 
 
 def padded(lengths: Any) -> int:
-    """Return the number of tokens, with padding, of one batch of rows. `lengths` holds the lengths
-    of the rows: shape (rows, 2) for input and target, or (rows, 1) for the sum of both."""
+    """Return the number of tokens, with padding, of one batch of rows.
+
+    `lengths` holds the lengths of the rows. For an encoder-decoder, it has shape (rows, 2), with
+    the lengths of input and target. For a causal model, it has shape (rows, 1), with their sum.
+    """
     return int(len(lengths) * lengths.max(axis=0).sum())
 
 
@@ -27,10 +30,9 @@ def similar_batches(lengths: Any, weights: Any, count: int) -> list[Indices]:
     """Partition all rows into `count` batches of similar lengths and about equal total weight.
     Return the row indices of each batch.
 
-    `lengths` has shape (rows, 2) for input and target, or (rows, 1) for the sum of both. `weights`
-    has a positive number for each row: 1 for batches of equally many rows, or the row's tokens for
-    batches of equally many tokens. No batch is empty, provided that `count` is at most the number
-    of rows. Rows of equal lengths keep their order.
+    `lengths` is as in `padded`. `weights` has a positive number for each row: 1 for batches of
+    equally many rows, or the row's tokens for batches of equally many tokens. `count` must not
+    exceed the number of rows, so no batch is empty. Rows of equal lengths keep their order.
     """
     return list(_partition(np.arange(len(lengths)), lengths, weights, count))
 
@@ -65,8 +67,9 @@ def _halved(rows: Indices, weights: Any, first_count: int, count: int) -> tuple[
 
 
 def pieces(batches: int, ranks: int) -> int:
-    """Return the number of pieces into which each batch of a step is split, so that all `ranks`
-    processes get equally many pieces. It is 1 if whole batches can be distributed evenly."""
+    """Return the number of pieces into which each batch of a step is split. The number is chosen so
+    that all `ranks` processes get equally many pieces. If whole batches can be distributed evenly,
+    the result is 1."""
     if batches % ranks == 0:
         return 1
     return ranks // batches if ranks % batches == 0 else ranks

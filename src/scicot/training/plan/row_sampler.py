@@ -1,6 +1,6 @@
 """Sample the training rows of each epoch.
 
-With --rationale-dropout, a random share of the rows is used without their rationales.
+With --rationale-dropout, rows chosen at random in each epoch are used without their rationales.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class RowSampler:
         self._file_order = lru_cache(maxsize=2 * len(settings.weights) + 2)(self._new_file_order)
 
     def epoch(self, number: int) -> tuple[Any, Any]:
-        """Return the training rows of an epoch in random order, as two arrays: the index of each
-        row, and whether its rationale is dropped."""
+        """Return the training rows of an epoch in random order, as two arrays. The first holds the
+        indices of the rows. The second is True for each row that is used without its rationale."""
         rng = np.random.default_rng([self._settings.seed, number])
         if self._settings.weights:
             rows = rng.permutation(np.concatenate(self._drawn_from_files(number)))
@@ -45,9 +45,12 @@ class RowSampler:
         return np.random.default_rng([self._settings.seed, epoch, _STREAMS[stream]])
 
     def _drawn_from_files(self, epoch: int) -> list[Any]:
-        """Return the indices of the rows of an epoch as a list of arrays, in the order of the
-        files. The share of a file in the epoch is proportional to its weight. The rows of a file
-        are used in rotation: all in random order, then all again in another random order."""
+        """Return the indices of the rows of an epoch, as a list of arrays. The rows of the first
+        file come first, then those of the second, and so on.
+
+        The share of a file in the epoch is proportional to the file's weight. Each row of a file is
+        used once, in random order, before any row of the file is used again.
+        """
         weights = np.array(self._settings.weights)
         largest = int(np.argmax(weights))
 

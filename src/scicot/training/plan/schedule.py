@@ -37,27 +37,29 @@ from scicot.training.plan.tokens import MANY, Tokens, identity, tokenise
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch of sampled training rows, grouped into steps and batches."""
+    """The rows of one epoch, divided into steps, and each step into groups. With weights, the same
+    training row may occur several times in an epoch, or not at all."""
 
-    lessons: Any  # index of the training row of each sampled row
-    dropped: Any  # for each sampled row, whether its rationale is dropped
-    # steps[step][group]: indices of the sampled rows in the group
+    lessons: Any  # index of the training row, for each row of the epoch
+    dropped: Any  # True if the rationale is dropped, for each row of the epoch
+    # steps[step][group]: the rows of the group, as indices into `lessons` and `dropped`
     steps: list[list[length_buckets.Indices]]
 
 
 class Schedule:
     """The training examples of every step, as a dataset of micro-batches.
 
-    A training row (a question with its rationale) yields one or two examples. An epoch has as many
-    rows as the training set. Without `settings.weights` an epoch contains each row once. With
-    weights, the number of its rows from each file is proportional to the file's weight. The sampled
-    rows are grouped by similar length, and the groups are in random order. A step consists of
-    `layout.groups` groups, joined into micro-batches.
+    A training row (a question with its rationale) yields one example for each task of the student:
+    one or two. An epoch has as many rows as the training set. Without `settings.weights`, an epoch
+    contains each training row once. With weights, each file has a share of the epoch's rows that is
+    proportional to the file's weight. The rows of an epoch are grouped by similar length, and the
+    groups are put in random order. A step consists of `layout.groups` groups, joined into
+    micro-batches.
 
-    Item i is a micro-batch for process i % ranks. It is a list of dicts with "input_ids" and
-    "labels", which are token ids, and "share", the weight of each target token in the loss of the
-    step. With these shares, the loss of a step does not depend on how the step is divided into
-    micro-batches and processes.
+    Item i is a micro-batch for process i % ranks. A micro-batch is a list of dicts. Each dict has
+    the token ids "input_ids" and "labels", and "share", the weight of each target token in the loss
+    of the step. With these shares, the loss of a step does not depend on how the step is divided
+    into micro-batches and processes.
     """
 
     def __init__(
@@ -130,7 +132,7 @@ class Schedule:
 
     @property
     def longest(self) -> tuple[int, int]:
-        """The number of tokens of the longest input, and that of the longest target."""
+        """The length in tokens of the longest input, and of the longest target."""
         source, target = self._tokens.lengths.max(axis=0)
         return int(source), int(target)
 
@@ -150,10 +152,10 @@ class Schedule:
         share = self._shares(epoch, groups)
         if not len(batch):  # a process without work still takes part in the step
             batch, share = np.array([(groups[0][0], 0)]), [0.0] * self._per_lesson
-        examples = [(int(draw), int(part)) for draw, part in batch]
+        examples = [(int(draw), int(task)) for draw, task in batch]
         rows = self._rows(number, epoch, examples)
         return [
-            {**row, "share": share[part]} for row, (_, part) in zip(rows, examples, strict=True)
+            {**row, "share": share[task]} for row, (_, task) in zip(rows, examples, strict=True)
         ]
 
     @property
@@ -161,9 +163,9 @@ class Schedule:
         """Counts of truncated inputs, and of inputs and targets with characters that the tokenizer
         lacks.
 
-        For example, cuts["context"] is the number of inputs with a truncated context. The keys for
-        inputs are those of `encode_inputs`. The key for targets is LACKING_TARGETS
-        (models/characters.py).
+        For example, cuts["context"] is the number of inputs with a truncated context. For the keys
+        that count inputs, see `encode_inputs`. The key LACKING_TARGETS (models/characters.py)
+        counts targets.
         """
         return self._tokens.cuts
 
@@ -174,7 +176,7 @@ class Schedule:
 
     @property
     def in_fixed_order(self) -> int:
-        """The number of training rows whose choices --shuffle-choices must not permute."""
+        """The number of training rows with choices that --shuffle-choices must not permute."""
         return sum(lesson.in_fixed_order for lesson in self._lessons)
 
     @property
@@ -196,7 +198,7 @@ class Schedule:
 
     def tokens(self, steps: int) -> int:
         """Return the number of input and target tokens in the first `steps` steps, without padding.
-        Rows whose choices are shuffled are counted with their choices in the original order."""
+        With --shuffle-choices, the tokens are counted with the choices in their original order."""
         total = 0
         for number in range(-(-steps // self.epoch_steps)):
             rest = steps - number * self.epoch_steps
@@ -232,25 +234,27 @@ class Schedule:
         return Epoch(lessons, dropped, in_order)
 
     def _batches(self, groups: Sequence[length_buckets.Indices]) -> list[length_buckets.Indices]:
-        """Join the groups of a step into batches, separately for each task of the student. A batch
-        is an array of shape (examples, 2). For each example, it holds the index of the sampled row
-        and the index (0 or 1) of the example among the examples of this row."""
+        """Join the groups of a step into batches. Each task of the student has its own batches.
+
+        A batch is an array of shape (examples, 2). Column 0 holds the index of each example's row
+        in the epoch. Column 1 holds the number of the task, 0 or 1.
+        """
         size = self.layout.groups // self.layout.batches
         joined = [
             np.concatenate(groups[start : start + size]) for start in range(0, len(groups), size)
         ]
         # With two tasks, batches are separate because labels are much shorter than rationales.
-        parts = range(self._per_lesson)
+        tasks = range(self._per_lesson)
         return [
-            np.stack([batch, np.full_like(batch, part)], 1) for batch in joined for part in parts
+            np.stack([batch, np.full_like(batch, task)], 1) for batch in joined for task in tasks
         ]
 
     def _by_lesson(self, lessons: Any, dropped: Any) -> Any:
-        """Return the numbers of input and target tokens of sampled rows, in an array of shape
-        (rows, examples per row, 2). A row gives one or more examples.
+        """Return the numbers of input and target tokens of rows of an epoch: an array of shape
+        (rows, tasks, 2). A row gives one example for each task.
 
-        `lessons` and `dropped` are arrays of shape (rows,), as in Epoch. `lessons` holds the index
-        of each sampled training row. `dropped` is True for each row that is used without its
+        `lessons` and `dropped` are arrays of shape (rows,), as in Epoch. `lessons` holds the
+        indices of the training rows. `dropped` is True for a row that is used without its
         rationale.
         """
         shape = (-1, self._per_lesson, 2)
@@ -259,23 +263,23 @@ class Schedule:
         return np.where(dropped[:, None, None], without_rationale, full)
 
     def _padded_lengths(self, lessons: Any, dropped: Any) -> Any:
-        """Return the lengths that determine the padding of sampled rows. The arguments are those of
-        `_by_lesson`.
+        """Return the lengths that determine the padding of rows of an epoch. The arguments are
+        those of `_by_lesson`.
 
         - Encoder-decoder: the numbers of input and target tokens, in an array of shape (rows,
-          examples per row, 2).
-        - Causal model: the sum of the two, in an array of shape (rows, examples per row, 1).
+          tasks, 2).
+        - Causal model: the sums of input and target tokens, in an array of shape (rows, tasks, 1).
         """
         return self._family.lengths(self._by_lesson(lessons, dropped))
 
     def _row_tokens(self, lessons: Any, dropped: Any) -> Any:
-        """Return the number of tokens of each sampled row: the sum over its one or two examples.
-        The arguments are those of `_by_lesson`."""
+        """Return the number of tokens of each row of an epoch, summed over the row's examples. The
+        arguments are those of `_by_lesson`."""
         return self._by_lesson(lessons, dropped).sum(axis=(1, 2))
 
     def _shares(self, epoch: Epoch, groups: Sequence[length_buckets.Indices]) -> list[float]:
-        """Return, for each task, the weight of one target token in the loss of a step: the loss
-        weight of the task divided by its number of target tokens in the step."""
+        """Return the weight of one target token in the loss of a step, for each task: the
+        loss weight of the task, divided by the task's number of target tokens in the step."""
         draws = np.concatenate(groups)
         targets = self._by_lesson(epoch.lessons[draws], epoch.dropped[draws])[:, :, 1].sum(axis=0)
         weights = (1.0, self._settings.rationale_loss_weight)
@@ -290,7 +294,7 @@ class Schedule:
         for dropped, tokens in ((False, self._tokens), (True, self._bare_tokens)):
             selected = [example for example in examples if epoch.dropped[example[0]] == dropped]
             indices = [
-                int(epoch.lessons[draw]) * self._per_lesson + part for draw, part in selected
+                int(epoch.lessons[draw]) * self._per_lesson + task for draw, task in selected
             ]
             rows |= zip(selected, tokens.rows(indices), strict=True) if selected else ()
         return [rows[example] for example in examples]
@@ -303,10 +307,10 @@ class Schedule:
         random order.
 
         `number` is the number of the epoch. Each entry of `examples` is a pair: the index of a row
-        in `epoch.lessons`, and the index (0 or 1) of an example of this row.
+        in `epoch.lessons`, and the number of a task (0 or 1).
         """
         chosen = []
-        for draw, part in examples:
+        for draw, task in examples:
             rng = random.Random(f"{self._settings.seed}/{number * len(self._lessons) + draw}")
             lesson = self._lessons[epoch.lessons[draw]]
             if self._settings.soft_labels:
@@ -320,7 +324,7 @@ class Schedule:
             epoch_examples = examples_of(
                 lesson, self._stage, answer_as=answer_as, drop_rationale=drop_rationale
             )
-            chosen.append(epoch_examples[part])
+            chosen.append(epoch_examples[task])
         limits = self._settings.max_source_tokens, self._settings.max_target_tokens
         return encode(chosen, self._form, *limits).rows
 

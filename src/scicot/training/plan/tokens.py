@@ -26,8 +26,10 @@ Encode = Callable[[Sequence[Any]], Encoded]  # tokenises training rows
 class Tokens:
     """The tokenised examples of all training rows. The examples of one row are adjacent.
 
-    `lengths`, an int64 array of shape (examples, 2), holds the numbers of input and target tokens.
-    `cuts` and `cut_targets` are the fields with these names in Encoded, summed over all examples.
+    - `lengths`: the numbers of input and target tokens, in an int64 array of shape (examples, 2).
+    - `cuts`: counts of truncated inputs, and of texts with characters that the tokenizer lacks (see
+      Encoded).
+    - `cut_targets`: the number of truncated targets.
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -82,8 +84,8 @@ def identity(tokenizer: Any) -> str:
 
 
 def _encoded(chunks: Iterable[Sequence[Any]], encode: Encode) -> Iterator[dict[str, Any]]:
-    """Encode chunks of training rows, and yield one table row for each example. The first table row
-    of a chunk contains the truncation counts of the chunk."""
+    """Encode chunks of training rows, and yield one table row for each example. The field "counts"
+    holds the truncation counts of a chunk in the chunk's first table row, and "" in the others."""
     for chunk in chunks:
         encoded = encode(chunk)
         counts = json.dumps({"cuts": encoded.cuts, "cut_targets": encoded.cut_targets})

@@ -31,8 +31,8 @@ class RewardEstimate:
     rounds are counted, including finished rounds. The duration applies if students are trained one
     after another.
 
-    With --epochs instead of --max-steps, the rationales that a round adds to the training rows lead
-    to more training steps. These additional steps are not counted.
+    With --epochs instead of --max-steps, training takes more steps if a round adds rationales to
+    the training rows. These additional steps are not counted.
     """
 
     rounds: int
@@ -54,8 +54,8 @@ class RewardEstimate:
 
 def estimate(rounds: Rounds, reporter: Reporter) -> RewardEstimate:
     """Estimate the work and the duration of all rounds. To measure the time, a student with its
-    initial weights is run on a few batches and writes a few rationales, which a judge scores. Only
-    a temporary copy of these weights is written to disk."""
+    initial weights is run on a few batches and writes a few rationales. An answer student scores
+    these rationales. Nothing is written to the run directory."""
     from scicot.training.fitting.eta import expected_seconds
 
     main, reward = rounds.main, rounds.reward
@@ -88,11 +88,11 @@ def estimate(rounds: Rounds, reporter: Reporter) -> RewardEstimate:
 
 
 def _measured(sampler: Sampler, prepared: Prepared) -> tuple[float, float]:
-    """Return the seconds to write a rationale, and the seconds to score it.
+    """Measure (seconds to write a rationale, seconds to score a rationale).
 
     The student in `prepared`, with its initial weights, writes rationales for the first questions
-    of `sampler`, and a judge scores them. Each rationale ends at the mean length of the teacher's
-    rationales, or earlier.
+    of `sampler`. The length of these rationales is limited to the mean length of the teacher's
+    rationales. An answer student scores the rationales.
     """
     questions, settings = sampler.questions[:_TIMED_QUESTIONS], sampler.settings
     longest = settings.rationale_target_tokens

@@ -54,7 +54,7 @@ class RoundReport:
 
     @property
     def warning(self) -> str | None:
-        """A warning that the rewards are not `informative`; None if they are."""
+        """A warning if the rewards are not `informative`, else None."""
         if self.informative:
             return None
         return (
@@ -86,9 +86,8 @@ def report_of(
     """Summarise the scored `rows` of round `number`. Accuracies use the first sample of each
     question. `cap` is the value of --leak-cap, and `confidence` the value of --reward-confidence.
 
-    - `informative` is False if the confidence that `_benefit` returns is below `confidence`.
-    - If there are too few questions for the test in `_benefit`, `informative` is True, because
-      nothing speaks against the rewards.
+    - `informative` is False if the confidence that `_benefit` returns is below `confidence`. With
+      too few questions for the test in `_benefit`, `informative` is True.
     - `kept` is 0 if `informative` is False, or if this is the `last` round.
     """
     first_samples = [row for row in rows if row["sample"] == 0]
@@ -131,9 +130,9 @@ def report_of(
 
 
 def _benefit(first_samples: Sequence[Row]) -> tuple[float | None, float | None]:
-    """Return the mean of reward - reward_shuffled over the questions, in nats, and the confidence
-    that the mean is above 0: 1 - p of a one-sided paired t-test. Both are None if fewer than two
-    questions have both rewards."""
+    """Return the mean of (reward - reward_shuffled) over the questions, in nats, and the confidence
+    that the mean is above 0. The confidence is 1 - p of a one-sided paired t-test. If fewer than
+    two questions have both rewards, return (None, None)."""
     pairs = [(row["reward"], row.get("reward_shuffled")) for row in first_samples]
     gains = [
         reward - shuffled

@@ -1,16 +1,16 @@
 """Train stage 1 in rounds on its own best samples. This is expert iteration, as in STaR (Zelikman
 et al. 2022), with stage 2 as the judge. In a round, students write several rationales for each
-question. Answer students score the rationales. The best, called rewarded rationales, are added to
-the training rows of the next round.
+question. Answer students score the rationales. The best rationales, called rewarded rationales, are
+added to the training rows of the next round.
 
-    OUT/rounds/0/student            stage 1 trained on the teacher's rationales, with fold students
-    OUT/rounds/0/scored.jsonl       samples of these fold students, with rewards
-    OUT/rounds/0/kept.jsonl         the rationales added to the teacher's in round 1; none if the
-                                    rewards carry no information (RoundReport.informative)
-    OUT/rounds/0/report.json
-    OUT/rounds/1/student, ...       trained from the weights of round 0
-    OUT                             the student of the last round, number R
-    OUT/rounds/R/scored.jsonl       rationales that the fold students of round R write by greedy
+    RUN/rounds/0/student            stage 1 trained on the teacher's rationales, with fold students
+    RUN/rounds/0/scored.jsonl       samples of these fold students, with rewards
+    RUN/rounds/0/kept.jsonl         the rewarded rationales that round 1 adds to the teacher's; none
+                                    if the rewards are not informative (RoundReport.informative)
+    RUN/rounds/0/report.json        metrics of these samples (RoundReport)
+    RUN/rounds/1/student, ...       trained from the weights of round 0
+    RUN                             the student of the last round, number R
+    RUN/rounds/R/scored.jsonl       rationales that the fold students of round R write by greedy
                                     decoding, with rewards
 
 Finished parts are skipped, so a repeated command resumes.
@@ -74,8 +74,9 @@ class RewardedFolds(Folds):
 
     @classmethod
     def of(cls, folds: Folds, rows: Sequence[Row]) -> RewardedFolds:
-        """Return `folds` with more training rows: the kept rationales of the previous round. `rows`
-        are the scored rows of that round. Each rationale goes into the fold of its question."""
+        """Return `folds` with the rewarded rationales of the previous round as additional training
+        rows. Each rationale goes into the fold of its question. `rows` are the scored rows of the
+        previous round. A row is a rewarded rationale if its field "kept" is true."""
         questions = {lesson.question.id: lesson.question for lesson in folds.lessons}
         fold_by_id = {lesson.question.id: fold for lesson, fold in zip(
             folds.lessons, folds.row_folds, strict=True
@@ -99,14 +100,14 @@ class RewardedFolds(Folds):
     def write(
         self, main: TrainingSpec, fold_specs: Sequence[TrainingSpec], reporter: Reporter
     ) -> dict[str, float]:
-        """Write the out-of-fold rationales of the original training rows, as `Folds.write` does.
-        The added rows (with rewarded rationales) get no out-of-fold rationales."""
+        """Write the out-of-fold rationales of the original rows, as `Folds.write` does. The rows
+        with rewarded rationales get no out-of-fold rationales."""
         assert self.original is not None
         return self.original.write(main, fold_specs, reporter)
 
     def training_lessons(self) -> list[Lesson]:
-        """Return the rows on which the main student is trained. They include rewarded rationales,
-        but no dev rows and no rows of --fold-questions."""
+        """Return the rows on which the main student is trained: the original training rows and the
+        rewarded rationales, without dev rows and rows of --fold-questions."""
         return [
             lesson
             for index, lesson in enumerate(self.lessons)
@@ -115,8 +116,8 @@ class RewardedFolds(Folds):
 
 
 def without_unused_weights(spec: TrainingSpec) -> TrainingSpec:
-    """Remove `settings.weights` from a spec whose training rows contain no rewarded rationale.
-    Return any other spec unchanged."""
+    """If the training rows of a spec contain no rewarded rationale, return the spec without
+    `settings.weights`. Otherwise return the spec unchanged."""
     # The weights are the shares of the teacher's and of the rewarded rationales in an epoch.
     if any(lesson.file for lesson in spec.lessons):  # rewarded rationales have the file index 1
         return spec
@@ -250,9 +251,9 @@ class Rounds:
             return False
 
     def _finished_manifest(self) -> Manifest | None:
-        """Return the manifest of the output directory if all rounds are finished and the report of
-        the last round exists, otherwise None. Raises ScicotError if the directory has a run with
-        other settings or data."""
+        """Return the manifest of the output directory if all rounds are finished, including the
+        report of the last round. Otherwise return None. Raises ScicotError if the directory holds a
+        run with other settings or data."""
         out = self.main.run
         existing = read_manifest(out) if out.is_dir() else None
         if existing is None:

@@ -1,4 +1,4 @@
-"""Sample and score the rationales of a round: OUT/rounds/R/scored.jsonl and kept.jsonl.
+"""Sample and score the rationales of a round, and write them to RUN/rounds/ROUND/scored.jsonl.
 
 Each row is a rationale row with its reward:
 
@@ -18,14 +18,15 @@ Each row is a rationale row with its reward:
   choice, or several.
 - reward_teacher: the reward of the teacher's best rationale for this question. null if the
   teacher has no rationale for it.
-- reward_shuffled: the reward for this question if the scorer reads another question's rationale
-  (its first sample). null if there is no other question.
-- answered: the scorer's answers after reading:
+- reward_shuffled: the reward for this question if the scorer reads the first sample of another
+  question instead. null if there is no other question.
+- answered: the scorer's answer (a label) with each of the following rationales. null if the scorer
+  has no answer, or if the rationale does not exist.
       own: this rationale
       none: no rationale
-      announced: the text of the right choice
-      shuffled: the rationale of reward_shuffled
-      teacher: the rationale of reward_teacher
+      announced: the text of the right choice, used as a rationale
+      shuffled: the other question's rationale (see reward_shuffled)
+      teacher: the teacher's rationale (see reward_teacher)
 """
 
 from __future__ import annotations
@@ -61,8 +62,8 @@ EARLIER = {"reward_above": "none"}
 
 @dataclass(frozen=True)
 class QuestionBatch:
-    """A batch of questions with the same two students: the writer of their rationales, and the
-    scorer of these rationales."""
+    """A batch of questions. One student writes the rationales of all these questions, and another
+    student scores them."""
 
     fold: int  # number of the fold student of stage 1, which writes
     judge: int  # number of the fold student of the answer run, which scores
@@ -71,8 +72,8 @@ class QuestionBatch:
 
 @dataclass(frozen=True)
 class Sampler:
-    """Samples rationales of the training questions and scores them. Two fold students work on each
-    question: the writer of the rationales and their scorer. Neither was trained on the question."""
+    """Samples rationales of the training questions, and scores them. For each question, one fold
+    student writes the rationales and another scores them. Neither was trained on the question."""
 
     judges: Judges
     settings: TrainSettings
@@ -108,8 +109,8 @@ class Sampler:
 
     def batches(self, samples: int) -> list[QuestionBatch]:
         """Return the questions in batches, in the order in which their rows are written. `samples`
-        is the number of rationales for each question. Batches have fewer questions if `samples` is
-        larger."""
+        is the number of rationales for each question. If `samples` is larger, batches have fewer
+        questions."""
         device = resolve_device(self.settings.device).type
         size = max(2, _SEQUENCES.get(device, _SEQUENCES_ON_CPU) // samples)
         by_students: dict[tuple[int, int], list[Question]] = defaultdict(list)
@@ -126,10 +127,10 @@ class Sampler:
     def write(
         self, folder: Path, writers: Sequence[Run], number: int, samples: int, reporter: Reporter
     ) -> list[Row]:
-        """Sample and score `samples` rationales of each question for round `number`. The rows are
-        written to `folder`/scored.jsonl, and all rows of this file are returned. Rows that an
-        interrupted run wrote there are reused. `writers` are the fold students of stage 1, one for
-        each fold."""
+        """Sample and score `samples` rationales of each question for round `number`. Write the rows
+        to `folder`/scored.jsonl, and return all rows of this file. Rows that an interrupted run
+        wrote to the file are reused. `writers` are the fold students of stage 1, one for each
+        fold."""
         batches = self.batches(samples)
         folder.mkdir(parents=True, exist_ok=True)
         limit = self.settings.rationale_target_tokens

@@ -3,10 +3,11 @@
     reward = log p(gold | question, rationale) - log p(gold | question)
     leak   = log p(gold | question, text of the gold choice) - log p(gold | question)
 
-Both are in nats; p is the answer student's probability among the choices (as in Rainier, Liu et al.
-2022). A rationale that only names the right choice may have as high a reward as one that explains
-it. So rationales that announce an answer are rejected. If the leak is positive, rewards are also
-capped at --leak-cap times the leak, so that all rationales above the cap count the same.
+Both are in nats. p is the answer student's probability, normalised over the choices (as in Rainier,
+Liu et al. 2022). A rationale that only names the right choice may have as high a reward as a
+rationale that explains the choice. So rationales that announce an answer are rejected. If the leak
+is positive, rewards are also capped at --leak-cap times the leak, so that all rationales above the
+cap count the same.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from scicot.students.student import Student
 
 @dataclass(frozen=True)
 class AnswerOutput:
-    """The output of an answer student for a question with one rationale, or with none. `label` is
-    the label with the highest probability (None on a tie, or if a score is not finite).
+    """The output of an answer student for a question, with or without a rationale. `label` is the
+    label with the highest probability (None on a tie, or if a score is not finite).
     `gold_log_probability` is log p(gold) in nats (None if a score is not finite)."""
 
     label: str | None
@@ -71,8 +72,8 @@ def answer_outputs(
     scoring: AnswerAs,
     pairs: Sequence[tuple[Question, str | None]],
 ) -> list[AnswerOutput]:
-    """Score the choices of each (question, rationale) pair with an answer student; a rationale may
-    be None. Returns the output for each pair, in order. Every question must have a gold answer.
+    """Score the choices of each (question, rationale) pair with an answer student. A rationale may
+    be None. Returns the outputs in the order of the pairs. Every question must have a gold answer.
     `scoring` says whether labels or texts of choices are scored (see choice_scores)."""
     scores = choice_scores(
         student, Stage.ANSWER, [q for q, _ in pairs], [text for _, text in pairs], scoring
@@ -135,8 +136,8 @@ def score(
 
 
 def gain(output: AnswerOutput, baseline: AnswerOutput) -> float | None:
-    """Return by how much log p(gold) is higher in `output` than in `baseline`, in nats, rounded to
-    four decimals. Return None if either log p(gold) is None."""
+    """Return log p(gold) of `output` minus log p(gold) of `baseline`, in nats, rounded to four
+    decimals. Return None if one of the two is None."""
     if output.gold_log_probability is None or baseline.gold_log_probability is None:
         return None
     # Further decimals depend on the composition of the batch, and must not change which rationales
@@ -157,8 +158,8 @@ def _scored(
 
 
 def counted_reward(reward: float, leak: float | None, cap: float) -> float:
-    """Return the reward, capped at `cap` times the leak if the leak is positive. The leak is the
-    reward of merely stating the answer."""
+    """Return the smaller of the reward and `cap` times the leak. If the leak is None or not
+    positive, return the reward unchanged. The leak is the reward of the bare answer."""
     return min(reward, cap * leak) if leak is not None and leak > 0 else reward
 
 
@@ -167,9 +168,13 @@ def best(
 ) -> list[int]:
     """Return the indices of the rationales to train on, the best first and at most `keep`.
 
-    A sample qualifies if its reward is positive, it is not rejected, and no earlier sample has the
-    same text. If `at_least`, the reward of the teacher's rationale, is given, a sample with a lower
-    reward does not qualify. Both rewards are capped for this comparison (see counted_reward).
+    A sample qualifies under these conditions:
+
+    - Its reward is positive.
+    - It is not rejected.
+    - No earlier sample has the same text.
+    - If `at_least` (the reward of the teacher's rationale) is given, the sample's reward is not
+      lower. Both rewards are capped for this comparison (see counted_reward).
 
     Samples are ordered by their capped rewards. On a tie, samples that name exactly one choice come
     last, because an answer student could copy that choice. On a further tie, earlier samples come

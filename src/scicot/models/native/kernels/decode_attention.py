@@ -1,7 +1,8 @@
 """Numba kernels for attention from a single query per row. They read each key and value once, in
 memory order.
 
-Keys and values are fp32, or bf16 whose bits are stored as uint16. Scores are not scaled, as in T5.
+Keys and values are fp32, or bf16 numbers with their bits stored as uint16. Scores are not scaled,
+as in T5.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Numba kernel for attention from a few queries per row to a prefix and the tokens generated after
 it, in one softmax.
 
-Keys and values are fp32, or bf16 whose bits are stored as uint16. Each is read once for all query
-heads that share it. The queries must be scaled beforehand.
+Keys and values are fp32, or bf16 numbers with their bits stored as uint16. For all query heads that
+share a KV head, each key and each value is read once. The queries must be scaled beforehand.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def joint(
     q: Tensor, prefix: Tensor, lengths: Tensor, keys: Tensor, values: Tensor, window: int | None
 ) -> Tensor:
     """Attend from the newest tokens to the prefix and to all generated tokens, in one softmax. With
-    `window`, each token attends only to the last `window` positions, its own included.
+    `window`, each new token attends only to the last `window` positions, including its own
+    position.
 
     `q` are the queries: rows x heads x new tokens x size. `prefix` holds the keys and values of the
     prefix: 2 x rows x KV heads x positions x size. In row i, the first `lengths[i]` positions of
