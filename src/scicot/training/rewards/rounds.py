@@ -155,7 +155,7 @@ class Rounds:
 
     def train(self, force: bool, reporter: Reporter) -> Manifest:
         """Run all rounds that are not finished, and return the manifest of the last student. With
-        `force`, all rounds are run again (see replacement.py)."""
+        `force`, all rounds are run again (see training/replacement.py)."""
         out, last = self.main.run, self.reward.rounds
         sampler = Sampler.of(self.judges, self.folds, self.main.settings, self.reward)
         self._begin(force, reporter)
