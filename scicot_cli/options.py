@@ -214,7 +214,14 @@ SkipInvalid = Annotated[
     bool,
     typer.Option("--skip-invalid", help="Skip and count rows that cannot be read."),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Start over and replace existing output.")]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Start over and replace existing output. If this is stopped, the same command"
+        " continues.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show warnings and errors only.")]
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Also show messages of the underlying libraries.")

@@ -17,7 +17,7 @@ from scicot.annotation.requests import EARLIER, MISSING, REPEATED, RowRequest
 from scicot.annotation.retries import complete
 from scicot.annotation.setup import COMMAND, Inputs, Setup, prepare
 from scicot.config import GenerateSettings, RationaleSource, ReadingSettings
-from scicot.outputs import check_beside, check_continues
+from scicot.outputs import check_beside, check_continues, starts_over
 from scicot.reporting import LogReporter, Reporter, counted
 from scicot.teachers import Request, Teacher
 
@@ -113,6 +113,14 @@ def estimate_cost(
     )
     work = prepare(inputs, only_counts=True)
     path = Path(output)
+    force = starts_over(
+        path,
+        command=COMMAND,
+        settings=work.builder.fingerprint(),
+        defaults=EARLIER,
+        force=force,
+        reporter=reporter,
+    )
     if not force:
         check_continues(path, COMMAND, work.builder.fingerprint(), [REJECTED], EARLIER)
     survey, asked, under_way = _Survey(work), 0, 0

@@ -14,7 +14,13 @@ from scicot.annotation.requests import EARLIER, MISSING, REPEATED
 from scicot.annotation.retries import complete
 from scicot.annotation.setup import COMMAND, Inputs, prepare
 from scicot.config import GenerateSettings, ReadingSettings
-from scicot.outputs import check_beside, check_output_not_read, check_suffix, open_output
+from scicot.outputs import (
+    check_beside,
+    check_output_not_read,
+    check_suffix,
+    open_output,
+    starts_over,
+)
 from scicot.reporting import LogReporter, Reporter
 from scicot.teachers import Teacher
 
@@ -60,9 +66,19 @@ def generate_rationales(
         skip_invalid,
         reading,
     )
-    work = prepare(inputs, output=None if force else Path(output))
+    work = prepare(inputs, output=Path(output), force=force)
     settings, reporter = work.settings, work.reporter
+    force = starts_over(
+        output,
+        command=COMMAND,
+        settings=work.builder.fingerprint(),
+        defaults=EARLIER,
+        force=force,
+        reporter=reporter,
+    )
     batch_jobs.check(work, Path(output), force=force)
+    if force:
+        sources.check_not_empty(work.rows, output)
     plans = plans_of(Path(output))
     retries = settings.retry_rejected or any(plan.retry for plan in plans)
     with (

@@ -288,6 +288,7 @@ def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> 
         finally:
             index.close()
         return
+    output.begin()
     path, index_path = beside(output.path, REJECTED), beside(output.path, INDEX)
     if force:
         path.write_bytes(b"")

@@ -57,13 +57,19 @@ class Inputs:
     reading: ReadingSettings | None = None
 
 
-def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = False) -> Setup:
+def prepare(
+    inputs: Inputs,
+    *,
+    output: Path | None = None,
+    force: bool = False,
+    only_counts: bool = False,
+) -> Setup:
     """Read and check the inputs, load the teacher, and return what a run needs. Raises ScicotError
     if the run is impossible.
 
     Questions at the start of the input are skipped if earlier runs for `output` have finished them
-    (see watermark.py). `only_counts` is True if the teacher is only used to estimate the cost. No
-    API key is needed then.
+    (see watermark.py), but not with `force`. `only_counts` is True if the teacher is only used to
+    estimate the cost. No API key is needed then.
     """
     settings, reporter, teacher = inputs.settings, inputs.reporter, inputs.teacher
     # Earlier versions sent batches without checking for gold answers. These batches are paid for,
@@ -87,7 +93,7 @@ def prepare(inputs: Inputs, *, output: Path | None = None, only_counts: bool = F
     name = teacher if isinstance(teacher, str) else teacher.name
     builder = RequestBuilder(name, settings, inputs.prompt, examples)
     budget = Budget.of(name, settings)
-    done = None if output is None else done_before(output, settings)
+    done = None if output is None or force else done_before(output, settings)
     if done is not None:
         rows.skip(done)
     unique = sources.count_unique(rows, reporter)

@@ -26,9 +26,17 @@ from scicot.outputs.output import (
     check_continues,
     check_output_not_read,
     open_output,
+    starts_over,
     write_finished,
 )
-from scicot.outputs.state import differences, missing_parts, own_state, read_state, state_path
+from scicot.outputs.state import (
+    differences,
+    is_begun_with_force,
+    missing_parts,
+    own_state,
+    read_state,
+    state_path,
+)
 
 __all__ = [
     "STDOUT",
@@ -40,12 +48,14 @@ __all__ = [
     "check_output_not_read",
     "check_suffix",
     "differences",
+    "is_begun_with_force",
     "locked",
     "make_parent",
     "missing_parts",
     "open_output",
     "own_state",
     "read_state",
+    "starts_over",
     "state_path",
     "write_finished",
 ]

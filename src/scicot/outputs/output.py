@@ -22,7 +22,8 @@ from scicot.outputs.files import (
     locked,
     make_parent,
 )
-from scicot.outputs.state import check_same, state_path, write_state
+from scicot.outputs.state import check_same, is_begun_with_force, state_path, write_state
+from scicot.reporting import Reporter
 from scicot.row_fields import Row
 from scicot.version import __version__
 
@@ -30,12 +31,30 @@ from scicot.version import __version__
 class Output:
     """The file or stream to which a command writes its rows. It is made by `open_output`."""
 
-    def __init__(self, name: str, stream: IO[bytes], path: Path | None, state: Row) -> None:
+    def __init__(
+        self,
+        name: str,
+        stream: IO[bytes],
+        path: Path | None,
+        state: Row,
+        *,
+        forced: bool = False,
+    ) -> None:
         self.name = name
         self.path = path  # None if the output is a stream
         self.end = path.stat().st_size if path is not None else 0  # byte offset of the next row
         self._stream = stream
         self._state = state
+        self._forced = forced  # True if this output was begun with --force
+        self._has_begun = path is None
+
+    def begin(self) -> None:
+        """Record in the state file that the output is not finished. Call this before anything else
+        is written beside the output. The methods that write rows call it themselves."""
+        # Not done when the output is opened, because the command may still be refused.
+        if not self._has_begun and self.path is not None:
+            write_state(self.path, {**self._state, "finished": False, "forced": self._forced})
+            self._has_begun = True
 
     def write(self, row: Mapping[str, Any]) -> int:
         """Append one row as a line of JSON, and flush it to the system. Returns the byte offset of
@@ -47,6 +66,7 @@ class Output:
         process is killed during the write, the file nearly always contains either all of these rows
         or none of them."""
         begin, lines = self.end, b"".join(map(jsonl.encode, rows))
+        self.begin()
         self._stream.write(lines)
         self._stream.flush()
         self.end += len(lines)
@@ -93,8 +113,10 @@ def open_output(
     the command writes beside the output.
 
     A file is continued if `command` and `settings` equal the recorded ones; `inputs` and
-    `provenance` may differ. With `force` an existing file is overwritten. Raises ScicotError if the
-    file cannot be continued, is also an input, or is being written by another process.
+    `provenance` may differ. The state file is not changed before the first new row. With `force` an
+    existing file is overwritten; see `starts_over` for what callers pass as `force`. Raises
+    ScicotError if the file cannot be continued, is also an input, or is being written by another
+    process.
     """
     state = {
         "scicot": __version__,
@@ -121,15 +143,47 @@ def open_output(
     check_not_read(owned, inputs)
     with locked(path):
         rows = [file for file in owned if file != state_path(path) and holds_something(file)]
+        forced = force
         if force:
             path.write_bytes(b"")
         elif rows:  # if nothing was written yet, any settings may be used
             check_same(rows[0], state_path(path), state, defaults)
             path.touch()
             jsonl.mend_last_line(path)
-        write_state(path, {**state, "finished": False})
+            forced = is_begun_with_force(path)
         with path.open("ab") as stream:
-            yield Output(str(path), stream, path, state)
+            output = Output(str(path), stream, path, state, forced=forced)
+            if force:
+                output.begin()
+            yield output
+
+
+def starts_over(
+    target: str | os.PathLike[str],
+    *,
+    command: str,
+    settings: Mapping[str, Any],
+    defaults: Mapping[str, Any] | None = None,
+    force: bool,
+    reporter: Reporter,
+) -> bool:
+    """Return True if a call with `force` must delete the rows of an existing output. Return False
+    without `force`.
+
+    Also return False, with a note to the user, if an earlier call with `force` was stopped before
+    its end, and had the same `command` and `settings`. Its rows are then continued, so that a
+    command with --force can be repeated until it ends.
+    """
+    path = Path(target)
+    if not force or not is_begun_with_force(path):
+        return force
+    try:
+        state = {"command": command, "settings": json.loads(json.dumps(settings))}
+        check_same(path, state_path(path), state, defaults)
+    except ScicotError:
+        return True
+    reporter.note(f"{path}: continues what an earlier --force began")
+    return False
 
 
 def check_output_not_read(

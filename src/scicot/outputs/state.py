@@ -28,6 +28,15 @@ def own_state(path: Path) -> Row | None:
     return read_state(state_path(path))
 
 
+def is_begun_with_force(path: Path) -> bool:
+    """Return True if the output `path` was begun with --force and is not finished."""
+    try:
+        state = own_state(path) or {}
+    except ScicotError:
+        return False
+    return state.get("forced") is True and state.get("finished") is False
+
+
 def read_state(recorded: Path) -> Row | None:
     """Return the content of the state file at the path `recorded`, or None if there is no such
     file. Raises ScicotError if the file cannot be read."""

@@ -9,7 +9,8 @@ choice is the answer. If several choices tie for the highest score, or a score i
 answer (null).
 """
 
-from scicot.prediction.job import PredictSummary, predict
+from scicot.prediction.answering import PredictSummary
+from scicot.prediction.job import predict
 from scicot.prediction.merging import merge
 
 __all__ = ["PredictSummary", "merge", "predict"]

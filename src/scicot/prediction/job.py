@@ -5,37 +5,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 from scicot import processes, sources
 from scicot.config import PredictSettings, ReadingSettings
-from scicot.errors import InvalidRow, ScicotError, UsageError
-from scicot.outputs import STDOUT, Output, check_suffix, missing_parts, open_output, own_state
+from scicot.errors import UsageError
+from scicot.outputs import (
+    STDOUT,
+    check_suffix,
+    is_begun_with_force,
+    missing_parts,
+    open_output,
+    own_state,
+    starts_over,
+)
 from scicot.overlap import SeenQuestions
 from scicot.prediction import compatibility, identities
+from scicot.prediction.answering import Answering, PredictSummary
 from scicot.prediction.plan import Plan
 from scicot.prediction.students import QuestionPair, Students
 from scicot.prediction.team import Team
-from scicot.prediction.windows import chunks, of_shard, size_of_shard, uneven_shares, windows
-from scicot.records import Prediction, Question
-from scicot.reporting import LogReporter, Reporter, Task, number_of
+from scicot.prediction.windows import of_shard, size_of_shard, uneven_shares, windows
+from scicot.records import Question
+from scicot.reporting import LogReporter, Reporter, number_of
 from scicot.row_fields import Row, RowProblem, checked_utf8
-
-
-@dataclass
-class PredictSummary:
-    """Counts of questions, returned by `predict`. `already_done` is the number predicted by an
-    earlier call, and `predicted` the number predicted by this call. `predicted` includes the
-    `abstained` questions (confidence below the threshold) and the `unanswered` ones (tied or
-    invalid scores)."""
-
-    predicted: int = 0
-    unanswered: int = 0
-    abstained: int = 0
-    already_done: int = 0
 
 
 def predict(
@@ -127,28 +121,32 @@ def _predict(
     # A shard selects windows by their number, so a slow pipe must not shorten them.
     idle = None if total is not None or settings.shard else rows.idle
     shard_windows = of_shard(windows(pairs, size, idle), settings.shard)
-    seen, job = plan.seen_questions(), _Job(students, team, os.fspath(questions))
-    if not force:
-        state = own_state(Path(output)) if os.fspath(output) != STDOUT else None
-        students.loaded.restore(_engines_of(state or {}))
+    seen, job = plan.seen_questions(), Answering(students, team, os.fspath(questions))
+    students.loaded.restore(_engines_of(_resumed_state(output, force) or {}))
     description = plan.description(students.loaded.engines())
     team.agree(description["engines"])
     for sentence in students.loaded.measured():
         reporter.note(sentence)
+    recorded_settings = {
+        **description,
+        # Must be equal in all parts of a shuffled or sharded run.
+        **({"rotation": f"{shift} of {total}"} if shift else {}),
+        **({"shard": str(settings.shard), "window": size} if settings.shard else {}),
+    }
+    force = starts_over(
+        output, command="predict", settings=recorded_settings, force=force, reporter=reporter
+    )
     if force or total is None:
         # Students are loaded before the old predictions are deleted, and before a row of a pipe is
         # consumed, which could not be read again.
         students.loaded.load_all()
+    if force:
+        sources.check_not_empty(rows, output)
     with (
         open_output(
             output,
             command="predict",
-            settings={
-                **description,
-                # Must be equal in all parts of a shuffled or sharded run.
-                **({"rotation": f"{shift} of {total}"} if shift else {}),
-                **({"shard": str(settings.shard), "window": size} if settings.shard else {}),
-            },
+            settings=recorded_settings,
             inputs={os.fspath(questions): sources.sha256_of(questions)},
             provenance={"students": plan.students},
             force=force,
@@ -174,8 +172,15 @@ def _predict(
 def _recorded(output: str | os.PathLike[str], force: bool) -> Collection[str]:
     """Return the identities of the runs that the state file of `output` records. The collection is
     empty if there is no state file, or if `force` is True."""
-    state = None if force or os.fspath(output) == STDOUT else own_state(Path(output))
-    return identities.recorded_in(state or {})
+    return identities.recorded_in(_resumed_state(output, force) or {})
+
+
+def _resumed_state(output: str | os.PathLike[str], force: bool) -> Row | None:
+    """Return the content of the state file of an output that may be resumed, else None."""
+    path = Path(output)
+    if os.fspath(output) == STDOUT or (force and not is_begun_with_force(path)):
+        return None
+    return own_state(path)
 
 
 def _engines_of(state: Row) -> dict[str, str]:
@@ -184,84 +189,6 @@ def _engines_of(state: Row) -> dict[str, str]:
     engines = state.get("settings", {}).get("engines")
     good = isinstance(engines, dict) and all(isinstance(name, str) for name in engines.values())
     return engines if good else {}
-
-
-class _Job:
-    """Predicts the questions of one call of `predict`, window by window, and writes their rows."""
-
-    def __init__(self, students: Students, team: Team, name: str) -> None:
-        self.summary = PredictSummary()
-        self.rows = 0  # rows in the output, including those of earlier runs
-        self._students = students
-        self._team = team
-        self._name = name
-
-    def run(
-        self, question_windows: Iterable[list[QuestionPair]], at_once: int, out: Output, task: Task
-    ) -> None:
-        """Predict the questions of `question_windows` and write the rows, `at_once` windows at a
-        time (one on each process). Rows that are already in the output are not written again."""
-        rows_each = self._students.plan.rows_each
-        existing = out.existing()
-        for batch in chunks(question_windows, at_once):
-            done_rows = [self._check_done(window, existing) for window in batch]
-            with_done_rows = list(zip(batch, done_rows, strict=True))
-            # A window cut short by a crash is predicted again as a whole: in smaller batches the
-            # last digits of the scores would differ.
-            incomplete = [
-                window for window, rows in with_done_rows if rows < len(window) * rows_each
-            ]
-            predicted = self._team.rows(self._students, incomplete)
-            for window, rows in with_done_rows:
-                done = rows // rows_each
-                self.summary.already_done += done
-                if rows < len(window) * rows_each:
-                    new = next(predicted)[rows:]
-                    out.write_all(row.to_row() for row in new)
-                    self._count(new, len(window) - done)
-                task.advance(len(window))
-                self.rows += len(window) * rows_each
-        for location, row in existing:
-            raise _mismatch(location, f"{row.get('id')!r}", f"{self._name} has ended")
-
-    def _check_done(
-        self, window: Sequence[QuestionPair], existing: Iterator[tuple[str, Row]]
-    ) -> int:
-        """Take from `existing` the rows that belong to `window`, and return their number. Raises
-        ScicotError if a row does not match the question that is expected at its place."""
-        expected = [
-            question for question, _ in window for _ in range(self._students.plan.rows_each)
-        ]
-        done = 0
-        for question, (location, row) in zip(expected, existing, strict=False):
-            self._check_same(question, location, row)
-            done += 1
-        return done
-
-    def _check_same(self, question: Question, location: str, row: Row) -> None:
-        try:
-            answered = self._students.carried(Question.from_row(row))
-        except RowProblem as problem:
-            raise InvalidRow(location, f"{problem}; start this file over with --force") from None
-        if question.id != answered.id:
-            raise _mismatch(location, repr(answered.id), f"{self._name} has {question.id!r}")
-        if _content(question) != _content(answered):
-            raise _mismatch(
-                location, f"an earlier text of {question.id!r}", f"{self._name} has another one"
-            )
-        if self._students.carried(question) != answered:
-            raise ScicotError(
-                f"{location}: {answered.id!r} is asked alike in {self._name}, but its gold answer"
-                " or another field has changed; name another output, or start this one over with"
-                " --force"
-            )
-
-    def _count(self, rows: Sequence[Any], questions: int) -> None:
-        self.summary.predicted += questions
-        for row in rows:
-            if isinstance(row, Prediction):
-                self.summary.abstained += row.abstained
-                self.summary.unanswered += row.prediction is None and not row.abstained
 
 
 def _question_pairs(
@@ -326,14 +253,3 @@ def _check_rationale(question: Question) -> None:
     if not isinstance(rationale, str):
         raise RowProblem('has no "rationale" to read, as --rationale-from wants it')
     checked_utf8(rationale, '"rationale"')
-
-
-def _mismatch(location: str, answered: str, expected: str) -> ScicotError:
-    return ScicotError(
-        f"{location}: answers {answered} where {expected}: the input has changed;"
-        " name another output, or start this one over with --force"
-    )
-
-
-def _content(question: Question) -> tuple[Any, ...]:
-    return question.id, question.question, question.choices, question.context

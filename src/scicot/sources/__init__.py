@@ -20,6 +20,7 @@ from scicot.sources.gold import NeedsGold, unused_fields
 from scicot.sources.gold_conflicts import GoldConflicts
 from scicot.sources.kinds import (
     Kind,
+    check_not_empty,
     count_unique,
     kind_of,
     predictions,
@@ -41,6 +42,7 @@ __all__ = [
     "Prefix",
     "Rows",
     "Source",
+    "check_not_empty",
     "count_unique",
     "is_rereadable",
     "kind_of",

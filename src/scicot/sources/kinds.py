@@ -3,8 +3,10 @@ questions."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Literal, Required, TypedDict, Unpack
+from pathlib import Path
+from typing import Any, Literal, Required, TypedDict, Unpack
 
 from scicot.config import ReadingSettings
 from scicot.errors import ScicotError
@@ -22,7 +24,7 @@ from scicot.reporting import Reporter, counted, number_of
 from scicot.row_fields import Row, RowProblem
 from scicot.sources.gold import NeedsGold
 from scicot.sources.gold_conflicts import GoldConflicts
-from scicot.sources.locations import Source
+from scicot.sources.locations import Source, display_name
 from scicot.sources.rows import Rows
 from scicot.sources.seen import Repeat, Seen
 
@@ -217,3 +219,16 @@ def _concluded(row: Row) -> Prediction:
         models["reply"] = rationale.reply
     rationales = (rationale.rationale,) if explained else ()
     return Prediction(question, rationales, answer, {}, None, models)
+
+
+def check_not_empty(rows: Rows[Any], output: str | os.PathLike[str]) -> None:
+    """Check that a pipe has a record before --force overwrites the file `output`.
+
+    Raises ScicotError if the pipe is empty and the file is not.
+    """
+    file = Path(output)
+    # Files are checked as a whole before anything is written.
+    if rows.rereadable or not (file.is_file() and file.stat().st_size):
+        return
+    if not rows.has_records():
+        raise ScicotError(f"{display_name(rows.source)}: is empty, so {file} is kept")

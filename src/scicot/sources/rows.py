@@ -196,6 +196,16 @@ class Rows(Generic[T]):
             if len(self._buffered) >= _WINDOW or self.idle(_PAUSE_SECONDS):
                 self.counts.gold.check(display_name(self.source), so_far=True)
 
+    def has_records(self) -> bool:
+        """Return True if the source has a record. The next iteration begins with this record, or
+        with those that `look_ahead` has read."""
+        if self._buffered:
+            return True
+        if self._remaining is None:
+            self._remaining = self._read_all()
+        self._buffered.extend(islice(self._remaining, 1))
+        return bool(self._buffered)
+
     def __iter__(self) -> Iterator[T]:
         if self._remaining is None:
             return self._read_all()
