@@ -158,7 +158,8 @@ def generate_rationales(
         typer.Option(
             "--keep-replies",
             help="Also store the raw reply in every kept row. --teacher recorded:OUT then parses "
-            "the replies again without new requests, and the report of evaluate shows them.",
+            "the replies again without new requests. The report of evaluate also shows the "
+            "replies.",
         ),
     ] = GenerateSettings.keep_replies,
     max_tokens: Annotated[
@@ -175,7 +176,7 @@ def generate_rationales(
             "--temperature",
             help="Sampling temperature. Supported by hf:MODEL teachers and most local "
             "servers, but not by Anthropic's API or OpenAI's reasoning models. [default: the "
-            "server's; hf:MODEL: first sample greedy (unless --top-p is given), others 0.7]",
+            "server's; for hf:MODEL 0.7, but without --top-p the first sample is greedy]",
         ),
     ] = GenerateSettings.temperature,
     top_p: Annotated[
@@ -212,8 +213,8 @@ def generate_rationales(
         bool,
         typer.Option(
             "--dry-run",
-            help="Send nothing that costs money; print how many requests and tokens are left, and "
-            "their cost.",
+            help="Send nothing that costs money; print how many requests are left, their tokens "
+            "and their cost.",
         ),
     ] = False,
     as_json: Annotated[
@@ -223,8 +224,9 @@ def generate_rationales(
         float | None,
         typer.Option(
             "--max-cost",
-            help="Maximum cost of OUT in dollars, over all runs of the command. The command stops "
-            "before the limit is exceeded, and can be resumed with a higher limit.",
+            help="Maximum cost in dollars of all requests for OUT, including those of earlier "
+            "runs. The command stops before the limit is exceeded, and can be resumed with a "
+            "higher limit.",
         ),
     ] = GenerateSettings.max_cost,
     price: Annotated[
@@ -260,8 +262,8 @@ def generate_rationales(
         bool,
         typer.Option(
             "--retry-rejected",
-            help="Send rejected requests again if their reason is error, empty, truncated, refusal "
-            "or no-thinking.",
+            help="Send the requests of rejected rows again if the reason is error, empty, "
+            "truncated, refusal or no-thinking.",
         ),
     ] = GenerateSettings.retry_rejected,
     columns: opt.Columns = "",

@@ -157,8 +157,8 @@ Config = Annotated[
         metavar="FILE.yaml",
         is_eager=True,
         callback=_read_config,
-        help="YAML file with values for options, and with a section for each command if several "
-        "use it; options on the command line override it.",
+        help="YAML file with values for options. If several commands share the file, it may have a "
+        "section for each of them. Options on the command line override it.",
     ),
 ]
 Limit = Annotated[
@@ -194,8 +194,9 @@ AnswerTexts = Annotated[
         "--answer-texts/--answer-labels",
         help="How to read an ambiguous answer: one that is the label of one choice and the text "
         "of another (gold answers, and predictions in evaluate --questions). --answer-texts: all "
-        "answers are texts, except in layouts that define labels. --answer-labels: an ambiguous "
-        "answer is the label; other answers, and numbers with --answer-index, are read as usual. "
+        "answers are texts, except in layouts whose answers are never texts. --answer-labels: an "
+        "ambiguous answer is the label, but with --answer-index an ambiguous number is an index. "
+        "Answers that are not ambiguous are read as usual. "
         "[default: as the other rows show]",
         show_default=False,
     ),

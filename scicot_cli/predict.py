@@ -40,7 +40,7 @@ def predict(
         typer.Option(
             "--answer-model",
             autocompletion=completion.runs,
-            metavar="RUN|hf:MODEL",
+            metavar="RUN|hf:MODEL_OR_DIR",
             help="A run of train-answer (a directory, or OWNER/NAME[@REVISION] on the Hub), or "
             "hf:MODEL_OR_DIR for a model that scicot has not trained. May be repeated: the answers "
             "of all models are averaged. Without this option, only rationales are written.",
@@ -236,10 +236,10 @@ def predict(
         typer.Option(
             "--precision",
             autocompletion=completion.predicting_precisions,
-            help="fp32, bf16, int8 (T5 on CPUs) or auto. auto is bf16 on a GPU. On a CPU it is "
-            "fp32 in three cases: a student of less than 10 million weights, --shard, or several "
-            "machines. Otherwise it is the fastest precision, which is measured once and "
-            "then stored.",
+            help="fp32, bf16, int8 (T5 on CPUs) or auto. On a GPU, auto is bf16. On a CPU, it is "
+            "fp32 for students of less than 10 million weights, with --shard, and on several "
+            "machines. In all other cases it is the fastest precision, which is measured once and "
+            "stored.",
         ),
     ] = PredictSettings.precision,
     columns: opt.Columns = "",

@@ -104,8 +104,8 @@ def train_rationale(
         typer.Option(
             "--leak-cap",
             metavar="SHARE",
-            help="Cap rewards at this share of the reward of a text that only names the right "
-            "choice. A rationale with a higher reward may leak the answer.",
+            help="A text that only names the right choice gets some reward. Cap all rewards at "
+            "this share of it, since a rationale with a higher reward may leak the answer.",
         ),
     ] = RewardSettings.leak_cap,
     reward_confidence: Annotated[
