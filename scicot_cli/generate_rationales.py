@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,46 +16,9 @@ from scicot.reporting import number_of
 from scicot_cli import completion, console
 from scicot_cli import options as opt
 from scicot_cli.generate_summary import advice, errors_line, estimated, summary_lines
-from scicot_cli.grouped import GroupedCommand
+from scicot_cli.reveal_option import GenerateRationales
 
 SOME_ROWS_FAILED = 3
-_REVEAL = "--reveal-answer"
-_WHEN = ("never", "always", "on-failure")
-
-
-class GenerateRationales(GroupedCommand):
-    """The command generate-rationales. Its option --reveal-answer may be given without a value;
-    this means --reveal-answer=always."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        try:
-            return super().parse_args(ctx, _with_values(args, lambda word: word in _WHEN))
-        except Exception as error:
-            meant = _with_values(args, _may_be_value)
-            if _REVEAL in meant and "unexpected extra argument" in str(error):
-                # The extra argument is probably a misspelt value. Parsed as one, it raises an error
-                # that names the valid values.
-                super().parse_args(ctx, meant)
-            raise
-
-
-def _may_be_value(word: str) -> bool:
-    return word != "" and not word.startswith(("-", "hf://")) and not Path(word).exists()
-
-
-def _with_values(args: list[str], is_value: Callable[[str], bool]) -> list[str]:
-    """Return a copy of `args` in which --reveal-answer=always replaces each --reveal-answer that
-    has no value.
-
-    `is_value(word)` returns True if the word after --reveal-answer is its value. If no word
-    follows, `word` is "".
-    """
-    return [
-        f"{_REVEAL}=always" if arg == _REVEAL and not is_value(following) else arg
-        for arg, following in zip(args, [*args[1:], ""], strict=False)
-    ]
-
-
 COMMAND_CLASS = GenerateRationales  # read by commands.py
 
 
@@ -106,7 +68,7 @@ def generate_rationales(
     reveal_answer: Annotated[
         RevealAnswer,
         typer.Option(
-            _REVEAL,
+            "--reveal-answer",
             help="When to show the teacher the right answer (as STaR does): never, always, or only "
             "in a second request after the first reply was rejected (on-failure). --reveal-answer "
             "without a value means always.",

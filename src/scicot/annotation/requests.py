@@ -16,6 +16,7 @@ from scicot.prompts import BUILT_IN_PROMPT, build_example, build_prompt, check_t
 from scicot.records import (
     PREDICTION_FIELDS,
     RATIONALE_FIELDS,
+    REJECTED_FIELDS,
     Question,
     Rationale,
 )
@@ -24,7 +25,7 @@ from scicot.text import normalized
 
 # Fields of an earlier prediction or rationale in the row of a question. The teacher's reply
 # replaces them.
-SUPERSEDED = (*PREDICTION_FIELDS, *RATIONALE_FIELDS, "reason", "stop_reason", "error")
+SUPERSEDED = (*PREDICTION_FIELDS, *RATIONALE_FIELDS, *REJECTED_FIELDS)
 
 # Reasons for rejection that mean a missing or incomplete reply and not a bad one, so that sending
 # the request again may help (--retry-rejected).

@@ -9,8 +9,8 @@ choice is the answer. If several choices tie for the highest score, or a score i
 answer (null).
 """
 
-from scicot.prediction.answering import PredictSummary
 from scicot.prediction.job import predict
 from scicot.prediction.merging import merge
+from scicot.prediction.window_job import PredictSummary
 
 __all__ = ["PredictSummary", "merge", "predict"]

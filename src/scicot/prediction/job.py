@@ -22,10 +22,10 @@ from scicot.outputs import (
 )
 from scicot.overlap import SeenQuestions
 from scicot.prediction import compatibility, identities
-from scicot.prediction.answering import Answering, PredictSummary
 from scicot.prediction.plan import Plan
 from scicot.prediction.students import QuestionPair, Students
 from scicot.prediction.team import Team
+from scicot.prediction.window_job import PredictSummary, WindowJob
 from scicot.prediction.windows import of_shard, size_of_shard, uneven_shares, windows
 from scicot.records import Question
 from scicot.reporting import LogReporter, Reporter, number_of
@@ -121,7 +121,7 @@ def _predict(
     # A shard selects windows by their number, so a slow pipe must not shorten them.
     idle = None if total is not None or settings.shard else rows.idle
     shard_windows = of_shard(windows(pairs, size, idle), settings.shard)
-    seen, job = plan.seen_questions(), Answering(students, team, os.fspath(questions))
+    seen, job = plan.seen_questions(), WindowJob(students, team, os.fspath(questions))
     students.loaded.restore(_engines_of(_resumed_state(output, force) or {}))
     description = plan.description(students.loaded.engines())
     team.agree(description["engines"])

@@ -19,6 +19,7 @@ from scicot.records.fields import (
     QUESTION_FIELDS,
     RATIONALE_FIELDS,
     REASONS,
+    REJECTED_FIELDS,
     STUDENT,
 )
 from scicot.records.prediction import Prediction
@@ -34,6 +35,7 @@ __all__ = [
     "QUESTION_FIELDS",
     "RATIONALE_FIELDS",
     "REASONS",
+    "REJECTED_FIELDS",
     "STUDENT",
     "Choice",
     "Prediction",

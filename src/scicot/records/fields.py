@@ -15,6 +15,8 @@ RATIONALE_FIELDS = (
     "reply",
     "thinking",
 )
+# Fields that only rows of OUT.rejected.jsonl have.
+REJECTED_FIELDS = ("reason", "stop_reason", "error")
 # Reasons to reject a reply of the teacher (the "reason" in OUT.rejected.jsonl).
 REASONS = (
     "wrong-conclusion",

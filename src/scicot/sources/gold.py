@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 
 from scicot.errors import ScicotError
 from scicot.formats.names import plain_name
-from scicot.records import PREDICTION_FIELDS, QUESTION_FIELDS, RATIONALE_FIELDS
+from scicot.records import PREDICTION_FIELDS, QUESTION_FIELDS, RATIONALE_FIELDS, REJECTED_FIELDS
 from scicot.reporting import number_of
 from scicot.row_fields import Row
 
-_REJECTED_FIELDS = ("reason", "stop_reason", "error")
-_USED = {*QUESTION_FIELDS, *RATIONALE_FIELDS, *PREDICTION_FIELDS, *_REJECTED_FIELDS}
+_USED = {*QUESTION_FIELDS, *RATIONALE_FIELDS, *PREDICTION_FIELDS, *REJECTED_FIELDS}
 _MAX_EXAMINED = 20  # unlabelled rows whose fields are examined
 _NAMES_SHOWN = 12
 _NAME_LENGTH = 40

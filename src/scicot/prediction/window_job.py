@@ -29,7 +29,7 @@ class PredictSummary:
     already_done: int = 0
 
 
-class Answering:
+class WindowJob:
     """Predicts the questions of one call of `predict`, window by window, and writes their rows."""
 
     def __init__(self, students: Students, team: Team, name: str) -> None:
