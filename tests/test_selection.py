@@ -135,6 +135,35 @@ def test_a_stopped_training_with_dev_goes_on_as_if_it_had_not_been(
     assert log(tmp_path / "stopped", "loss") == log(tmp_path / "straight", "loss")
 
 
+def test_a_training_stopped_where_its_patience_ends_learns_no_more(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checkpoint and the last dev evaluation are of the same step. The best step is step 0."""
+    losses = iter([0.5, 0.7, 0.7, 0.1])
+    monkeypatch.setattr(
+        DevSet, "measure", lambda *_: {"dev_accuracy": 0.5, "dev_loss": next(losses)}
+    )
+
+    class Stopping(Recorder):
+        def advance(self, steps: int = 1, **figures: Any) -> None:
+            super().advance(steps)
+            if self.doing == "training" and self.steps == 1:
+                raise KeyboardInterrupt
+
+    train, dev = files
+    settings = replace(SETTINGS, max_steps=40, eval_steps=1, patience=1)
+    options: dict[str, Any] = {"student": "scratch:tiny", "settings": settings, "dev": dev}
+    with pytest.raises(KeyboardInterrupt):
+        train_answer(train, tmp_path / "stopped", reporter=Stopping(), **options)
+    resumed = train_answer(train, tmp_path / "stopped", **options)
+    losses = iter([0.5, 0.7])
+    straight = train_answer(train, tmp_path / "straight", **options)
+    same = ("steps", "best_step", "dev_loss", "last_loss", "training_tokens")
+    assert {n: resumed.metrics[n] for n in same} == {n: straight.metrics[n] for n in same}
+    assert resumed.metrics["steps"] == 1
+    assert resumed.weights_sha256 == straight.weights_sha256
+
+
 def test_dev_questions_that_are_learnt_from_are_warned_of(
     files: tuple[Path, Path], tmp_path: Path, recorder: Recorder
 ) -> None:

@@ -24,6 +24,10 @@ LOG = "training_log.jsonl"
 Log = list[dict[str, Any]]
 
 
+class AlreadyEnded(Exception):
+    """Raised at the start of a training that is resumed from its last step."""
+
+
 class Progress(TrainerCallback):
     """Trainer callback that advances the progress bar, sets the Trainer's save and stop flags,
     measures the student on dev, and writes the log. With several processes, only rank 0 writes. A
@@ -70,6 +74,9 @@ class Progress(TrainerCallback):
                 stream.writelines(map(jsonl.encode, map(_finite, state.log_history)))
         if state.global_step == 0:  # a pretrained student may be best before any training
             self._measure(0, control)
+        elif self._selection is not None and self._selection.exhausted(state.log_history):
+            # The Trainer trains at least one step before it heeds `should_training_stop`.
+            raise AlreadyEnded
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         step = state.global_step
@@ -89,6 +96,8 @@ class Progress(TrainerCallback):
         )
         if stop and self.stopped is None:
             self.stopped = processes.StoppedByAnother()
+        # The loss of the last steps is logged before a checkpoint of the last step is saved.
+        control.should_log |= end
         control.should_save |= stop or save
         control.should_training_stop |= stop or end
 

@@ -24,7 +24,7 @@ from scicot.training.fitting.auto_batch_size import out_of_memory_explained
 from scicot.training.fitting.collator import Collator
 from scicot.training.fitting.compute import attention, uses_bf16, weights_of
 from scicot.training.fitting.loss import TargetLoss
-from scicot.training.fitting.progress import COMPLETE_MARKER, Log, Progress
+from scicot.training.fitting.progress import COMPLETE_MARKER, AlreadyEnded, Log, Progress
 from scicot.training.plan.schedule import Schedule
 from scicot.training.spec import TrainingSpec
 
@@ -51,7 +51,7 @@ def fit(
         progress.trainer = trainer
         trainer.add_callback(progress)
         with out_of_memory_explained(settings, trainer.args.device):
-            result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
+            final_loss, seconds = _run(trainer, last)
     if "wandb" in spec.report_to:
         import wandb  # without `finish`, the next student would report to the same wandb run
 
@@ -60,15 +60,15 @@ def fit(
         raise progress.stopped
     log = trainer.state.log_history
     losses = [row["loss"] for row in log if "loss" in row]
-    if not all(math.isfinite(loss) for loss in [*losses, result.training_loss]):
+    if not all(math.isfinite(loss) for loss in [*losses, final_loss]):
         raise ScicotError(
             "the loss is no number any more; start over with --force and a lower --learning-rate"
         )
     steps = trainer.state.global_step
     metrics = {
         "steps": steps,
-        "last_loss": losses[-1] if losses else result.training_loss,
-        "train_seconds": round(result.metrics["train_runtime"], 1),
+        "last_loss": losses[-1] if losses else final_loss,
+        "train_seconds": round(seconds, 1),
         "rows_per_second": progress.rows_per_second(steps),
         "training_tokens": schedule.tokens(steps),
         "padding": round(schedule.padding, 4),
@@ -79,6 +79,18 @@ def fit(
     student = lora.merged(trainer.model, model, spec.student, settings.lora)
     metrics["weights"] = weights_of(student)
     return student, metrics, log
+
+
+def _run(trainer: Trainer, checkpoint: Path | None) -> tuple[float, float]:
+    """Train from `checkpoint`, or from the start if it is None. Return (mean training loss, seconds
+    of training). If the checkpoint is of the last step, its weights are loaded, and both are 0."""
+    try:
+        result = trainer.train(
+            resume_from_checkpoint=None if checkpoint is None else str(checkpoint)
+        )
+    except AlreadyEnded:
+        return 0.0, 0.0
+    return result.training_loss, result.metrics["train_runtime"]
 
 
 def make_trainer(
