@@ -164,7 +164,7 @@ def train_answer(
         method=method,
         equal_to=given["equal_to"],
         settings=settings,
-        dev=dev,
+        dev=given["dev"],
         reading=opt.reading(ctx, columns, answer_index, encoding, answer_texts),
         limit=limit,
         skip_invalid=skip_invalid,

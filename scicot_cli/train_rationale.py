@@ -192,7 +192,7 @@ def train_rationale(
     common: dict[str, Any] = {
         "student": student,
         "settings": settings,
-        "dev": dev,
+        "dev": given["dev"],
         "fold_questions": fold_questions,
         "reading": opt.reading(ctx, columns, answer_index, encoding, answer_texts),
         "limit": limit,

@@ -268,8 +268,19 @@ PushToHub = Annotated[
 
 
 # Pairs of options that exclude each other, with their values if they are not given.
-_NOT_GIVEN: dict[str, Any] = {"epochs": None, "max_steps": None, "equal_to": []}
-_EXCLUSIVE = (("epochs", "max_steps"), ("epochs", "equal_to"), ("max_steps", "equal_to"))
+_NOT_GIVEN: dict[str, Any] = {
+    "epochs": None,
+    "max_steps": None,
+    "equal_to": [],
+    "dev": [],
+    "dev_fraction": TrainSettings.dev_fraction,
+}
+_EXCLUSIVE = (
+    ("epochs", "max_steps"),
+    ("epochs", "equal_to"),
+    ("max_steps", "equal_to"),
+    ("dev", "dev_fraction"),
+)
 
 
 def without_overridden(values: dict[str, Any]) -> dict[str, Any]:

@@ -170,6 +170,13 @@ def test_the_command_line_overrides_an_option_of_config_that_excludes_it(
     manifest = read_manifest(tmp_path / "run")
     assert manifest is not None
     assert manifest.equal_to is not None
+    config.write_text("dev-fraction: 0.2\nmax-steps: 2\n")
+    assert scicot(*command, "--dev", trained.rows, "--force").code == 0
+    manifest = read_manifest(tmp_path / "run")
+    assert manifest is not None
+    assert (manifest.metrics["rows"], manifest.metrics["dev_rows"]) == (36, 36)
+    config.write_text(f"dev: {trained.rows}\nmax-steps: 2\n")
+    assert scicot(*command, "--dev-fraction", 0.2, "--fold-by", "id", "--force").code == 0
     config.write_text(f"equal-to: {trained.direct}\n")
     assert scicot(*command, "--max-steps", 2, "--force").code == 0
     manifest = read_manifest(tmp_path / "run")

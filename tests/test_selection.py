@@ -181,6 +181,22 @@ def test_dev_questions_that_are_learnt_from_are_warned_of(
     assert recorder.warnings[1].startswith("dev: judged by a teacher's rationales, where predict")
 
 
+def test_dev_questions_with_other_gold_answers_are_warned_of(
+    files: tuple[Path, Path], tmp_path: Path, recorder: Recorder
+) -> None:
+    train, _ = files
+    rows = [{**row, "answer": "AB"[row["answer"] == "A"]} for row in world_rows()[20:22]]
+    dev = write_rows(tmp_path / "dev.jsonl", [*rows, *rows, *world_rows()[24:]])
+    train_answer(
+        train, tmp_path / "run", student="scratch:tiny", settings=replace(SETTINGS, max_steps=1),
+        dev=dev, reporter=recorder,
+    )  # fmt: skip
+    assert recorder.warnings[0].startswith(
+        "--dev: 2 questions contradict the gold answers of training rows; the first has the gold"
+        " answer "
+    )
+
+
 def test_dev_and_dev_fraction_are_one_too_many(files: tuple[Path, Path], tmp_path: Path) -> None:
     train, dev = files
     settings = replace(SETTINGS, dev_fraction=0.2)
