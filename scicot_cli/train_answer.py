@@ -40,8 +40,9 @@ def train_answer(
             "--equal-to",
             autocompletion=completion.runs,
             metavar="RUN",
-            help="Train on as many tokens as RUN was trained on. A scratch student also gets about "
-            "as many weights as RUN. May be repeated: tokens and weights of the runs are added up.",
+            help="Train on as many tokens as RUN was trained on, instead of --epochs. A scratch "
+            "student also gets about as many weights as RUN. May be repeated: tokens and weights "
+            "of the runs are added up.",
         ),
     ] = [],  # noqa: B006  (Typer reads it, nobody changes it)
     weights: training.Weights = "",
@@ -150,7 +151,8 @@ def train_answer(
     needs no student of stage 1.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
-    settings = training.train_settings(locals())
+    given = training.without_overridden(locals())
+    settings = training.train_settings(given)
     if no_rationale and method != "direct":
         method = _method_without_rationale(ctx, method)
     from scicot.training.job import train_answer as train
@@ -160,9 +162,9 @@ def train_answer(
         output,
         student=student,
         method=method,
-        equal_to=equal_to,
+        equal_to=given["equal_to"],
         settings=settings,
-        dev=dev,
+        dev=given["dev"],
         reading=opt.reading(ctx, columns, answer_index, encoding, answer_texts),
         limit=limit,
         skip_invalid=skip_invalid,

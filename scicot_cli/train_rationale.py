@@ -180,8 +180,9 @@ def train_rationale(
     from the last checkpoint.
     """
     reporter = console.reporter(quiet=quiet, verbose=verbose)
-    settings = training.train_settings(locals())
-    rewarded = training.reward_settings(locals())
+    given = training.without_overridden(locals())
+    settings = training.train_settings(given)
+    rewarded = training.reward_settings(given)
     if dry_run and rewarded is None:
         raise UsageError("--dry-run: tells of --reward; give it as well")
     if as_json and not dry_run:
@@ -191,7 +192,7 @@ def train_rationale(
     common: dict[str, Any] = {
         "student": student,
         "settings": settings,
-        "dev": dev,
+        "dev": given["dev"],
         "fold_questions": fold_questions,
         "reading": opt.reading(ctx, columns, answer_index, encoding, answer_texts),
         "limit": limit,

@@ -267,6 +267,35 @@ PushToHub = Annotated[
 ]
 
 
+# Pairs of options that exclude each other, with their values if they are not given.
+_NOT_GIVEN: dict[str, Any] = {
+    "epochs": None,
+    "max_steps": None,
+    "equal_to": [],
+    "dev": [],
+    "dev_fraction": TrainSettings.dev_fraction,
+}
+_EXCLUSIVE = (
+    ("epochs", "max_steps"),
+    ("epochs", "equal_to"),
+    ("max_steps", "equal_to"),
+    ("dev", "dev_fraction"),
+)
+
+
+def without_overridden(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of the arguments of a training command, in which the command line overrides the
+    --config file. If two options exclude each other, and one is on the command line and the other
+    in the file, the one in the file counts as not given."""
+    values = dict(values)
+    for pair in _EXCLUSIVE:
+        if all(values.get(name, _NOT_GIVEN[name]) != _NOT_GIVEN[name] for name in pair):
+            in_file = opt.overridden(values["ctx"], *pair)
+            if in_file is not None:
+                values[in_file] = _NOT_GIVEN[in_file]
+    return values
+
+
 def train_settings(values: dict[str, Any]) -> TrainSettings:
     """Make the training settings. `values` maps the names of a training command's arguments to
     their values. Raises UsageError for options that exclude each other, and for invalid
@@ -275,10 +304,7 @@ def train_settings(values: dict[str, Any]) -> TrainSettings:
     chosen = {name: value for name, value in values.items() if name in names}
     chosen["weights"] = _numbers(values.get("weights", ""))
     if chosen["epochs"] is not None and chosen["max_steps"] is not None:
-        in_file = opt.overridden(values["ctx"], "epochs", "max_steps")
-        if in_file is None:
-            raise UsageError("--epochs and --max-steps: both say how long; leave one out")
-        chosen[in_file] = None
+        raise UsageError("--epochs and --max-steps: both say how long; leave one out")
     return TrainSettings(**chosen)
 
 

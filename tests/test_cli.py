@@ -12,6 +12,7 @@ from conftest import Trained, read_rows, world_rows, write_rows
 from typer.main import get_command
 
 import scicot as library
+from scicot.students.runs import read_manifest
 from scicot_cli.app import app
 from scicot_cli.commands import SUMMARIES
 
@@ -154,6 +155,33 @@ def test_config_supplies_options_and_flags_win(scicot: Any, tmp_path: Path) -> N
     assert (verdict["level"], verdict["cluster_by"]) == (0.5, "meta.metal")
     outcome = scicot("evaluate", file, "--config", config, "--level", 0.9)
     assert json.loads(outcome.stdout)["level"] == 0.9
+
+
+def test_the_command_line_overrides_an_option_of_config_that_excludes_it(
+    scicot: Any, tmp_path: Path, trained: Trained
+) -> None:
+    config = tmp_path / "train.yaml"
+    config.write_text("epochs: 3\n")
+    command = (
+        "train-answer", trained.rows, "-o", tmp_path / "run", "--student", "scratch:tiny",
+        "--method", "direct", "--device", "cpu", "--config", config,
+    )  # fmt: skip
+    assert scicot(*command, "--equal-to", trained.direct).code == 0
+    manifest = read_manifest(tmp_path / "run")
+    assert manifest is not None
+    assert manifest.equal_to is not None
+    config.write_text("dev-fraction: 0.2\nmax-steps: 2\n")
+    assert scicot(*command, "--dev", trained.rows, "--force").code == 0
+    manifest = read_manifest(tmp_path / "run")
+    assert manifest is not None
+    assert (manifest.metrics["rows"], manifest.metrics["dev_rows"]) == (36, 36)
+    config.write_text(f"dev: {trained.rows}\nmax-steps: 2\n")
+    assert scicot(*command, "--dev-fraction", 0.2, "--fold-by", "id", "--force").code == 0
+    config.write_text(f"equal-to: {trained.direct}\n")
+    assert scicot(*command, "--max-steps", 2, "--force").code == 0
+    manifest = read_manifest(tmp_path / "run")
+    assert manifest is not None
+    assert (manifest.equal_to, manifest.metrics["steps"]) == (None, 2)
 
 
 @pytest.mark.parametrize(

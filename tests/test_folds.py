@@ -110,7 +110,7 @@ def test_folds_that_are_done_are_not_done_again(rows: Path, tmp_path: Path) -> N
     assert train_rationale(rows, run, reporter=recorder, **options).finished
     assert recorder.notes == [f"{run} is finished already and not trained again"]
     assert (run / "out_of_fold.jsonl").read_bytes() == written
-    with pytest.raises(ScicotError, match=r"folds/0: holds another run .*training rows: was"):
+    with pytest.raises(ScicotError, match=r"folds/0: holds another run \(folds: was 3, is 2\); "):
         train_rationale(rows, run, student="scratch:tiny", settings=replace(FOLDS, folds=2))
 
 
@@ -212,5 +212,11 @@ def test_fold_questions_get_rationales_and_teach_nobody(tmp_path: Path) -> None:
     assert [(r["id"], r["rationale"]) for r in later] == [
         (r["id"], r["rationale"]) for r in written
     ]
+    with pytest.raises(ScicotError, match=r"or to --fold-questions that were given before"):
+        train_rationale(learnt, added, **common)
+    for file in (added / "folds").glob("*/rationales.jsonl"):  # as the message says
+        file.unlink()
+    train_rationale(learnt, added, **common)
+    assert len(read_rows(added / "out_of_fold.jsonl")) == len(read_rows(learnt))
     with pytest.raises(ScicotError, match="--fold-questions needs --folds"):
         train_rationale(learnt, tmp_path / "no", student="scratch:tiny", fold_questions=every)

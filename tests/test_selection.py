@@ -135,6 +135,35 @@ def test_a_stopped_training_with_dev_goes_on_as_if_it_had_not_been(
     assert log(tmp_path / "stopped", "loss") == log(tmp_path / "straight", "loss")
 
 
+def test_a_training_stopped_where_its_patience_ends_learns_no_more(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checkpoint and the last dev evaluation are of the same step. The best step is step 0."""
+    losses = iter([0.5, 0.7, 0.7, 0.1])
+    monkeypatch.setattr(
+        DevSet, "measure", lambda *_: {"dev_accuracy": 0.5, "dev_loss": next(losses)}
+    )
+
+    class Stopping(Recorder):
+        def advance(self, steps: int = 1, **figures: Any) -> None:
+            super().advance(steps)
+            if self.doing == "training" and self.steps == 1:
+                raise KeyboardInterrupt
+
+    train, dev = files
+    settings = replace(SETTINGS, max_steps=40, eval_steps=1, patience=1)
+    options: dict[str, Any] = {"student": "scratch:tiny", "settings": settings, "dev": dev}
+    with pytest.raises(KeyboardInterrupt):
+        train_answer(train, tmp_path / "stopped", reporter=Stopping(), **options)
+    resumed = train_answer(train, tmp_path / "stopped", **options)
+    losses = iter([0.5, 0.7])
+    straight = train_answer(train, tmp_path / "straight", **options)
+    same = ("steps", "best_step", "dev_loss", "last_loss", "training_tokens")
+    assert {n: resumed.metrics[n] for n in same} == {n: straight.metrics[n] for n in same}
+    assert resumed.metrics["steps"] == 1
+    assert resumed.weights_sha256 == straight.weights_sha256
+
+
 def test_dev_questions_that_are_learnt_from_are_warned_of(
     files: tuple[Path, Path], tmp_path: Path, recorder: Recorder
 ) -> None:
@@ -150,6 +179,22 @@ def test_dev_questions_that_are_learnt_from_are_warned_of(
         " 4 of them with the same context and choices too"
     )
     assert recorder.warnings[1].startswith("dev: judged by a teacher's rationales, where predict")
+
+
+def test_dev_questions_with_other_gold_answers_are_warned_of(
+    files: tuple[Path, Path], tmp_path: Path, recorder: Recorder
+) -> None:
+    train, _ = files
+    rows = [{**row, "answer": "AB"[row["answer"] == "A"]} for row in world_rows()[20:22]]
+    dev = write_rows(tmp_path / "dev.jsonl", [*rows, *rows, *world_rows()[24:]])
+    train_answer(
+        train, tmp_path / "run", student="scratch:tiny", settings=replace(SETTINGS, max_steps=1),
+        dev=dev, reporter=recorder,
+    )  # fmt: skip
+    assert recorder.warnings[0].startswith(
+        "--dev: 2 questions contradict the gold answers of training rows; the first has the gold"
+        " answer "
+    )
 
 
 def test_dev_and_dev_fraction_are_one_too_many(files: tuple[Path, Path], tmp_path: Path) -> None:

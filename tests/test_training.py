@@ -101,20 +101,6 @@ def test_a_stopped_training_goes_on_from_its_checkpoint(
     assert weights(run) == weights(tmp_path / "straight")
 
 
-def test_half_a_checkpoint_is_passed_over(
-    trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from scicot.training.fitting import trainer
-    from scicot.training.fitting.progress import COMPLETE_MARKER
-
-    half, whole = tmp_path / "checkpoint-9", tmp_path / "checkpoint-5"
-    for folder in (half, whole):
-        folder.mkdir()
-    (whole / COMPLETE_MARKER).touch()
-    assert trainer.last_checkpoint(tmp_path) == whole
-    assert trainer.last_checkpoint(tmp_path / "none") is None
-
-
 def test_force_keeps_the_old_run_until_the_new_one_is_done(
     trained: Trained, tmp_path: Path
 ) -> None:

@@ -96,6 +96,11 @@ USAGE = [
     (f"{TRAIN} --config twice.yaml", "twice.yaml:3: gives max-steps a second time; leave one out"),
     (f"{TRAIN} --config spelled.yaml", "spelled.yaml: gives --max_steps a second time"),
     (f"{TRAIN} --epochs 2 --max-steps 3", "--epochs and --max-steps: both say how long"),
+    (f"{TRAIN} --equal-to r --max-steps 3", "--equal-to and --max-steps: both say how long"),
+    (f"{TRAIN} --dev q.csv --dev-fraction 0.5", "--dev and --dev-fraction: give one of the two"),
+    ("train-answer q.csv -o - --student scratch:tiny", "-o -: a run is a directory, no stream"),
+    ("train-rationale q.csv -o - --student scratch:tiny", "-o -: a run is a directory, no stream"),
+    (f"{TRAIN} --equal-to r --epochs 3", "--equal-to and --epochs: both say how long"),
     (
         "generate-rationales q.csv -o r.csv --teacher recorded:q.csv --keep all",
         "-o r.csv: rows are written as JSON lines; name a .jsonl file",

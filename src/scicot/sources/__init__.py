@@ -17,7 +17,7 @@ scicot.formats.
 """
 
 from scicot.sources.gold import NeedsGold, unused_fields
-from scicot.sources.gold_conflicts import GoldConflicts
+from scicot.sources.gold_conflicts import GoldConflict, GoldConflicts
 from scicot.sources.kinds import (
     Kind,
     check_not_empty,
@@ -35,6 +35,7 @@ from scicot.sources.rows import Rows
 
 __all__ = [
     "Counts",
+    "GoldConflict",
     "GoldConflicts",
     "Kind",
     "NeedsGold",

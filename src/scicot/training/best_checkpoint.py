@@ -44,7 +44,9 @@ class Selection:
         if previous_best is None or self._dev.better(metrics, previous_best):
             file = self._file(step)
             file.parent.mkdir(exist_ok=True)
-            torch.save(_trained_weights(model), file.with_suffix(".new"))
+            with file.with_suffix(".new").open("wb") as stream:
+                torch.save(_trained_weights(model), stream)
+                os.fsync(stream.fileno())
             os.replace(file.with_suffix(".new"), file)
         return metrics
 
@@ -66,14 +68,20 @@ class Selection:
         since = sum("dev_loss" in row and row["step"] > best["step"] for row in log)
         return bool(since >= self._patience)
 
-    def sweep(self, log: Sequence[Row]) -> None:
-        """Delete all saved weights except those of the best measurement in `log`. Call this only
-        after the checkpoint that contains `log` is complete."""
-        # Until then, a resumed run starts from the previous checkpoint. The best measurement in the
-        # log of that checkpoint may be an older one, whose weights are then needed.
+    def best_file(self, log: Iterable[Row]) -> Path | None:
+        """Return the file with the weights of the best dev measurement in `log`. Return None if
+        `log` has no dev measurement."""
         best = self.best(log)
+        return None if best is None else self._file(best["step"])
+
+    def sweep(self, logs: Iterable[Sequence[Row]]) -> None:
+        """Delete all saved weights except those of the best measurement in each log. `logs` are
+        those of all complete checkpoints. Call this only after a checkpoint is complete."""
+        # The weights for an older checkpoint are kept, because a resumed run starts from it if the
+        # last checkpoint is damaged.
+        kept = {self.best_file(log) for log in logs}
         for file in self._run.glob(f"{CHECKPOINTS}/best-*.pt"):
-            if best is None or file != self._file(best["step"]):
+            if file not in kept:
                 file.unlink()
 
     def restore(self, model: Any, log: Sequence[Row], step: int) -> Row:

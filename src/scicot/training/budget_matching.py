@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
+from scicot.config import TrainSettings
 from scicot.errors import ScicotError, UsageError
 from scicot.reporting import Reporter
 from scicot.stages import Stage
@@ -17,6 +18,14 @@ from scicot.training.setup import prepare
 from scicot.training.spec import TrainingSpec
 
 
+def check_length(settings: TrainSettings) -> None:
+    """Check the settings of a training with --equal-to, as the user gave them. Raises UsageError if
+    one of them sets the length of the training."""
+    for option, value in {"--epochs": settings.epochs, "--max-steps": settings.max_steps}.items():
+        if value is not None:
+            raise UsageError(f"--equal-to and {option}: both say how long; leave one out")
+
+
 def match_budget(
     equals: Sequence[str | os.PathLike[str]], spec: TrainingSpec, reporter: Reporter
 ) -> TrainingSpec:
@@ -24,11 +33,8 @@ def match_budget(
     about as many tokens (inputs and targets, without padding) as all runs in `equals` together.
 
     A student with random weights ("scratch:SIZE") also gets about as many weights as these runs
-    have together. A pretrained student keeps its size. Raises ScicotError if a run is not finished,
-    or if `max_steps` is set already.
+    have together. A pretrained student keeps its size. Raises ScicotError if a run is not finished.
     """
-    if spec.settings.max_steps is not None:
-        raise UsageError("--equal-to and --max-steps: both say how long; leave one out")
     runs = [check_run(run, "--equal-to", *Stage, weights=False) for run in equals]
     for run in runs:
         if not {"weights", "training_tokens"} <= run.manifest.metrics.keys():

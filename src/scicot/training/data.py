@@ -203,6 +203,7 @@ class Reader:
         dev = self._lessons(self.dev_files, questions_only=not reads_rationales, dev=True)
         if not dev:
             raise ScicotError("--dev: no row is left to judge by")
+        self._warn_of_conflicts(train, dev)
         seen = SeenQuestions()
         seen.add(lesson.question for lesson in train)
         overlap = seen.overlap_with(lesson.question for lesson in dev)
@@ -210,6 +211,25 @@ class Reader:
             report = self._reporter.note if overlap.is_of_templates else self._reporter.warn
             report(f"--dev: {overlap.describe('training questions')}")
         return dev
+
+    def _warn_of_conflicts(self, train: Sequence[Lesson], dev: Sequence[Lesson]) -> None:
+        """Warn if dev questions have other gold answers than the same training questions."""
+        gold = sources.GoldConflicts()
+        for lesson in train:
+            gold.check(lesson.question)
+        conflicts: dict[str, sources.GoldConflict] = {}
+        for lesson in dev:
+            try:
+                gold.check(lesson.question)
+            except sources.GoldConflict as conflict:
+                conflicts.setdefault(lesson.question.id, conflict)
+        if conflicts:
+            contradict = "question contradicts" if len(conflicts) == 1 else "questions contradict"
+            first = next(iter(conflicts.values()))
+            self._reporter.warn(
+                f"--dev: {len(conflicts):,} {contradict} the gold answers of training rows;"
+                f" the first {first}"
+            )
 
     def _preferring_out_of_fold(self, dev: list[Lesson]) -> list[Lesson]:
         """Return the dev rows to evaluate on. In stage 2, if a question has dev rows with

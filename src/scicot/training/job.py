@@ -19,7 +19,7 @@ from scicot.reporting import LogReporter, Muted, Reporter
 from scicot.stages import FORMS, Stage
 from scicot.students.runs import Manifest
 from scicot.training import answer_form, hub_upload, replacement, trackers
-from scicot.training.budget_matching import match_budget
+from scicot.training.budget_matching import check_length, match_budget
 from scicot.training.data import Options, Reader
 from scicot.training.fitting import lora
 from scicot.training.folds import Folds
@@ -176,6 +176,8 @@ def _train(
     settings, reporter = settings or TrainSettings(), reporter or LogReporter()
     directory = _run_path(run)
     trackers.check(report_to)
+    if equal_to:
+        check_length(settings)
     if push_to_hub:
         hub_upload.check_push(push_to_hub)
     with processes.process_group(settings.device):
@@ -209,6 +211,8 @@ def _train(
 
 
 def _run_path(run: str | os.PathLike[str]) -> Path:
+    if os.fspath(run) == STDOUT:
+        raise UsageError("-o -: a run is a directory, no stream; name a directory (or ./-)")
     directory = Path(os.path.abspath(run))  # noqa: PTH100  (links stay as the user named them)
     if not directory.name:
         raise ScicotError(f"-o {run}: name a directory for the run")

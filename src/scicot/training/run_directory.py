@@ -38,6 +38,8 @@ _IGNORED_SETTINGS = (
     *("gradient_checkpointing", "compile", "checkpoint_minutes", "jobs"),
 )
 
+_ROWS = ("training rows", "dev rows")  # names of the digests of rows in `determining`
+
 
 def existing(spec: TrainingSpec) -> Manifest | None:
     """Return the manifest of the run in `spec.run` if the run is finished. Return None if the run
@@ -74,7 +76,15 @@ def changed(old: Manifest, spec: TrainingSpec) -> list[str]:
     """List the settings and data in which a run differs from `spec`, each as "name: was OLD, is
     NEW"."""
     old, new = comparable(old, spec.manifest())
-    return differences(determining(old), determining(new), defaults=asdict(TrainSettings()))
+    old_values, new_values = determining(old), determining(new)
+    folds = differences(old.fold or {}, new.fold or {})
+    if folds and any(old_values[name] != new_values[name] for name in _ROWS):
+        # Other folds are the reason that a fold student has other rows.
+        for name in _ROWS:
+            old_values[name] = new_values[name]
+    else:
+        folds = []  # the same rows in differently named folds
+    return [*differences(old_values, new_values, defaults=asdict(TrainSettings())), *folds]
 
 
 def comparable(old: Manifest, new: Manifest) -> tuple[Manifest, Manifest]:

@@ -16,12 +16,16 @@ from scicot.config import TrainSettings
 from scicot.models.prompt_format import PromptFormat
 from scicot.reporting import Task
 from scicot.training.best_checkpoint import Selection
+from scicot.training.fitting import checkpoints
 from scicot.training.plan.schedule import Schedule
 
-COMPLETE_MARKER = "whole"  # empty marker file, written into a checkpoint when it is complete
 LOG = "training_log.jsonl"
 
 Log = list[dict[str, Any]]
+
+
+class AlreadyEnded(Exception):
+    """Raised at the start of a training that is resumed from its last step."""
 
 
 class Progress(TrainerCallback):
@@ -38,7 +42,10 @@ class Progress(TrainerCallback):
         selection: Selection | None,
         model: Any,
         form: PromptFormat,
+        seconds_before: float = 0.0,
     ) -> None:
+        """`seconds_before` is the duration of the training in earlier processes, up to the
+        checkpoint from which it is resumed."""
         self._task = task
         self._run = run
         self._settings = settings
@@ -51,6 +58,7 @@ class Progress(TrainerCallback):
         self._stop_vote = processes.StopVote()
         self._step = 0
         self._saved = self._started = time.monotonic()
+        self._seconds_before = seconds_before
         self._first_step = 0  # step at which this process started
         self._figures: dict[str, float] = {}  # figures shown beside the progress bar
         self.stopped: KeyboardInterrupt | None = None
@@ -61,6 +69,11 @@ class Progress(TrainerCallback):
         rows = (step - self._first_step) * self._rows
         return round(rows / (time.monotonic() - self._started), 1)
 
+    def train_seconds(self) -> float:
+        """Return the duration of the training so far. For a resumed run, this includes the earlier
+        processes, up to their checkpoints."""
+        return round(self._seconds_before + time.monotonic() - self._started, 1)
+
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         # the step of the checkpoint, if the training was resumed
         self._task.advance(state.global_step)
@@ -70,6 +83,9 @@ class Progress(TrainerCallback):
                 stream.writelines(map(jsonl.encode, map(_finite, state.log_history)))
         if state.global_step == 0:  # a pretrained student may be best before any training
             self._measure(0, control)
+        elif self._selection is not None and self._selection.exhausted(state.log_history):
+            # The Trainer trains at least one step before it heeds `should_training_stop`.
+            raise AlreadyEnded
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         step = state.global_step
@@ -89,6 +105,8 @@ class Progress(TrainerCallback):
         )
         if stop and self.stopped is None:
             self.stopped = processes.StoppedByAnother()
+        # The loss of the last steps is logged before a checkpoint of the last step is saved.
+        control.should_log |= end
         control.should_save |= stop or save
         control.should_training_stop |= stop or end
 
@@ -103,9 +121,11 @@ class Progress(TrainerCallback):
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         self._stop_vote.any()  # waits until every process has saved its random state
         if self._is_writer:
-            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE_MARKER).touch()
+            folder = Path(args.output_dir)
+            checkpoint = folder / f"checkpoint-{state.global_step}"
+            checkpoints.mark_complete(checkpoint, self.train_seconds())
             if self._selection:
-                self._selection.sweep(state.log_history)
+                self._selection.sweep(checkpoints.logs(folder))
         self._saved = time.monotonic()
 
     def _measure(self, step: int, control: Any) -> bool:

@@ -19,12 +19,12 @@ from scicot.models.prompt_format import PromptFormat
 from scicot.reporting import Reporter
 from scicot.students.runs import CHECKPOINTS
 from scicot.training.best_checkpoint import Selection
-from scicot.training.fitting import lora
+from scicot.training.fitting import checkpoints, lora
 from scicot.training.fitting.auto_batch_size import out_of_memory_explained
 from scicot.training.fitting.collator import Collator
 from scicot.training.fitting.compute import attention, uses_bf16, weights_of
 from scicot.training.fitting.loss import TargetLoss
-from scicot.training.fitting.progress import COMPLETE_MARKER, Log, Progress
+from scicot.training.fitting.progress import AlreadyEnded, Log, Progress
 from scicot.training.plan.schedule import Schedule
 from scicot.training.spec import TrainingSpec
 
@@ -43,15 +43,19 @@ def fit(
     run, settings, dev = spec.run, spec.settings, spec.dev_set()
     trainer = make_trainer(model, form.tokenizer, schedule, run, settings, spec.report_to)
     selection = Selection(dev, run, settings.patience) if dev else None
-    last = processes.on_rank_zero(lambda: last_checkpoint(run / CHECKPOINTS))
+    last = processes.on_rank_zero(
+        lambda: checkpoints.last_usable(run / CHECKPOINTS, selection, reporter)
+    )
+    seconds_before = 0.0
     if last is not None:
-        reporter.note(f"going on from step {_step(last)}")
+        reporter.note(f"going on from step {checkpoints.step_of(last)}")
+        seconds_before = checkpoints.train_seconds(last)
     with reporter.task("training", schedule.steps) as task, reporter.stops_deferred():
-        progress = Progress(task, run, settings, schedule, selection, model, form)
+        progress = Progress(task, run, settings, schedule, selection, model, form, seconds_before)
         progress.trainer = trainer
         trainer.add_callback(progress)
         with out_of_memory_explained(settings, trainer.args.device):
-            result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
+            final_loss = _run(trainer, last)
     if "wandb" in spec.report_to:
         import wandb  # without `finish`, the next student would report to the same wandb run
 
@@ -60,15 +64,15 @@ def fit(
         raise progress.stopped
     log = trainer.state.log_history
     losses = [row["loss"] for row in log if "loss" in row]
-    if not all(math.isfinite(loss) for loss in [*losses, result.training_loss]):
+    if not all(math.isfinite(loss) for loss in [*losses, final_loss]):
         raise ScicotError(
             "the loss is no number any more; start over with --force and a lower --learning-rate"
         )
     steps = trainer.state.global_step
     metrics = {
         "steps": steps,
-        "last_loss": losses[-1] if losses else result.training_loss,
-        "train_seconds": round(result.metrics["train_runtime"], 1),
+        "last_loss": losses[-1] if losses else final_loss,
+        "train_seconds": progress.train_seconds(),
         "rows_per_second": progress.rows_per_second(steps),
         "training_tokens": schedule.tokens(steps),
         "padding": round(schedule.padding, 4),
@@ -79,6 +83,18 @@ def fit(
     student = lora.merged(trainer.model, model, spec.student, settings.lora)
     metrics["weights"] = weights_of(student)
     return student, metrics, log
+
+
+def _run(trainer: Trainer, checkpoint: Path | None) -> float:
+    """Train from `checkpoint`, or from the start if it is None, and return the mean training loss.
+    If the training had ended at the checkpoint, only its weights are loaded. The loss is then 0."""
+    try:
+        result = trainer.train(
+            resume_from_checkpoint=None if checkpoint is None else str(checkpoint)
+        )
+    except AlreadyEnded:
+        return 0.0
+    return float(result.training_loss)
 
 
 def make_trainer(
@@ -114,18 +130,6 @@ def make_trainer(
         writer = SummaryWriter(str(run / "tensorboard"))
         trainer.add_callback(TensorBoardCallback(writer))  # type: ignore[no-untyped-call]
     return trainer
-
-
-def last_checkpoint(folder: Path) -> Path | None:
-    """Return the last complete checkpoint in a folder, or None if there is none. A checkpoint whose
-    writing was interrupted, by a crash or a full disk, has no marker file and is ignored."""
-    numbered = (path for path in folder.glob("checkpoint-*") if path.name[11:].isdecimal())
-    complete = [path for path in numbered if (path / COMPLETE_MARKER).exists()]
-    return max(complete, key=_step, default=None)
-
-
-def _step(checkpoint: Path) -> int:
-    return int(checkpoint.name.rpartition("-")[2])
 
 
 def _arguments(
