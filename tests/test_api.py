@@ -1,6 +1,7 @@
 """The verbs from Python: plain keywords, rows in memory, results as rows, notebooks."""
 
 import asyncio
+import dataclasses
 import inspect
 import json
 import re
@@ -11,7 +12,16 @@ import pytest
 from conftest import REPOSITORY, Recorder, Trained, read_rows
 
 import scicot
+from scicot.api.keywords import TYPES
 from scicot.api.notebook import NotebookReporter
+from scicot.config import (
+    EvaluateSettings,
+    GenerateSettings,
+    PredictSettings,
+    ReadingSettings,
+    TrainSettings,
+)
+from scicot.errors import UsageError
 from scicot.teachers import Reply
 
 VERBS = (
@@ -60,6 +70,32 @@ def test_the_signature_shows_every_keyword(verb: str) -> None:
     assert "options" not in names
     assert "columns" in names
     assert ("seed" in names) == (verb.startswith("train") or verb in ("predict", "evaluate"))
+
+
+def test_a_keyword_of_another_type_is_refused_in_one_line() -> None:
+    for verb in VERBS:
+        with pytest.raises(UsageError, match=r"^limit is '3'; it must be an int or None$"):
+            getattr(scicot, verb)(ROWS, limit="3")
+    with pytest.raises(UsageError, match="force is 'no'; it must be True or False"):
+        scicot.evaluate(ROWS, force="no")  # type: ignore[arg-type]
+    with pytest.raises(
+        UsageError, match=r"settings is \{\}; it must be a scicot.PredictSettings or"
+    ):
+        scicot.predict(ROWS, settings={})  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"reward is 'run'; it must be a scicot.RewardSettings or"):
+        scicot.train_rationale(ROWS, "run", student="scratch:tiny", reward="run")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_type_of_every_keyword_is_checked(verb: str) -> None:
+    classes: tuple[Any, ...] = (
+        *(EvaluateSettings, GenerateSettings, PredictSettings, ReadingSettings, TrainSettings),
+    )
+    settings = {field.name for kind in classes for field in dataclasses.fields(kind)}
+    rows = {"dev", "fold_questions", "examples"}
+    shown = set(inspect.signature(getattr(scicot, verb)).parameters)
+    declared = set(inspect.signature(inspect.unwrap(getattr(scicot, verb))).parameters)
+    assert shown - declared - settings - rows <= TYPES.keys()
 
 
 def test_keywords_go_over_settings(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scicot.config.checks import AUTO, check_precision, one_of, require, short
+from scicot.config.value_types import check_types
 from scicot.errors import UsageError
 
 RationaleFrom = Literal["student", "input", "none", "shuffled"]
@@ -30,6 +31,7 @@ class Shard:
     count: int
 
     def __post_init__(self) -> None:
+        check_types(self)
         good = 1 <= self.number <= self.count <= 1_000_000
         require(good, "shard", str(self), "I/N, with I from 1 to N, as 1/8")
 
@@ -82,6 +84,7 @@ class PredictSettings:
     precision: EnginePrecision = "auto"  # "auto": the measured fastest one for a large student
 
     def __post_init__(self) -> None:
+        check_types(self)
         one_of("rationale-from", self.rationale_from, RationaleFrom)
         require(self.samples >= 1, "samples", self.samples, "at least 1")
         if self.temperature is not None:
@@ -112,7 +115,7 @@ class PredictSettings:
             return
         try:
             mix = float(mix)  # the command line gives a string
-        except ValueError:
+        except (ValueError, OverflowError):
             mix = math.nan
         allowed = f"between 0 and 1, or {AUTO}"
         require(0 <= mix <= 1, "mix-direct", self.mix_direct, allowed)
