@@ -77,13 +77,14 @@ class PredictSettings:
     batch_tokens: int | None = None  # padded tokens in a batch; None: the device's default
     # sequences that are read and answered together; None: the device's default
     window: int | None = None
-    shard: Shard | None = None  # None: all questions
+    shard: Shard | None = None  # None: all questions; a text such as "1/8" is parsed
     seed: int = 0
     device: str = "auto"
     engine: EngineName = "auto"  # "auto": torch if it supports the student
     precision: EnginePrecision = "auto"  # "auto": the measured fastest one for a large student
 
     def __post_init__(self) -> None:
+        self._parse_shard()
         check_types(self)
         one_of("rationale-from", self.rationale_from, RationaleFrom)
         require(self.samples >= 1, "samples", self.samples, "at least 1")
@@ -108,6 +109,15 @@ class PredictSettings:
         require(0 <= self.seed < 2**63, "seed", self.seed, "0 or more, and less than 2**63")
         one_of("engine", self.engine, EngineName)
         check_precision(self.precision, EnginePrecision)
+
+    def _parse_shard(self) -> None:
+        shard: object = self.shard
+        if isinstance(shard, str):
+            object.__setattr__(self, "shard", Shard.parse(shard))
+        elif not isinstance(shard, Shard | None):
+            raise UsageError(
+                f"shard is {short(repr(shard))}; it must be I/N, as '1/8', or scicot.Shard(1, 8)"
+            )
 
     def _check_mix(self) -> None:
         mix = self.mix_direct
