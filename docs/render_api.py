@@ -45,9 +45,21 @@ RESULTS: tuple[tuple[str, type], ...] = (
 # job array of SLURM, for example, sets the default of the option --shard only.
 PYTHON: dict[str, dict[str, str]] = {
     "predict": {
+        "output": "File for the prediction rows. [default: none; the result has the rows]",
+        "calibrate": "Apply the calibration temperature that train-answer fitted on dev.",
         "shard": 'Answer only part I of N: "1/8" or `scicot.Shard(1, 8)`; scicot.merge joins the'
         " parts. [default: all questions, also in a SLURM job array]",
     },
+    "train_rationale": {
+        "reward": "`scicot.RewardSettings(RUN)`, where RUN is a run of train-answer --folds. After"
+        " training, further rounds follow, as with --reward of the command train-rationale."
+    },
+}
+# Words of help texts, with the words that say the same in Python.
+WORDS = {
+    "May be repeated": "May be a list",
+    "--answer-texts: all": "True: all",
+    "--answer-labels: an": "False: an",
 }
 _FIELD = re.compile(r"^    (\w+): [^#\n]*?  # (.+)$", re.M)
 _HEAD = """# Python
@@ -149,10 +161,14 @@ def _about(kind: type, name: str) -> tuple[str, str, str]:
 
 def _helps(name: str) -> dict[str, str]:
     """Return the descriptions of the parameters of the function `name`: the help texts of its
-    command, replaced by those in PYTHON."""
+    command with the changes in WORDS and PYTHON."""
     command = "generate-rationales" if name == "estimate_cost" else name.replace("_", "-")
     group: Any = typer.main.get_command(app)
     helps = {one.name: getattr(one, "help", "") or "" for one in group.commands[command].params}
+    for parameter, text in helps.items():
+        for shell, python in WORDS.items():
+            text = text.replace(shell, python)
+        helps[parameter] = text
     return helps | PYTHON.get(name, {})
 
 
