@@ -146,6 +146,21 @@ def test_a_file_gives_its_rows_and_goes_on(direct: str, tmp_path: Path) -> None:
     assert (again.predicted, again.already_done) == (0, 8)
 
 
+def test_merge_takes_one_part_and_refuses_none(direct: str, tmp_path: Path) -> None:
+    out, part = tmp_path / "merged.jsonl", tmp_path / "part.jsonl"
+    found = scicot.predict(ROWS, part, answer_model=direct, shard="1/1", reporter=Recorder())
+    in_memory = (found, found.rows, found.to_pandas())
+    for parts in (str(part), part, [part], tmp_path.glob("part.jsonl"), *in_memory, [found]):
+        assert scicot.merge(ROWS, parts, out, force=True, reporter=Recorder()) == 8
+    empty: tuple[Any, ...] = ([], (), tmp_path.glob("absent-*.jsonl"))
+    for none in empty:
+        with pytest.raises(UsageError, match=r"^no parts to merge; name the files that predict"):
+            scicot.merge(ROWS, none, tmp_path / "new.jsonl", reporter=Recorder())
+    with pytest.raises(TypeError, match="a int is no file and no rows"):
+        scicot.merge(ROWS, 5, out, reporter=Recorder())
+    assert not (tmp_path / "new.jsonl").exists()
+
+
 def test_evaluate_writes_the_report(direct: str, tmp_path: Path) -> None:
     found = scicot.predict(ROWS, answer_model=direct, reporter=Recorder())
     page = tmp_path / "report.html"
