@@ -82,6 +82,10 @@ def test_a_keyword_of_another_type_is_refused_in_one_line() -> None:
         UsageError, match=r"settings is \{\}; it must be a scicot.PredictSettings or"
     ):
         scicot.predict(ROWS, settings={})  # type: ignore[arg-type]
+    with pytest.raises(
+        UsageError, match="answer_model is 5; it must be a str or a path, or a list"
+    ):
+        scicot.predict(ROWS, answer_model=5)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"reward is 'run'; it must be a scicot.RewardSettings or"):
         scicot.train_rationale(ROWS, "run", student="scratch:tiny", reward="run")
 
@@ -144,6 +148,23 @@ def test_a_file_gives_its_rows_and_goes_on(direct: str, tmp_path: Path) -> None:
     assert len(found.rows) == found.predicted == 8
     again = scicot.predict(ROWS, out, answer_model=direct, reporter=Recorder())
     assert (again.predicted, again.already_done) == (0, 8)
+
+
+def test_a_text_is_one_name_where_a_list_is_taken(direct: str, tmp_path: Path) -> None:
+    rows = [{**row, "ab": n % 2, "a": n, "b": n} for n, row in enumerate(ROWS)]
+    found = scicot.predict(rows, answer_model=direct, reporter=Recorder())
+    verdict = scicot.evaluate(found, by="ab", resamples=100, reporter=Recorder())
+    assert verdict.systems[0].groups.keys() == {"ab"}
+    with pytest.raises(scicot.ScicotError, match="--report-to tensorbord: no such tracker"):
+        scicot.train_answer(ROWS, tmp_path / "run", report_to="tensorbord", **TRAINING)
+    for equal_to in (direct, Path(direct)):
+        run = tmp_path / f"as-{type(equal_to).__name__}"
+        trained = scicot.train_answer(
+            ROWS, run, method="direct", equal_to=equal_to, reporter=Recorder(),
+            student="scratch:tiny", device="cpu",
+        )  # fmt: skip
+        assert trained.equal_to is not None
+        assert len(trained.equal_to["runs"]) == 1
 
 
 def test_merge_takes_one_part_and_refuses_none(direct: str, tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ from typing import Any, TypeVar, cast
 from scicot.config import ReadingSettings, RewardSettings
 from scicot.config.value_types import typed
 
+_NAMES = tuple[str | os.PathLike[str], ...]
 # Types of the keywords that are no fields of settings. Keywords that take rows are not among them.
 TYPES: dict[str, Any] = {
     **{"limit": int | None, "skip_invalid": bool, "force": bool},
-    **{"method": str, "equal_to": tuple[str | os.PathLike[str], ...]},
+    **{"method": str, "equal_to": _NAMES},
+    **{"answer_model": _NAMES | None, "rationale_model": _NAMES | None},
     **{"report_to": tuple[str, ...], "push_to_hub": str | None, "reward": RewardSettings | None},
     **{"base_url": str | None, "prompt": str | os.PathLike[str] | None},
     "reading": ReadingSettings | None,

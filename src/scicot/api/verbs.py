@@ -165,7 +165,7 @@ def train_answer(
     *,
     student: str,
     method: str = "two-stage",
-    equal_to: Sequence[Name] = (),
+    equal_to: Name | Sequence[Name] = (),
     settings: TrainSettings | None = None,
     reading: ReadingSettings | None = None,
     reporter: Reporter | None = None,
