@@ -1,8 +1,8 @@
 """Write docs/api.md. `make docs` runs this script, and a test checks that the page is up to date.
 
 The page shows the signature and docstring of each function in VERBS. A parameter is described by
-the help text of the command's option or argument of the same name. The classes in RESULTS follow,
-with their public attributes and methods.
+PYTHON or, if it is not in there, by the help text of the command's option or argument of the same
+name. The classes in RESULTS follow, with their public attributes and methods.
 """
 
 from __future__ import annotations
@@ -41,6 +41,26 @@ RESULTS: tuple[tuple[str, type], ...] = (
     ("scicot.teachers.Request, the argument of a teacher's ask", Request),
     ("scicot.teachers.Reply, the result of a teacher's ask", Reply),
 )
+# Descriptions of arguments for which the option's help text is not true in Python, by function. A
+# job array of SLURM, for example, sets the default of the option --shard only.
+PYTHON: dict[str, dict[str, str]] = {
+    "predict": {
+        "output": "File for the prediction rows. [default: none; the result has the rows]",
+        "calibrate": "Apply the calibration temperature that train-answer fitted on dev.",
+        "shard": 'Answer only part I of N: "1/8" or `scicot.Shard(1, 8)`; scicot.merge joins the'
+        " parts. [default: all questions, also in a SLURM job array]",
+    },
+    "train_rationale": {
+        "reward": "`scicot.RewardSettings(RUN)`, where RUN is a run of train-answer --folds. After"
+        " training, further rounds follow, as with --reward of the command train-rationale."
+    },
+}
+# Words of help texts, with the words that say the same in Python.
+WORDS = {
+    "May be repeated": "May be a list",
+    "--answer-texts: all": "True: all",
+    "--answer-labels: an": "False: an",
+}
 _FIELD = re.compile(r"^    (\w+): [^#\n]*?  # (.+)$", re.M)
 _HEAD = """# Python
 
@@ -140,10 +160,16 @@ def _about(kind: type, name: str) -> tuple[str, str, str]:
 
 
 def _helps(name: str) -> dict[str, str]:
-    """Return the help texts of the command that belongs to the function `name`, by parameter."""
+    """Return the descriptions of the parameters of the function `name`: the help texts of its
+    command with the changes in WORDS and PYTHON."""
     command = "generate-rationales" if name == "estimate_cost" else name.replace("_", "-")
     group: Any = typer.main.get_command(app)
-    return {one.name: getattr(one, "help", "") or "" for one in group.commands[command].params}
+    helps = {one.name: getattr(one, "help", "") or "" for one in group.commands[command].params}
+    for parameter, text in helps.items():
+        for shell, python in WORDS.items():
+            text = text.replace(shell, python)
+        helps[parameter] = text
+    return helps | PYTHON.get(name, {})
 
 
 if __name__ == "__main__":

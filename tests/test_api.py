@@ -1,6 +1,7 @@
 """The verbs from Python: plain keywords, rows in memory, results as rows, notebooks."""
 
 import asyncio
+import dataclasses
 import inspect
 import json
 import re
@@ -11,7 +12,16 @@ import pytest
 from conftest import REPOSITORY, Recorder, Trained, read_rows
 
 import scicot
+from scicot.api.keywords import TYPES
 from scicot.api.notebook import NotebookReporter
+from scicot.config import (
+    EvaluateSettings,
+    GenerateSettings,
+    PredictSettings,
+    ReadingSettings,
+    TrainSettings,
+)
+from scicot.errors import UsageError
 from scicot.teachers import Reply
 
 VERBS = (
@@ -62,6 +72,36 @@ def test_the_signature_shows_every_keyword(verb: str) -> None:
     assert ("seed" in names) == (verb.startswith("train") or verb in ("predict", "evaluate"))
 
 
+def test_a_keyword_of_another_type_is_refused_in_one_line() -> None:
+    for verb in VERBS:
+        with pytest.raises(UsageError, match=r"^limit is '3'; it must be an int or None$"):
+            getattr(scicot, verb)(ROWS, limit="3")
+    with pytest.raises(UsageError, match="force is 'no'; it must be True or False"):
+        scicot.evaluate(ROWS, force="no")  # type: ignore[arg-type]
+    with pytest.raises(
+        UsageError, match=r"settings is \{\}; it must be a scicot.PredictSettings or"
+    ):
+        scicot.predict(ROWS, settings={})  # type: ignore[arg-type]
+    with pytest.raises(
+        UsageError, match="answer_model is 5; it must be a str or a path, or a list"
+    ):
+        scicot.predict(ROWS, answer_model=5)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"reward is 'run'; it must be a scicot.RewardSettings or"):
+        scicot.train_rationale(ROWS, "run", student="scratch:tiny", reward="run")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_type_of_every_keyword_is_checked(verb: str) -> None:
+    classes: tuple[Any, ...] = (
+        *(EvaluateSettings, GenerateSettings, PredictSettings, ReadingSettings, TrainSettings),
+    )
+    settings = {field.name for kind in classes for field in dataclasses.fields(kind)}
+    rows = {"dev", "fold_questions", "examples"}
+    shown = set(inspect.signature(getattr(scicot, verb)).parameters)
+    declared = set(inspect.signature(inspect.unwrap(getattr(scicot, verb))).parameters)
+    assert shown - declared - settings - rows <= TYPES.keys()
+
+
 def test_keywords_go_over_settings(tmp_path: Path) -> None:
     settings = scicot.TrainSettings(epochs=7, seed=3)
     run = scicot.train_answer(
@@ -108,6 +148,38 @@ def test_a_file_gives_its_rows_and_goes_on(direct: str, tmp_path: Path) -> None:
     assert len(found.rows) == found.predicted == 8
     again = scicot.predict(ROWS, out, answer_model=direct, reporter=Recorder())
     assert (again.predicted, again.already_done) == (0, 8)
+
+
+def test_a_text_is_one_name_where_a_list_is_taken(direct: str, tmp_path: Path) -> None:
+    rows = [{**row, "ab": n % 2, "a": n, "b": n} for n, row in enumerate(ROWS)]
+    found = scicot.predict(rows, answer_model=direct, reporter=Recorder())
+    verdict = scicot.evaluate(found, by="ab", resamples=100, reporter=Recorder())
+    assert verdict.systems[0].groups.keys() == {"ab"}
+    with pytest.raises(scicot.ScicotError, match="--report-to tensorbord: no such tracker"):
+        scicot.train_answer(ROWS, tmp_path / "run", report_to="tensorbord", **TRAINING)
+    for equal_to in (direct, Path(direct)):
+        run = tmp_path / f"as-{type(equal_to).__name__}"
+        trained = scicot.train_answer(
+            ROWS, run, method="direct", equal_to=equal_to, reporter=Recorder(),
+            student="scratch:tiny", device="cpu",
+        )  # fmt: skip
+        assert trained.equal_to is not None
+        assert len(trained.equal_to["runs"]) == 1
+
+
+def test_merge_takes_one_part_and_refuses_none(direct: str, tmp_path: Path) -> None:
+    out, part = tmp_path / "merged.jsonl", tmp_path / "part.jsonl"
+    found = scicot.predict(ROWS, part, answer_model=direct, shard="1/1", reporter=Recorder())
+    in_memory = (found, found.rows, found.to_pandas())
+    for parts in (str(part), part, [part], tmp_path.glob("part.jsonl"), *in_memory, [found]):
+        assert scicot.merge(ROWS, parts, out, force=True, reporter=Recorder()) == 8
+    empty: tuple[Any, ...] = ([], (), tmp_path.glob("absent-*.jsonl"))
+    for none in empty:
+        with pytest.raises(UsageError, match=r"^no parts to merge; name the files that predict"):
+            scicot.merge(ROWS, none, tmp_path / "new.jsonl", reporter=Recorder())
+    with pytest.raises(TypeError, match="a int is no file and no rows"):
+        scicot.merge(ROWS, 5, out, reporter=Recorder())
+    assert not (tmp_path / "new.jsonl").exists()
 
 
 def test_evaluate_writes_the_report(direct: str, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The documentation agrees with the code."""
 
 import importlib.util
+import inspect
 import json
 import re
 import subprocess
@@ -12,6 +13,7 @@ import jsonschema
 import pytest
 from conftest import REPOSITORY, Trained, read_rows, world_rows
 
+import scicot
 from scicot import EvaluateSettings, PredictSettings, evaluate, predict
 from scicot.records import Question, Rationale
 
@@ -42,6 +44,16 @@ def test_commands_md_is_the_help_of_today() -> None:
 def test_api_md_is_the_signatures_of_today() -> None:
     module = rendering("render_api")
     assert module.PAGE.read_text() == module.render(), "run `make docs`"
+
+
+def test_api_md_says_only_what_is_true_of_python() -> None:
+    module = rendering("render_api")
+    for verb, descriptions in module.PYTHON.items():
+        assert descriptions.keys() <= inspect.signature(getattr(scicot, verb)).parameters.keys()
+    page = (DOCS / "api.md").read_text()
+    for words in ("in a SLURM job array the part", "standard output", *module.WORDS):
+        assert words not in page
+    assert "| `calibrate` | `True` | Apply" in page
 
 
 def test_api_md_lists_the_attributes_of_results() -> None:

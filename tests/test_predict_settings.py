@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from conftest import Trained
 
-from scicot import PredictSettings, ScicotError, predict
+from scicot import PredictSettings, ScicotError, Shard, predict
+from scicot.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -59,3 +60,20 @@ def test_options_that_would_do_nothing_are_refused(
 def test_settings_that_contradict_themselves(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ScicotError, match=said):
         PredictSettings(**settings)
+
+
+def test_a_shard_is_given_as_on_the_command_line_or_as_an_object(trained: Trained) -> None:
+    assert PredictSettings(shard="2/3") == PredictSettings(shard=Shard(2, 3))  # type: ignore[arg-type]
+    parts = [
+        predict(trained.rows, answer_model=trained.direct, device="cpu", window=4, shard=shard).rows
+        for shard in ("1/2", Shard(2, 2))
+    ]
+    whole = predict(trained.rows, answer_model=trained.direct, device="cpu").rows
+    assert sorted(row["id"] for part in parts for row in part) == sorted(row["id"] for row in whole)
+    assert min(map(len, parts)) > 0
+
+
+@pytest.mark.parametrize("shard", [(1, 2), 1, "1-2", "3/2", ["1/2"]])
+def test_another_shard_is_refused(shard: object) -> None:
+    with pytest.raises(UsageError, match=r"shard is .*; it must be I/N, "):
+        PredictSettings(shard=shard)  # type: ignore[arg-type]

@@ -1,16 +1,29 @@
 """Let functions accept settings as keywords: train_answer(..., epochs=3) instead of
-train_answer(..., settings=TrainSettings(epochs=3))."""
+train_answer(..., settings=TrainSettings(epochs=3)). The types of all keywords are checked."""
 
 from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from typing import Any, TypeVar, cast
 
-from scicot.config import ReadingSettings
+from scicot.config import ReadingSettings, RewardSettings
+from scicot.config.value_types import typed
+
+_NAMES = tuple[str | os.PathLike[str], ...]
+# Types of the keywords that are no fields of settings. Keywords that take rows are not among them.
+TYPES: dict[str, Any] = {
+    **{"limit": int | None, "skip_invalid": bool, "force": bool},
+    **{"method": str, "equal_to": _NAMES},
+    **{"answer_model": _NAMES | None, "rationale_model": _NAMES | None},
+    **{"report_to": tuple[str, ...], "push_to_hub": str | None, "reward": RewardSettings | None},
+    **{"base_url": str | None, "prompt": str | os.PathLike[str] | None},
+    "reading": ReadingSettings | None,
+}
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -25,8 +38,8 @@ def takes(
     `settings` is the class of the function's parameter `settings`, or None if the function has no
     such parameter. `extra_defaults` names the further keywords that the function accepts in
     `**options`. It maps each name to the default that `help()` shows. An unknown keyword raises
-    TypeError, whose message suggests the most similar name. `help()` and notebooks show all
-    keywords.
+    TypeError, whose message suggests the most similar name. A value of a wrong type raises
+    UsageError. `help()` and notebooks show all keywords.
     """
     extra_defaults = extra_defaults or {}
 
@@ -45,12 +58,15 @@ def takes(
             for field in fields(settings_type)
         }
         accepted = [*parameters, *extra_defaults, *of_group]
+        types = {**TYPES, **({} if settings is None else {"settings": settings | None})}
 
         @functools.wraps(function)
         def called(*arguments: Any, **keywords: Any) -> Any:
             for name in keywords:
                 if name not in accepted:
                     raise TypeError(_unknown(function.__name__, name, accepted))
+                if name in types:
+                    keywords[name] = typed(name, keywords[name], types[name])
             for group, settings_type in groups.items():
                 values = {n: keywords.pop(n) for n in list(keywords) if of_group.get(n) == group}
                 if values and settings_type is not None:

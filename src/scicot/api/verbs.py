@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,7 +165,7 @@ def train_answer(
     *,
     student: str,
     method: str = "two-stage",
-    equal_to: Sequence[Name] = (),
+    equal_to: Name | Sequence[Name] = (),
     settings: TrainSettings | None = None,
     reading: ReadingSettings | None = None,
     reporter: Reporter | None = None,
@@ -238,7 +238,7 @@ def predict(
 @takes(None, {**_ROWS, "force": False})
 def merge(
     questions: Files,
-    parts: Sequence[Files],
+    parts: Files | Iterable[Files],
     output: Name,
     *,
     reading: ReadingSettings | None = None,
@@ -246,7 +246,7 @@ def merge(
     **options: Any,
 ) -> int:
     """Join `parts`, the outputs of `predict` for several shards, into one file in the order of the
-    questions, like `scicot merge`.
+    questions, like `scicot merge`. A single name is a list of one part.
 
     Parts with predictions must together have exactly one row for each question. Parts with
     rationales must have exactly one row for each sample of each question.
@@ -260,8 +260,15 @@ def merge(
     """
     options |= {"reading": reading, "reporter": reporter_here(reporter)}
     with spool() as files:
-        part_files = [files.file(part) for part in parts]
+        part_files = [files.file(part) for part in ([parts] if _is_one(parts) else parts)]
         return prediction.merge(files.file(questions), part_files, output, **options)
+
+
+def _is_one(parts: Any) -> bool:
+    """Return True if `parts` is one part, a file name or the rows of a part, and no list."""
+    if isinstance(parts, list | tuple) and not parts:
+        return False
+    return isinstance(parts, str) or not isinstance(parts, Iterable) or in_memory(parts) is not None
 
 
 @takes(EvaluateSettings, _ROWS)

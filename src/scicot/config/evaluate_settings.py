@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scicot.config.checks import require
+from scicot.config.value_types import check_types
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class EvaluateSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_types(self)
         require(0 < self.level < 1 - 1e-9, "level", self.level, "between 0 and 1")
         require(self.bins >= 1, "bins", self.bins, "at least 1")
         require(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scicot.config.checks import one_of, require
+from scicot.config.value_types import check_types
 
 Keep = Literal["correct", "all"]
 RationaleSource = Literal["reply", "thinking"]
@@ -42,6 +43,7 @@ class GenerateSettings:
     price: tuple[float, float] | None = None  # dollars per million tokens of input and output
 
     def __post_init__(self) -> None:
+        check_types(self)
         # the requests of a question are built together
         require(1 <= self.samples <= 10_000, "samples", self.samples, "from 1 to 10,000")
         one_of("reveal-answer", self.reveal_answer, RevealAnswer)

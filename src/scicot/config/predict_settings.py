@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scicot.config.checks import AUTO, check_precision, one_of, require, short
+from scicot.config.value_types import check_types
 from scicot.errors import UsageError
 
 RationaleFrom = Literal["student", "input", "none", "shuffled"]
@@ -30,6 +31,7 @@ class Shard:
     count: int
 
     def __post_init__(self) -> None:
+        check_types(self)
         good = 1 <= self.number <= self.count <= 1_000_000
         require(good, "shard", str(self), "I/N, with I from 1 to N, as 1/8")
 
@@ -75,13 +77,15 @@ class PredictSettings:
     batch_tokens: int | None = None  # padded tokens in a batch; None: the device's default
     # sequences that are read and answered together; None: the device's default
     window: int | None = None
-    shard: Shard | None = None  # None: all questions
+    shard: Shard | None = None  # None: all questions; a text such as "1/8" is parsed
     seed: int = 0
     device: str = "auto"
     engine: EngineName = "auto"  # "auto": torch if it supports the student
     precision: EnginePrecision = "auto"  # "auto": the measured fastest one for a large student
 
     def __post_init__(self) -> None:
+        self._parse_shard()
+        check_types(self)
         one_of("rationale-from", self.rationale_from, RationaleFrom)
         require(self.samples >= 1, "samples", self.samples, "at least 1")
         if self.temperature is not None:
@@ -106,13 +110,22 @@ class PredictSettings:
         one_of("engine", self.engine, EngineName)
         check_precision(self.precision, EnginePrecision)
 
+    def _parse_shard(self) -> None:
+        shard: object = self.shard
+        if isinstance(shard, str):
+            object.__setattr__(self, "shard", Shard.parse(shard))
+        elif not isinstance(shard, Shard | None):
+            raise UsageError(
+                f"shard is {short(repr(shard))}; it must be I/N, as '1/8', or scicot.Shard(1, 8)"
+            )
+
     def _check_mix(self) -> None:
         mix = self.mix_direct
         if mix == AUTO:
             return
         try:
             mix = float(mix)  # the command line gives a string
-        except ValueError:
+        except (ValueError, OverflowError):
             mix = math.nan
         allowed = f"between 0 and 1, or {AUTO}"
         require(0 <= mix <= 1, "mix-direct", self.mix_direct, allowed)

@@ -6,6 +6,7 @@ import codecs
 from dataclasses import dataclass
 from typing import Literal
 
+from scicot.config.value_types import check_types
 from scicot.errors import UsageError
 
 AnswerIndex = Literal[0, 1]
@@ -35,6 +36,7 @@ class ReadingSettings:
     answer_texts: bool | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.answer_index not in (None, 0, 1):
             raise UsageError(f"--answer-index {self.answer_index}: give 0 or 1")
         if self.answer_texts and self.answer_index is not None:

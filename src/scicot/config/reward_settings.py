@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Literal
 
 from scicot.config.checks import one_of, require
 from scicot.config.predict_settings import SAMPLING
+from scicot.config.value_types import check_types
 
 RewardAbove = Literal["teacher", "none"]
 
@@ -34,6 +36,9 @@ class RewardSettings:
     reward_confidence: float = 0.95
 
     def __post_init__(self) -> None:
+        if isinstance(self.reward, os.PathLike):
+            object.__setattr__(self, "reward", os.fspath(self.reward))
+        check_types(self)
         require(self.rounds >= 1, "rounds", self.rounds, "at least 1")
         require(self.samples >= 1, "samples", self.samples, "at least 1")
         require(self.keep_best >= 1, "keep-best", self.keep_best, "at least 1")

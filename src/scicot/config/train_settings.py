@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from scicot.config.checks import AUTO, Precision, check_precision, one_of, require
+from scicot.config.value_types import check_types
 from scicot.errors import UsageError
 
 AnswerAs = Literal["label", "text"]
@@ -98,6 +99,7 @@ class TrainSettings:
     jobs: int | None = None  # students trained in parallel; None: as many as fit on the device
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.epochs is not None:
             require(0 < self.epochs < 1e6, "epochs", self.epochs, "more than 0, and finite")
         if self.max_steps is not None:

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from scicot import jsonl, sources
 from scicot.config import ReadingSettings
-from scicot.errors import InvalidRow, ScicotError
+from scicot.errors import InvalidRow, ScicotError, UsageError
 from scicot.outputs import (
     STDOUT,
     check_not_read,
@@ -62,6 +62,8 @@ def merge(
         raise ScicotError("-o -: a merged file appears whole or not at all; name one")
     check_suffix(Path(output))
     target, files = Path(output).resolve(), [Path(part) for part in parts]
+    if not files:
+        raise UsageError("no parts to merge; name the files that predict --shard wrote")
     for file in files:
         if not file.is_file():
             raise ScicotError(f"{file}: is no file; a part is what predict --shard wrote")
