@@ -195,7 +195,7 @@ def _duration(seconds: float) -> str:
 def _print(markup: str) -> None:
     # A new console each time, since tests and redirections replace sys.stderr. soft_wrap keeps each
     # message on one line for programs that read it.
-    from rich.console import Console
+    from scicot_cli.rich_console import Console
 
     _printed[:] = [True]
     console = _bars[-1].console if _bars else Console(stderr=True, emoji=False)
