@@ -78,7 +78,9 @@ def test_lines_on_further_layouts_are_counted(
     write: Any, layouts: int, columns: int, more: str
 ) -> None:
     """Layouts with other choice columns have lines of their own; other fields make no line."""
-    rows = [{"Q": "?", **dict.fromkeys("ABCDEF"[: n + 2], "x")} for n in range(columns)]
+    rows: list[dict[str, Any]] = [
+        {"Q": "?", **dict.fromkeys("ABCDEF"[: n + 2], "x")} for n in range(columns)
+    ]
     rows += [{**rows[0], f"note{n}": 1} for n in range(layouts - columns)]
     recorder = Recorder()
     list(questions(write(lines(*rows)), reporter=recorder))
