@@ -62,6 +62,8 @@ def check(
     It also lists the problems of the file, so run it first on a new file. It calls no teacher and
     writes no file. It exits with code 1 if something has to be fixed.
     """
+    if as_json or not quiet:
+        console.require_stdout()
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     from scicot.checking import check as run
 

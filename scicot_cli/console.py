@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import IO, TYPE_CHECKING
 
+from scicot.errors import ScicotError
 from scicot.processes import rank
 from scicot.reporting import Reporter, Speed, Task
 from scicot.stop_request import stop
@@ -79,6 +80,13 @@ def starting() -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def require_stdout() -> None:
+    """Raise ScicotError if stdout is closed. A command whose result goes to stdout calls this
+    before its work."""
+    if sys.stdout is None:
+        raise ScicotError("standard output is closed; write it to a file, as in > FILE")
 
 
 def hint(command: str) -> None:
@@ -195,7 +203,7 @@ def _duration(seconds: float) -> str:
 def _print(markup: str) -> None:
     # A new console each time, since tests and redirections replace sys.stderr. soft_wrap keeps each
     # message on one line for programs that read it.
-    from rich.console import Console
+    from scicot_cli.rich_console import Console
 
     _printed[:] = [True]
     console = _bars[-1].console if _bars else Console(stderr=True, emoji=False)

@@ -143,6 +143,8 @@ def evaluate(
     a verdict in words. Missing answers count as wrong. Predictions are joined by id. Several files
     of one NAME are seeds of one system.
     """
+    if report is None or as_json:  # the report has all figures, so it is enough as the result
+        console.require_stdout()
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     settings = EvaluateSettings(
         cluster_by=cluster_by,

@@ -284,6 +284,7 @@ def generate_rationales(
         "reporter": reporter,
     }
     if dry_run:
+        console.require_stdout()
         estimate = annotation.estimate_cost(questions, output, **arguments)
         text = json.dumps(asdict(estimate), indent=1) if as_json else estimated(estimate)
         sys.stdout.write(text + "\n")

@@ -201,6 +201,7 @@ def train_rationale(
         "reward": rewarded,
     }
     if dry_run:
+        console.require_stdout()
         estimate = job.estimate_rewards(rationales, output, **common)
         output_text = json.dumps(estimate.to_row(), indent=1) if as_json else estimated(estimate)
         typer.echo(output_text)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 
 from scicot_cli.console import visible
 from scicot_cli.folded_table import WideTable
+from scicot_cli.rich_console import Console
 
 if TYPE_CHECKING:
     from scicot.evaluation import Evaluation, Group, System

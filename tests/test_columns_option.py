@@ -38,6 +38,13 @@ def test_paths_lead_into_objects_and_lists(write: Any) -> None:
     assert question.question == "Which?"
 
 
+@pytest.mark.parametrize("position", ["²", "9" * 5000, "1.5", "-1"])
+def test_what_is_no_position_in_a_list_is_a_missing_field(write: Any, position: str) -> None:
+    row = {"q": ["Which?", "What?"], "choices": ["a", "b"], "answer": "a"}
+    with pytest.raises(ScicotError, match=r':1: --columns: there is no field "q\.'):
+        read(write(lines(row)), f"question=q.{position}")
+
+
 def test_what_is_not_mapped_is_recognised_and_nothing_is_lost(write: Any) -> None:
     row = {"question": "Which?", "A": "a", "B": "b", "answer": "because", "key": "B"}
     [question] = read(write(lines(row)), "answer=key")

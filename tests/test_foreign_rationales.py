@@ -166,6 +166,17 @@ def test_known_fields_beside_a_bare_rationale_change_nothing(tmp_path: Path) -> 
         rationales(file, reporter=Recorder()).check()
 
 
+def test_a_token_count_of_true_is_no_count(tmp_path: Path) -> None:
+    (row, *_), reporter = world_rows(), Recorder()
+    file, out = write_rows(tmp_path / "q.jsonl", [row]), tmp_path / "o.jsonl"
+    reply = {"id": row["id"], "reply": f"{row['rationale']} Answer: {row['answer']}"}
+    counts = {"input_tokens": True, "output_tokens": 5}
+    replies = write_rows(tmp_path / "r.jsonl", [{**reply, "usage": counts}])
+    generate_rationales(file, out, teacher=f"recorded:{replies}", reporter=reporter)
+    assert read_rows(out)[0]["usage"] == {"output_tokens": 5}
+    assert any("cannot be true (input_tokens)" in warning for warning in reporter.warnings)
+
+
 def test_replies_that_cannot_be_read_are_told_after_the_first_20(tmp_path: Path) -> None:
     rows = world_rows()
     file, reporter = write_rows(tmp_path / "q.jsonl", rows), Recorder()

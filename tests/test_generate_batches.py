@@ -294,7 +294,7 @@ def test_a_batch_that_somebody_canceled_is_not_sent_again_unasked(
             return told(batch)
 
         server.behaviour._told = canceled  # type: ignore[method-assign]
-        with pytest.raises(StoppedEarly, match=r"^19 requests of a batch that was"):
+        with pytest.raises(StoppedEarly, match=r"^19 requests of a batch that was cancelled:"):
             run(source, out, server.url)
         assert server.behaviour.counts["batches"] == 1
     assert len(attempts) == 2

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asked import KINDS, all_rows, content, finished, kill, questions, started
@@ -17,6 +18,7 @@ from conftest import Recorder, read_rows, write_rows
 from fakes.teacher_server import PASSING, Conduct, TeacherServer
 
 from scicot import GenerateSettings, ScicotError, generate_rationales
+from scicot.annotation import ledger
 
 IN_FLIGHT = 16
 KILLS = 20
@@ -231,3 +233,10 @@ def test_a_bad_line_of_the_output_is_named(tmp_path: Path, teacher: str) -> None
         )
         run()
     assert len(all_rows(out)) == 10
+
+
+@pytest.mark.parametrize(
+    ("value", "amount"), [(5, 5.0), (0.25, 0.25), (True, 0.0), ("5", 0.0), (-1, 0.0), (None, 0.0)]
+)
+def test_only_numbers_of_a_usage_are_counted(value: Any, amount: float) -> None:
+    assert ledger._number(value) == amount

@@ -23,7 +23,7 @@ def test_a_question_comes_out_as_it_went_in() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"question": None}, '"question" must be a string'),
+        ({"question": None}, '"question" is null; it must be a string'),
         ({"question": " "}, '"question" is empty'),
         ({"question": "\ud800?"}, "lone surrogate"),
         ({"choices": None}, '"choices" is missing'),
@@ -35,7 +35,7 @@ def test_a_question_comes_out_as_it_went_in() -> None:
         ({"choices": [{"label": "A", "text": "a"}, "b"]}, "choice 2 must be"),
         ({"answer": "C"}, "none of the labels"),
         ({"answer": 1}, "none of the labels"),
-        ({"context": 3}, '"context" must be a string'),
+        ({"context": 3}, '"context" is 3; it must be a string'),
         ({"meta": [1]}, '"meta" must be an object'),
         ({"id": ""}, '"id" must be'),
         ({"id": True}, '"id" must be'),

@@ -220,7 +220,8 @@ def test_a_state_file_of_another_form_is_left_out(tmp_path: Path, state: str) ->
 
 
 def test_a_teachers_replies_and_what_they_used_are_shown(tmp_path: Path) -> None:
-    fields = {"teacher": "anthropic:x", "usage": {"output_tokens": 5, "cost_usd": 0.01}}
+    usage = {"output_tokens": 5, "cost_usd": 0.01}
+    fields = {"teacher": "anthropic:x", "usage": usage}
     rows = [
         {**row, **fields, "rationale": "It is so.", "conclusion": "A", "reply": f"Answer: A {n}"}
         for n, row in enumerate(rows_of("AA"))
@@ -228,6 +229,7 @@ def test_a_teachers_replies_and_what_they_used_are_shown(tmp_path: Path) -> None
     for row in rows:
         del row["prediction"], row["rationales"], row["scores"], row["confidence"]
     rows[1]["reason"] = "leaks-answer"
+    rows[1]["usage"] = {**usage, "input_tokens": True}  # no number, so not a 1
     file, page = write_rows(tmp_path / "a.jsonl", rows), tmp_path / "page.html"
     write_report(evaluate(file), file, page)
     data = document(page)

@@ -65,6 +65,32 @@ def test_choices_of_the_same_text_are_kept_and_warned_of_once(write: Any) -> Non
     assert f"2 rows with two choices of the same text, first at {rows.source}:2" in warning
 
 
+@pytest.mark.parametrize(
+    ("layouts", "columns", "more"),
+    [
+        (5, 3, ""),
+        (5, 4, "and 1 more line like these"),
+        (32, 5, "and 2 more lines like these"),
+        (33, 5, "and at least 2 more lines like these"),
+    ],
+)
+def test_lines_on_further_layouts_are_counted(
+    write: Any, layouts: int, columns: int, more: str
+) -> None:
+    """Layouts with other choice columns have lines of their own; other fields make no line."""
+    rows: list[dict[str, Any]] = [
+        {"Q": "?", **dict.fromkeys("ABCDEF"[: n + 2], "x")} for n in range(columns)
+    ]
+    rows += [{**rows[0], f"note{n}": 1} for n in range(layouts - columns)]
+    recorder = Recorder()
+    list(questions(write(lines(*rows)), reporter=recorder))
+    shown = [note for note in recorder.notes if "question = Q" in note]
+    further = [note for note in recorder.notes if "like these" in note]
+    assert len(shown) == 3
+    assert len(further) == bool(more)
+    assert all(f": {more}, for rows with other fields" in note for note in further)
+
+
 def test_a_source_without_rows_says_why(write: Any) -> None:
     image = {**QUESTION, "hint": "", "image": "image.png"}
     for content, message in [

@@ -220,6 +220,34 @@ def test_closed_descriptors_are_not_given_to_other_files(tmp_path: Path) -> None
     assert report.read_text().startswith("<!")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["evaluate", "{rows}"],
+        ["evaluate", "{rows}", "--json", "--report", "report.html"],
+        ["check", "{rows}"],
+        ["check", "{rows}", "--json", "--quiet"],
+        ["generate-rationales", "{rows}", "-o", "x", "--teacher", "recorded:{rows}", "--dry-run"],
+        ["predict", "{rows}", "--answer-model", "{run}", "--rationale-model", "{writer}"],
+    ],
+)
+def test_a_closed_stdout_is_an_error(
+    trained: Trained, tmp_path: Path, arguments: list[str]
+) -> None:
+    rows = [{**row, "prediction": "A", "reply": "Answer: A"} for row in world_rows()]
+    file = write_rows(tmp_path / "p.jsonl", rows)
+    names = {"rows": file, "run": trained.answer, "writer": trained.rationale}
+    done = shell(">&-", *(word.format(**names) for word in arguments))
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: standard output is closed")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_check_that_prints_nothing_needs_no_stdout(tmp_path: Path) -> None:
+    done = shell(">&-", "check", write_rows(tmp_path / "q.jsonl", world_rows()), "--quiet")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_names_that_utf_8_cannot_spell_are_printed(scicot: Any, tmp_path: Path) -> None:
     file = tmp_path / os.fsdecode(b"p\xff.jsonl")
     write_rows(file, [{**row, "prediction": "A"} for row in world_rows()])

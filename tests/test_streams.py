@@ -65,6 +65,35 @@ def test_a_reader_that_leaves_is_no_error(
     assert "error" not in done.stderr.lower()
 
 
+@pytest.mark.parametrize("options", ["", "--min-accuracy 0.99", "--json"])
+def test_a_reader_that_leaves_evaluate_is_no_missed_limit(
+    tmp_path: Path, command: list[str], options: str
+) -> None:
+    file = write_rows(tmp_path / "p.jsonl", [{**row, "prediction": "A"} for row in world_rows()])
+    piped = f"{' '.join(command)} evaluate {file} {options}"
+    done = subprocess.run(
+        ["bash", "-c", f"{piped} | true; echo ${{PIPESTATUS[0]}}"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == (f"{128 + signal.SIGPIPE}\n", "")
+
+
+def test_a_closed_pipe_of_messages_stops_no_work(tmp_path: Path, command: list[str]) -> None:
+    rows = [{**row, "prediction": "A"} for row in world_rows()]
+    file = write_rows(tmp_path / "p.jsonl", [*rows, {"id": "no row"}])
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            [*command, "evaluate", str(file), "--skip-invalid", "--json"],
+            stdout=subprocess.PIPE, stderr=writer, text=True, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(writer)
+    assert done.returncode == 0
+    assert '"accuracy"' in done.stdout
+
+
 def test_a_bad_row_in_a_pipe_comes_after_what_stood_before_it(
     trained: Trained, command: list[str]
 ) -> None:

@@ -46,12 +46,17 @@ def model_text_field(row: Mapping[str, Any], name: str, *, blank: bool = False) 
 def _string_value(row: Mapping[str, Any], name: str, *, blank: bool) -> str:
     value = row.get(name)
     if not isinstance(value, str):
-        raise RowProblem(
-            f'"{name}" is missing' if name not in row else f'"{name}" must be a string'
-        )
+        raise RowProblem(not_a_text(name, value) if name in row else f'"{name}" is missing')
     if not blank and not value.strip():
-        raise RowProblem(f'"{name}" is empty')
+        raise RowProblem(not_a_text(name, value))
     return value
+
+
+def not_a_text(name: str, value: Any) -> str:
+    """Return the error message for a field whose value is blank or no string."""
+    if isinstance(value, str):
+        return f'"{name}" is empty'
+    return f'"{name}" is {as_json(value)}; it must be a string'
 
 
 def as_json(value: Any) -> str:

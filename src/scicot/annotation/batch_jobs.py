@@ -115,7 +115,7 @@ class _Runner:
                 )
             if self._canceled:
                 raise StoppedEarly(
-                    f"{number_of(self._canceled, 'request')} of a batch that was canceled: the"
+                    f"{number_of(self._canceled, 'request')} of a batch that was cancelled: the"
                     " same command sends them again"
                 )
             if not await self._plan():

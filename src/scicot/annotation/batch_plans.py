@@ -147,7 +147,8 @@ class Plan:
         """Return the line number (from 0) of the request with this custom_id. None if the custom_id
         does not belong to this plan."""
         name, _, line = custom_id.rpartition("-")
-        is_ours = name == self.name and line.isdecimal() and int(line) < self.requests
+        is_number = line.isdecimal() and len(line) < 10  # int() refuses thousands of digits
+        is_ours = name == self.name and is_number and int(line) < self.requests
         return int(line) if is_ours else None
 
     @property

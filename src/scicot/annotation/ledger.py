@@ -21,6 +21,7 @@ from scicot import jsonl
 from scicot.annotation.index import RETRYING, VERSION, Entry, Index, mark_of
 from scicot.annotation.judging import names_gold_alone
 from scicot.errors import InvalidRow, ScicotError, no_room
+from scicot.formats.values import is_number
 from scicot.outputs import Output, beside
 from scicot.records import Question, Rationale, content_id
 from scicot.row_fields import Row, RowProblem
@@ -352,7 +353,7 @@ def discard_index(index_path: Path) -> None:
 def _number(value: Any) -> float:
     """Convert a value of a row to a float. Return 0 if it is not a number from 0 to _MAX_AMOUNT,
     since somebody may have edited the row."""
-    valid = isinstance(value, int | float) and 0 <= value <= _MAX_AMOUNT
+    valid = is_number(value) and 0 <= value <= _MAX_AMOUNT
     return float(value) if valid else 0.0
 
 

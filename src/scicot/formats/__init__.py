@@ -14,7 +14,7 @@ general.py reads it by the names and types of its fields.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -42,8 +42,9 @@ from scicot.formats.reading import (
     Recognised,
     UncertainIndex,
 )
-from scicot.formats.suggested_columns import option_for
-from scicot.row_fields import Row, RowProblem
+from scicot.formats.suggested_columns import option_for, question_problem
+from scicot.formats.values import is_blank
+from scicot.row_fields import Row, RowProblem, not_a_text
 
 __all__ = [
     "PLAIN",
@@ -95,6 +96,7 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
             if cells is not None:
                 cell_names = columns.labels_by_name(row)
                 reading = replace(reading, cells=cells, cell_names=cell_names)
+            _check_mapped_question(mapped, reading)
             row = with_context(mapped, reading)
     for form in _FORMATS:
         if form.matches(row):
@@ -108,11 +110,24 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
                 f'holds several questions in one row (the list in "{list_field}"); write a row for'
                 " each of them, with its choices and its answer"
             ) from None
+        problem = question_problem(row)
+        if problem is not None:
+            raise RowProblem(problem) from None
         raise RowProblem(
             f"not a question row: {_named(row)}; one needs "
             '"question" and "choices" (and "answer", where it is known);'
             f" name the fields that hold them: {option_for(row)}"
         ) from None
+
+
+def _check_mapped_question(mapped: Row, reading: Reading) -> None:
+    """Raise RowProblem if --columns was applied, and the field of the question is blank. `mapped`
+    is the row after --columns was applied to it."""
+    # Otherwise another field such as "prompt" would be read as the question, without a notice.
+    field = reading.columns.roles.get("question") if reading.columns is not None else None
+    value = mapped.get("question")
+    if field is not None and (is_blank(value) or not isinstance(value, Collection)):
+        raise RowProblem(not_a_text(field, value))
 
 
 def _several_questions(row: Row) -> str | None:

@@ -19,6 +19,7 @@ from scicot.formats.choice_set import Choices, lettered
 from scicot.formats.gold import Gold, gold_fields
 from scicot.formats.names import ANSWERS
 from scicot.formats.reading import PLAIN, Reading
+from scicot.formats.suggested_columns import question_problem
 from scicot.formats.values import is_blank
 from scicot.row_fields import Row, RowProblem
 
@@ -89,7 +90,8 @@ def _as_another_format(row: Row, reading: Reading) -> Row:
     try:
         return general.convert(row, reading)
     except general.Unread:
-        raise RowProblem("has a premise, but no question or no choices (COPA)") from None
+        problem = question_problem(row) or "has a premise, but no question or no choices (COPA)"
+        raise RowProblem(problem) from None
 
 
 def _sentence(row: Row, names: Mapping[str, str]) -> str | None:

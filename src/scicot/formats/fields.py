@@ -12,7 +12,7 @@ from scicot.formats.gold import GOLD, Gold, read_gold
 from scicot.formats.names import CONTEXTS, QUESTIONS, plain_name
 from scicot.formats.reading import PLAIN, Reading
 from scicot.formats.values import is_blank
-from scicot.row_fields import Row, RowProblem
+from scicot.row_fields import Row, RowProblem, not_a_text
 
 # The gold field if --columns maps the answer, by Gold.single.
 _MAPPED_GOLD = {single: Gold(("answer",), (), single=single) for single in (False, True)}
@@ -80,8 +80,9 @@ def rebuilt(
     Raises RowProblem if no field holds the question's text.
     """
     source = question_field(row)
-    if source is None:
-        raise RowProblem('"question" is missing or empty')
+    if source is None or not isinstance(row[source], str):
+        name = source or next(iter(named(row, QUESTIONS)), None)
+        raise RowProblem('"question" is missing' if name is None else not_a_text(name, row[name]))
     rewritten = {source, "question", "choices", "answer", *used}
     rest = {name: value for name, value in row.items() if name not in rewritten}
     if reading.recognised is not None:

@@ -26,6 +26,7 @@ _PART = re.compile(rf"\s*({'|'.join(ROLES)})\s*=")
 _SEVERAL = ("choices", "distractors", "context")
 _REQUIRED = ("question", "choices", "distractors")  # a row without these fields is invalid
 _ABSENT = object()
+_POSITION = re.compile(r"[0-9]{1,9}")  # of an element of a list, in a dotted path
 _EXAMPLE = "question=FIELD,choices=FIELD+FIELD,answer=FIELD"
 
 
@@ -285,7 +286,7 @@ def _at(row: Row, path: str) -> Any:
     for name in path.split("."):
         if isinstance(value, Mapping) and name in value:
             value = value[name]
-        elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
+        elif isinstance(value, list) and _POSITION.fullmatch(name) and int(name) < len(value):
             value = value[int(name)]
         else:
             return _ABSENT

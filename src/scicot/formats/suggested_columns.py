@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from scicot.formats import choice_columns, fields
-from scicot.formats.names import IDS, QUESTIONS, plain_name
-from scicot.row_fields import Row
+from scicot.formats.names import (
+    CONTEXTS,
+    IDS,
+    QUESTIONS,
+    QUESTIONS_BESIDE_CHOICES,
+    plain_name,
+)
+from scicot.formats.values import is_blank
+from scicot.row_fields import Row, not_a_text
 
 _SHOWN = 6  # columns listed in a message
 _LIKELY_ANSWERS = ("answer", "key", "gold", "label", "correct", "target", "sol", "lös", "loes",
@@ -29,22 +36,49 @@ def option_for(row: Row) -> str:
         flat |= {f"{name}.{key}": inner for key, inner in nested} or {name: value}
     choice_fields = _likely_choices(row) or _first_list(flat)
     rest = {name: field for name, field in flat.items() if name not in choice_fields}
-    answers = [n for n in rest if any(part in plain_name(n) for part in _LIKELY_ANSWERS)]
-    texts = {
-        name: field
-        for name, field in rest.items()
-        if isinstance(field, str) and name not in answers and _may_be_question(name)
-    }
     question = fields.question_field(row)
     if question is None or not isinstance(row[question], str):
-        named = (name for name in texts if plain_name(name.rpartition(".")[2]) in QUESTIONS)
-        question = next(named, None) or max(
-            texts, key=lambda name: len(texts[name]), default="FIELD"
-        )
-    answer = next((name for name in answers if name != question), "FIELD")
+        question = _likely_question(rest) or "FIELD"
+    answer = next((name for name in rest if _may_be_answer(name) and name != question), "FIELD")
     role = "distractors" if _are_wrong(choice_fields, row, rest.get(answer)) else "choices"
     parts = f"question={question},{role}={'+'.join(choice_fields) or 'FIELD+FIELD'},answer={answer}"
     return f"--columns {_quoted(parts)}"
+
+
+def question_problem(row: Row) -> str | None:
+    """Return the error message for a row whose question is blank or no text, such as
+    '"question" is null; it must be a string'. Return None for all other rows."""
+    names = fields.named(row, QUESTIONS) or fields.named(row, QUESTIONS_BESIDE_CHOICES)
+    # Lists and objects are left out, since they may contain the question.
+    bad = [name for name in names if is_blank(row[name]) or not isinstance(row[name], Collection)]
+    if not names or len(bad) < len(names):
+        return None
+    problem = not_a_text(bad[0], row[bad[0]])
+    choice_fields = _likely_choices(row)
+    rest = {name: value for name, value in row.items() if name not in choice_fields}
+    other = _likely_question({n: v for n, v in rest.items() if plain_name(n) not in CONTEXTS})
+    if other is None or len(row[other].split()) < 2:  # a single word is hardly the question
+        return problem
+    option = _quoted(f"question={other}")
+    return f"{problem}; if another field holds the question, add --columns {option}"
+
+
+def _likely_question(texts: Mapping[str, Any]) -> str | None:
+    """Return the name of the field that probably holds the question, None if there is none."""
+    texts = {
+        name: text
+        for name, text in texts.items()
+        if isinstance(text, str)
+        and not is_blank(text)
+        and not _may_be_answer(name)
+        and _may_be_question(name)
+    }
+    named = (name for name in texts if plain_name(name.rpartition(".")[2]) in QUESTIONS)
+    return next(named, None) or max(texts, key=lambda name: len(texts[name]), default=None)
+
+
+def _may_be_answer(name: str) -> bool:
+    return any(part in plain_name(name) for part in _LIKELY_ANSWERS)
 
 
 def _may_be_question(name: str) -> bool:

@@ -29,6 +29,7 @@ from typing import Any
 
 from scicot import sources, stages
 from scicot.errors import ScicotError
+from scicot.formats.values import is_number
 from scicot.models.prompt_format import PROMPT_TEXTS
 from scicot.outputs import read_state, state_path
 from scicot.records import Question
@@ -117,6 +118,6 @@ def total_usage(usages: Iterable[Mapping[str, float]]) -> dict[str, float]:
     total: dict[str, float] = {}
     for usage in usages:
         for name, value in usage.items():
-            if isinstance(value, int | float):
+            if is_number(value):
                 total[name] = total.get(name, 0) + value
     return total

@@ -23,6 +23,7 @@ from scicot.formats import (
 from scicot.formats.fields import named
 from scicot.formats.names import IDS
 from scicot.formats.values import is_blank
+from scicot.reporting import number_of
 from scicot.row_fields import Row, RowProblem
 from scicot.sources import bare_rationales
 from scicot.sources.gold import likely_gold
@@ -76,6 +77,7 @@ class Converter:
         )
         # field names -> parts of a line of `recognised`, None for scicot's own rows
         self._layouts: dict[tuple[str, ...], tuple[Recognised, str] | None] = {}
+        self._has_more_layouts = False  # more than _MAX_LAYOUTS
         self._likely_answers: dict[str, None] = {}
         # for each layout, the fields that may be the id, but were not the id of any row so far
         self._possible_ids: dict[tuple[str, ...], list[str]] = {}
@@ -97,8 +99,9 @@ class Converter:
         """The first three lines of `recognised`. If `recognised` has more lines, a fourth line
         gives the number of the lines that are not shown."""
         lines = self.recognised
-        least = "at least " if len(self._layouts) == _MAX_LAYOUTS else ""
-        more = f"and {least}{len(lines) - _LAYOUTS_SHOWN} other layouts"
+        least = "at least " if self._has_more_layouts else ""
+        rest = number_of(len(lines) - _LAYOUTS_SHOWN, "more line")
+        more = f"and {least}{rest} like these, for rows with other fields"
         return lines[:_LAYOUTS_SHOWN] + [more] * (len(lines) > _LAYOUTS_SHOWN)
 
     @property
@@ -154,6 +157,7 @@ class Converter:
         layout = tuple(row)
         if layout not in self._layouts:
             if len(self._layouts) == _MAX_LAYOUTS:
+                self._has_more_layouts = True
                 return
             self._layouts[layout] = self._recognised(row)
             self._possible_ids[layout] = self._id_names(row)

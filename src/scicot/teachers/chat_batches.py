@@ -33,7 +33,7 @@ _SLOW = 600.0  # timeout in seconds for a call that transfers a whole batch
 _ENDPOINT: Any = "/v1/chat/completions"
 _NAME = "scicot_batch"  # key in the batch's metadata
 _ENDED = ("completed", "failed", "expired", "cancelled")
-_UNANSWERED = {"batch_expired": "expired", "batch_cancelled": "canceled"}
+_UNANSWERED = {"batch_expired": "expired", "batch_cancelled": "cancelled"}
 
 
 class ChatBatches:
@@ -232,6 +232,6 @@ def _outcome(value: Mapping[str, Any]) -> Reply | Unanswered:
         kind = _UNANSWERED.get(str(error.get("code")))
         if kind is not None:
             problem = TeacherBusy(f"the request was {kind}")
-            return Unanswered(problem, canceled=kind == "canceled")
+            return Unanswered(problem, canceled=kind == "cancelled")
         return Unanswered(classify_typed(error, otherwise=500))
     return Unanswered(TeacherBusy("the server's answer is no result of a batch"))

@@ -22,6 +22,8 @@ from scicot.teachers.error_table import classify_typed
 from scicot.teachers.messages_wire import TROUBLE, fields_of, outcome_of, parsed, reply_of
 
 _SLOW = 600.0  # timeout in seconds for a call that transfers a whole batch
+# types of results of requests that were not processed, and their words in messages
+_UNPROCESSED = {"canceled": "cancelled", "expired": "expired"}
 
 
 class MessageBatches:
@@ -164,8 +166,6 @@ def _outcome(result: Any) -> Reply | Unanswered:
         error = getattr(getattr(result, "error", None), "error", None)
         fields = {name: getattr(error, name, None) for name in ("type", "message")}
         return Unanswered(classify_typed(fields, otherwise=500))
-    unprocessed = kind in ("canceled", "expired")
-    problem = (
-        f"the request was {kind}" if unprocessed else "the server's answer is no result of a batch"
-    )
+    done = _UNPROCESSED.get(str(kind))
+    problem = f"the request was {done}" if done else "the server's answer is no result of a batch"
     return Unanswered(TeacherBusy(problem), canceled=kind == "canceled")
