@@ -221,6 +221,57 @@ def test_fp32_decides_which_token_is_the_likeliest(
         monkeypatch.undo()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_blocks_of_long_inputs_change_no_score(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from scicot.decoding.native_engine import NativeEngine
+    from scicot.models.native import attention
+
+    engine = NativeEngine(model(kind), torch.float32, batch_size=8)
+    whole = values(engine.score(sources(), targets()))
+    texts = engine.generate(sources(), [[None]] * 40, Decoding(10))
+    monkeypatch.setattr(attention, "_MAX_BIAS", 0)
+    for block in (1, 500, 2000):  # numbers in a bias: 1, about 2 and all queries of a short row
+        monkeypatch.setattr(attention, "_BLOCK_BIAS", block)
+        assert values(engine.score(sources(), targets())) == pytest.approx(whole, abs=2e-3)
+        assert engine.generate(sources(), [[None]] * 40, Decoding(10)) == texts
+
+
+def test_attention_in_blocks_is_the_same() -> None:
+    import torch
+
+    from scicot.models.native.attention import attended, attended_in_blocks
+
+    q, keys, values_of_keys = torch.randn(3, 2, 4, 50, 8)
+    bias = torch.randn(2, 4, 50, 50)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("scicot.models.native.attention._BLOCK_BIAS", 2 * 4 * 50 * 7)
+        blocks = attended_in_blocks(q, keys, values_of_keys, lambda a, b: bias[:, :, a:b], 4)
+    assert torch.allclose(blocks, attended(q, keys, values_of_keys, bias), rtol=0, atol=1e-6)
+
+
+def test_a_very_long_input_needs_no_attention_matrix_in_memory() -> None:
+    """The whole matrix of 5,000 tokens would have 75 million numbers."""
+    import torch
+
+    from scicot.models.native import attention
+    from scicot.models.native.t5 import Encoder
+
+    biases: list[int] = []
+    attend = attention.attended
+
+    def watched(q: Any, keys: Any, rest: Any, bias: Any) -> Any:
+        biases.append(bias.numel())
+        return attend(q, keys, rest, bias)
+
+    with pytest.MonkeyPatch.context() as patched, torch.inference_mode():
+        patched.setattr(attention, "attended", watched)
+        ids = torch.randint(3, WORDS, (1, 5_000))
+        Encoder(model("t5"), torch.float32)(ids, torch.tensor([5_000]))
+    assert max(biases) <= attention._BLOCK_BIAS
+
+
 def test_scoring_goes_on_with_less_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 

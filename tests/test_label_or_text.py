@@ -119,6 +119,18 @@ def test_answer_labels_changes_no_index(write: Any) -> None:
     assert golds(write(lines(vitamin, row, beast)), **both) == ["D", "bee", "ant"]
 
 
+def test_an_integer_is_an_index_also_with_answer_labels(write: Any) -> None:
+    """Read as a label, the 1 would be 4 although the 0 shows that the file counts from 0."""
+    row = {"question": "Q?", "option1": 4, "option2": 1, "option3": 9, "answer": 1}
+    letters = {"question": "R?", "option1": "a", "option2": "b", "option3": "c"}
+    for other, right in ((0, "1"), (3, "4")):
+        file = write(lines(row, {**letters, "answer": other}))
+        assert golds(file, answer_texts=False)[0] == right
+    with pytest.raises(ScicotError, match="from 0 or from 1; give --answer-index 0"):
+        golds(write(lines(row)), answer_texts=False)
+    assert golds(write(lines({**row, "answer": "1"})), answer_texts=False) == ["4"]
+
+
 @pytest.mark.parametrize("answer_index", [0, 1])
 def test_answer_index_leaves_a_text_a_text(write: Any, answer_index: Any) -> None:
     table = "question,A,B,C,answer\nWhich barks?,ant,bee,dog,dog\nVitamin?,A,C,D,C\n"

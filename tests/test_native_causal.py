@@ -12,6 +12,7 @@ from scicot.decoding import native_engine
 from scicot.decoding.engine import Decoding, Ids
 from scicot.decoding.native_engine import NativeEngine
 from scicot.decoding.transformers_engine import TransformersEngine
+from scicot.models.native import attention
 
 DRAWS: list[list[int | None]] = [[None] if n % 3 else [None, 7 * n, 9] for n in range(24)]
 
@@ -55,6 +56,23 @@ def test_the_same_texts_and_scores_as_transformers(
         alone = [engine.generate([source], [[None]], decoding) for source in sources()[:5]]
         assert alone == [[texts_of_source[:1]] for texts_of_source in texts[:5]]
     assert engine.generate([], [], decoding) == engine.score([], []) == []
+
+
+@pytest.mark.parametrize("window", [None, 6])
+@pytest.mark.parametrize("kind", NATIVE)
+def test_blocks_of_long_inputs_change_no_score(
+    kind: str, window: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = NativeEngine(tiny(kind), torch.float32, batch_size=8)
+    for layer in engine._model.decoder._layers:  # type: ignore[attr-defined]
+        layer._window = window
+    whole = values(engine.score(sources(), targets()))
+    monkeypatch.setattr(attention, "_MAX_BIAS", 0)
+    for block in (1, 500):  # numbers in a mask: 1, and about 3 queries of a batch
+        monkeypatch.setattr(attention, "_BLOCK_BIAS", block)
+        assert values(engine.score(sources(), targets())) == pytest.approx(
+            whole, rel=1e-6, abs=1e-5
+        )
 
 
 ROPE = {"rope_theta": 10_000.0}

@@ -1,6 +1,6 @@
 """Read an answer that is the label of one choice and the text of another.
 
-With --answer-labels, the answer is always read as a label. The option --answer-texts is handled in
+With --answer-labels, the answer is read as a label. The option --answer-texts is handled in
 indices.py. Without these options, the other answers in the same field of the file decide. Examples
 for the answer "A" and the choices A "AB", B "A", C "0", D "B":
 
@@ -18,6 +18,11 @@ read as a label:
 - The answer is a prediction.
 - The row itself writes the labels of its choices, as in {"A": "AB", "B": "A"}.
 - The option --answer-index is given.
+
+A JSON integer is never a label by itself, but an index: where the answer "1" is read as a label,
+also with --answer-labels, the integer 1 is read as an index by the rules of indices.py. In a file
+whose other integers count from 0, the gold answer would otherwise be wrong. If the other answers do
+not show whether integers count from 0 or from 1, the answer is refused.
 
 In a pipe, only the earlier rows are known. If an earlier row shows that answers are labels, the
 answer is read as a label. Otherwise the answer is refused, even in the three exceptions.
@@ -87,8 +92,8 @@ def number_as_label(
     text: the choice whose text is this number. None if no choice has this text.
     never_text: True if the answer cannot be a text, because the data set defines this.
 
-    Return None for a JSON integer if `text` is None. The caller then reads it as an index, although
-    it equals a label.
+    Return None for a JSON integer that is not a text. The caller then reads it as an index,
+    although it equals a label.
     """
     is_string, counts = isinstance(value, str), reading.counts_to_fill(name)
     if text is None or label.labels[0] in text.labels:

@@ -6,7 +6,7 @@ beforehand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +26,11 @@ _OF_CUDA = [SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 _STEPS = 32  # initial number of steps for which memory is allocated
 
+
+# Maximum size (heads x queries x keys) of the bias of a whole input, and of the bias of a block of
+# queries. Longer inputs are computed in blocks, since choices are never truncated: the bias of an
+# input of 18,000 tokens takes several GB.
+_MAX_BIAS, _BLOCK_BIAS = 2**26, 2**25
 
 _MAX_QUERIES = 8  # maximum number of queries per row for which the numba kernel is faster
 
@@ -60,6 +65,29 @@ def attended(q: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
         rows, heads, count, -1
     )
     return _as_rows(attended_values, heads, count)
+
+
+def needs_blocks(heads: int, width: int) -> bool:
+    """Return True if self-attention over `width` positions should be computed by
+    `attended_in_blocks`, to save memory. `heads` is the number of heads of the bias."""
+    return heads * width**2 > _MAX_BIAS
+
+
+def attended_in_blocks(
+    q: Tensor, keys: Tensor, values: Tensor, bias_of: Callable[[int, int], Tensor], heads: int
+) -> Tensor:
+    """Compute the same as `attended`, for one block of queries after the other.
+
+    `bias_of(start, end)` returns the bias of the queries from `start` to `end` (exclusive), with
+    `heads` heads. The bias of all queries is never in memory at once.
+    """
+    count = q.shape[2]
+    size = max(1, _BLOCK_BIAS // (len(q) * heads * keys.shape[2]))
+    blocks = ((start, min(start + size, count)) for start in range(0, count, size))
+    return torch.cat(
+        [attended(q[:, :, start:end], keys, values, bias_of(start, end)) for start, end in blocks],
+        dim=1,
+    )
 
 
 def attended_in_parts(q: Tensor, parts: Sequence[tuple[Tensor, Tensor, Tensor]]) -> Tensor:

@@ -16,7 +16,13 @@ from torch.nn import functional
 from scicot.devices import release_pages
 from scicot.models.families import end_tokens
 from scicot.models.native import kernels
-from scicot.models.native.attention import NEVER, PrefixCache, attended
+from scicot.models.native.attention import (
+    NEVER,
+    PrefixCache,
+    attended,
+    attended_in_blocks,
+    needs_blocks,
+)
 from scicot.models.native.feed_forward import FeedForward, add_normed, feed
 from scicot.models.native.interface import DecoderCache, JointCache, Prompt
 from scicot.models.native.linear import Norm, finer, linear
@@ -198,18 +204,29 @@ class _Prefill:
             k, v = self.states[layer]  # both in the dtype of the cache
         count = q.shape[2]
         window = window if window and window < count else None
+        groups = q.shape[1] // k.shape[1]  # `attended` repeats the mask so often
+        if needs_blocks(groups, count):
+            return attended_in_blocks(
+                q, k, v, lambda start, end: _mask(start, end, count, window, q.device), groups
+            )
         if window not in self._masks:
-            distances = torch.arange(count, device=q.device)
-            distances = distances[:, None] - distances
-            sees = distances >= 0 if window is None else (distances >= 0) & (distances < window)
-            mask = torch.zeros(sees.shape, device=q.device).masked_fill_(~sees, NEVER)
-            self._masks[window] = mask[None, None]
+            self._masks[window] = _mask(0, count, count, window, q.device)
         return attended(q, k, v, self._masks[window])
 
     def keep(self, layer: int, k: Tensor, v: Tensor) -> None:
         if layer == 0:
             self.states = k.new_empty((self._layers, 2, *k.shape), dtype=self._cache_dtype)
         self.states[layer, 0], self.states[layer, 1] = k, v
+
+
+def _mask(start: int, end: int, count: int, window: int | None, device: torch.device) -> Tensor:
+    """Return the causal mask to add to the attention scores between the positions from `start` to
+    `end` (exclusive) and `count` positions: 1 x 1 x queries x count. With `window`, each position
+    sees only the last `window` positions, including its own."""
+    positions = torch.arange(count, device=device)
+    distances = positions[start:end, None] - positions
+    sees = distances >= 0 if window is None else (distances >= 0) & (distances < window)
+    return torch.zeros(sees.shape, device=device).masked_fill_(~sees, NEVER)[None, None]
 
 
 def _rotated(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:

@@ -11,7 +11,13 @@ from torch.nn import functional
 
 from scicot.models.families import end_tokens
 from scicot.models.native import kernels
-from scicot.models.native.attention import PrefixCache, attended, masked
+from scicot.models.native.attention import (
+    PrefixCache,
+    attended,
+    attended_in_blocks,
+    masked,
+    needs_blocks,
+)
 from scicot.models.native.feed_forward import feed_forward
 from scicot.models.native.interface import DecoderCache, Prompt
 from scicot.models.native.linear import finer, linear, normed
@@ -64,10 +70,10 @@ class Encoder:
         row i without the padding. The padding may be any token."""
         rows, width = ids.shape
         mask = masked(lengths, width)
-        x, bias = functional.embedding(ids, self._embedding), mask
+        x, bias = functional.embedding(ids, self._embedding), _Bias(mask)
         for layer in self._layers:
             if layer.positions is not None:
-                bias = layer.positions(width, width) + mask
+                bias = _Bias(mask, layer.positions)
             layer(x, bias)
         states = self._states(x).view(rows, width, *self._shape)
         states_by_layer = states.new_empty(
@@ -87,10 +93,42 @@ class _EncoderLayer:
         self._out = linear([attention.o.weight], finer(dtype))
         self._feed = feed_forward(block.layer[-1], dtype)
 
-    def __call__(self, x: Tensor, bias: Tensor) -> None:
+    def __call__(self, x: Tensor, bias: _Bias) -> None:
         q, k, v = _split_heads(self._qkv(x), self._shape)
-        self._out.add(attended(q, k, v, bias), x)
+        self._out.add(bias.attended(q, k, v), x)
         self._feed(x)
+
+
+class _Bias:
+    """The bias of the encoder's self-attention: a mask (rows x 1 x 1 x positions) and, if
+    `compute_bias` is given, the relative position bias."""
+
+    def __init__(self, mask: Tensor, compute_bias: Any = None) -> None:
+        self._mask, self._compute_bias = mask, compute_bias
+        self._width: int = mask.shape[-1]
+        self._whole: Tensor | None = None  # of all queries: rows x heads x positions x positions
+        self._by_distance: Tensor | None = None  # heads x distances
+
+    def attended(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if self._compute_bias is None:
+            return attended(q, k, v, self._mask)
+        heads = q.shape[1]
+        if needs_blocks(heads, self._width):
+            return attended_in_blocks(q, k, v, self._of_block, heads)
+        if self._whole is None:
+            self._whole = self._compute_bias(self._width, self._width) + self._mask
+        return attended(q, k, v, self._whole)
+
+    def _of_block(self, start: int, end: int) -> Tensor:
+        """Return the bias of the queries from `start` to `end` (exclusive)."""
+        last = self._width - 1
+        if self._by_distance is None:
+            # distances from -last to last, as seen from a query at the position `last`
+            bias = self._compute_bias(1, 2 * self._width - 1, past_seen_tokens=last)
+            self._by_distance = bias[0, :, 0]
+        # The distances of query n are those from -n to last - n.
+        firsts = torch.arange(last - start, last - end, -1, device=self._mask.device)
+        return self._by_distance.unfold(1, self._width, 1)[:, firsts] + self._mask
 
 
 class Decoder:
