@@ -13,7 +13,7 @@ from scicot.stages import Stage
 from scicot.training.examples import Example, Lesson, digest, encode, examples_of
 from scicot.training.plan import tokens
 from scicot.training.plan.layout import Layout, cheapest_batch_count
-from scicot.training.plan.length_buckets import padded, similar_batches, turns_of
+from scicot.training.plan.length_buckets import padded, pieces, similar_batches, turns_of
 from scicot.training.plan.row_sampler import RowSampler
 from scicot.training.plan.schedule import Schedule
 
@@ -337,6 +337,14 @@ def test_a_row_knows_whether_a_student_wrote_it_out_of_fold() -> None:
         Rationale.from_row({**row, "rationale": "x", "teacher": "t"}), 0
     ).out_of_fold
     assert Example(examples_of(lesson(1), Stage.DIRECT)[0].source, "B").full_target == "B"
+
+
+def test_batches_are_split_no_more_than_processes_need() -> None:
+    for batches in range(1, 13):
+        for ranks in range(1, 13):
+            smallest = next(n for n in range(1, ranks + 1) if batches * n % ranks == 0)
+            assert pieces(batches, ranks) == smallest, (batches, ranks)
+    assert pieces(4, 6) == 3
 
 
 def test_shares_lose_nothing() -> None:

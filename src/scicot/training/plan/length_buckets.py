@@ -8,6 +8,7 @@ than sorting by the sum of both lengths.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -67,12 +68,10 @@ def _halved(rows: Indices, weights: Any, first_count: int, count: int) -> tuple[
 
 
 def pieces(batches: int, ranks: int) -> int:
-    """Return the number of pieces into which each batch of a step is split. The number is chosen so
-    that all `ranks` processes get equally many pieces. If whole batches can be distributed evenly,
+    """Return the number of pieces into which each batch of a step is split: the smallest number for
+    which all `ranks` processes get equally many pieces. If whole batches can be distributed evenly,
     the result is 1."""
-    if batches % ranks == 0:
-        return 1
-    return ranks // batches if ranks % batches == 0 else ranks
+    return ranks // math.gcd(batches, ranks)
 
 
 def turns_of(batches: Sequence[Any], ranks: int) -> list[list[Any]]:
