@@ -11,7 +11,6 @@ from typing import Any
 from msgspec import Struct, field
 
 from scicot.records.fields import QUESTION_FIELDS, RATIONALE_FIELDS, STUDENT
-from scicot.reporting import number_of
 from scicot.row_fields import (
     MAPPING,
     Row,
@@ -166,7 +165,7 @@ def _choices(value: Any) -> tuple[Choice, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise RowProblem('"choices" must be a list of {"label": ..., "text": ...}')
     if not MIN_CHOICES <= len(value) <= MAX_CHOICES:
-        count = number_of(len(value), "choice")
+        count = "1 choice" if len(value) == 1 else f"{len(value)} choices"
         raise RowProblem(f'"choices" has {count}; {MIN_CHOICES} to {MAX_CHOICES} are allowed')
     if not any(isinstance(choice, MAPPING) for choice in value):
         _check_texts(value)
