@@ -24,7 +24,8 @@ def test_rows_of_an_id_and_an_answer(tmp_path: Path, asked: Path) -> None:
     assert system.rationales is not None
     assert system.rationales.agree == 1
     assert any(
-        "1 row of no question that was asked, or of one again (first: 'q9')" in line
+        "1 row whose question is not in the question file, or is answered by an earlier row"
+        " (first: 'q9')" in line
         for line in recorder.warnings
     )
 
@@ -333,5 +334,7 @@ def test_tables_of_questions_and_answers_in_another_encoding(tmp_path: Path, sci
 
 def test_an_id_of_the_questions_is_shown_if_no_row_has_one(tmp_path: Path, asked: Path) -> None:
     file = write_rows(tmp_path / "theirs.jsonl", [{"id": 1, "prediction": "A"}])
-    with pytest.raises(ScicotError, match=r"\(first: '1'; an id of the question file: 'q1'\)"):
+    with pytest.raises(
+        ScicotError, match=r"\(first: '1'; ids in the question file look like 'q1'\)"
+    ):
         judged(file, asked)

@@ -260,12 +260,11 @@ def test_headings_sums_and_empty_numbered_rows_of_a_sheet_are_left_out(tmp_path:
     found = check(file, reporter=Recorder())
     assert (found.questions, found.unreadable) == (2, 1)
     assert found.notes == [
-        "3 rows hold one or two cells and no question, as headings and sums do, and are left out"
+        "3 rows left out: no question and only one or two filled cells, as in headings and totals"
         f" (first: {file}:3)"
     ]
     assert found.problems == [
-        f"1 row cannot be read: {file}:7: \"Lösung\" is 'a,b', several choices;"
-        " one right answer is read"
+        f"1 row cannot be read: {file}:7: \"Lösung\" is 'a,b', several answers; give exactly one"
     ]
 
 

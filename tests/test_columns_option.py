@@ -68,10 +68,10 @@ def test_a_name_may_hold_commas_and_blanks(write: Any) -> None:
     ("columns", "message"),
     [
         ("Frage", "write question=FIELD"),
-        ("frage=x", "what can be named is question, choices"),
+        ("frage=x", "names allowed before =: question, choices"),
         ("question=", "names question without a field"),
         ("question=a,question=b", "names question twice"),
-        ("choices=a+b,distractors=c", "choices and distractors"),
+        ("choices=a+b,distractors=c", "names both choices and distractors; name choices"),
     ],
 )
 def test_an_option_that_says_nothing_is_refused(columns: str, message: str) -> None:
@@ -212,7 +212,8 @@ def test_a_field_that_no_row_has_is_told_where_all_rows_are_our_own(write: Any) 
     settings = ReadingSettings(columns="question=Frage")
     assert len(list(questions(file, reading=settings, reporter=recorder))) == 1
     assert any(
-        "--columns question=Frage: no row has all" in warning for warning in recorder.warnings
+        "--columns question=Frage: ignored, because no row has all" in warning
+        for warning in recorder.warnings
     )
     [problem] = check(file, reading=settings, reporter=Recorder()).problems
     assert "no row has all of these fields" in problem

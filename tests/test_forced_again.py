@@ -105,7 +105,7 @@ def test_a_refused_prediction_leaves_the_state_file_as_it_is(
 
 
 @pytest.mark.parametrize(
-    ("given", "problem"), [("", "is empty, so"), ('{"bad": 1}\n', "not a question row")]
+    ("given", "problem"), [("", "has no rows, so"), ('{"bad": 1}\n', "not a question row")]
 )
 def test_force_with_a_pipe_of_no_question_keeps_the_output(
     trained: Trained, tmp_path: Path, given: str, problem: str
@@ -132,5 +132,5 @@ def test_force_with_a_pipe_of_no_question_keeps_paid_rationales(
     options = ["--teacher", f"recorded:{replies}", "--force"]
     done = subprocess.run([*command, *options], input="", capture_output=True, text=True)
     assert done.returncode == 1
-    assert "is empty, so" in done.stderr
+    assert "has no rows, so" in done.stderr
     assert (out.read_bytes(), state_of(out)) == before

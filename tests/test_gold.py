@@ -89,7 +89,9 @@ def test_an_integer_among_labels_of_digits() -> None:
     row = forms(["w", "x", "y", "z"], "1234")["flat"]
     assert gold({**row, "answer": "1"}) == "1"
     assert gold({**row, "answer": 1}) == "2", "an index"
-    with pytest.raises(RowProblem, match=r'"answer" is 4, an integer, so an index.*choice \'4\''):
+    with pytest.raises(
+        RowProblem, match=r'"answer" is 4, greater than 3, the last index .*choice \'4\''
+    ):
         gold({**row, "answer": 4})
     assert gold({**row, "answer": 4, "answerKey": "4"}) == "4", "which another field settles"
     years = {

@@ -312,7 +312,7 @@ def test_fields_of_any_names_stay_one_short_line() -> None:
         ["note", "tags"]
     )
     assert unused_fields(["rationale"]) == (
-        '(no field is left that could hold it); add a field named "answer"'
+        '(no unused field could hold it); add a field named "answer"'
     )
     message = unused_fields([f"line\nbreak {n} {'x' * 500}" for n in range(50)])
     assert "\n" not in message

@@ -166,7 +166,7 @@ def test_questions_with_fewer_choices_have_blank_cells_at_the_end(write: Any) ->
 
 def test_a_number_that_is_no_label_among_labels_of_digits_is_not_guessed(write: Any) -> None:
     header = "question,opt1,opt2,opt3,opt4,answer\n"
-    with pytest.raises(ScicotError, match=r"none of the row's labels.*give --answer-index 0"):
+    with pytest.raises(ScicotError, match=r"is not a label in this row.*give --answer-index 0"):
         golds(write(f"{header}R?,a,b,c,d,1\nQ?,a,b,c,d,0\n"))
     rows = "Q?,a,b,c,d,0\nR?,a,b,c,d,1\n"
     assert golds(write(header + rows), answer_index=0) == ["a", "b"]
@@ -229,7 +229,9 @@ def test_an_unreadable_answer_names_the_indices_that_can_be_read(
 
 
 def test_a_leading_zero_is_named_as_the_reason(write: Any) -> None:
-    with pytest.raises(InvalidRow, match=r"'04', neither .* leading zero is no index.* write 4 if"):
+    with pytest.raises(
+        InvalidRow, match=r"'04', neither .* if it is an index, write 4, without a leading zero"
+    ):
         golds(write(indexed("04")))
 
 

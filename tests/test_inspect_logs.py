@@ -97,7 +97,9 @@ def test_a_log_without_choices_asks_for_the_questions(write: Any) -> None:
 
 
 def test_a_sample_with_several_right_answers_is_refused(write: Any) -> None:
-    with pytest.raises(ScicotError, match=r"\"target\" is \['A', 'B'\], several choices"):
+    with pytest.raises(
+        ScicotError, match=r"\"target\" is \['A', 'B'\], several answers; give exactly one"
+    ):
         evaluate(write(archive([sample(1, "B", target=["A", "B"])])), reporter=Recorder())
 
 

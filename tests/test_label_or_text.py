@@ -150,7 +150,7 @@ def test_rows_of_a_pipe_are_read_as_the_rows_before_them_show(scicot: Any) -> No
         assert refused.code == 1, "a later answer may be a label or a text"
     refused = scicot("check", "-", stdin=lines({**label, "answer": "bee"}, vitamin))
     assert refused.code == 1, "texts so far do not show that no later answer is a label"
-    assert "pipes cannot be read ahead, so name a file, or add --answer-texts" in refused.stderr
+    assert "pipes cannot be read ahead, so give a file, or add --answer-texts" in refused.stderr
     assert scicot("check", "-", "--answer-labels", stdin=lines(vitamin, label)).code == 0
     written = {**VITAMIN, "options": VITAMINS}
     assert scicot("check", "-", stdin=lines(written)).code == 1, "a later answer may be a text"

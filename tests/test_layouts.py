@@ -178,7 +178,10 @@ def test_a_second_field_settles_an_index() -> None:
 
 def test_an_index_past_the_end_of_a_list_names_the_option() -> None:
     row = {"question": "Which?", "choices": ["a", "b"], "answer": 2}
-    with pytest.raises(UncertainIndex, match=r"past the last index from 0, 1; .*--answer-index"):
+    with pytest.raises(
+        UncertainIndex,
+        match=r"one more than 1, the last index counted from 0; give --answer-index 1",
+    ):
         question(row)
     assert question(row, Reading(answer_index=1, strict=True)).answer == "B"
 

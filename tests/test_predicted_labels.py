@@ -72,7 +72,7 @@ def test_predictions_that_prove_nothing_ask_for_the_option(tmp_path: Path) -> No
     with pytest.raises(ScicotError, match=r"theirs.csv:2: \"prediction\" is '1'.*--answer-index 0"):
         judged(*indexed(tmp_path, 1, 2, 1))
     with pytest.raises(
-        ScicotError, match=r"theirs.jsonl:3: .*do they count from 1\? give --answer"
+        ScicotError, match=r"theirs.jsonl:3: .*give --answer-index 1 if indices count from 1"
     ):
         judged(*indexed(tmp_path, 1, 2, 3, suffix=".jsonl"))
     _, recorder = judged(*indexed(tmp_path, 1, 2, 2, suffix=".jsonl"))
@@ -207,7 +207,7 @@ def test_predictions_of_a_pipe_that_are_only_labels_show_the_form(
     read = scicot("evaluate", "-", "--questions", asked, stdin=lines(label, vitamin))
     assert read.code == 0, read.stderr
     refused = scicot("evaluate", "-", "--questions", asked, stdin=lines(vitamin, label))
-    assert "cannot be read ahead, so name a file" in refused.stderr
+    assert "cannot be read ahead, so give a file" in refused.stderr
 
 
 def test_a_text_in_a_row_with_scicots_choices_is_a_text(scicot: Any, tmp_path: Path) -> None:

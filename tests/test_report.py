@@ -288,7 +288,7 @@ def test_what_no_report_can_be_made_of(scicot: Any, tmp_path: Path) -> None:
     first = report.read_bytes()
     outcome = scicot("evaluate", mine, "--report", report)
     assert (outcome.code, report.read_bytes()) == (1, first)
-    assert "exists; name another, or replace it by --force" in outcome.stderr
+    assert "exists; name another file, or overwrite it with --force" in outcome.stderr
     assert scicot("evaluate", mine, "--report", report, "--force").code == 0
     kept = write_rows(tmp_path / "seed.jsonl", rows_of("AAB"))
     for read in ([f"m={mine}", f"m={kept}"], [mine, "--questions", kept]):
@@ -297,12 +297,12 @@ def test_what_no_report_can_be_made_of(scicot: Any, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name in ("-", tmp_path / "pipe", "/dev/null"):
         outcome = scicot("evaluate", mine, "--report", name, "--force")
-        assert "is no file" in outcome.stderr
+        assert "is not a file; name a file such as" in outcome.stderr
     outcome = scicot("evaluate", mine, "--questions", "-", "--report", tmp_path / "x.html")
-    assert "--report: reads - twice" in outcome.stderr
+    assert "--report: needs to read - twice" in outcome.stderr
     outcome = scicot("evaluate", mine, "--report", mine, "--force")
     assert "is the input as well" in outcome.stderr
     outcome = scicot("evaluate", "-", "--report", tmp_path / "x.html", stdin=mine.read_text())
-    assert "--report: reads - twice; give a file" in outcome.stderr
-    with pytest.raises(ScicotError, match="is no file"):
+    assert "--report: needs to read - twice; give a file instead of a pipe" in outcome.stderr
+    with pytest.raises(ScicotError, match="is not a file"):
         write_report(evaluate(mine), [mine], tmp_path, reporter=Recorder())

@@ -103,11 +103,12 @@ def test_any_kind_may_be_gzipped_or_begin_with_a_byte_order_mark(write: Any, con
      '{"a": 1,}', '"id": "q0", "question": "x"}', '{"a": NaN}', "oops"],
 )  # fmt: skip
 def test_a_broken_first_line_is_line_1_and_the_next_are_read(write: Any, broken: str) -> None:
+    problem = "rows:1: not JSON" if broken.startswith("{") else "rows:1: neither JSON nor a CSV"
     first, *rest = places(write(lines(broken, {"a": 1}, {"b": 2})))
-    assert "rows:1: not JSON" in first
+    assert problem in first
     assert rest == ["rows:2", "rows:3"]
     [only] = places(write(lines(broken)))
-    assert "rows:1: not JSON" in only
+    assert problem in only
 
 
 def test_reading_goes_on_after_bad_lines(write: Any) -> None:
@@ -119,7 +120,8 @@ def test_reading_goes_on_after_bad_lines(write: Any) -> None:
         "rows:3: not a JSON object",
         "rows:4: not a JSON object",
         "rows:5",
-        "rows:6: not UTF-8 text",
+        "rows:6: not UTF-8 text; give its encoding, for example --encoding latin-1 or --encoding"
+        " cp1252",
         "rows:7",
     ]
 
@@ -129,12 +131,14 @@ def test_a_table_goes_on_after_bad_records(write: Any) -> None:
     found = [where.removeprefix(f"{path.parent}/") for where in places(path)]
     assert found[:1] + found[1:3] + found[5:6] == [
         "rows:2",
-        "rows:3: has 1 cells, the header names 2",
-        "rows:4: has 3 cells, the header names 2",
+        "rows:3: has 1 cell, but the header has 2",
+        "rows:4: has 3 cells, but the header has 2",
         "rows:8",
     ]
     assert found[3].startswith("rows:5: not CSV")
-    assert found[4].startswith("rows:6: not UTF-8 text (--encoding latin-1")
+    assert found[4].startswith(
+        "rows:6: not UTF-8 text; give its encoding, for example --encoding latin-1"
+    )
     assert found[6].startswith("rows:9: not CSV")
     assert len(found) == 7
 
@@ -172,8 +176,8 @@ def test_replies_without_questions_are_named_as_such(write: Any) -> None:
         (gzip.compress(b'{"a": 1}\n' * 9, mtime=0)[:-9], "damaged or cut short"),
         (gzip.compress(b'{"a": 1}\n', mtime=0)[:5], "damaged or cut short"),
         (b"\x1f\x8b rubbish that is long enough", "damaged or cut short"),
-        ("question,A,A\nq,x,y\n", 'two columns are called "A"'),
-        ("name,age\nx,1\n", "no CSV header"),
+        ("question,A,A\nq,x,y\n", 'two columns are called "A"; rename one'),
+        ("name,age\nx,1\n", "neither JSON nor a CSV header"),
         ("[" * 100_000, "nested too deeply"),
     ],
 )

@@ -119,7 +119,7 @@ def test_a_repeated_question_is_given_once_and_noted(write: Any) -> None:
     listener = Recorder()
     rows = questions(write(lines(QUESTION, other, QUESTION, QUESTION)), reporter=listener)
     assert [q.id for q in unique(rows, listener)] == ["q1", "q2"]
-    assert listener.notes[1:] == ["2 repeated questions left out, the same by id and text"]
+    assert listener.notes[1:] == ["2 repeated questions left out (same id, text and choices)"]
 
 
 def test_two_questions_with_one_id_are_refused(write: Any) -> None:
@@ -202,7 +202,9 @@ def test_a_gold_answer_that_only_a_repeated_row_has_is_warned_of(write: Any) -> 
     rows = questions(write(lines({**QUESTION, "answer": None}, QUESTION)), reporter=listener)
     assert [q.answer for q in unique(rows, listener)] == [None]
     [warning] = listener.warnings
-    assert warning.startswith("1 gold answer left out: the first row of the question has none")
+    assert warning.startswith(
+        "1 gold answer left out: only the first row of a question is used, and it has none"
+    )
     assert "first id: 'q1'" in warning
     listener = Recorder()
     rows = questions(write(lines(QUESTION, {**QUESTION, "answer": None})), reporter=listener)

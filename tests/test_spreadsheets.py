@@ -35,7 +35,7 @@ def test_a_workbook_is_read_below_its_title(tmp_path: Path) -> None:
     )
     recorder = Recorder()
     assert [question.answer for question in read(path, recorder)] == ["B", "A"]
-    assert f"{path}: the sheet 'Notes' is left out, no row names columns" in recorder.notes
+    assert f"{path}: sheet 'Notes' left out: no header in its first 20 rows" in recorder.notes
 
 
 def test_numbers_of_a_workbook_are_read_as_a_table_writes_them(tmp_path: Path) -> None:
@@ -84,7 +84,9 @@ def test_a_broken_record_of_a_workbook_names_its_sheet_and_row(tmp_path: Path) -
 
 def test_a_workbook_without_questions_says_what_to_do(tmp_path: Path) -> None:
     path = workbook(tmp_path / "q.xlsx", Q=[["name", "age"], ["Ann", 9]])
-    with pytest.raises(ScicotError, match="has a column 'question'; say by --columns"):
+    with pytest.raises(
+        ScicotError, match="has a column 'question'; name the columns with --columns"
+    ):
         read(path)
     mapped = workbook(tmp_path / "m.xlsx", Q=[["nr", "Aufgabe", "X1", "X2", "ok"],
                                               [1, "Was?", "a", "b", "B"]])  # fmt: skip

@@ -236,7 +236,7 @@ def test_as_many_questions_as_needed_find_the_difference() -> None:
     assert 0.74 <= found / 400 <= 0.87
     assert questions_needed(0.0, 0.3) is None
     assert questions_needed(-0.05, 0.3) == needed
-    with pytest.raises(ValueError, match="disagree"):
+    with pytest.raises(ValueError, match="exactly one of the systems is right"):
         questions_needed(0.4, 0.3)
 
 

@@ -45,7 +45,7 @@ def test_text_in_another_encoding(write: Any, encoding: str, text: str) -> None:
 
 
 def test_the_option_is_named_where_it_is_needed(write: Any) -> None:
-    with pytest.raises(ScicotError, match=r"not UTF-8 text .*--encoding latin-1"):
+    with pytest.raises(ScicotError, match=r"not UTF-8 text; .*--encoding latin-1"):
         read(write(CSV.replace("ice", "Eis 0 °C").encode("latin-1")))
     with pytest.raises(ScicotError, match="UTF-16 text; add --encoding utf-16"):
         read(write(CSV.encode("utf-16")))
@@ -77,7 +77,7 @@ def test_mmlus_own_files_have_no_header(write: Any) -> None:
     "text", ["Q?,a,b,c,d,E\n", "Q?,a,b,c,AB\n", "Q?,a,b,c,2\n", "Q?,a,A\n", "x,y\nz,B\n"]
 )
 def test_other_tables_without_a_header_are_refused(write: Any, text: str) -> None:
-    with pytest.raises(ScicotError, match=r"no CSV header|no column is called"):
+    with pytest.raises(ScicotError, match=r"neither JSON nor a CSV header|no column is called"):
         read(write(text))
 
 
@@ -85,7 +85,7 @@ def test_lines_before_the_header_are_left_out_and_told(write: Any) -> None:
     recorder = Recorder()
     path = write("Physics test\nForm 9, term 2\n\n" + CSV)
     assert [question.answer for question in read(path, recorder)] == ["B", "A"]
-    assert f"{path}: what stands before the header in line 4 is left out" in recorder.notes
+    assert f"{path}: the header is in line 4; the lines before it are left out" in recorder.notes
     assert golds(write("sep=;\n" + CSV.replace(",", ";"))) == ["copper", "ice"]
 
 
@@ -144,13 +144,13 @@ def test_fields_beside_the_rows_of_a_document_are_noted(write: Any, recorder: An
     row = {"question": "Q?", "choices": ["a", "b"], "answer": 1}
     file = write(json.dumps({"version": 1, "data": [row], "licence": "MIT"}))
     list(questions(file, reporter=recorder))
-    assert f'{file}: the rows in "data" are read; "version", "licence" beside them left out' in (
+    assert f'{file}: the rows are read from "data"; ignored: "version", "licence"' in (
         recorder.notes
     )
     own_text = {**GROUPED, "questions": [{**row, "passage": "Bo."}]}
     [question] = list(questions(write(json.dumps(own_text)), reporter=recorder))
     assert question.context == "Bo."
-    assert any('"article", "title" beside them left out' in note for note in recorder.notes)
+    assert any('ignored: "article", "title"' in note for note in recorder.notes)
 
 
 # Folders and patterns
@@ -187,7 +187,7 @@ def test_a_folder_of_save_to_disk_says_how_to_convert_it(tmp_path: Path) -> None
 
 
 def test_what_a_folder_mixes_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ScicotError, match="a directory without files of rows"):
+    with pytest.raises(ScicotError, match="a directory without data files"):
         read(tmp_path)
     for name in ("train-0.jsonl", "test-0.jsonl"):
         (tmp_path / name).write_text("{}\n")

@@ -136,7 +136,8 @@ def test_a_file_that_holds_half_characters_goes_on(tmp_path: Path, recorder: Rec
     read = list(sources.rationales(out, reporter=recorder))
     assert [row.rationale for row in read] == ["half \ufffd of one"] * 3
     assert any(
-        "half a character" in warning and "3 rows" in warning for warning in recorder.warnings
+        "a lone surrogate in the rationale" in warning and "3 rows" in warning
+        for warning in recorder.warnings
     )
     assert evaluate({"teacher": out}).systems[0].questions == 3
 

@@ -114,8 +114,8 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
         if problem is not None:
             raise RowProblem(problem) from None
         raise RowProblem(
-            f"not a question row: {_named(row)}; one needs "
-            '"question" and "choices" (and "answer", where it is known);'
+            f"not a question row: {_named(row)}; a row needs "
+            '"question" and "choices" (and "answer", if known);'
             f" name the fields that hold them: {option_for(row)}"
         ) from None
 

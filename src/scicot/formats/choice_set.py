@@ -71,7 +71,7 @@ def lettered(texts: Sequence[Any]) -> list[ChoiceRow]:
     """Make choices from a list of texts, labelled A, B, C and so on. Raises RowProblem for more
     than 26 texts."""
     if len(texts) > len(ascii_uppercase):
-        raise RowProblem(f'"choices" has {len(texts)}; at most {len(ascii_uppercase)} are read')
+        raise RowProblem(f"has {len(texts)} choices; at most {len(ascii_uppercase)} are allowed")
     return choice_rows(ascii_uppercase[: len(texts)], texts)
 
 

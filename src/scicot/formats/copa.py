@@ -48,7 +48,9 @@ def convert(row: Row, reading: Reading = PLAIN) -> Row:
     if is_blank(premise) or not isinstance(premise, str):
         if sentence is None:
             return _as_another_format(row, reading)
-        raise RowProblem('"premise" is missing or empty, which the question is about (COPA)')
+        raise RowProblem(
+            '"premise", which a COPA question is about, is missing, empty or not a text'
+        )
     context = row[names["context"]] if "context" in names else None
     if is_blank(context):
         context = premise

@@ -27,7 +27,7 @@ from scicot.formats.reading import BASES, PLAIN, Reading, UncertainIndex
 from scicot.formats.unused_lists import refuse_unused_list
 from scicot.formats.values import is_blank, shortened
 from scicot.jsonl import decode
-from scicot.row_fields import Row, RowProblem
+from scicot.row_fields import Row, RowProblem, as_json
 
 _MARKED = ("mc1targets", "targetscores")  # TruthfulQA, BIG-bench
 _SCORES = "targetscores"
@@ -151,7 +151,7 @@ def _in_one_field(row: Row, question: str, gold: Gold, reading: Reading) -> _Fou
         if not listed.right:  # the answer is in another field or missing
             return unmarked
         if len(listed.right) > 1:
-            raise RowProblem(f'"{name}" marks {len(listed.right)} choices as right; one is read')
+            raise RowProblem(f'"{name}" marks {len(listed.right)} choices as right; mark only one')
         right = listed.right[0]
         found = replace(unmarked, answer=right, answer_field=name, kind="marked")
         _check_agreement(row, found, gold, reading)
@@ -214,14 +214,14 @@ def _possible_answers(
 
 def _no_choices(value: Any) -> str:
     if isinstance(value, list):
-        return f'"choices" has {len(value)} that can be read; 2 to 26 are read'
+        return f'"choices" is {as_json(value)}; it must be a list of 2 to 26 texts'
     if isinstance(value, str):
         try:
             decode(value)
         except ValueError:
             return (
-                'the column "choices" does not hold JSON, nor texts with | or ; between them, as'
-                " wood|copper|glass"
+                'the column "choices" holds neither JSON nor texts separated by | or ; (example:'
+                " wood|copper|glass)"
             )
         return 'the column "choices" holds no list of choices'
     return '"choices" must hold two lists of strings, "text" and "label", or a text for each label'

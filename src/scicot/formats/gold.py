@@ -200,14 +200,10 @@ def unread(
             " (blank cells are counted too); fill in this choice or correct the answer"
         )
     if isinstance(value, list) and len(value) > 1:
-        return RowProblem(
-            f'"{name}" is {shortened(value)}, several choices; one right answer is read'
-        )
+        return RowProblem(f'"{name}" is {shortened(value)}, several answers; give exactly one')
     parts = re.split(r"\s*(?:[,;&/|+]|\band\b|\bund\b)\s*", value) if isinstance(value, str) else []
     if len(parts) > 1 and all(re.fullmatch(r"[A-Za-z]|\d{1,2}", part) for part in parts):
-        return RowProblem(
-            f'"{name}" is {shortened(value)}, several choices; one right answer is read'
-        )
+        return RowProblem(f'"{name}" is {shortened(value)}, several answers; give exactly one')
     texts = [str(choice[key]) for choice in choices.rows for key in ("label", "text")]
     look_alike = difference(value, texts) if isinstance(value, str) else ""
     if look_alike:
@@ -215,8 +211,8 @@ def unread(
     if isinstance(value, str) and _PADDED.fullmatch(value.strip()):
         without_zero = value.strip().lstrip("0") or "0"
         return RowProblem(
-            f'"{name}" is {shortened(value)}, neither a label nor the text of a choice; a number'
-            f" with a leading zero is no index, so write {without_zero} if it is one"
+            f'"{name}" is {shortened(value)}, neither a label nor the text of a choice; if it is'
+            f" an index, write {without_zero}, without a leading zero"
         )
     if texts_only:
         return RowProblem(f'"{name}" is {shortened(value)}, not the text of a choice; {NOT_TEXTS}')

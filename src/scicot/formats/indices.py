@@ -172,8 +172,8 @@ def _check_label(meaning: Meaning, choices: Choices) -> Meaning:
         return meaning
     text = next(choice["text"] for choice in choices.rows if choice["label"] == label)
     ambiguity = (
-        f"the label of choice {shortened(text)}, but other letters stand before the texts of the"
-        " choices; write the whole text of the choice as the answer"
+        f"the label of choice {shortened(text)}, but the letters printed in the texts of the"
+        " choices differ from the labels; write the whole text of the choice as the answer"
     )
     return Meaning(candidates, ambiguity)
 
@@ -191,7 +191,7 @@ def _check_number(meaning: Meaning | None, number: int, choices: Choices) -> Mea
     if label is None or label in meaning.labels:
         return meaning
     reason = (
-        "an index from 0, but this number stands before the text of another choice; write the"
+        "an index from 0, but the text of another choice begins with this number; write the"
         " whole text of the choice as the answer, or"
     )
     return Meaning((*meaning.labels, label), f"{reason} give {_OPTION}", index=True)
@@ -224,7 +224,10 @@ def _json_integer(number: int, choices: Choices, name: str, reading: Reading) ->
         return meaning if from_zero else _check_number(meaning, number, choices)
     if in_file is not None and in_file.zeros:
         return meaning  # the file counts from 0, so this index is out of range, or of a blank cell
-    ambiguity = f"past the last index from 0, {number - 1}; do they count from 1? give {_OPTION}"
+    ambiguity = (
+        f"one more than {number - 1}, the last index counted from 0; give --answer-index 1 if"
+        " indices count from 1, else --answer-index 0"
+    )
     return Meaning((choices.rows[-1]["label"],), ambiguity, index=True)
 
 
@@ -311,7 +314,8 @@ def _not_among_labels(number: int, choices: Choices, indices: Sequence[Meaning])
     first = next((int(label) - n for n, label in enumerate(cells) if label is not None), 0)
     if 0 <= number - first < len(cells) and cells[number - first] is None:
         return Meaning((), kind="label", index=True)
-    return _ambiguous(indices, "none of the row's labels, which are numbers") if indices else None
+    reason = "which is not a label in this row, although all its labels are numbers"
+    return _ambiguous(indices, reason) if indices else None
 
 
 def _choose_base(indices: Sequence[Meaning], counts: Tally, text: Meaning | None) -> Meaning | None:
@@ -326,7 +330,9 @@ def _choose_base(indices: Sequence[Meaning], counts: Tally, text: Meaning | None
         return next(iter(indices), None)
     if counts.base is not None:
         return indices[counts.base]
-    contradiction = " (the file has both a 0 and the number of choices)" if counts.zeros else ""
+    contradiction = (
+        " (the file has both 0 and an index equal to the number of choices)" if counts.zeros else ""
+    )
     reason = f"an index that can count from 0 or from 1{contradiction}"
     if text is None:
         return _ambiguous(indices, reason)

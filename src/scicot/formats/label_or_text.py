@@ -115,6 +115,6 @@ def _advice(reading: Reading, other_options: str) -> str:
     if not reading.is_pipe:
         return f"no other answer of the file shows which is meant; {options}"
     return (
-        "no earlier answer is only a label; standard input and pipes cannot be read"
-        f" ahead, so name a file, or {options}"
+        "no earlier answer shows that the answers are labels; standard input and pipes cannot be"
+        f" read ahead, so give a file, or {options}"
     )

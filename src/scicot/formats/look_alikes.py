@@ -37,7 +37,7 @@ def difference(text: str, candidates: Iterable[str]) -> str:
             names = ", ".join(dict.fromkeys(map(_name, (different or missing)[:3])))
             where = f" ({'it' if different else 'the choice'} has {names})" if names else ""
             look_alike = f"which looks like {candidate!r:.60}, but has other characters"
-            return f"{look_alike}{where}; write the same"
+            return f"{look_alike}{where}; use the same characters in the answer and in the choice"
     return ""
 
 

@@ -62,7 +62,10 @@ def _applies(row: Row, columns: FieldMapping, fields: MappedFields | None) -> bo
     if fields is None:
         return renames
     if renames and fields.own_rows is False:
-        raise MissingField("--columns: has fields that earlier rows of the stream lack")
+        raise MissingField(
+            "--columns: this row has mapped fields that earlier rows of the stream lack; give a"
+            " file instead of a stream"
+        )
     if renames:
         fields.own_rows = True
     if fields.own_rows is None:
@@ -85,8 +88,8 @@ def _known_part(
     fields.found |= found
     if found & fields.ignored:
         raise MissingField(
-            f'--columns: has a field "{min(found & fields.ignored)}", which earlier rows of the'
-            " stream lack"
+            f'--columns: this row has the field "{min(found & fields.ignored)}", which earlier rows'
+            " of the stream lack; give a file instead of a stream"
         )
     unknown = [name for name in present if name not in fields.found]
     if not unknown:

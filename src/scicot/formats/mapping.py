@@ -46,7 +46,7 @@ class Columns:
         starts = [match for match in _PART.finditer(text) if _is_start(text, match.start())]
         if not starts or starts[0].start() != 0:
             raise UsageError(
-                f"--columns {text}: write {_EXAMPLE}; what can be named is {', '.join(ROLES)}"
+                f"--columns {text}: write {_EXAMPLE}; names allowed before =: {', '.join(ROLES)}"
             )
         ends = [match.start() - 1 for match in starts[1:]] + [len(text)]
         roles: dict[str, str] = {}
@@ -58,8 +58,8 @@ class Columns:
             roles[match[1]] = value
         if "choices" in roles and "distractors" in roles:
             raise UsageError(
-                f"--columns {text}: choices and distractors; give all choices, or the distractors"
-                " beside the answer"
+                f"--columns {text}: names both choices and distractors; name choices (all choices)"
+                " or distractors (only the wrong ones)"
             )
         return cls(roles)
 

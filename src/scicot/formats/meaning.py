@@ -150,8 +150,8 @@ def _read_integer(value: int, choices: Choices) -> Meaning | None:
     if {*choices.cells, *texts}.isdisjoint(map(str, range(count))):
         return Meaning(labels, kind="texts")
     ambiguity = (
-        f"an integer, so an index from 0, and the last one is {count - 1}; it is also the"
-        f" label or text of choice {either(labels)}, so write it as a string"
+        f"greater than {count - 1}, the last index counted from 0, but also the label or text of"
+        f" choice {either(labels)}; if this choice is meant, write it as a string"
     )
     return Meaning(labels, ambiguity)
 

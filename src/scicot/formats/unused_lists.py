@@ -60,8 +60,8 @@ def refuse_unused_list(
         has_gold = folded & gold and not any(part in plain_name(name) for part in _VOTES)
         if (short and named_so) or has_gold:
             raise RowProblem(
-                f'"{name[:40]}" may hold the choices, which would be {_shown(texts)} without it;'
-                f" add --columns choices={name[:40]}, or leave the field out if it holds"
+                f'"{name[:40]}" may hold the choices, but {_shown(texts)} would be read as choices;'
+                f" add --columns choices={name[:40]}, or remove the field if it holds"
                 " something else"
             )
 

@@ -165,7 +165,8 @@ def _choices(value: Any) -> tuple[Choice, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise RowProblem('"choices" must be a list of {"label": ..., "text": ...}')
     if not MIN_CHOICES <= len(value) <= MAX_CHOICES:
-        raise RowProblem(f'"choices" has {len(value)}; {MIN_CHOICES} to {MAX_CHOICES} are read')
+        count = "1 choice" if len(value) == 1 else f"{len(value)} choices"
+        raise RowProblem(f'"choices" has {count}; {MIN_CHOICES} to {MAX_CHOICES} are allowed')
     if not any(isinstance(choice, MAPPING) for choice in value):
         _check_texts(value)
     choices = [_choice(choice, number) for number, choice in enumerate(value, start=1)]

@@ -125,13 +125,17 @@ def check_report(
     inputs = [os.fspath(file) for file in files]
     for file in inputs:
         if not sources.is_rereadable(file):
-            raise ScicotError(f"--report: reads {file} twice; give a file")
+            raise ScicotError(
+                f"--report: needs to read {file} twice; give a file instead of a pipe"
+            )
     if os.fspath(target) == STDOUT or target.is_dir() or (target.exists() and not target.is_file()):
-        raise ScicotError(f"--report {target}: is no file; name one, as report.html")
+        raise ScicotError(f"--report {target}: is not a file; name a file such as report.html")
     if target.exists():
         check_not_read([target], [*inputs, *([os.fspath(settings_file)] if settings_file else [])])
         if not force:
-            raise ScicotError(f"--report {target}: exists; name another, or replace it by --force")
+            raise ScicotError(
+                f"--report {target}: exists; name another file, or overwrite it with --force"
+            )
     make_parent(target)
 
 

@@ -38,6 +38,6 @@ def advice_for(names: Iterable[str], file: str, rationale_field: str | None = No
         return None
     option = f" --columns rationale={rationale_field}" if rationale_field in names else ""
     return (
-        "has a rationale and an id, but no question; add the questions by: scicot"
+        "has a rationale and an id, but no question; add the questions with: scicot"
         f" generate-rationales QUESTIONS -o OUT --teacher recorded:{file}{option}"
     )

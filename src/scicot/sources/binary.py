@@ -148,12 +148,15 @@ def _workbook(
         elif widest:
             if len(widest[0]) > 2 and not header_message:
                 header_message = f"{name}[{sheet.title}]: {unknown_header(*widest)}"
-            notes.append(f"{name}: the sheet {sheet.title!r} is left out, no row names columns")
+            notes.append(
+                f"{name}: sheet {sheet.title!r} left out: no header in its first"
+                f" {_HEADER_ROWS} rows"
+            )
     if not tables_found:
         raise ScicotError(
             header_message
-            or f"{name}: none of the first {_HEADER_ROWS} rows of a sheet has a column 'question';"
-            " say by --columns which column is what"
+            or f"{name}: none of the first {_HEADER_ROWS} rows of any sheet has a column"
+            " 'question'; name the columns with --columns"
         )
 
 
@@ -263,7 +266,7 @@ def _inspect_log(stream: IO[bytes], name: str) -> Iterator[Entry]:
                 yield InvalidRow(where, "not JSON")
             except (NotImplementedError, zipfile.BadZipFile, OSError) as error:
                 raise ScicotError(
-                    f"{where}: cannot be unpacked ({error_line(error)}); convert the log by"
+                    f"{where}: cannot be unpacked ({error_line(error)}); convert the log with"
                     " `inspect log convert --to json`"
                 ) from None
             else:

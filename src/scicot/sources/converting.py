@@ -114,8 +114,8 @@ class Converter:
         if columns.roles.keys() <= set(self._fields.optional):
             return ""
         return (
-            f"--columns {self._reading.columns}: no row has all of these fields; all are read"
-            " as scicot's own"
+            f"--columns {self._reading.columns}: ignored, because no row has all of these fields;"
+            " rows are read in scicot's own schema"
         )
 
     @property
@@ -240,7 +240,7 @@ class Converter:
         if likely is None:
             return found, ""
         self._likely_answers[likely] = None
-        return found, f"; if {likely} holds it: --columns answer={likely}"
+        return found, f"; if {likely} is the gold answer, add --columns answer={likely}"
 
     def _id_names(self, row: Row) -> list[str]:
         """Return the names of the fields of a row from which its id may be read."""

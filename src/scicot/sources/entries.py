@@ -10,6 +10,6 @@ from scicot.row_fields import Row
 Entry = tuple[str, Row] | InvalidRow
 
 # The error message for bytes that are not UTF-8.
-NOT_UTF8 = "not UTF-8 text (--encoding latin-1 or cp1252, for example, reads others)"
+NOT_UTF8 = "not UTF-8 text; give its encoding, for example --encoding latin-1 or --encoding cp1252"
 
 BOM = b"\xef\xbb\xbf"  # byte order mark, which some editors put before UTF-8

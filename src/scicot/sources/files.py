@@ -25,8 +25,8 @@ _HEAD = 65536
 _KIND_BYTES = 100
 _MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<table", b"<head", b"<body", b"<meta")
 _CR_ONLY = (
-    "lines end with carriage returns only, as on old Macs; convert them by `tr '\\r' '\\n'`, or"
-    " save the file with other line ends"
+    "lines end with carriage returns only, as on old Macs; convert them with `tr '\\r' '\\n'`,"
+    " or save the file with other line endings"
 )
 _PREAMBLE = 10  # lines that may precede the header of a table
 
@@ -76,7 +76,7 @@ def _other_kind(first_line: bytes) -> str:
     for any other file."""
     start = first_line[:_KIND_BYTES].lower()
     if start.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer instead of the file; get the file by `git lfs pull`"
+        return "a Git LFS pointer instead of the file; get the file with `git lfs pull`"
     if start.startswith(_MARKUP):
         return (
             "an HTML or XML page; if it is an error page, download the file again, and if it is a"
@@ -118,7 +118,7 @@ def _binary_kind(name: str) -> str:
     this is, judging by its name."""
     if name.endswith(".arrow"):
         return (
-            "an Arrow file, which is not read; convert it in Python by"
+            "an Arrow file, which is not supported; convert it in Python:"
             f' datasets.Dataset.from_file({name!r}).to_parquet("rows.parquet")'
         )
     return "a binary file; expected JSONL, JSON, CSV, XLSX or Parquet"
@@ -213,7 +213,7 @@ def _unrecognised(
             delimiter = tables.delimiter_of(head[index].strip(), mapped)
             if delimiter and head[index].count(delimiter.encode()) > 1:
                 notes.append(
-                    f"{name}: what stands before the header in line {index + 1} is left out"
+                    f"{name}: the header is in line {index + 1}; the lines before it are left out"
                 )
                 # empty lines, so that line numbers stay correct
                 rest = [b"\n"] * index + head[index:]
@@ -226,8 +226,8 @@ def _unrecognised(
         if likely_header:
             raise ScicotError(f"{name}:{first_number}: {unknown_header(*likely_header)}") from None
         problem = (
-            'not JSON, and no CSV header either (that names a column "question", or "id" and'
-            ' "prediction"); --columns says which column is what'
+            'neither JSON nor a CSV header with a column "question" (or "id" and "prediction"); if'
+            " the file is CSV, name its columns with --columns"
         )
         yield InvalidRow(f"{name}:{first_number}", problem)
         head = [b"\n"] * first_number + head[

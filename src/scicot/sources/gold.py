@@ -107,7 +107,7 @@ def unused_fields(names: Iterable[str]) -> str:
     """
     unused = [name for name in names if name not in _USED]
     if not unused:
-        return '(no field is left that could hold it); add a field named "answer"'
+        return '(no unused field could hold it); add a field named "answer"'
     likely = _likely_gold(unused)
     rename = (
         'rename the one that holds the answers to "answer", or add --columns answer=FIELD'

@@ -115,8 +115,8 @@ def _load(source: str, address: Address) -> Any:
         table = datasets.load_dataset(address.repository, address.config, split=address.split)
     except ConnectionError:
         raise ScicotError(
-            f"{source}: the Hub cannot be reached and the data set has not been loaded here before;"
-            " load it where there is a network (it is kept in HF_HOME), or give a local file"
+            f"{source}: the Hub cannot be reached and the data set is not in the local cache"
+            " (HF_HOME); run again with a network connection, or give a local file"
         ) from None
     except Exception as error:  # noqa: BLE001 (of any kind: missing, gated, no such config or split)
         raise ScicotError(f"{source}: {error_line(error)} (hf://OWNER/NAME/CONFIG/SPLIT)") from None

@@ -146,16 +146,18 @@ def unique(
         return
     if repeated and lost_noun:
         reporter.warn(
-            f"{number_of(repeated, lost_noun)} left out: of each question the first is read"
+            f"{number_of(repeated, lost_noun)} left out: only the first row of each question is"
+            " used"
         )
     elif repeated:
         reporter.note(
-            f"{number_of(repeated, 'repeated question')} left out, the same by id and text"
+            f"{number_of(repeated, 'repeated question')} left out (same id, text and choices)"
         )
     if lost_gold:
         reporter.warn(
-            f"{number_of(lost_gold, 'gold answer')} left out: the first row of the question has"
-            f" none, and is the one that is read (first id: {first_lost!r:.80}); delete that row"
+            f"{number_of(lost_gold, 'gold answer')} left out: only the first row of a question is"
+            f" used, and it has none (first id: {first_lost!r:.80}); delete the row without an"
+            " answer"
         )
 
 
@@ -231,4 +233,4 @@ def check_not_empty(rows: Rows[Any], output: str | os.PathLike[str]) -> None:
     if rows.rereadable or not (file.is_file() and file.stat().st_size):
         return
     if not rows.has_records():
-        raise ScicotError(f"{display_name(rows.source)}: is empty, so {file} is kept")
+        raise ScicotError(f"{display_name(rows.source)}: has no rows, so {file} is not overwritten")

@@ -64,8 +64,8 @@ def rows_in(value: Any, name: str, notes: list[str]) -> Iterator[Entry] | None:
         return None
     if len(found) > 1 and "samples" not in found:
         raise ScicotError(
-            f"{name}: holds several lists of rows ({', '.join(list(found)[:6])}); give a file for"
-            " each"
+            f"{name}: holds several lists of rows ({', '.join(list(found)[:6])}); split it into one"
+            " file per list"
         )
     key = "samples" if "samples" in found else next(iter(found))
     if _has_context(value) and not all(map(_has_context, found[key])):
@@ -108,7 +108,7 @@ def _notes_on_other_fields(value: Mapping[str, Any], key: str, name: str) -> lis
         return []
     shown = ", ".join(f'"{field[:40]}"' for field in names[:_NAMES_SHOWN])
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    return [f'{name}: the rows in "{key}" are read; {shown}{more} beside them left out']
+    return [f'{name}: the rows are read from "{key}"; ignored: {shown}{more}']
 
 
 def _is_question(row: Mapping[str, Any]) -> bool:

@@ -71,7 +71,9 @@ class CountingReader(io.RawIOBase):
             while self._bytes < skipped.bytes:
                 block = stream.read(min(skipped.bytes - self._bytes, _BLOCK))
                 if not block:
-                    raise ScicotError("the input was cut off while it was read")
+                    raise ScicotError(
+                        "the input became shorter while it was read; run the command again"
+                    )
                 self._digest.update(block)
                 self._bytes += len(block)
             self._lines = skipped.lines

@@ -96,12 +96,12 @@ class Counts:
         if self.duplicates:
             yield (
                 f"{name}: {number_of(self.duplicates, 'row')} with two choices of the same text,"
-                f" first at {self.first_duplicates}; kept, their labels tell them apart"
+                f" first at {self.first_duplicates}; kept, since their labels differ"
             )
         if self.repaired:
             yield (
-                f"{name}: {number_of(self.repaired, 'row')} with half a character in the"
-                f" rationale (a lone surrogate), first at {self.first_repaired}; read as U+FFFD"
+                f"{name}: {number_of(self.repaired, 'row')} with a lone surrogate in the"
+                f" rationale, first at {self.first_repaired}; replaced by U+FFFD"
             )
         unlabelled = self.gold and self.gold.warning(name, remaining=remaining)
         if unlabelled:
@@ -128,10 +128,10 @@ class Counts:
         # If no row has the id of a question, the ids may be written otherwise, as "1" and "001".
         asked = ""
         if self.asked_id and not self.records:
-            asked = f"; an id of the question file: {self.asked_id!r}"
+            asked = f"; ids in the question file look like {self.asked_id!r}"
         return (
-            f"{number_of(self.not_asked, 'row')} of no question that was asked, or of one again"
-            f" (first: {self.first_not_asked!r}{asked})"
+            f"{number_of(self.not_asked, 'row')} whose question is not in the question file, or is"
+            f" answered by an earlier row (first: {self.first_not_asked!r}{asked})"
         )
 
 

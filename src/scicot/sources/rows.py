@@ -71,7 +71,7 @@ class Rows(Generic[T]):
         reporter: Reporter,
     ) -> None:
         if limit is not None and not 1 <= limit <= sys.maxsize:
-            raise UsageError(f"--limit is {limit}; it must be at least 1, and a number of rows")
+            raise UsageError(f"--limit is {limit}; it must be from 1 to {sys.maxsize}")
         self.source = os.fspath(source)
         self.counts = Counts()
         self._parse = parse

@@ -49,19 +49,19 @@ def files_of(source: str) -> list[str] | None:
     if not files:
         _check_not_saved(folder)
         raise ScicotError(
-            f"{source}: a directory without files of rows ({', '.join(_KINDS)}); give a file in it"
+            f"{source}: a directory without data files ({', '.join(_KINDS)}); give a file"
         )
     kinds = sorted({_kind(path.name) or "" for path in files})
     if len(kinds) > 1:
         raise ScicotError(
             f"{source}: a directory with several kinds of files ({', '.join(kinds[:_SHOWN])}); give"
-            f" a pattern, as '{folder}/*{kinds[0]}'"
+            f" a pattern, such as '{folder}/*{kinds[0]}'"
         )
     splits = sorted({split for path in files if (split := _split(path.name))})
     if len(splits) > 1:
         raise ScicotError(
             f"{source}: a directory with several splits ({', '.join(splits[:_SHOWN])}); give a"
-            f" pattern, as '{folder}/{splits[-1]}*'"
+            f" pattern, such as '{folder}/{splits[-1]}*'"
         )
     return sorted(map(str, files), key=by_number)
 
@@ -75,8 +75,8 @@ def _check_not_saved(folder: Path) -> None:
     split = '["train"]' if splits else ""
     convert = f'datasets.load_from_disk({str(folder)!r}){split}.to_parquet("rows.parquet")'
     raise ScicotError(
-        f"{folder}: a data set saved by save_to_disk, which is not read; convert it in Python by"
-        f" {convert}"
+        f"{folder}: a data set saved by save_to_disk, which is not supported; convert it in"
+        f" Python: {convert}"
     )
 
 

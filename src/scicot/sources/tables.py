@@ -21,6 +21,7 @@ from string import ascii_uppercase
 
 from scicot.errors import InvalidRow, ScicotError
 from scicot.formats import columns
+from scicot.reporting import number_of
 from scicot.sources.entries import BOM, NOT_UTF8, Entry
 
 _DELIMITERS = ",;\t"
@@ -197,10 +198,9 @@ class SparseRecords:
         if self._note_index is None:
             self._note_index, self._first = len(self._notes), where
             self._notes.append("")
-        rows = "1 row holds" if self._count == 1 else f"{self._count:,} rows hold"
         self._notes[self._note_index] = (
-            f"{rows} one or two cells and no question, as headings and sums do, and"
-            f" {'is' if self._count == 1 else 'are'} left out (first: {self._first})"
+            f"{number_of(self._count, 'row')} left out: no question and only one or two filled"
+            f" cells, as in headings and totals (first: {self._first})"
         )
         return True
 
@@ -213,7 +213,7 @@ def header_of(cells: Sequence[str], where: str) -> list[str]:
     names = [cell.strip() for cell in cells]
     duplicates = sorted({name for name in names if name and names.count(name) > 1})
     if duplicates:
-        raise ScicotError(f'{where}: two columns are called "{duplicates[0]}"')
+        raise ScicotError(f'{where}: two columns are called "{duplicates[0]}"; rename one')
     return names
 
 
@@ -226,7 +226,8 @@ def record_of(header: Sequence[str], cells: Sequence[str], where: str) -> Entry:
     if not _is_unicode(cells):
         return InvalidRow(where, NOT_UTF8)
     if len(cells) != len(header):
-        return InvalidRow(where, f"has {len(cells)} cells, the header names {len(header)}")
+        count = number_of(len(cells), "cell")
+        return InvalidRow(where, f"has {count}, but the header has {len(header)}")
     # Columns without a name (pandas' index, empty columns of a spreadsheet) cannot be fields.
     return where, {name: cell for name, cell in zip(header, cells, strict=True) if name}
 

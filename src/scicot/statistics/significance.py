@@ -58,7 +58,10 @@ def questions_needed(
     None for a difference of 0. Raises ValueError if |difference| > discordant.
     """
     if abs(difference) > discordant:
-        raise ValueError("systems cannot differ by more than they disagree on")
+        raise ValueError(
+            "the difference of accuracies exceeds the share of questions on which exactly one of"
+            " the systems is right"
+        )
     if difference == 0:
         return None
     normal = NormalDist()
