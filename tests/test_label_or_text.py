@@ -154,6 +154,11 @@ def test_rows_of_a_pipe_are_read_as_the_rows_before_them_show(scicot: Any) -> No
     assert scicot("check", "-", "--answer-labels", stdin=lines(vitamin, label)).code == 0
     written = {**VITAMIN, "options": VITAMINS}
     assert scicot("check", "-", stdin=lines(written)).code == 1, "a later answer may be a text"
+    columns = [{"question": "Q?", "A": "7", "B": "8", "gold": "A"}]
+    columns += [{"question": "R?", "A": "B", "B": "9", "gold": "B"}]
+    mapped = scicot("check", "-", "--columns", "choices=A+B,answer=gold", stdin=lines(*columns))
+    assert mapped.code == 0
+    assert "B  9  <- right" in mapped.stdout
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,16 @@ def test_every_form_of_a_label_in_a_pipe_shows_that_predictions_are_labels(
     assert outcome.code == 0, outcome.stderr
 
 
+def test_an_index_in_a_pipe_shows_that_predictions_are_no_texts(
+    scicot: Any, tmp_path: Path
+) -> None:
+    digits = {"id": "d", "question": "How many?", "choices": ["0", "7"], "answer": "A"}
+    asked = write_rows(tmp_path / "asked.jsonl", [digits, VITAMINS])
+    rows = lines({"id": "d", "prediction": 0}, {"id": "v", "prediction": "C"})
+    outcome = scicot("evaluate", "-", "--questions", asked, "--answer-index", "0", stdin=rows)
+    assert outcome.code == 0, outcome.stderr
+
+
 def test_gold_answers_of_a_pipe_of_predictions_are_counted(scicot: Any) -> None:
     plain = {"id": "v", "question": "Which helps?", "choices": ["C", "A", "K"], "answer": "C"}
     rows = lines({**BEASTS[2], "prediction": "C"}, {**plain, "prediction": "C"})

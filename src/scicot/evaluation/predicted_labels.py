@@ -77,6 +77,7 @@ class PredictedLabels:
             problem = UncertainIndex if uncertain else RowProblem
             raise problem(f"{shown}, {meaning.ambiguity}")
         if meaning.index and not reading.is_counting:
+            _count_label(reading)  # in a pipe, it shows that later predictions are no texts
             self.kinds.add(meaning.kind)
             self.zeros += str(value) in ("0", "0.0")
         return meaning.labels[0]

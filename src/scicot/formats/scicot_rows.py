@@ -118,7 +118,8 @@ def _is_certain(answer: str, choices: list[Any], reading: Reading) -> bool:
     if not in_columns and not reading.columns.maps("answer"):
         return True
     is_text = any(isinstance(c["text"], str) and c["text"].strip() == answer for c in choices)
-    return not reading.is_counting and not is_text
+    counted = reading.is_counting or reading.is_pipe  # only converted rows are counted
+    return not counted and not is_text
 
 
 def _has_other_type(choices: list[Any]) -> bool:
