@@ -174,7 +174,7 @@ def test_a_token_count_of_true_is_no_count(tmp_path: Path) -> None:
     replies = write_rows(tmp_path / "r.jsonl", [{**reply, "usage": counts}])
     generate_rationales(file, out, teacher=f"recorded:{replies}", reporter=reporter)
     assert read_rows(out)[0]["usage"] == {"output_tokens": 5}
-    assert any("cannot be true (input_tokens)" in warning for warning in reporter.warnings)
+    assert any("impossible token counts (input_tokens)" in warning for warning in reporter.warnings)
 
 
 def test_replies_that_cannot_be_read_are_told_after_the_first_20(tmp_path: Path) -> None:

@@ -166,10 +166,10 @@ def test_what_a_retry_replaces_was_paid_all_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("usage", "told"),
     [
-        ({"input_tokens": "100", "output_tokens": 50}, "cannot be true (input_tokens)"),
-        ({"input_tokens": None, "output_tokens": 50}, "tells no input_tokens"),
-        ({"output_tokens": 50}, "tells no input_tokens"),
-        ({"input_tokens": 100}, "tells no output_tokens"),
+        ({"input_tokens": "100", "output_tokens": 50}, "impossible token counts (input_tokens)"),
+        ({"input_tokens": None, "output_tokens": 50}, "reports no input_tokens"),
+        ({"output_tokens": 50}, "reports no input_tokens"),
+        ({"input_tokens": 100}, "reports no output_tokens"),
     ],
 )
 def test_half_a_usage_is_taken_to_cost_the_most(

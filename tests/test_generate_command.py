@@ -62,7 +62,7 @@ def test_rows_to_standard_output_carry_no_notes(
 def test_batches_need_a_teacher_that_takes_them(questions: Path, tmp_path: Path) -> None:
     replies = write_rows(tmp_path / "r.jsonl", [{"id": "q0", "reply": "It is so.\nAnswer: A"}])
     settings = GenerateSettings(batch=True)
-    with pytest.raises(ScicotError, match=r"recorded:r.jsonl takes no batches"):
+    with pytest.raises(ScicotError, match=r"recorded:r.jsonl has no batch API"):
         generate_rationales(
             questions, tmp_path / "o.jsonl", teacher=f"recorded:{replies}", settings=settings
         )

@@ -67,9 +67,9 @@ def test_no_question_is_asked_where_none_has_a_gold_answer(tmp_path: Path, dry_r
     with pytest.raises(ScicotError) as refused:
         (estimate_cost if dry_run else generate_rationales)(file, out, teacher=teacher)
     assert str(refused.value) == (
-        f"{file}: no row has a gold answer by which --keep correct filters"
+        f"{file}: no row has a gold answer for --keep correct to check against"
         ' (fields not used: "key", "note"); rename "key" to "answer" if it holds the answers,'
-        " or add --columns answer=key, or give --keep all if no filter is meant"
+        " or add --columns answer=key, or use --keep all, which needs no gold answers"
     )
     assert teacher.asked == []
     assert [path.name for path in tmp_path.iterdir()] == ["q.jsonl"], "the next run is not bound"

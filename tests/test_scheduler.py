@@ -150,12 +150,14 @@ def test_a_daily_allowance_is_used_up_before_the_run_stops(
         await scheduler.run(iter(asks(8)), take)
 
     if enforced:
-        with pytest.raises(StoppedEarly, match=r"status 429; would have to wait 23.9 h .* UTC"):
+        with pytest.raises(
+            StoppedEarly, match=r"status 429; waiting 23.9 h more .* UTC.* would exceed"
+        ):
             asyncio.run(work())
     else:
         asyncio.run(work())
     assert len(answered) == (5 if enforced else 8)
-    assert len([note for note in recorder.notes if "allowance is used up until" in note]) == 1
+    assert len([note for note in recorder.notes if "rate limit is used up until" in note]) == 1
 
 
 class FewSlots(Answering):
@@ -193,7 +195,9 @@ def test_a_slow_server_is_sent_as_many_as_it_answers_in_time(
     asked = virtual_time.run(work(), monkeypatch)
     assert [type(outcome) for outcome in outcomes] == [Reply] * len(questions)
     assert asked < 2 * len(questions), "of 16 in flight, 12 would be asked for nothing each time"
-    assert recorder.notes[0] == ("some: answers come too late; from now on 8 requests in flight")
+    assert recorder.notes[0] == (
+        "some: requests time out; lowering the limit to 8 requests in flight"
+    )
 
 
 def test_the_limit_in_flight_follows_what_is_answered_in_time() -> None:

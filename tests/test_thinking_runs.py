@@ -83,13 +83,14 @@ def test_a_teacher_without_thinking_is_left_after_20_replies(tmp_path: Path) -> 
     source, out = write_rows(tmp_path / "q.jsonl", QUESTIONS), tmp_path / "o.jsonl"
     settings = GenerateSettings(rationale_source="thinking", concurrency=1)
     teacher = Thinker(silent=20)
-    with pytest.raises(ScicotError, match=r"none of the first 20 replies of own:thinker holds any"):
+    with pytest.raises(ScicotError, match=r"none of the first 20 replies of own:thinker contains"):
         generate_rationales(source, out, teacher=teacher, settings=settings)
     assert len(teacher.asked) == 20
     rows = read_rows(out.with_suffix(".rejected.jsonl"))
     assert {row["reason"] for row in rows} == {"no-thinking"}
     assert {row["error"] for row in rows} == {
-        "the reply holds no thinking: take a teacher that sends it, or leave --rationale-source out"
+        "the reply contains no thinking; use a teacher that returns thinking, or leave out"
+        " --rationale-source"
     }
     again = GenerateSettings(rationale_source="thinking", concurrency=1, retry_rejected=True)
     assert generate_rationales(source, out, teacher=teacher, settings=again).kept == 36
@@ -258,7 +259,7 @@ def test_the_command_takes_the_options_and_a_settings_file(
     assert done.code == 0, done.stderr
     assert [row["rationale"] for row in read_rows(out)] == ["Copper is a metal."]
     assert "1 no-thinking" in done.stderr
-    assert '1 reply without thinking; give its rows a "thinking"' in done.stderr
+    assert '1 reply without thinking; add a "thinking" field' in done.stderr
     wrong = scicot(
         "generate-rationales", source, "-o", out, "--teacher", f"recorded:{file}",
         "--rationale-source", "thoughts",
@@ -307,6 +308,8 @@ def test_a_batch_is_read_like_single_replies_and_not_sent_where_none_thinks(
     assert all(row["thinking"].startswith(row["rationale"]) for row in rows)
     with TeacherServer(Conduct()) as server:
         options["base_url"] = server.url
-        with pytest.raises(ScicotError, match=r"the first reply of .* holds none, so no batch"):
+        with pytest.raises(
+            ScicotError, match=r"the first reply of .* contains no thinking, so no batch"
+        ):
             generate_rationales(source, tmp_path / "n.jsonl", settings=settings, **options)
         assert not server.behaviour.batches

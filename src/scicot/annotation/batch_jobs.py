@@ -48,11 +48,12 @@ def check(work: Setup, output: Path, *, force: bool) -> None:
     settings, under_way = work.settings, plans_of(output)
     folder, batched = beside(output, FOLDER), settings.batch or settings.cancel_batches
     if settings.cancel_batches and not under_way:
-        raise ScicotError(f"--cancel-batches: none is under way for {output}")
+        raise ScicotError(f"--cancel-batches: {output} has no unfinished batch to cancel")
     if under_way and (force or not batched):
+        more = "; leave out --force" if force else ""
         raise ScicotError(
-            f"{folder}: a batch is under way; --batch fetches what it comes to, --cancel-batches"
-            " takes it back"
+            f"{folder}: a batch is unfinished; fetch its results with --batch, or cancel it with"
+            f" --cancel-batches{more}"
         )
     if not batched:
         return
@@ -60,9 +61,12 @@ def check(work: Setup, output: Path, *, force: bool) -> None:
     if not work.rows.rereadable:
         raise UsageError(f"{option}: needs a file of questions, which it reads more than once")
     if str(output) == STDOUT or (output.exists() and not output.is_file()):
-        raise ScicotError(f"{option}: {output} is no file; what is paid for must not get lost")
+        raise ScicotError(
+            f"{option}: the output {output} is not a regular file; give one with -o, so that no"
+            " paid reply is lost"
+        )
     if not hasattr(work.teacher, "batches"):
-        raise UsageError(f"{option}: {work.teacher.name} takes no batches; leave it out")
+        raise UsageError(f"{option}: {work.teacher.name} has no batch API; leave out {option}")
 
 
 async def run(job: Generation) -> None:
@@ -110,13 +114,13 @@ class _Runner:
                 raise self._refused
             if self._cancel:
                 raise StoppedEarly(
-                    "batches taken back; what they had answered is kept, and the same command"
-                    " without --cancel-batches goes on from here"
+                    "batches cancelled; their finished results are kept; run the same command"
+                    " without --cancel-batches to continue"
                 )
             if self._canceled:
                 raise StoppedEarly(
-                    f"{number_of(self._canceled, 'request')} of a batch that was cancelled: the"
-                    " same command sends them again"
+                    f"{number_of(self._canceled, 'request')} unanswered, because a batch was"
+                    " cancelled; run the same command again to resume"
                 )
             if not await self._plan():
                 self._job.poll()  # shows the requests that were done before on the progress bar
@@ -126,8 +130,8 @@ class _Runner:
         sent = [plan.id for plan in Plan.all_in(self._folder) if plan.id]
         if sent:
             self._job.work.reporter.note(
-                f"{some_of(sent)}: the server goes on with it; the same command fetches what it"
-                " comes to, with --cancel-batches it is taken back"
+                f"batches on the server: {some_of(sent)}; run the same command again to fetch"
+                " their results, or with --cancel-batches to cancel them"
             )
 
     async def _plan(self) -> bool:
@@ -154,9 +158,9 @@ class _Runner:
             if self._job.summary.rejected[NO_THINKING]:
                 teacher = self._job.work.teacher.name
                 raise ScicotError(
-                    f"--rationale-source thinking: the first reply of {teacher} holds none, so no"
-                    f" batch is sent; {no_thinking(teacher)}. The same command tries it with"
-                    " another question"
+                    f"--rationale-source thinking: the first reply of {teacher} contains no"
+                    f" thinking, so no batch was sent; {no_thinking(teacher)}. Running the same"
+                    " command again tests another question"
                 )
         planned, row_requests, size, budget_error = False, list[RowRequest](), 0, None
         for row_request in pending:
@@ -259,7 +263,8 @@ class _Runner:
             )
         if foreign:
             self._job.work.reporter.warn(
-                f"batch {plan.id}: {number_of(foreign, 'result')} of requests that are not ours"
+                f"batch {plan.id}: ignored {number_of(foreign, 'result')} without a custom_id of"
+                " this batch"
             )
         return seen
 
@@ -313,8 +318,8 @@ class _Runner:
             _, error = self._unclear[-1]
             self._refused = StoppedEarly(
                 f"batch {plan.id}: none of {number_of(len(self._unclear), 'request')} was answered"
-                f" (the last: {error}); nothing is recorded against the questions; the same command"
-                " sends them again; without --batch it sends each as its own request"
+                f" (last error: {error}); run the same command again to resend them, or without"
+                " --batch to send them as single requests"
             )
         self._unclear.clear()
 

@@ -88,8 +88,8 @@ class Plan:
             plan._check()
         except (OSError, ValueError, TypeError):
             raise ScicotError(
-                f"{file}: not readable; it says which batch was sent: mend it, or delete it where"
-                " none was"
+                f"{file}: cannot read which batch was sent; repair this file, or delete it if no"
+                " batch was sent"
             ) from None
         return plan
 
@@ -106,9 +106,10 @@ class Plan:
         """Yield the planned requests in order, rebuilt from the questions on disk. Raises
         ScicotError if the file of requests is missing or has an invalid line."""
         if not self._lines.exists():
+            batch = "the batch" if self.id is None else f"batch {self.id}"
             raise ScicotError(
-                f"{self._lines}: gone, and with it what batch {self.id} was asked; put it back:"
-                " without it the batch's replies belong to no question"
+                f"{self._lines}: missing; restore it, since only this file lists the requests of"
+                f" {batch}"
             )
         for located in jsonl.rows_from(self._lines, 0):
             sample, revealed = located.row.get("sample"), located.row.get("revealed")
@@ -116,11 +117,11 @@ class Plan:
             if not (
                 type(sample) is int and type(revealed) is bool and isinstance(question_row, dict)
             ):
-                raise InvalidRow(located.where, "no request of a batch")
+                raise InvalidRow(located.where, "not a batch request; restore this file")
             try:
                 question = Question.from_row(question_row)
             except RowProblem as problem:
-                raise InvalidRow(located.where, f"no request of a batch ({problem})") from None
+                raise InvalidRow(located.where, f"not a batch request ({problem})") from None
             yield builder.of(question, sample, revealed=revealed)
 
     def beginning(self) -> Plan:

@@ -102,7 +102,7 @@ class Sender:
             batch, stop = await finished_or_stopped(send, self._job.poll, self._note_stop)
         except TeacherError as error:
             plan.drop()  # the server certainly rejected it, so no batch exists
-            raise ScicotError(f"the server takes no batch: {error}") from None
+            raise ScicotError(f"the server rejected the batch: {error}") from None
         except ScicotError:
             plan.drop()
             raise
@@ -117,8 +117,8 @@ class Sender:
 
     def _note_stop(self) -> None:
         self._job.work.reporter.note(
-            f"stopping: waiting for the reply about a batch, {GRACE_SECONDS:.0f} s at most; if it"
-            " does not come, the same command looks for the batch"
+            f"stopping: waiting up to {GRACE_SECONDS:.0f} s for the server to confirm a batch;"
+            " otherwise the next run looks for it on the server"
         )
 
     async def _found(self, plan: Plan) -> str | None:
@@ -148,8 +148,8 @@ class Sender:
         intervals = poll_intervals()
         if not batch.ended:
             self._job.work.reporter.note(
-                f"batch {batch.id} may be the one that an earlier run was sending at {plan.began};"
-                " waiting for it to end, since its results tell"
+                f"batch {batch.id} may be the one that was being sent at {plan.began}; waiting for"
+                " it to end, since only its results show this"
             )
         identity = batch.id
         while not batch.ended:
@@ -164,7 +164,7 @@ class Sender:
                     if name is not None:
                         return name
             # If the batch is ours after all, sending its requests again would pay for them twice.
-            raise TeacherBusy(f"the results of batch {identity}, which has ended, do not come")
+            raise TeacherBusy(f"batch {identity} has ended, but the server returns no results")
 
         return plan.line_of(await self.patiently(first)) is not None
 
@@ -181,8 +181,8 @@ class Sender:
                     if batch.id == plan.id:
                         return batch
                 raise BatchNotFound(
-                    f"{missing}, nor does it list it; it may belong to another key, or be found"
-                    f" later: {plan.path} remembers it, and nothing is sent again"
+                    f"{missing} and does not list it; check that the API key is the one it was"
+                    f" sent with (nothing is sent again while {plan.path} exists)"
                 ) from None
 
         return await self.patiently(state)

@@ -58,11 +58,13 @@ class Budget:
         what is left of --max-cost."""
         worst = self.worst(request, batched=batched)
         if not self._fits(worst):
-            reserved = f" and ${self.reserved:.4f} set aside" if self.reserved > 1e-9 else ""
+            reserved = ""
+            if self.reserved > 1e-9:
+                reserved = f" and ${self.reserved:.4f} reserved for other requests"
             raise StoppedEarly(
-                f"--max-cost: ${self.spent:.4f} of ${self.limit:g} is spent{reserved}, and another"
-                f" request could cost ${worst:.4f}; the same command with a higher one goes on"
-                " from here"
+                f"--max-cost: ${self.spent:.4f} of ${self.limit:g} is spent{reserved}, and the next"
+                f" request could cost ${worst:.4f}; run the same command with a higher --max-cost"
+                " to resume"
             )
         self.reserved += worst
         self._in_flight += 1

@@ -90,8 +90,8 @@ class Failures:
         else:
             raise StoppedEarly(
                 f"{self._work.teacher.name}: {number_of(self._in_a_row, 'request')} in a row failed"
-                f" (the last: {error}); fix the cause, and the same command with --retry-rejected"
-                " asks them again"
+                f" (last error: {error}); fix the cause, then run the same command with"
+                " --retry-rejected to resend them"
             )
 
     async def settle(self, poll: Callable[[], None]) -> None:
@@ -119,9 +119,9 @@ class Failures:
             except TeacherError as error:
                 refused = number_of(len(self._held), "question")
                 raise ScicotError(
-                    f"{self._work.teacher.name}: refuses {refused} in the same way as any other"
-                    f" ({error}); nothing is recorded against them: fix the cause, and the same"
-                    " command asks again"
+                    f"{self._work.teacher.name}: fails on {refused}, and on a harmless test"
+                    f" question too ({error}); fix the cause, then run the same command again to"
+                    " resume"
                 ) from None
             finally:
                 budget.release(request)

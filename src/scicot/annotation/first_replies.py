@@ -12,19 +12,19 @@ from scicot.text import one_line
 _FIRST = 20  # replies that are examined
 _SHOWN = 80  # characters shown from the end of a reply
 _REMEDIES = {
-    "anthropic": "take a model that thinks",
-    "openai": "ask a server that sends it (start vLLM and SGLang with --reasoning-parser; OpenAI's"
-    " own API sends none)",
-    "hf": "take a model that thinks before it replies, in <think> tags",
-    "recorded": 'give its rows a "thinking", or <think> tags in their "reply"',
+    "anthropic": "use a model that thinks",
+    "openai": "use a server that returns thinking (start vLLM and SGLang with --reasoning-parser;"
+    " OpenAI's own API returns none)",
+    "hf": "use a model that thinks in <think> tags before its reply",
+    "recorded": 'add a "thinking" field to the recorded rows, or <think> tags to their "reply"',
 }
 
 
 def no_thinking(teacher: str) -> str:
     """Return the part of an error message that says what to do if the replies of `teacher`
     (KIND:NAME) contain no thinking."""
-    remedy = _REMEDIES.get(teacher.partition(":")[0], "take a teacher that sends it")
-    return f"{remedy}, or leave --rationale-source out"
+    remedy = _REMEDIES.get(teacher.partition(":")[0], "use a teacher that returns thinking")
+    return f"{remedy}, or leave out --rationale-source"
 
 
 class FirstReplies:
@@ -69,6 +69,6 @@ class FirstReplies:
         if self._without_thinking == _FIRST and not batched:
             raise ScicotError(
                 f"--rationale-source thinking: none of the first {_FIRST} replies of"
-                f" {self._teacher} holds any; {no_thinking(self._teacher)}. With --retry-rejected"
-                " the same command asks them again"
+                f" {self._teacher} contains thinking; {no_thinking(self._teacher)}. Then add"
+                " --retry-rejected to the same command to send these requests again"
             )

@@ -251,24 +251,23 @@ class Generation:
             fields["stop_reason"] = reply.stop_reason
         if reason == NO_THINKING:
             remedy = no_thinking(self.work.teacher.name)
-            fields["error"] = f"the reply holds no thinking: {remedy}"
+            fields["error"] = f"the reply contains no thinking; {remedy}"
         return fields
 
     def _warn_of_usage(self, reply: Reply) -> None:
         """Warn, once in a run, if the token counts of a reply are impossible or incomplete."""
         missing = missing_counts(reply) if self.work.budget.price is not None else []
         if reply.misstated:
-            problem = f"counts of tokens that cannot be true ({some_of(reply.misstated)})"
+            problem = f"impossible token counts ({some_of(reply.misstated)})"
         elif len(missing) == 1:
             problem = f"no {missing[0]}"
         else:
             return
         if not self._warned_of_usage:
             self._warned_of_usage = True
-            self.work.reporter.warn(
-                f"{self.work.teacher.name}: tells {problem}; such replies count as costing the most"
-                " they may"
-            )
+            priced = self.work.budget.price is not None
+            consequence = "; such replies are counted at their maximum cost" if priced else ""
+            self.work.reporter.warn(f"{self.work.teacher.name}: reports {problem}{consequence}")
 
     def _reject(self, row: Rationale, reason: str, fields: dict[str, Any]) -> None:
         self.ledger.reject(row, reason, fields)
@@ -295,7 +294,10 @@ class Generation:
     def _end_if_stopping(self) -> None:
         """Raise StoppedEarly if `poll` has raised an exception before."""
         if self._stopping:
-            raise StoppedEarly("stopped before it was found out why requests fail")
+            raise StoppedEarly(
+                "stopped before the cause of the failed requests was found; run the same command"
+                " again to resume"
+            )
 
     def _spend(self, cost: float) -> None:
         """Add the cost in dollars of a request without a row, such as PROBE, to the totals."""

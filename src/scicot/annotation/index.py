@@ -202,8 +202,8 @@ class Index:
             self._table.execute(statement, values)
         except sqlite3.OperationalError as error:  # most likely the disk is full
             raise StoppedEarly(
-                f"the index of what is done cannot be written ({error}); make room, and the same"
-                " command goes on from here"
+                f"cannot write the index of finished requests ({error}); free disk space, then run"
+                " the same command again to resume"
             ) from None
 
     def close(self) -> None:

@@ -80,8 +80,8 @@ class Ledger:
             content_digest = digest(_content(question))
             if any(content != content_digest for _, _, content, *_ in rows):
                 raise ScicotError(
-                    f"question {question.id!r} (or its answer) is not what {self._output.name}"
-                    " holds under this id; give it another id, name another output, or use --force"
+                    f"question {question.id!r}: {self._output.name} has another question or gold"
+                    " answer under this id; change the id, or use another -o or --force"
                 )
         return {
             (sample, seen): Attempt(reason, offset, retry)
@@ -311,7 +311,7 @@ def read_ledger(path: Path | None, *, retry: tuple[str, ...] = ()) -> Iterator[L
     ledger is empty if `path` is None or has no rows. `retry` is as in `open_ledger`."""
     index = Index(None)
     try:
-        ledger = Ledger(Output("", io.BytesIO(), None, {}), None, index)
+        ledger = Ledger(Output(str(path or ""), io.BytesIO(), None, {}), None, index)
         files = [] if path is None else [path, beside(path, REJECTED)]
         ledger._catch_up(*(file for file in files if file.is_file()))
         if not (path and retry and index.copy_marks(beside(path, INDEX))):
@@ -326,7 +326,10 @@ def _opened(
 ) -> tuple[Index, Ledger]:
     """Open the index file and return (index, ledger). A damaged index is deleted and rebuilt."""
     if index_path.is_dir():
-        raise ScicotError(f"{index_path}: a directory, where the index of {output.name} should be")
+        raise ScicotError(
+            f"{index_path}: is a directory, but the index of {output.name} belongs there; move it,"
+            " or use another -o"
+        )
     for last_try in (False, True):
         index = None
         try:

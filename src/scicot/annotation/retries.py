@@ -24,8 +24,8 @@ def out_of_patience(problem: str, seconds: float, max_wait: float) -> StoppedEar
     """Return a StoppedEarly error for the caller to raise. It says that a further wait of
     `seconds` would exceed --max-wait. `problem` describes why the server does not answer."""
     return StoppedEarly(
-        f"{problem}; would have to wait {_wait(seconds)}, --max-wait is {max_wait:.0f} s in all;"
-        " the same command goes on from here"
+        f"{problem}; waiting {_wait(seconds)} would exceed --max-wait ({max_wait:.0f} s in total);"
+        " run the same command later to resume"
     )
 
 
@@ -36,7 +36,7 @@ def _wait(seconds: float) -> str:
         return f"{seconds:.0f} s more"
     if seconds >= LONGEST:
         return "a year or more"
-    return f"{seconds / _HOUR:.1f} h more, until {time_in(seconds)}"
+    return f"{seconds / _HOUR:.1f} h more (until {time_in(seconds)})"
 
 
 def time_in(seconds: float) -> str:

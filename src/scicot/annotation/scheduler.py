@@ -118,8 +118,8 @@ class Scheduler:
         """Wait until no request is in flight, for at most `patience` seconds."""
         if self._in_flight:
             self._reporter.note(
-                f"stopping: waiting for {number_of(self._in_flight, 'reply', 'replies')} on the"
-                f" way, {patience:.0f} s at most"
+                f"stopping: waiting up to {patience:.0f} s for"
+                f" {number_of(self._in_flight, 'request')} in flight"
             )
         remaining, slice_ = patience, _POLL_SECONDS / 4
         while self._in_flight and remaining > 0:
@@ -231,7 +231,7 @@ class Scheduler:
             self._pace.refused(busy.retry_after, busy.allowances, sent_at)
         if busy.timed_out and self._slots.timed_out(sent_at):
             self._reporter.note(
-                f"{self._teacher.name}: answers come too late; from now on"
+                f"{self._teacher.name}: requests time out; lowering the limit to"
                 f" {number_of(self._slots.limit, 'request')} in flight"
             )
 
@@ -267,8 +267,8 @@ class Scheduler:
         self._used_up_at = time.monotonic()
         until = "for a year or more" if seconds >= LONGEST else f"until {time_in(seconds)}"
         self._reporter.note(
-            f"{self._teacher.name}: says that its allowance is used up {until}; going on until it"
-            " refuses a request"
+            f"{self._teacher.name}: reports that its rate limit is used up {until}; continuing"
+            " until it refuses a request"
         )
 
     async def _wait_without_slot(self, seconds: float) -> None:
@@ -295,7 +295,7 @@ class Scheduler:
         """
         asked_for = self._asked_for(busy) > self._settings.max_wait
         if not (busy.limited or asked_for) and self._answered_at > started:
-            return TeacherError(f"{busy}, again and again for {self._settings.max_wait:.0f} s")
+            return TeacherError(f"{busy}, still after {self._settings.max_wait:.0f} s of retries")
         raise out_of_patience(f"{self._teacher.name}: {busy}", delay, self._settings.max_wait)
 
     def _tell(self, busy: TeacherBusy) -> None:
@@ -303,7 +303,7 @@ class Scheduler:
         if str(busy) not in self._warned and len(self._warned) < 5:
             self._warned.add(str(busy))
             self._reporter.warn(
-                f"{self._teacher.name}: {busy}; asking again"
+                f"{self._teacher.name}: {busy}; retrying"
                 f" for up to {self._settings.max_wait:.0f} s (--max-wait)"
             )
 

@@ -21,9 +21,9 @@ from scicot.teachers import Teacher, load_teacher
 
 COMMAND = "generate-rationales"
 _FILTER_NEEDS_GOLD = sources.NeedsGold(
-    "by which --keep correct filters",
+    "for --keep correct to check against",
     "their rationales are kept unfiltered",
-    "give --keep all if no filter is meant",
+    "use --keep all, which needs no gold answers",
 )
 
 

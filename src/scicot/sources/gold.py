@@ -36,7 +36,7 @@ _UNLIKELY_PARTS = ("incorrect", "wrong", "explan", "keyword")
 class NeedsGold:
     """Phrases for the messages of a command that needs gold answers."""
 
-    purpose: str  # clause about the purpose, such as "by which --keep correct filters"
+    purpose: str  # clause about the purpose, such as "for --keep correct to check against"
     consequence: str  # what happens to rows without a gold answer, such as "left out"
     alternative: str = ""  # what the user can do instead if no row has a gold answer
 
