@@ -208,7 +208,7 @@ def test_soft_labels_take_what_teachers_concluded(
 ) -> None:
     settings = replace(TINY, soft_labels=0.5)
     common: dict[str, Any] = {"student": "scratch:tiny", "settings": settings, "method": "direct"}
-    with pytest.raises(ScicotError, match='--soft-labels: no row has a "conclusion"'):
+    with pytest.raises(ScicotError, match='--soft-labels: no row has a label as its "conclusion"'):
         train_answer(trained.rows, tmp_path / "none", **common)
     rows = read_rows(trained.rows)
     right = [{**row, "conclusion": row["answer"], "sample": 0} for row in rows]

@@ -214,7 +214,7 @@ def test_fold_questions_get_rationales_and_teach_nobody(tmp_path: Path) -> None:
     assert [(r["id"], r["rationale"]) for r in later] == [
         (r["id"], r["rationale"]) for r in written
     ]
-    with pytest.raises(ScicotError, match=r"or to --fold-questions that were given before"):
+    with pytest.raises(ScicotError, match=r"other training rows or other --fold-questions"):
         train_rationale(learnt, added, **common)
     for file in (added / "folds").glob("*/rationales.jsonl"):  # as the message says
         file.unlink()
