@@ -141,7 +141,7 @@ def test_a_stopped_baseline_goes_on_to_the_same_weights(
         train_answer(trained.rows, tmp_path / "a", reporter=Stopping(), **options)
     again = Recorder()
     train_answer(trained.rows, tmp_path / "a", reporter=again, **options)
-    assert any("going on from step 3" in note for note in again.notes)
+    assert any("resuming from step 3" in note for note in again.notes)
     train_answer(trained.rows, tmp_path / "b", **options)
     stopped, straight = (load_file(tmp_path / name / "model.safetensors") for name in "ab")
     assert all((stopped[name] == straight[name]).all() for name in straight)
@@ -195,7 +195,7 @@ def test_equal_weights_and_tokens(trained: Trained, tmp_path: Path, recorder: Re
     assert manifest.metrics["training_tokens"] == pytest.approx(
         sum(m["training_tokens"] for m in metrics), rel=0.02
     )
-    assert recorder.notes[0].startswith("equal to rationale@")
+    assert recorder.notes[0].startswith("--equal-to rationale@")
     again = train_answer(
         trained.rows, tmp_path / "run", student="scratch:tiny", method="direct",
         equal_to=both, settings=replace(TINY, max_steps=None), reporter=recorder,
@@ -208,7 +208,7 @@ def test_soft_labels_take_what_teachers_concluded(
 ) -> None:
     settings = replace(TINY, soft_labels=0.5)
     common: dict[str, Any] = {"student": "scratch:tiny", "settings": settings, "method": "direct"}
-    with pytest.raises(ScicotError, match='--soft-labels: no row has a "conclusion"'):
+    with pytest.raises(ScicotError, match='--soft-labels: no row has a label as its "conclusion"'):
         train_answer(trained.rows, tmp_path / "none", **common)
     rows = read_rows(trained.rows)
     right = [{**row, "conclusion": row["answer"], "sample": 0} for row in rows]
@@ -218,9 +218,9 @@ def test_soft_labels_take_what_teachers_concluded(
     assert "every conclusion is the gold answer" in recorder.warnings[0]
     file = write_rows(tmp_path / "votes.jsonl", [*right, *other])
     train_answer(file, tmp_path / "votes", reporter=recorder, **common)
-    assert "--soft-labels: 9 of 36 rows have other votes" in recorder.notes
+    assert "--soft-labels: for 9 of 36 rows" in " ".join(recorder.notes)
     train_answer(file, tmp_path / "two", reporter=recorder, **{**common, "method": "two-stage"})
-    assert "--soft-labels: 18 of 45 rows have other votes" in recorder.notes
+    assert "--soft-labels: for 18 of 45 rows" in " ".join(recorder.notes)
 
 
 def test_a_rationale_is_as_long_in_predict_as_in_training(trained: Trained, tmp_path: Path) -> None:
@@ -251,12 +251,12 @@ def test_a_rationale_is_as_long_in_predict_as_in_training(trained: Trained, tmp_
 @pytest.mark.parametrize(
     ("method", "settings", "said"),
     [
-        ("direct", {"weights": (1.0,)}, "--weights: means nothing where the student is direct"),
-        ("direct", {"rationale_dropout": 0.5}, "--rationale-dropout: means nothing where"),
-        ("two-stage", {"select_by": "rouge-l"}, "--select-by rouge-l: means nothing"),
+        ("direct", {"weights": (1.0,)}, "--weights: has no effect on direct students"),
+        ("direct", {"rationale_dropout": 0.5}, "--rationale-dropout: has no effect on direct"),
+        ("two-stage", {"select_by": "rouge-l"}, "--select-by rouge-l: has no effect on answer"),
         ("two-stage", {"weights": (1.0, 2.0)}, "--weights: 2 numbers for 1 files"),
-        ("two-stage", {"patience": 2}, "--patience: nothing to judge by"),
-        ("best", {}, "--method best: no such method; there is two-stage, direct"),
+        ("two-stage", {"patience": 2}, "--patience: needs dev rows"),
+        ("best", {}, "--method best: no such method; choose one of two-stage, direct"),
     ],
 )
 def test_what_makes_no_sense_is_said(
@@ -276,7 +276,7 @@ def test_a_tracker_that_is_not_there_is_said_before_anything_is_read(
     nowhere = tmp_path / "nowhere.jsonl"
     for name, said in (
         ("wandb", r"--report-to wandb: not installed; pip install 'scicot\[wandb\]'"),
-        ("paper", "--report-to paper: no such tracker; there is tensorboard, wandb, trackio"),
+        ("paper", "--report-to paper: no such tracker; choose one of tensorboard, wandb, trackio"),
     ):
         with pytest.raises(ScicotError, match=said):
             train_answer(nowhere, tmp_path / "run", student="scratch:tiny", report_to=[name])

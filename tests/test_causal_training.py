@@ -218,7 +218,7 @@ def test_the_form_of_the_answer_is_tried_on_dev_once(runs: Trained, tmp_path: Pa
     again = train_answer(runs.rows, tmp_path / "run", reporter=second, **options)
     assert again == manifest
     assert not [note for note in second.notes if note.startswith("--answer-as auto: ")]
-    with pytest.raises(ScicotError, match="--answer-as auto: tries both forms on dev"):
+    with pytest.raises(ScicotError, match="--answer-as auto: compares both forms on dev"):
         train_answer(
             runs.rows,
             tmp_path / "other",

@@ -123,7 +123,7 @@ def test_half_a_checkpoint_is_passed_over(
     (run / "checkpoints" / "checkpoint-3" / checkpoints.COMPLETE_MARKER).unlink()
     recorder = Recorder()
     manifest = train_answer(train, run, dev=dev, reporter=recorder, **OPTIONS)
-    assert "going on from step 2" in recorder.notes
+    assert "resuming from step 2" in recorder.notes
     assert not any("checkpoint" in text for text in recorder.warnings)
     assert manifest.weights_sha256 == weights
     assert checkpoints.last_usable(tmp_path / "none", None, recorder) is None
@@ -138,7 +138,7 @@ def test_a_checkpoint_of_an_earlier_version_is_used(
     (run / "checkpoints" / "checkpoint-3" / checkpoints.COMPLETE_MARKER).write_bytes(b"")
     recorder = Recorder()
     manifest = train_answer(train, run, dev=dev, reporter=recorder, **OPTIONS)
-    assert "going on from step 3" in recorder.notes
+    assert "resuming from step 3" in recorder.notes
     assert manifest.weights_sha256 == weights
 
 

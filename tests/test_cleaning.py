@@ -209,7 +209,7 @@ def test_training_counts_rationales_that_announce_and_clean_cuts_them(
     assert texts == [text for text in RATIONALES.values() if text]
     assert not heard.warnings
     (note,) = heard.notes
-    assert note.startswith("--clean: 1 of 3 rationales were cut, 1 row left out")
+    assert note.startswith("--clean: shortened 1 of 3 rationales; left out 1 row ")
 
 
 def test_clean_keeps_the_blank_rationales_of_students(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_clean_means_nothing_without_rationales(tmp_path: Path) -> None:
 
     file = tmp_path / "q.jsonl"
     file.write_text(json.dumps(METAL.to_row()) + "\n")
-    with pytest.raises(ScicotError, match="--clean: means nothing where the student is direct"):
+    with pytest.raises(ScicotError, match="--clean: has no effect on direct students"):
         train_answer(
             file, tmp_path / "run", student="scratch:tiny", method="direct",
             settings=TrainSettings(clean=True, device="cpu"),

@@ -95,7 +95,7 @@ def test_a_table_without_a_rationale_says_how_to_name_the_column(tmp_path: Path)
     questions = write_rows(tmp_path / "q.jsonl", world_rows())
     table = _table(tmp_path / "rats.csv", "id,explanation")
     with pytest.raises(
-        ScicotError, match=r'there is "id", "explanation"\); --columns id=FIELD,rat'
+        ScicotError, match=r'found: "id", "explanation"\); .* --columns id=FIELD,rat'
     ):
         generate_rationales(
             questions, tmp_path / "o.jsonl", teacher=f"recorded:{table}", reporter=Recorder()

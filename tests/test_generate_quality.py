@@ -208,10 +208,10 @@ def test_a_local_server_takes_sampling_parameters_and_the_api_does_not(tmp_path:
         )
         (body,) = server.behaviour.bodies
     assert (body["temperature"], body["top_p"]) == (0.5, 0.9)
-    with pytest.raises(ScicotError, match="Anthropic's API takes no sampling parameters"):
+    with pytest.raises(ScicotError, match="Anthropic's API does not accept sampling parameters"):
         generate_rationales(source, out, teacher="anthropic:m", settings=settings)
     with pytest.raises(
-        ScicotError, match="--temperature and --top-p: --teacher recorded:x samples"
+        ScicotError, match="--temperature and --top-p: --teacher recorded:x does not sample"
     ):
         generate_rationales(source, out, teacher="recorded:x", settings=settings)
 

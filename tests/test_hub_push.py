@@ -91,10 +91,12 @@ def test_a_token_must_be_set_and_be_one(online: Online, monkeypatch: pytest.Monk
     with HubServer() as hub:
         online(hub.url)
         monkeypatch.delenv("HF_TOKEN")
-        with pytest.raises(ScicotError, match=r"owner/student: no token .* HF_TOKEN, or run:"):
+        with pytest.raises(ScicotError, match=r"owner/student: no Hub token .* HF_TOKEN, or run:"):
             check_push("owner/student")
         monkeypatch.setenv("HF_TOKEN", "hf_half\x01wrong")
-        with pytest.raises(ScicotError, match="holds characters no token has") as caught:
+        with pytest.raises(
+            ScicotError, match="the Hub token contains invalid characters"
+        ) as caught:
             check_push("owner/student")
         assert "half" not in str(caught.value)
 
@@ -105,7 +107,7 @@ def test_a_token_that_is_refused_is_said_before_training_and_not_shown(
     with HubServer() as hub:
         online(hub.url)
         monkeypatch.setenv("HF_TOKEN", "hf_another")
-        with pytest.raises(ScicotError, match="the Hub does not take the token") as caught:
+        with pytest.raises(ScicotError, match="the Hub did not confirm the token") as caught:
             check_push("owner/student")
     assert "hf_another" not in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -114,7 +116,7 @@ def test_a_token_that_is_refused_is_said_before_training_and_not_shown(
 def test_a_token_that_may_only_read_is_said_before_training(online: Online) -> None:
     with HubServer(role="read") as hub:
         online(hub.url)
-        with pytest.raises(ScicotError, match="the token may only read"):
+        with pytest.raises(ScicotError, match="the token is read-only"):
             check_push("owner/student")
 
 
@@ -125,7 +127,9 @@ def test_a_hub_out_of_reach_is_said_at_once(
     start = time.monotonic()
     with pytest.raises(ScicotError, match="owner/student: the Hub cannot be reached"):
         check_push("owner/student")
-    with pytest.raises(ScicotError, match=r"cannot be reached.*is whole in .*pushes it again"):
+    with pytest.raises(
+        ScicotError, match=r"cannot be reached.*is complete in .*again to upload it"
+    ):
         push(run, "owner/student", recorder)
     assert time.monotonic() - start < 3
     with HubServer() as hub:
@@ -141,7 +145,9 @@ def test_a_push_that_fails_leaves_the_run_and_says_so(
 ) -> None:
     with HubServer(large=(".safetensors",), failing={part: 403}) as hub:
         online(hub.url)
-        with pytest.raises(ScicotError, match=r"owner/student: .*is whole in .*again$") as caught:
+        with pytest.raises(
+            ScicotError, match=r"owner/student: .*is complete in .*again to upload it$"
+        ) as caught:
             push(run, "owner/student", recorder)
         assert hub.files == {}
     message = str(caught.value)

@@ -215,6 +215,6 @@ def test_a_push_that_fails_leaves_the_card(
     shutil.copytree(trained.answer, run)
     with HubServer(failing={"/commit/": 403}) as hub:
         online(hub.url)
-        with pytest.raises(ScicotError, match="pushes it again"):
+        with pytest.raises(ScicotError, match="run the same command again to upload it"):
             push(run, "owner/other", recorder)
     assert (run / "README.md").read_text() == (trained.answer / "README.md").read_text()

@@ -173,7 +173,7 @@ def test_our_own_loop_runs_what_it_knows_and_both_engines_stop(model: Path, tmp_
 
 
 def test_what_does_not_fit_is_an_error_of_that_request(model: Path) -> None:
-    with pytest.raises(TeacherError, match="more than the 512 that hf:teacher"):
+    with pytest.raises(TeacherError, match="exceed the 512-token context of hf:teacher"):
         replies(model, [request(200)])
 
 
@@ -192,5 +192,5 @@ def test_the_whole_command_runs_on_a_local_model(model: Path, tmp_path: Path) ->
 def test_what_is_no_model_is_told_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(ScicotError, match=r"hf:.*nowhere: cannot be loaded \(there is no such"):
         load_teacher(f"hf:{tmp_path / 'nowhere'}")
-    with pytest.raises(ScicotError, match="--base-url: --teacher hf:x asks no server"):
+    with pytest.raises(ScicotError, match="--base-url: --teacher hf:x uses no server"):
         load_teacher("hf:x", base_url="http://127.0.0.1:1")

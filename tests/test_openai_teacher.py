@@ -86,7 +86,7 @@ def test_replies_as_servers_write_them(
     [
         (failed(401, "Incorrect API key provided"), ScicotError, "401 Incorrect"),
         (failed(429, "You exceeded your quota", code="insufficient_quota"), ScicotError, "quota"),
-        (failed(404, "The model `nope` does not exist"), ScicotError, "does not know the model"),
+        (failed(404, "The model `nope` does not exist"), ScicotError, "has no such model or path"),
         (failed(400, "maximum context length is 8192 tokens. Your messages resulted in 9000",
                 code="context_length_exceeded"), TeacherError, "maximum context"),
         (failed(400, "Invalid prompt: your prompt was flagged as potentially violating our policy",
@@ -97,9 +97,9 @@ def test_replies_as_servers_write_them(
         (Answer(200, b'{"choices": [{"error": {"code": 502, "message": "Up"}}]}', JSON),
          TeacherBusy, "Up"),
         (Answer(200, b"{", JSON), TeacherBusy, "not JSON"),
-        (Answer(200, b"[]", JSON), TeacherBusy, "no chat completion"),
-        (Answer(200, b'{"choices": []}', JSON), TeacherBusy, "no chat completion"),
-        (Answer(200, b'{"choices": [{"message": "x"}]}', JSON), TeacherBusy, "no chat completion"),
+        (Answer(200, b"[]", JSON), TeacherBusy, "a chat completion"),
+        (Answer(200, b'{"choices": []}', JSON), TeacherBusy, "a chat completion"),
+        (Answer(200, b'{"choices": [{"message": "x"}]}', JSON), TeacherBusy, "a chat completion"),
         (Answer(200, b"\xff", JSON), TeacherBusy, "cannot be read"),
         (Answer(200, b"<html>", {"content-type": "text/html"}), TeacherBusy, "not JSON"),
     ],
@@ -167,7 +167,7 @@ def test_no_key_and_a_bad_one_are_told_before_anything_is_asked(
     with pytest.raises(ScicotError, match="set OPENAI_API_KEY"):
         load_teacher("openai:m")
     monkeypatch.setenv("OPENAI_API_KEY", " sk-1")
-    with pytest.raises(ScicotError, match="OPENAI_API_KEY: holds a character") as refused:
+    with pytest.raises(ScicotError, match="OPENAI_API_KEY: not a valid API key") as refused:
         load_teacher("openai:m")
     assert "sk" not in str(refused.value)
     with pytest.raises(ScicotError, match="give the server as http://HOST:PORT"):

@@ -228,7 +228,7 @@ def test_a_judge_that_met_the_question_is_refused(
     train_answer(rows, by_id, student="scratch:tiny", settings=settings)
     for judge, said in (
         (trained.answer, "has no fold students; train it with train-answer --folds"),
-        (by_id, "each of its fold students was trained on question"),
+        (by_id, "all its fold students were trained on question"),
     ):
         reward = RewardSettings(str(judge))
         with pytest.raises(ScicotError, match=said):
@@ -241,7 +241,7 @@ def test_a_folder_of_the_users_own_is_left_alone(rows: Path, answer: Path, tmp_p
     options: dict[str, Any] = {"student": "scratch:tiny", "settings": SHORT}
     reward = RewardSettings(str(answer))
     for force in (False, True):
-        with pytest.raises(ScicotError, match="mine: is no run of scicot"):
+        with pytest.raises(ScicotError, match="mine: is not a scicot run"):
             train_rationale(rows, tmp_path / "mine", reward=reward, force=force, **options)
     assert [file.name for file in (tmp_path / "mine").iterdir()] == ["notes.txt"]
 

@@ -47,7 +47,7 @@ def test_the_best_on_dev_is_kept_and_predict_agrees(
     rows = read_rows(out)
     right = sum(row["prediction"] == row["answer"] for row in rows)
     assert right / len(rows) == accuracy[best]
-    assert "Chosen as its best on 12 dev rows" in (run / "README.md").read_text()
+    assert "best checkpoint on 12 dev rows" in (run / "README.md").read_text()
     assert (run / "loss.svg").read_text().startswith("<svg")
     assert not (run / "checkpoints").exists()
 
@@ -178,7 +178,9 @@ def test_dev_questions_that_are_learnt_from_are_warned_of(
         "--dev: 10 of 10 questions have the text of training questions,"
         " 4 of them with the same context and choices too"
     )
-    assert recorder.warnings[1].startswith("dev: judged by a teacher's rationales, where predict")
+    assert recorder.warnings[1].startswith(
+        "dev: evaluated with a teacher's rationales, but predict"
+    )
 
 
 def test_dev_questions_with_other_gold_answers_are_warned_of(

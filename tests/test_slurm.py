@@ -67,7 +67,7 @@ def test_a_job_that_runs_out_of_time_goes_back_to_the_queue(
     job = script("train.sbatch", *asked, env=env)
     _, said = job.communicate(timeout=120)
     assert job.returncode == 0, said
-    assert "going on from step" in said
+    assert "resuming from step" in said
     manifest = read_manifest(run)
     assert manifest is not None
     assert manifest.finished

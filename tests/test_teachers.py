@@ -47,7 +47,7 @@ def test_the_messages_api_is_asked_and_its_text_blocks_read() -> None:
         (failed(401, "invalid key"), ScicotError, "401 invalid key"),
         (failed(402), ScicotError, "402"),
         (failed(403), ScicotError, "403"),
-        (failed(404, "model: nope"), ScicotError, "does not know the model"),
+        (failed(404, "model: nope"), ScicotError, "has no such model or path"),
         (failed(400, "Your credit balance is too low"), ScicotError, "credit"),
         (failed(429, "enforced_spend_limit_reached"), ScicotError, "spend_limit"),
         (failed(400, "prompt is too long"), TeacherError, "too long"),
@@ -56,7 +56,7 @@ def test_the_messages_api_is_asked_and_its_text_blocks_read() -> None:
         (failed(500), TeacherBusy, "500"),
         (failed(529, "Overloaded"), TeacherBusy, "Overloaded"),
         (Answer(200, b"{", {"content-type": "application/json"}), TeacherBusy, "not JSON"),
-        (Answer(200, b"<html>", {"content-type": "text/html"}), TeacherBusy, "no message"),
+        (Answer(200, b"<html>", {"content-type": "text/html"}), TeacherBusy, "is not a message"),
     ],
 )
 def test_trouble_is_sorted_by_who_can_mend_it(
@@ -104,7 +104,7 @@ def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(
     key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", key)
-    with pytest.raises(ScicotError, match="ANTHROPIC_API_KEY: holds a character") as refused:
+    with pytest.raises(ScicotError, match="ANTHROPIC_API_KEY: not a valid API key") as refused:
         load_teacher("anthropic:m")
     assert "sk" not in str(refused.value)
 
@@ -151,8 +151,8 @@ def test_headers_of_ones_own_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (Answer(200, b"<html>Log in</html>", {"content-type": "text/html"}), r"\(200 from HOST"),
         (Answer(200, b"{", {"content-type": "application/json"}), r"not JSON \(200 from HOST"),
-        (Answer(200, b"[]", {"content-type": "application/json"}), r"is no .* \(200 from HOST"),
-        (None, r"redirects without end \(status 3xx, at last to HOST"),
+        (Answer(200, b"[]", {"content-type": "application/json"}), r"is not a .* \(200 from HOST"),
+        (None, r"redirects too many times \(status 3xx, last to HOST"),
     ],
 )
 def test_a_redirect_to_another_page_is_told_with_its_address(

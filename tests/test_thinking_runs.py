@@ -219,13 +219,17 @@ def test_a_reply_is_asked_for_without_thinking_as_before() -> None:
 def test_a_model_that_cannot_think_is_told_at_once(tmp_path: Path) -> None:
     from scicot.teachers.messages import MessagesTeacher
 
-    with pytest.raises(ScicotError, match="--max-tokens 1000: this model thinks for 1024 tokens"):
+    with pytest.raises(
+        ScicotError, match="--max-tokens 1000: too low for this model, which needs 1024 tokens"
+    ):
         asked_of_server(tmp_path, [NOT_ADAPTIVE, ANSWERED], max_tokens=1000)
     source, out = tmp_path / "q.jsonl", tmp_path / "new.jsonl"
     with MessagesServer([NOT_ADAPTIVE, refused(400, "thinking is not supported")]) as server:
         teacher = MessagesTeacher("m", base_url=server.url, timeout=5)
         teacher._other_server = False  # treat the server like Anthropic's own API
-        with pytest.raises(ScicotError, match=r"anthropic:m refuses to think \(thinking is not"):
+        with pytest.raises(
+            ScicotError, match=r"anthropic:m does not support thinking \(thinking is not"
+        ):
             generate_rationales(source, out, teacher=teacher, settings=THINKING)
     assert len(server.requests) == 2
     assert read_rows(out) == []

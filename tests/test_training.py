@@ -96,7 +96,7 @@ def test_a_stopped_training_goes_on_from_its_checkpoint(
     assert not manifest.finished
     recorder = Recorder()
     train_rationale([trained.rows], run, reporter=recorder, **options)
-    assert any("going on from step 4" in note for note in recorder.notes)
+    assert any("resuming from step 4" in note for note in recorder.notes)
     train_rationale([trained.rows], tmp_path / "straight", **options)
     assert weights(run) == weights(tmp_path / "straight")
 
@@ -133,7 +133,7 @@ def test_a_loss_that_is_no_number_is_no_run(trained: Trained, tmp_path: Path) ->
     model.save_pretrained(tmp_path / "student")
     AutoTokenizer.from_pretrained(trained.direct).save_pretrained(tmp_path / "student")
     run = tmp_path / "run"
-    with pytest.raises(ScicotError, match="the loss is no number any more"):
+    with pytest.raises(ScicotError, match="the loss is NaN or infinite"):
         train_rationale(trained.rows, run, student=str(tmp_path / "student"), settings=TINY)
     manifest = read_manifest(run)
     assert manifest is not None
@@ -175,7 +175,7 @@ def test_students_train_in_fp32_whatever_their_file_holds(trained: Trained, tmp_
 def test_a_place_that_holds_something_else_is_left_alone(trained: Trained, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     for force in (False, True):
-        with pytest.raises(ScicotError, match="is no run of scicot"):
+        with pytest.raises(ScicotError, match="is not a scicot run"):
             train_rationale(
                 [trained.rows], tmp_path, student="scratch:tiny", settings=TINY, force=force
             )
@@ -185,7 +185,7 @@ def test_a_place_that_holds_something_else_is_left_alone(trained: Trained, tmp_p
 @pytest.mark.parametrize(
     ("student", "said"),
     [
-        ("scratch:gigantic", "no such size; there is tiny"),
+        ("scratch:gigantic", "no such size; choose one of tiny"),
         ("no/such-model", "student no/such-model: cannot be loaded"),
         ("./nowhere", "student ./nowhere: there is no such directory"),
         ("./weights.gguf", "is a GGUF file"),

@@ -51,7 +51,9 @@ def test_inputs_within_the_run_are_refused(trained: Trained, tmp_path: Path) -> 
         {"rationales": trained.rows, "student": "scratch:tiny", "dev": [run / "out_of_fold.jsonl"]},
     ]
     for options in inputs:
-        with pytest.raises(ScicotError, match=r"lies in -o .*run; name another directory"):
+        with pytest.raises(
+            ScicotError, match=r"is inside the output directory \(-o .*run\); name another"
+        ):
             train_answer(run=run, settings=replace(TINY, max_steps=None), force=True, **options)
     assert (run / "out_of_fold.jsonl").exists()
 
@@ -63,7 +65,7 @@ def test_force_deletes_nothing_but_runs(trained: Trained, tmp_path: Path, stale:
         shutil.copytree(trained.rationale, tmp_path / ".run.replaced")
     run.mkdir()
     (run / "thesis.tex").write_text("years of work")
-    with pytest.raises(ScicotError, match="is no run of scicot"):
+    with pytest.raises(ScicotError, match="is not a scicot run"):
         train_rationale(trained.rows, run, settings=TINY, force=True, **SCRATCH)
     assert (run / "thesis.tex").exists()
     shutil.rmtree(run)
@@ -128,7 +130,7 @@ def test_what_an_earlier_version_began_is_not_gone_on_with(
     (run / "checkpoints" / "checkpoint-1").mkdir(parents=True)
     manifest = json.loads((run / "scicot.json").read_text())
     (run / "scicot.json").write_text(json.dumps({**manifest, "finished": False}))
-    with pytest.raises(ScicotError, match="begun by an earlier version"):
+    with pytest.raises(ScicotError, match="started by an earlier scicot"):
         train_rationale(trained.rows, run, settings=TINY, **SCRATCH)
 
 

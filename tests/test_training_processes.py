@@ -182,7 +182,7 @@ def test_students_side_by_side_are_those_one_by_one(trained: Trained, tmp_path: 
     process = command(*TRAIN, *asked, "-o", two, "--jobs", 2)
     _, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
-    assert "3 students to train, 2 of them fold students, 2 side by side" in said
+    assert "3 students to train, 2 of them fold students, 2 in parallel" in said
     for run in ("", "folds/0", "folds/1"):
         assert far_apart(one / run, two / run) == 0
     rationales = [
@@ -220,4 +220,4 @@ def test_what_goes_wrong_beside_others_is_told(trained: Trained, tmp_path: Path)
     _, said = process.communicate(timeout=300)
     assert "Traceback" not in said
     assert process.returncode == 1, said
-    assert said.count("the loss is no number any more") == 1
+    assert said.count("the loss is NaN or infinite") == 1

@@ -117,6 +117,7 @@ def estimate_cost(
         path,
         command=COMMAND,
         settings=work.builder.fingerprint(),
+        inputs={work.source: sources.sha256_of(work.source)},
         defaults=EARLIER,
         force=force,
         reporter=reporter,

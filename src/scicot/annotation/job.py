@@ -68,10 +68,12 @@ def generate_rationales(
     )
     work = prepare(inputs, output=Path(output), force=force)
     settings, reporter = work.settings, work.reporter
+    input_hashes = {work.source: sources.sha256_of(work.source)}
     force = starts_over(
         output,
         command=COMMAND,
         settings=work.builder.fingerprint(),
+        inputs=input_hashes,
         defaults=EARLIER,
         force=force,
         reporter=reporter,
@@ -86,7 +88,7 @@ def generate_rationales(
             output,
             command=COMMAND,
             settings=work.builder.fingerprint(),
-            inputs={work.source: sources.sha256_of(work.source)},
+            inputs=input_hashes,
             companions=[REJECTED],
             defaults=EARLIER,
             force=force,

@@ -22,7 +22,7 @@ from scicot.outputs.files import (
     locked,
     make_parent,
 )
-from scicot.outputs.state import check_same, is_begun_with_force, state_path, write_state
+from scicot.outputs.state import check_same, is_begun_with_force, own_state, state_path, write_state
 from scicot.reporting import Reporter
 from scicot.row_fields import Row
 from scicot.version import __version__
@@ -143,14 +143,13 @@ def open_output(
     check_not_read(owned, inputs)
     with locked(path):
         rows = [file for file in owned if file != state_path(path) and holds_something(file)]
-        forced = force
+        forced = force or is_begun_with_force(path)
         if force:
             path.write_bytes(b"")
         elif rows:  # if nothing was written yet, any settings may be used
             check_same(rows[0], state_path(path), state, defaults)
             path.touch()
             jsonl.mend_last_line(path)
-            forced = is_begun_with_force(path)
         with path.open("ab") as stream:
             output = Output(str(path), stream, path, state, forced=forced)
             if force:
@@ -163,6 +162,7 @@ def starts_over(
     *,
     command: str,
     settings: Mapping[str, Any],
+    inputs: Mapping[str, str | None],
     defaults: Mapping[str, Any] | None = None,
     force: bool,
     reporter: Reporter,
@@ -171,8 +171,9 @@ def starts_over(
     without `force`.
 
     Also return False, with a note to the user, if an earlier call with `force` was stopped before
-    its end, and had the same `command` and `settings`. Its rows are then continued, so that a
-    command with --force can be repeated until it ends.
+    its end, and had the same `command`, `settings` and `inputs`. Its rows are then continued, so
+    that a command with --force can be repeated until it ends. An input whose SHA-256 is None is
+    never the same.
     """
     path = Path(target)
     if not force or not is_begun_with_force(path):
@@ -181,6 +182,9 @@ def starts_over(
         state = {"command": command, "settings": json.loads(json.dumps(settings))}
         check_same(path, state_path(path), state, defaults)
     except ScicotError:
+        return True
+    recorded = (own_state(path) or {}).get("inputs")
+    if recorded != dict(inputs) or None in inputs.values():
         return True
     reporter.note(f"{path}: continues what an earlier --force began")
     return False

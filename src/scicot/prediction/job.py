@@ -133,8 +133,14 @@ def _predict(
         **({"rotation": f"{shift} of {total}"} if shift else {}),
         **({"shard": str(settings.shard), "window": size} if settings.shard else {}),
     }
+    input_hashes = {os.fspath(questions): sources.sha256_of(questions)}
     force = starts_over(
-        output, command="predict", settings=recorded_settings, force=force, reporter=reporter
+        output,
+        command="predict",
+        settings=recorded_settings,
+        inputs=input_hashes,
+        force=force,
+        reporter=reporter,
     )
     if force or total is None:
         # Students are loaded before the old predictions are deleted, and before a row of a pipe is
@@ -147,7 +153,7 @@ def _predict(
             output,
             command="predict",
             settings=recorded_settings,
-            inputs={os.fspath(questions): sources.sha256_of(questions)},
+            inputs=input_hashes,
             provenance={"students": plan.students},
             force=force,
         ) as out,

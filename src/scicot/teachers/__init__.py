@@ -74,14 +74,14 @@ def load_teacher(
             name, base_url=base_url, timeout=timeout, sampling=sampling, only_counts=only_counts
         )
     if base_url is not None:
-        raise UsageError(f"--base-url: --teacher {spec} asks no server; leave it out")
+        raise UsageError(f"--base-url: --teacher {spec} uses no server; leave --base-url out")
     if name and kind == "hf":
         from scicot.teachers.local import LocalTeacher
 
         return LocalTeacher(name, sampling=sampling or {}, device=device)
     if sampling:
         options = " and ".join(f"--{option.replace('_', '-')}" for option in sampling)
-        raise ScicotError(f"{options}: --teacher {spec} samples nothing; leave it out")
+        raise ScicotError(f"{options}: --teacher {spec} does not sample; leave {options} out")
     if name and kind == "recorded":
         from scicot.teachers.recorded import RecordedTeacher
 

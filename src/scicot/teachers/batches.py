@@ -122,6 +122,8 @@ async def _lines(parts: AsyncIterator[bytes], name: str) -> AsyncGenerator[bytes
             if line.strip():
                 yield line
         if len(rest) > _LONGEST_LINE:
-            raise TeacherBusy(f"{name} has no lines")
+            raise TeacherBusy(
+                f"{name} is not JSONL: a line has more than {_LONGEST_LINE // 1_000_000} MB"
+            )
     if rest.strip():
         yield rest

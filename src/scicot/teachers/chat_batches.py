@@ -69,7 +69,7 @@ class ChatBatches:
             file = json_in(uploaded.http_response)
             identity = file.get("id") if isinstance(file, dict) else None
             if not isinstance(identity, str):
-                raise TeacherBusy("the server's answer names no uploaded file")
+                raise TeacherBusy("the server's response to the upload has no file id")
             raw = await self._client.batches.with_raw_response.create(
                 input_file_id=identity,
                 endpoint=_ENDPOINT,
@@ -87,7 +87,7 @@ class ChatBatches:
         batch = _batch(fields)
         if batch.archived and batch.requests and fields.get("status") == "completed":
             # Sending its requests again would pay for them twice.
-            raise TeacherBusy(f"batch {identity} is completed, but names no file of results yet")
+            raise TeacherBusy(f"batch {identity} is completed, but has no results file yet")
         return batch
 
     async def since(self, moment: datetime) -> list[Batch]:
@@ -107,7 +107,7 @@ class ChatBatches:
                     return sorted(found.values(), key=lambda batch: batch.created, reverse=True)
                 cursor = {"after": listed[-1].id}
         except openai.NotFoundError:
-            raise TeacherBusy("the server does not find its list of batches (404)") from None
+            raise TeacherBusy("the server returned 404 for the list of batches") from None
         except TROUBLE as error:
             raise outcome_of(error) from None
 
@@ -157,12 +157,12 @@ class ChatBatches:
             raise _of_batch(identity, error) from None
 
 
-_NO_BATCH = "the server's answer is no batch of the Batch API"
+_NO_BATCH = "the server's response is not a batch of the Batch API"
 
 
 def _of_batch(identity: str, error: Exception) -> Exception:
     if isinstance(error, openai.NotFoundError):
-        return BatchNotFound(f"the server does not find batch {identity} (404)")
+        return BatchNotFound(f"the server returned 404 for batch {identity}")
     return outcome_of(error)
 
 
@@ -198,14 +198,16 @@ def _failure(identity: str, batch: Mapping[str, Any]) -> ScicotError:
     data = errors.get("data") if isinstance(errors, dict) else None
     first = data[0] if isinstance(data, list) and data and isinstance(data[0], dict) else {}
     code = str(first.get("code"))
-    reason = f"{code}: {first.get('message')}" if first else "it does not say why"
-    problem = f"the server refuses batch {identity} ({' '.join(reason.split())[:300]})"
+    reason = f"{code}: {first.get('message')}" if first else "no reason given"
+    problem = f"the server rejected batch {identity} ({' '.join(reason.split())[:300]})"
     limited = code == "token_limit_exceeded" or isinstance(
         classify(400, {"error": first}), TeacherBusy
     )
     if limited:
-        return StoppedEarly(f"{problem}; the same command sends its requests again")
-    return ScicotError(f"{problem}; nothing was billed: fix the cause, and run the same command")
+        return StoppedEarly(f"{problem}; run the same command later to send its requests again")
+    return ScicotError(
+        f"{problem}; nothing was billed; fix the cause, then run the same command again"
+    )
 
 
 def _result(line: bytes) -> tuple[str | None, Reply | Unanswered]:
@@ -231,7 +233,7 @@ def _outcome(value: Mapping[str, Any]) -> Reply | Unanswered:
     if isinstance(error, dict):
         kind = _UNANSWERED.get(str(error.get("code")))
         if kind is not None:
-            problem = TeacherBusy(f"the request was {kind}")
+            problem = TeacherBusy(f"the request was not processed (batch {kind})")
             return Unanswered(problem, canceled=kind == "cancelled")
         return Unanswered(classify_typed(error, otherwise=500))
-    return Unanswered(TeacherBusy("the server's answer is no result of a batch"))
+    return Unanswered(TeacherBusy("the server's response is not a batch result"))

@@ -59,7 +59,7 @@ def reply_of(answer: Any, headers: Mapping[str, str] | None = None, origin: str 
         raise classify_typed(choice["error"], otherwise=500)
     message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(choice, dict) or not isinstance(message, dict):
-        raise TeacherBusy(f"the server's answer is no chat completion{origin}")
+        raise TeacherBusy(f"the server's response is not a chat completion{origin}")
     text, thinking = _parts(message.get("content"))
     thoughts = [message.get(name) for name in _THOUGHTS]
     separate = [thought for thought in thoughts if isinstance(thought, str) and thought]

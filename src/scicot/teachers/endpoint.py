@@ -62,8 +62,8 @@ def has_key(environment: Mapping[str, str], *names: str) -> bool:
     for name in present:
         if not _fits_header(environment[name]):
             raise ScicotError(
-                f"{name}: holds a character that no key has (a space, a line break or a byte that"
-                " is not ASCII); set it anew"
+                f"{name}: not a valid API key (a line break, a control or non-ASCII character, or a"
+                " space at its start or end); set it again"
             )
     return bool(present)
 
@@ -90,9 +90,9 @@ def check_headers(lines: str, *values: str) -> None:
             wrong.append(lines)
     if wrong:
         raise ScicotError(
-            f"{wrong[0]}: has a character that no HTTP header can carry (a line break, a control"
-            " character, one that is not ASCII, or a space in a name), or a header without a name;"
-            " set it anew, or unset it"
+            f"{wrong[0]}: not valid as an HTTP header (a line break, a control or non-ASCII"
+            " character, a space around the value, or an invalid header name); correct it, or unset"
+            " it"
         )
 
 
@@ -105,9 +105,8 @@ def check_environment() -> None:
     except OSError as error:
         name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
         raise ScicotError(
-            f"{name}: no certificates can be read there"
-            f" ({one_line(error.strerror or str(error), 200)}); name a file in PEM format, or unset"
-            " the variable"
+            f"{name}: cannot read certificates ({one_line(error.strerror or str(error), 200)});"
+            f" set SSL_CERT_FILE to a file in PEM format, or unset {name}"
         ) from None
     proxies = getproxies()
     if "*" in (host.strip() for host in proxies.get("no", "").split(",")):
@@ -128,7 +127,7 @@ def _check_proxy(scheme: str, url: str) -> None:
         ) from None
     except (httpx2.InvalidURL, ValueError):
         raise ScicotError(
-            f"{name}: is no proxy that can be used; give http://HOST:PORT, or unset the variable"
+            f"{name}: not a valid proxy URL; give http://HOST:PORT, or unset the variable"
         ) from None
 
 
@@ -153,11 +152,11 @@ def unanswered(error: Exception) -> Exception:
         return TeacherBusy(one_line(f"the server's answer cannot be read ({error})", 300))
     if isinstance(error.__cause__, httpx2.TooManyRedirects):
         address = address_of(error.__cause__.request.url)
-        return TeacherBusy(f"the server redirects without end (status 3xx, at last to {address})")
+        return TeacherBusy(f"the server redirects too many times (status 3xx, last to {address})")
     cause = str(error.__cause__ or "")
     # Only a request can have a bad header that the user can mend; a response may hold anything.
     if isinstance(error.__cause__, httpx2.LocalProtocolError) and "header" in cause.lower():
-        return ScicotError(f"no request can be sent: {one_line(cause, 300)}; fix the key")
+        return ScicotError(f"cannot send requests: {one_line(cause, 300)}; correct the API key")
     return TeacherBusy(one_line(f"{error} {cause and f'({cause})'}", 300))
 
 

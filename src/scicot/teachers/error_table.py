@@ -162,10 +162,14 @@ def classify(status: int, body: Any, headers: Mapping[str, str] | None = None) -
     if cause is Cause.UNCLEAR:
         return TeacherError(message, certain=False)
     if cause is Cause.PAUSED:
-        return StoppedEarly(f"the teacher's server pauses this account: {message}; {_AGAIN}")
+        return StoppedEarly(
+            f"the teacher's server has limited this account for now: {message}; wait, then {_AGAIN}"
+        )
     if cause is Cause.ACCOUNT:
-        problem = "does not know the model or path" if response.status == 404 else "refuses"
-        return ScicotError(f"the teacher's server {problem}: {message}; fix it, and {_AGAIN}")
+        problem = "has no such model or path" if response.status == 404 else "rejects requests"
+        return ScicotError(
+            f"the teacher's server {problem}: {message}; fix the cause, then {_AGAIN}"
+        )
     return TeacherBusy(
         message,
         retry_after(headers),
@@ -174,7 +178,7 @@ def classify(status: int, body: Any, headers: Mapping[str, str] | None = None) -
     )
 
 
-_AGAIN = "the same command goes on from here"
+_AGAIN = "run the same command again to resume"
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,10 @@ class LocalTeacher:
         settings = (loaded.generation_config, loaded.config, self._tokenizer)
         self._ends = next(filter(None, map(end_tokens, settings)), frozenset[int]())
         if not self._ends:
-            raise ScicotError(f"--teacher {self.name}: its tokenizer has no end token")
+            raise ScicotError(
+                f"--teacher {self.name}: neither the model nor its tokenizer has an end-of-sequence"
+                " token; use another model"
+            )
         self._batch = BATCH.get(self._device.type, BATCH["cpu"])
         self._closed = False
         self._engine = self._make_engine(loaded)
@@ -93,8 +96,9 @@ class LocalTeacher:
         ids = self._ids(request.prompt, request.thinking)
         if self._max_tokens and len(ids) + request.max_tokens > self._max_tokens:
             raise TeacherError(
-                f"{len(ids)} tokens and --max-tokens {request.max_tokens} are more than the"
-                f" {self._max_tokens} that {self.name} takes"
+                f"the prompt's {len(ids)} tokens and --max-tokens {request.max_tokens} exceed the"
+                f" {self._max_tokens}-token context of {self.name}; lower --max-tokens, or use a"
+                " model with a longer context"
             )
         pending = _Pending(request, ids, asyncio.get_running_loop().create_future())
         self._waiting.append(pending)

@@ -90,7 +90,7 @@ class MessageBatches:
                     return list(found.values())
                 page = await page.get_next_page()
         except anthropic.NotFoundError:
-            raise TeacherBusy("the server does not find its list of batches (404)") from None
+            raise TeacherBusy("the server returned 404 for the list of batches") from None
         except TROUBLE as error:
             raise outcome_of(error) from None
 
@@ -111,7 +111,7 @@ class MessageBatches:
         the generator (`aclosing`)."""
         # Decoded here and not by the SDK, which stops at the first line that is not JSON.
         opened = self._api.with_streaming_response.results(identity, timeout=_SLOW)
-        name = f"the file of results of batch {identity}"
+        name = f"the results file of batch {identity}"
         try:
             async with (
                 opened as response,
@@ -125,7 +125,7 @@ class MessageBatches:
 
 def _of_batch(identity: str, error: Exception) -> Exception:
     if isinstance(error, anthropic.NotFoundError):
-        return BatchNotFound(f"the server does not find batch {identity} (404)")
+        return BatchNotFound(f"the server returned 404 for batch {identity}")
     return outcome_of(error)
 
 
@@ -133,7 +133,9 @@ def _batch(sent: Any, origin: str = "") -> Batch:
     counts = getattr(sent, "request_counts", None)
     created, identity = getattr(sent, "created_at", None), getattr(sent, "id", None)
     if counts is None or not isinstance(created, datetime) or not isinstance(identity, str):
-        raise TeacherBusy(f"the server's answer is no batch of the Message Batches API{origin}")
+        raise TeacherBusy(
+            f"the server's response is not a batch of the Message Batches API{origin}"
+        )
     created = created if created.tzinfo else created.replace(tzinfo=UTC)
     ended = getattr(sent, "processing_status", None) == "ended"
     numbers = {name: n for name, n in fields_of(counts).items() if isinstance(n, int)}
@@ -167,5 +169,7 @@ def _outcome(result: Any) -> Reply | Unanswered:
         fields = {name: getattr(error, name, None) for name in ("type", "message")}
         return Unanswered(classify_typed(fields, otherwise=500))
     done = _UNPROCESSED.get(str(kind))
-    problem = f"the request was {done}" if done else "the server's answer is no result of a batch"
+    problem = "the server's response is not a batch result"
+    if done:
+        problem = f"the request was not processed (batch {done})"
     return Unanswered(TeacherBusy(problem), canceled=kind == "canceled")

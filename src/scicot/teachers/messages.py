@@ -71,8 +71,8 @@ class MessagesTeacher:
         elif self._sampling:
             options = ", ".join(f"--{name.replace('_', '-')}" for name in self._sampling)
             raise ScicotError(
-                f"{options}: Anthropic's API takes no sampling parameters; leave it out, or name a"
-                " local server with --base-url"
+                f"{options}: Anthropic's API does not accept sampling parameters; leave them out,"
+                " or name a local server with --base-url"
             )
         keyed = has_key(os.environ, "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
         self._other_server = base_url is not None
@@ -135,9 +135,8 @@ class MessagesTeacher:
             return
         if form + 1 == len(_THINKING_FORMS) - (not self._other_server):
             raise ScicotError(
-                f"--rationale-source thinking: {self.name} refuses to think"
-                f" ({one_line(_message(error), 200)}); take a model that can, or leave the option"
-                " out"
+                f"--rationale-source thinking: {self.name} does not support thinking"
+                f" ({one_line(_message(error), 200)}); use another model, or leave the option out"
             )
         self._thinking = form + 1
 
@@ -207,8 +206,8 @@ def _with_budget(max_tokens: int) -> dict[str, Any]:
     at most 1024."""
     if max_tokens <= _LEAST_BUDGET:
         raise ScicotError(
-            f"--max-tokens {max_tokens}: this model thinks for {_LEAST_BUDGET} tokens at least, and"
-            f" the reply counts too; give {_LEAST_BUDGET + _FOR_THE_REPLY} or more"
+            f"--max-tokens {max_tokens}: too low for this model, which needs {_LEAST_BUDGET} tokens"
+            f" for thinking and more for the reply; give {_LEAST_BUDGET + _FOR_THE_REPLY} or more"
         )
     return {
         "type": "enabled",

@@ -43,7 +43,7 @@ def reply_of(message: Any, headers: Mapping[str, str] | None = None, origin: str
     origin: text appended to the error text of TeacherBusy (see endpoint.origin_of).
     """
     if not isinstance(message, Message) or not isinstance(message.content, list):
-        raise TeacherBusy(f"the server's answer is no message of the Messages API{origin}")
+        raise TeacherBusy(f"the server's response is not a message of the Messages API{origin}")
     text = "".join(_texts(message.content, "text"))
     thinking = "\n\n".join(_texts(message.content, "thinking"))
     reason = stop_reason_of(message.stop_reason)
@@ -64,7 +64,10 @@ def outcome_of(error: Exception) -> Exception:
     if isinstance(error, anthropic.APIStatusError):
         return classify(error.status_code, error.body or error.message, error.response.headers)
     if isinstance(error, anthropic.CredentialsError):
-        return ScicotError(f"no request can be sent: {one_line(str(error), 300)}; fix the key")
+        return ScicotError(
+            f"cannot send requests: {one_line(str(error), 300)}; correct the credentials, or set"
+            " ANTHROPIC_API_KEY"
+        )
     return unanswered(error)
 
 

@@ -93,8 +93,8 @@ def _problem(row: Row) -> str:
     shown = ", ".join(f'"{name:.40}"' for name in list(row)[:_FIELDS_SHOWN])
     more = ", ..." if len(row) > _FIELDS_SHOWN else ""
     return (
-        'a recorded reply needs "id" and "reply" or "rationale" (there is'
-        f" {shown}{more}); --columns id=FIELD,rationale=FIELD names other fields"
+        f'a recorded reply needs "id" and "reply" or "rationale" (found: {shown}{more});'
+        " for fields with other names, give --columns id=FIELD,rationale=FIELD"
     )
 
 

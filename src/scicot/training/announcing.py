@@ -65,10 +65,10 @@ class Announcements:
         prefix = "--dev: " if dev else ""
         if self._clean:
             reporter.note(
-                f"{prefix}--clean: {self._cut:,} of {self._seen:,} rationales were cut,"
-                f" {number_of(self._dropped, 'row')} left out, of whose rationale nothing is left"
-                " or which still announces the answer;"
-                f" {self._concluding:,} of the others name one choice as their reasoning"
+                f"{prefix}--clean: shortened {self._cut:,} of {self._seen:,} rationales;"
+                f" left out {number_of(self._dropped, 'row')} (rationale too short, too long, or"
+                f" still announcing the answer); {self._concluding:,} of the others still point to"
+                " one choice by their reasoning"
             )
         elif self._announcing:
             share = self._announcing / self._checked
@@ -76,6 +76,6 @@ class Announcements:
             report = reporter.warn if share >= _WORTH_A_WARNING else reporter.note
             report(
                 f"{prefix}{self._announcing:,} of {of_first}{self._checked:,} rationales"
-                f" ({share:.1%}) announce the answer, from which students learn to guess it and to"
-                " repeat the guess; --clean cuts announcements out"
+                f" ({share:.1%}) announce the answer, which teaches students to guess it or to copy"
+                " the guess; remove announcements with --clean"
             )

@@ -73,8 +73,8 @@ def decide(spec: TrainingSpec, reporter: Reporter, *, force: bool) -> TrainingSp
         return spec
     if not spec.dev:
         raise UsageError(
-            "--answer-as auto: tries both forms on dev; give --dev or --dev-fraction, or say label"
-            " or text"
+            "--answer-as auto: compares both forms on dev; give --dev or --dev-fraction, or choose"
+            " label or text"
         )
     recorded = processes.on_rank_zero(lambda: _recorded(spec, force=force))
     if recorded is not None:

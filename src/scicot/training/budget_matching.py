@@ -23,7 +23,9 @@ def check_length(settings: TrainSettings) -> None:
     one of them sets the length of the training."""
     for option, value in {"--epochs": settings.epochs, "--max-steps": settings.max_steps}.items():
         if value is not None:
-            raise UsageError(f"--equal-to and {option}: both say how long; leave one out")
+            raise UsageError(
+                f"--equal-to and {option}: both set the length of the training; leave one out"
+            )
 
 
 def match_budget(
@@ -38,7 +40,10 @@ def match_budget(
     runs = [check_run(run, "--equal-to", *Stage, weights=False) for run in equals]
     for run in runs:
         if not {"weights", "training_tokens"} <= run.manifest.metrics.keys():
-            raise ScicotError(f"--equal-to {run.location}: made by an older scicot; train it anew")
+            raise ScicotError(
+                f"--equal-to {run.location}: does not record its weights and training tokens (older"
+                " scicot); train it again"
+            )
     weights = sum(run.manifest.metrics["weights"] for run in runs)
     tokens = sum(run.manifest.metrics["training_tokens"] for run in runs)
     equal = {"runs": [run.identity for run in runs], "weights": None, "tokens": tokens}
@@ -50,7 +55,7 @@ def match_budget(
     steps = max(1, round(tokens / prepared.schedule.tokens(epoch) * epoch))
     count = sum(weight.numel() for weight in prepared.model.parameters())
     reporter.note(
-        f"equal to {', '.join(equal['runs'])}: {count:,} weights (theirs {weights:,}),"
-        f" {steps:,} steps for {tokens:,} tokens"
+        f"--equal-to {', '.join(equal['runs'])}: the student has {count:,} weights (these runs:"
+        f" {weights:,}) and is trained for {steps:,} steps (about {tokens:,} tokens)"
     )
     return replace(one_step, settings=replace(spec.settings, max_steps=steps))

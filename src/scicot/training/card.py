@@ -38,7 +38,12 @@ def write_card(manifest: Manifest, run: Path) -> None:
     fold = manifest.fold or {}
     lack = f"It never saw fold {fold['fold']} of {fold['folds']} of the data. " if fold else ""
     dev = manifest.metrics.get("dev_rows")
-    chosen = f" Chosen as its best on {dev:.0f} dev rows, by which it did not learn." if dev else ""
+    chosen = (
+        f" The weights are those of the best checkpoint on {dev:.0f} dev rows, which were not"
+        " trained on."
+        if dev
+        else ""
+    )
     data = [
         f"- {row.get('split', 'train')}: `{row['file']}` (sha256 `{row['sha256'] or 'not kept'}`)"
         for row in manifest.data

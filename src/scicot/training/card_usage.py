@@ -34,8 +34,8 @@ def usage(manifest: Manifest, name: str) -> str:
         f"for row in predict([question], {arguments}).rows:\n    print({fields})"
     )
     note = (
-        "It answers given the rationale of the question. With `rationale_model`, a run of"
-        " train-rationale, in place of `rationale_from`, that run writes the rationale."
+        "It answers given the rationale in the question. To have a run of train-rationale write"
+        " the rationale, pass that run as `rationale_model` instead of `rationale_from`."
         if reads
         else ""
     )

@@ -14,7 +14,7 @@ from scicot.errors import ScicotError, UsageError
 from scicot.outputs import missing_parts
 from scicot.overlap import SeenQuestions
 from scicot.records import Question
-from scicot.reporting import Reporter, counted
+from scicot.reporting import Reporter, counted, number_of
 from scicot.splits import Groups, assign_folds, dev_split, group_rows
 from scicot.stages import FORMS, Stage
 from scicot.training.announcing import Announcements
@@ -63,10 +63,11 @@ class Reader:
             "select-by": None if settings.select_by == "auto" else settings.select_by,
         }.items():
             if value is not None and not (self.dev_files or settings.dev_fraction):
-                raise UsageError(f"--{option}: nothing to judge by; give --dev or --dev-fraction")
+                raise UsageError(f"--{option}: needs dev rows; give --dev or --dev-fraction")
         if self.fold_files and not settings.folds:
             raise UsageError(
-                "--fold-questions needs --folds: the fold students write these rationales"
+                "--fold-questions needs --folds: fold students write the rationales of these"
+                " questions"
             )
         if settings.fold_by and not (settings.folds or settings.dev_fraction):
             raise UsageError("--fold-by needs --dev-fraction or --folds")
@@ -76,7 +77,9 @@ class Reader:
         is no such row. With --weights, raises ScicotError if any of the files has no such row."""
         weights = self._settings.weights
         if weights and len(weights) != len(files):
-            raise UsageError(f"--weights: {len(weights)} numbers for {len(files)} files")
+            raise UsageError(
+                f"--weights: {len(weights)} numbers for {len(files)} files; give one for each file"
+            )
         votes = _Votes() if self._settings.soft_labels else None
         lessons = self._lessons(
             files, questions_only=self._stage is Stage.DIRECT, dev=False, votes=votes
@@ -85,9 +88,12 @@ class Reader:
             lessons = votes.added_to(lessons, self._reporter)
         for number, file in enumerate(files):
             if weights and not any(lesson.file == number for lesson in lessons):
-                raise ScicotError(f"{os.fspath(file)}: no row is left to train on")
+                raise ScicotError(
+                    f"{os.fspath(file)}: no training row is left, and --weights needs one in each"
+                    " file; leave out the file and its weight"
+                )
         if not lessons:
-            raise ScicotError("no row is left to train on")
+            raise ScicotError("no training row is left; see the messages above")
         return lessons
 
     def part(self, lessons: Sequence[Lesson]) -> Parts:
@@ -134,7 +140,9 @@ class Reader:
             known += new
             found += map(Lesson, new)
         if self.fold_files:
-            self._reporter.note(f"--fold-questions: {len(found):,} that no training row is of")
+            self._reporter.note(
+                f"--fold-questions: {len(found):,} questions that are not among the training rows"
+            )
         return found
 
     def _split_off_dev(self, lessons: Sequence[Lesson], groups: Groups) -> set[int]:
@@ -143,8 +151,8 @@ class Reader:
         dev_rows = dev_split(questions, groups, settings.dev_fraction, settings.fold_by)
         dev_groups = [group for group in groups if group[0] in dev_rows]
         self._reporter.note(
-            f"dev: {len(dev_rows):,} of {len(lessons):,} rows, in {len(dev_groups):,} groups"
-            f" that are not parted, the largest of {max(map(len, dev_groups)):,}"
+            f"dev: {len(dev_rows):,} of {len(lessons):,} rows, in {len(dev_groups):,} groups of"
+            f" related questions (largest: {number_of(max(map(len, dev_groups)), 'row')})"
         )
         return dev_rows
 
@@ -194,7 +202,8 @@ class Reader:
             self._reporter.warn(warning)
         lessons = [lesson for lesson in rows if lesson.teaches(self._stage)]
         if self._stage is Stage.RATIONALE and len(lessons) < len(rows):
-            self._reporter.warn(f"{len(rows) - len(lessons)} rows left out: an empty rationale")
+            empty = number_of(len(rows) - len(lessons), "row")
+            self._reporter.warn(f"left out {empty} with an empty rationale")
         return lessons
 
     def _dev_from_files(self, train: Sequence[Lesson]) -> list[Lesson]:
@@ -202,7 +211,7 @@ class Reader:
         reads_rationales = (form.reads_rationale and not form.writes_rationale) or not form.answers
         dev = self._lessons(self.dev_files, questions_only=not reads_rationales, dev=True)
         if not dev:
-            raise ScicotError("--dev: no row is left to judge by")
+            raise ScicotError("--dev: no usable row is left; see the messages above")
         self._warn_of_conflicts(train, dev)
         seen = SeenQuestions()
         seen.add(lesson.question for lesson in train)
@@ -244,12 +253,15 @@ class Reader:
             if lesson.out_of_fold or lesson.question.id not in with_out_of_fold
         ]
         if with_out_of_fold and len(judged) < len(dev):
-            self._reporter.note(f"dev: judged by {len(judged)} rows, out-of-fold where there are")
+            self._reporter.note(
+                f"dev: evaluated on {len(judged)} rows; if a question has out-of-fold rationales,"
+                " only these are used"
+            )
         elif not any(lesson.by_student for lesson in dev):
             self._reporter.warn(
-                "dev: judged by a teacher's rationales, where predict will show a student's; its"
-                " accuracy is an upper bound, and its confidence stays as it is, not calibrated"
-                " (train-rationale --folds makes rationales to judge by)"
+                "dev: evaluated with a teacher's rationales, but predict uses a student's; so the"
+                " accuracy is an upper bound, and confidence is not calibrated (train-rationale"
+                " --folds writes suitable rationales)"
             )
         return judged
 
@@ -277,14 +289,18 @@ class _Votes:
             any(vote != lesson.question.answer for vote in lesson.votes) for lesson in voted
         )
         if not any(lesson.votes for lesson in voted):
-            raise ScicotError('--soft-labels: no row has a "conclusion", as teachers\' rows have')
+            raise ScicotError(
+                '--soft-labels: no row has a label as its "conclusion"; train on rows that'
+                " generate-rationales wrote"
+            )
         if not with_other_votes:
             reporter.warn(
-                "--soft-labels: every conclusion is the gold answer, so nothing is soft; generate"
+                "--soft-labels: no effect, because every conclusion is the gold answer; generate"
                 " rationales with --samples N --keep all"
             )
         reporter.note(
-            f"--soft-labels: {with_other_votes:,} of {len(voted):,} rows have other votes"
+            f"--soft-labels: for {with_other_votes:,} of {len(voted):,} rows, a conclusion of the"
+            " teacher differs from the gold answer"
         )
         return voted
 

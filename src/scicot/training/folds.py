@@ -215,9 +215,9 @@ def _checked(location: str, row: Row, expected: Sequence[tuple[int, Lesson]]) ->
         if (row.get("id"), row.get("sample")) == (lesson.question.id, sample):
             return str(row["rationale"])
     raise ScicotError(
-        f"{location}: belongs to other training rows, or to --fold-questions that were given"
-        " before; give the same files as before, or delete rationales.jsonl in each folder of"
-        f" {Path(location).parent.parent} to write these files anew"
+        f"{location}: was written for other training rows or other --fold-questions; give the same"
+        " files as before, or delete rationales.jsonl in each folder of"
+        f" {Path(location).parent.parent} and run the command again"
     )
 
 

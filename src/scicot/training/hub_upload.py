@@ -30,6 +30,9 @@ IGNORED = (
     "*ctranslate2/*",
 )
 
+# A token in HF_TOKEN takes precedence over the one that `hf auth login` stores.
+_NEW_TOKEN = "set HF_TOKEN to another token, or unset it and run: hf auth login"
+
 
 def check_push(repo: str) -> None:
     """Check before training that the run can later be pushed to the repository `repo`, OWNER/NAME.
@@ -54,9 +57,12 @@ def check_push(repo: str) -> None:
         access = (api.whoami().get("auth") or {}).get("accessToken") or {}
     except Exception as error:  # noqa: BLE001 (errors of the Hub client or its HTTP library)
         problem = _message(error, api.token)
-        raise ScicotError(f"{subject}: the Hub does not take the token ({problem})") from None
+        raise ScicotError(
+            f"{subject}: the Hub did not confirm the token ({problem}); if the token is not valid,"
+            f" {_NEW_TOKEN}"
+        ) from None
     if access.get("role") == "read":
-        raise ScicotError(f"{subject}: the token may only read; give one that may write")
+        raise ScicotError(f"{subject}: the token is read-only; use one with write access")
 
 
 def push(run: Path, repo: str, reporter: Reporter) -> str:
@@ -68,7 +74,7 @@ def push(run: Path, repo: str, reporter: Reporter) -> str:
     repository. The change is made both in the run directory and in the repository. If the upload
     fails, raises ScicotError and leaves the run directory unchanged.
     """
-    ending = f"; the run itself is whole in {run}, and the same command pushes it again"
+    ending = f"; the run is complete in {run}; run the same command again to upload it"
     with reporter.task(f"pushing to {repo}"):
         api = _api(repo, ending)
         card = run / "README.md"
@@ -104,16 +110,17 @@ def _api(repo: str, ending: str = "") -> HfApi:
     token = get_token()
     if token is None:
         raise ScicotError(
-            f"{subject}: no token of the Hub is set; put one in HF_TOKEN,"
-            f" or run: hf auth login{ending}"
+            f"{subject}: no Hub token is set; set HF_TOKEN, or run: hf auth login{ending}"
         )
     if not (token.isascii() and token.isprintable()):
         # The HTTP client would reject the header and print the token in its error message.
-        raise ScicotError(f"{subject}: the token that is set holds characters no token has{ending}")
+        raise ScicotError(
+            f"{subject}: the Hub token contains invalid characters; {_NEW_TOKEN}{ending}"
+        )
     # Checked first, because an upload without a network retries for a long time.
     if not hub_answers(repo):
         raise ScicotError(
-            f"{subject}: the Hub cannot be reached; see to the network, and that HF_HUB_OFFLINE is"
+            f"{subject}: the Hub cannot be reached; check the network and that HF_HUB_OFFLINE is"
             f" not set, or leave --push-to-hub out{ending}"
         )
     return HfApi(token=token)

@@ -142,7 +142,7 @@ def train_answer(
     runs together. The other arguments are those of `train_rationale`.
     """
     if method not in METHODS:
-        raise UsageError(f"--method {method}: no such method; there is {', '.join(METHODS)}")
+        raise UsageError(f"--method {method}: no such method; choose one of {', '.join(METHODS)}")
     return _train(
         METHODS[method],
         rationales,
@@ -206,7 +206,8 @@ def _train(
                 manifest = train_all(spec, folds, force, reporter)
             processes.on_rank_zero(lambda: replacement.end(directory, reporter))
         if push_to_hub and processes.rank() == 0:
-            reporter.note(f"{directory} is at {hub_upload.push(directory, push_to_hub, reporter)}")
+            url = hub_upload.push(directory, push_to_hub, reporter)
+            reporter.note(f"uploaded {directory} to {url}")
     return manifest
 
 
@@ -248,7 +249,8 @@ def _specified(
     for source in [*inputs, *runs]:
         if Path(source).exists() and Path(source).resolve().is_relative_to(directory.resolve()):
             raise ScicotError(
-                f"{os.fspath(source)}: lies in -o {directory}; name another directory"
+                f"{os.fspath(source)}: is inside the output directory (-o {directory}); name"
+                " another output directory"
             )
     lessons = reader.read(files)
     parts = reader.part(lessons)
@@ -287,8 +289,8 @@ def _check(settings: TrainSettings, stage: Stage) -> None:
     device = resolve_device(settings.device)  # raises at once if the device is not available
     if device.index:  # the Trainer always uses the first GPU that it sees
         raise UsageError(
-            f"--device {settings.device}: to train there, say --device cuda and set"
-            f" CUDA_VISIBLE_DEVICES={device.index}"
+            f"--device {settings.device}: training uses the first visible GPU; give --device cuda"
+            f" and set CUDA_VISIBLE_DEVICES={device.index}"
         )
     rationale = stage is Stage.RATIONALE
     without_effect = {
@@ -308,4 +310,4 @@ def _check(settings: TrainSettings, stage: Stage) -> None:
     }
     for option, is_given in without_effect.items():
         if is_given:
-            raise UsageError(f"{option}: means nothing where the student is {stage}; leave it out")
+            raise UsageError(f"{option}: has no effect on {stage} students; leave it out")

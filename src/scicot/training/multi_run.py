@@ -52,7 +52,7 @@ def train_all(
     if replaces:
         processes.on_rank_zero(lambda: replacement.begin(main.run, reporter))
     elif force:
-        reporter.note(f"{main.run}: continues what an earlier --force began")
+        reporter.note(f"{main.run}: resuming the training that an earlier --force started")
     if len(main_specs) > 1:
         processes.on_rank_zero(lambda: _sum_up(main, main_specs, done))
     try:
@@ -92,9 +92,7 @@ def _begin(
     replacement.check_ours(main.run)
     if replacement.has_begun(main.run):
         with suppress(ScicotError):  # a run with other settings
-            found = _found(main, main_specs, specs)
-            if len(found) < len(specs):
-                return found, False
+            return _found(main, main_specs, specs), False
     return {}, True
 
 
@@ -161,8 +159,8 @@ def _found(
     if top is not None and bool(top.seeds) != (len(main_specs) > 1):
         contents = f"{len(top.seeds)} seeds" if top.seeds else "a single run"
         raise ScicotError(
-            f"-o {main.run}: holds {contents}; name another directory, or train it over with"
-            " --force"
+            f"-o {main.run}: holds {contents}, but --seeds is {len(main_specs)}; name another"
+            " directory, or train it over with --force"
         )
     if len(main_specs) > 1:
         run_directory.check_seeds(main, top, [spec.run.name for spec in main_specs])
@@ -192,12 +190,12 @@ def _announce(todo: Sequence[TrainingSpec], first_prepared: Prepared, reporter: 
     shares = [1.0 if spec.settings.max_steps else len(spec.lessons) / rows for spec in todo]
     folds = sum(spec.fold is not None for spec in todo)
     of_folds = f", {folds} of them fold students" if folds else ""
-    together = f", {parallel} side by side" if parallel > 1 else ""
+    together = f", {parallel} in parallel" if parallel > 1 else ""
     writes = bool(folds) and todo[0].stage is Stage.RATIONALE
-    writing = ", and then their rationales to write" if writes else ""
+    writing = ", plus the time to write the out-of-fold rationales" if writes else ""
     reporter.note(
-        f"{len(todo)} students to train{of_folds}{together}: about {_duration(seconds)} each alone,"
-        f" {_duration(seconds * sum(shares))} one by one{writing}"
+        f"{len(todo)} students to train{of_folds}{together}: about {_duration(seconds)} for one"
+        f" alone, {_duration(seconds * sum(shares))} for all one after another{writing}"
     )
     return parallel
 

@@ -35,7 +35,7 @@ def check_ours(run: Path) -> None:
         if folder.exists() and not folder.is_dir():
             raise ScicotError(f"-o {folder}: is a file; name another directory")
         if folder.exists() and read_manifest(folder) is None and not is_empty(folder):
-            raise ScicotError(f"-o {folder}: is no run of scicot; name another directory")
+            raise ScicotError(f"-o {folder}: is not a scicot run; name another directory")
 
 
 def begin(run: Path, reporter: Reporter) -> None:
@@ -50,7 +50,7 @@ def begin(run: Path, reporter: Reporter) -> None:
     elif run.exists() and not is_empty(run):
         shutil.rmtree(former, ignore_errors=True)
         real.rename(former)
-        reporter.note(f"the former {run} is kept as {former} until the end")
+        reporter.note(f"the previous {run} is kept as {former} until the training is finished")
     else:
         former.mkdir(parents=True, exist_ok=True)
     real.mkdir(parents=True, exist_ok=True)
@@ -70,11 +70,11 @@ def end(run: Path, reporter: Reporter) -> None:
     former = former_run(run)
     shutil.rmtree(former, ignore_errors=True)
     if former.exists():
-        reporter.warn(f"{former}: the former run cannot be deleted; delete it")
+        reporter.warn(f"{former}: cannot delete the previous run; delete this directory yourself")
 
 
 def note_about_former(run: Path) -> str:
     """Return the end of an error message that says where the former run is. Return "" if there is
     none."""
     former = former_run(run)
-    return f"; the former run is {former}" if read_manifest(former) is not None else ""
+    return f"; the previous run is kept in {former}" if read_manifest(former) is not None else ""

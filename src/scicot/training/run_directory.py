@@ -51,12 +51,12 @@ def existing(spec: TrainingSpec) -> Manifest | None:
     if old is None:
         if spec.run.is_dir() and is_empty(spec.run):
             return None
-        raise ScicotError(f"-o {spec.run}: exists and is no run of scicot; name another directory")
+        raise ScicotError(f"-o {spec.run}: exists and is not a scicot run; name another directory")
     if not old.finished and not any((spec.run / CHECKPOINTS).glob("checkpoint-*")):
         return None  # no step was trained yet, so the run may begin with other settings
     differing = changed(old, spec)
     if not old.finished and Layout.read(spec.run / CHECKPOINTS) is None:
-        differing.append("begun by an earlier version, which drew other batches")
+        differing.append("started by an earlier scicot, which made other batches")
     if differing:
         raise ScicotError(
             f"-o {spec.run}: holds another run ({'; '.join(differing)});"
@@ -135,13 +135,16 @@ def check_rows(spec: TrainingSpec) -> None:
     no row is left. With --weights, also raises ScicotError if one of the files has no row left."""
     if not spec.lessons:
         raise ScicotError(
-            f"{spec.run}: no row is left to train on after the split;"
+            f"{spec.run}: no training row is left after the split;"
             " use fewer folds or a smaller dev set"
         )
     for number in range(len(spec.settings.weights)):
         if not any(lesson.file == number for lesson in spec.lessons):
             file = spec.data[number]["file"]
-            raise ScicotError(f"{file}: no row is left to train on, which --weights wants")
+            raise ScicotError(
+                f"{file}: no training row is left after the split, and --weights needs one in each"
+                " file; leave out the file and its weight"
+            )
 
 
 def train(spec: TrainingSpec, prepared: Prepared, reporter: Reporter) -> Manifest:
@@ -261,7 +264,7 @@ def _tell_cuts(spec: TrainingSpec, schedule: Schedule, reporter: Reporter) -> No
     if spec.settings.shuffle_choices and schedule.in_fixed_order:
         reporter.note(
             f"{schedule.in_fixed_order} of {len(spec.lessons)} rows keep the order of their"
-            " choices: the rationale names labels, or a choice points at others"
+            " choices, because the rationale names labels or a choice refers to other choices"
         )
 
 

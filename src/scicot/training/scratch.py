@@ -109,7 +109,7 @@ def size_of(spec: str) -> str:
     """Return the SIZE in "scratch:SIZE". Raises UsageError if it is not one of ALL_SIZES."""
     size = spec.removeprefix(PREFIX)
     if size not in ALL_SIZES:
-        raise UsageError(f"--student {spec}: no such size; there is {', '.join(ALL_SIZES)}")
+        raise UsageError(f"--student {spec}: no such size; choose one of {', '.join(ALL_SIZES)}")
     return size
 
 

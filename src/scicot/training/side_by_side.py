@@ -148,7 +148,10 @@ class _Student:
         StoppedEarly for the exit code of StoppedEarly, and ScicotError for any other code."""
         if code == 0:
             return None
-        message = self._error or f"{self.spec.run}: its process ended with code {code}"
+        message = self._error or (
+            f"{self.spec.run}: the training process ended early (exit code {code}); run the same"
+            " command again to resume"
+        )
         return StoppedEarly(message) if code == StoppedEarly.exit_code else ScicotError(message)
 
     def stop(self) -> None:

@@ -21,7 +21,8 @@ def check(names: Sequence[str]) -> None:
             similar = get_close_matches(name, TRACKERS, n=1)
             suggestion = f"; did you mean {similar[0]}?" if similar else ""
             raise UsageError(
-                f"--report-to {name}: no such tracker; there is {', '.join(TRACKERS)}{suggestion}"
+                f"--report-to {name}: no such tracker; choose one of {', '.join(TRACKERS)}"
+                f"{suggestion}"
             )
         if importlib.util.find_spec(name) is None:
             raise UsageError(f"--report-to {name}: not installed; pip install 'scicot[{name}]'")

@@ -81,7 +81,7 @@ def main() -> int:
         reason = no_room(error)
         if reason is None:
             raise
-        reporter.send(error=f"{reason}; make room, and the same command goes on from here")
+        reporter.send(error=f"{reason}; free disk space, then run the same command again to resume")
         return StoppedEarly.exit_code
     return 0
 

@@ -24,7 +24,10 @@ def check(settings: TrainSettings, student: str) -> None:
     if importlib.util.find_spec("bitsandbytes") is None:
         raise ScicotError("--quantization nf4: needs bitsandbytes; pip install 'scicot[qlora]'")
     if student.startswith(PREFIX):
-        raise UsageError(f"--quantization nf4: --student {student} has fresh weights; leave it out")
+        raise UsageError(
+            f"--quantization nf4: cannot be used with --student {student}, whose weights are"
+            " random; leave --quantization out"
+        )
 
 
 def adapted(model: Any, rank: int) -> Any:

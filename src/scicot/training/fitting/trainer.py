@@ -48,7 +48,7 @@ def fit(
     )
     seconds_before = 0.0
     if last is not None:
-        reporter.note(f"going on from step {checkpoints.step_of(last)}")
+        reporter.note(f"resuming from step {checkpoints.step_of(last)}")
         seconds_before = checkpoints.train_seconds(last)
     with reporter.task("training", schedule.steps) as task, reporter.stops_deferred():
         progress = Progress(task, run, settings, schedule, selection, model, form, seconds_before)
@@ -66,7 +66,7 @@ def fit(
     losses = [row["loss"] for row in log if "loss" in row]
     if not all(math.isfinite(loss) for loss in [*losses, final_loss]):
         raise ScicotError(
-            "the loss is no number any more; start over with --force and a lower --learning-rate"
+            "the loss is NaN or infinite; start over with --force and a lower --learning-rate"
         )
     steps = trainer.state.global_step
     metrics = {

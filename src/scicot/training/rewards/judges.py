@@ -86,9 +86,9 @@ class Judges:
             )
             if judge is None:
                 raise ScicotError(
-                    f"--reward {self.run.location}: each of its fold students was trained on"
-                    f" question {question.id!r} or one of its group; train it with --folds on the"
-                    " same questions, with the same --fold-by"
+                    f"--reward {self.run.location}: all its fold students were trained on question"
+                    f" {question.id!r} or a related one; train it again with --folds on the same"
+                    " questions and with the same --fold-by"
                 )
             assigned.append(judge)
         return assigned
@@ -115,7 +115,8 @@ class Judges:
         file = self.folds[fold].directory / overlap.FILE
         if not file.exists():
             raise ScicotError(
-                f"{file}: is missing, so what the student was trained on is not known"
+                f"{file}: is missing, so the training questions of the student are unknown; copy"
+                " the run again, or train it again with --folds"
             )
         with file.open("rb") as lines:
             for _, row in jsonl.decode_lines(lines, str(file)):

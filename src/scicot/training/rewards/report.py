@@ -60,9 +60,8 @@ class RoundReport:
         return (
             f"round {self.round}: a question's own rationale does not clearly help the answer"
             f" students more than another question's ({_number(self.benefit)} nats; confidence"
-            f" {_percent(self.benefit_confidence)}, below --reward-confidence), so a positive"
-            " reward says little and none of these rationales are learnt; the next round trains on"
-            " the teacher's rationales alone"
+            f" {_percent(self.benefit_confidence)}, below --reward-confidence), so rewards are"
+            " unreliable; the next round trains on the teacher's rationales only"
         )
 
     @property
@@ -71,12 +70,13 @@ class RoundReport:
         return (
             f"round {self.round}: mean reward {_number(self.reward)} nats"
             f" (leak {_number(self.leak)}), {self.positive:.0%} of {self.rationales:,} rationales"
-            f" above 0, {self.kept:,} kept; leak share {_percent(self.leak_share)}, announcing"
-            f" {self.announcing:.1%}, naming one choice {self.names_one:.1%}; accuracy behind own"
-            f" rationale {self.accuracy:.1%}, none {self.accuracy_none:.1%}, shuffled"
-            f" {_percent(self.accuracy_shuffled)}, announced {self.accuracy_announced:.1%},"
-            f" teacher's {_percent(self.accuracy_teacher)};"
-            f" own over shuffled {_number(self.benefit)} nats"
+            f" above 0, {self.kept:,} kept; possible leaks {_percent(self.leak_share)} of those"
+            f" above 0; {self.announcing:.1%} announce the answer, {self.names_one:.1%} name one"
+            f" choice; accuracy with own rationale {self.accuracy:.1%}, without one"
+            f" {self.accuracy_none:.1%}, with a shuffled one {_percent(self.accuracy_shuffled)},"
+            f" with the right choice's text {self.accuracy_announced:.1%}, with the teacher's"
+            f" {_percent(self.accuracy_teacher)}; reward of own minus shuffled"
+            f" {_number(self.benefit)} nats"
         )
 
 

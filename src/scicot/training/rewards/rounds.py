@@ -50,13 +50,19 @@ def fold_settings(settings: TrainSettings, reward: RewardSettings) -> TrainSetti
     combined with --reward."""
     judges = Judges.of(reward.reward)
     if settings.seeds > 1:
-        raise UsageError("--seeds: a rewarded training is of one seed; give the command for each")
+        raise UsageError(
+            "--seeds: --reward trains with a single seed; run the command once for each --seed"
+        )
     if settings.weights:
         raise UsageError(
-            "--weights: means nothing with --reward; --reward-weight is that of rewarded rationales"
+            "--weights: has no effect with --reward; --reward-weight sets the weight of rewarded"
+            " rationales"
         )
     if processes.count() > 1:
-        raise ScicotError("--reward: several processes cannot share it; --jobs trains side by side")
+        raise ScicotError(
+            "--reward: cannot run in several processes; start it without torchrun or accelerate"
+            " launch, and use --jobs to train students in parallel"
+        )
     return replace(
         settings,
         folds=settings.folds or len(judges.folds),
@@ -190,8 +196,8 @@ class Rounds:
                 reporter.warn(report.warning)
             elif number < last and not report.kept:
                 reporter.warn(
-                    f"round {number}: no rationale was fit to be learnt; the next student only goes"
-                    " on with its teacher's"
+                    f"round {number}: no rationale was kept; the next student trains on the"
+                    " teacher's rationales only"
                 )
         return manifest
 
@@ -236,7 +242,7 @@ class Rounds:
         out = self.main.run
         replacement.check_ours(out)
         if force and self._continues_forced():
-            reporter.note(f"{out}: continues what an earlier --force began")
+            reporter.note(f"{out}: resuming the training that an earlier --force started")
         elif force:
             replacement.begin(out, reporter)
 
@@ -279,8 +285,9 @@ class Rounds:
         warnings = []
         if not self.judges.without_rationale:
             warnings.append(
-                f"--reward {self.reward.reward}: it never learnt to answer without a rationale"
-                " (train-answer --rationale-dropout), from which rewards are counted"
+                f"--reward {self.reward.reward}: was not trained to answer without a rationale,"
+                " which rewards are measured against; train it again with train-answer"
+                " --rationale-dropout"
             )
         question_ids = {lesson.question.id for lesson in self.main.lessons}
         unlabelled = len(question_ids - {question.id for question in sampler.questions})

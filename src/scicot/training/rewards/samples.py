@@ -98,7 +98,7 @@ class Sampler:
             fold_by_id[question.id] = folds.row_folds[index]
             questions.append(question)
         if not questions:
-            raise ScicotError("--reward: no training question has a gold answer to be rewarded by")
+            raise ScicotError("--reward: needs gold answers, but no training question has one")
         question_folds = [fold_by_id[question.id] for question in questions]
         question_judges = judges.assign(questions, question_folds, settings.fold_by)
         texts: dict[str, list[str]] = defaultdict(list)
@@ -270,7 +270,8 @@ def _existing(
     for key, (where, row) in zip(expected, rows_on_disk, strict=False):
         if (row.get("id"), row.get("sample")) != key:
             raise ScicotError(
-                f"{where}: belongs to other training rows; delete this file to write it anew"
+                f"{where}: was written for other training rows; delete this file and run the"
+                " command again"
             )
         found.append(row)
     return found
