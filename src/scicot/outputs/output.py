@@ -182,7 +182,7 @@ def starts_over(
         check_same(path, state_path(path), state, defaults)
     except ScicotError:
         return True
-    reporter.note(f"{path}: continues what an earlier --force began")
+    reporter.note(f"{path}: resuming the output that an earlier --force started")
     return False
 
 
@@ -205,7 +205,7 @@ def check_output_not_read(
 def _stdout() -> IO[bytes]:
     stream: IO[bytes] | None = getattr(sys.stdout, "buffer", None)
     if stream is None:
-        raise ScicotError("standard output is closed, or takes no bytes; name a file")
+        raise ScicotError("standard output is closed or does not accept bytes; name an output file")
     return stream
 
 
