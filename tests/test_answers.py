@@ -37,7 +37,7 @@ def test_what_has_no_answer_counts_as_not_answered(tmp_path: Path, asked: Path) 
     assert (verdict.systems[0].questions, verdict.systems[0].answered) == (3, 1)
     assert verdict.systems[0].accuracy == pytest.approx(1 / 3)
     assert recorder.warnings == [
-        f"{file}: no answer to 2 questions (q2, q3), counted as not answered"
+        f"{file}: no usable row for 2 questions (q2, q3), counted as not answered"
     ]
     limited = evaluate(file, questions=asked, limit=1, reporter=Recorder())
     assert limited.systems[0].questions == 1, "a limit is of questions"
@@ -52,7 +52,7 @@ def test_gold_answers_come_from_the_questions(tmp_path: Path, asked: Path) -> No
     assert verdict.systems[0].correct == 2
     assert verdict.systems[0].groups["choices"][0].questions == 3
     turned = [{**blind[0], "choices": ["a copper wire", "wood"]}]
-    with pytest.raises(ScicotError, match="'q1' has other choices than the question of this id"):
+    with pytest.raises(ScicotError, match="'q1' has other choices than in the --questions file"):
         judged(write_rows(tmp_path / "turned.jsonl", turned), asked)
 
 
@@ -73,7 +73,7 @@ def test_questions_that_are_predictions_themselves_lend_no_answer(tmp_path: Path
             "neither a label (A, B) nor the text of a choice of question 'q1'",
         ),
         ({"id": "q1", "prediction": True}, "is True, neither a label (A, B) nor the text"),
-        ({"prediction": "A"}, "has no id by which to find its question"),
+        ({"prediction": "A"}, 'has neither an "id" nor a complete question'),
         ({"id": "q1"}, 'has no "prediction"'),
     ],
 )
@@ -89,7 +89,7 @@ def test_an_answer_without_its_question_says_what_to_do(scicot: Any, tmp_path: P
     file = write_rows(tmp_path / "theirs.jsonl", [{"id": "q1", "prediction": "B"}])
     outcome = scicot("evaluate", file)
     assert outcome.code == 1
-    assert "holds no question; name the file that does by --questions" in outcome.stderr
+    assert "has no question; give the question file with --questions" in outcome.stderr
 
 
 def sample(number: int, likelihoods: list[float], **more: Any) -> dict[str, Any]:
@@ -133,7 +133,9 @@ def test_a_log_of_texts_is_read_through_its_first_filter(tmp_path: Path) -> None
     ]
     verdict, recorder = judged(write_rows(tmp_path / "samples.jsonl", rows), None)
     assert (verdict.systems[0].answered, verdict.systems[0].correct) == (2, 2)
-    assert any("3 rows left out, of other filters than 'strict'" in line for line in recorder.notes)
+    assert any(
+        "3 rows left out, from filters other than 'strict'" in line for line in recorder.notes
+    )
 
 
 def test_a_report_shows_what_was_judged(scicot: Any, tmp_path: Path) -> None:
@@ -171,7 +173,7 @@ def test_a_document_that_comes_twice_counts_twice(tmp_path: Path) -> None:
     verdict, _ = judged(write_rows(tmp_path / "samples.jsonl", rows), None)
     assert (verdict.systems[0].questions, verdict.systems[0].correct) == (2, 1)
     rows[1]["doc"] = {**rows[1]["doc"], "question": "Another?"}
-    with pytest.raises(ScicotError, match="id 'q1' comes twice"):
+    with pytest.raises(ScicotError, match="id 'q1' occurs twice; keep one row per id"):
         judged(write_rows(tmp_path / "samples.jsonl", rows), None)
 
 
@@ -280,9 +282,9 @@ def test_the_target_of_a_log_settles_what_letters_in_the_choices_mean(
         ({"filtered_resps": [["-1", "False"]] * 3}, "has 3 log-likelihoods for 2 choices"),
         ({"filtered_resps": [["x", "False"]] * 2}, "holds no log-likelihoods"),
         ({"filtered_resps": [["nan", "False"]] * 2}, "holds a NaN"),
-        ({"target": "0"}, "the choices of the log stand in another order"),
-        ({"doc": {"id": "q1"}, "arguments": {}}, "shows no question"),
-        ({"arguments": {}}, '"arguments" do not hold the choices'),
+        ({"target": "0"}, "the log seems to have the choices in another order"),
+        ({"doc": {"id": "q1"}, "arguments": {}}, "has no complete question"),
+        ({"arguments": {}}, '"arguments" lacks the texts of the choices'),
     ],
 )
 def test_broken_logs(tmp_path: Path, change: Any, problem: str) -> None:
@@ -299,7 +301,7 @@ def test_the_report_holds_questions_from_elsewhere(
     report = tmp_path / "r.html"
     outcome = scicot("evaluate", file, "--questions", asked, "--report", report, "--json")
     assert outcome.code == 0
-    assert outcome.stderr.count("no answer to 2 questions") == 1, "told once"
+    assert outcome.stderr.count("no usable row for 2 questions") == 1, "told once"
     text = report.read_text()
     data = json.loads(text.partition('id="data">')[2].partition("</script>")[0])
     assert [shown["id"] for shown in data["questions"]] == ["q1", "q2", "q3"]

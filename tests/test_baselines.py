@@ -107,7 +107,7 @@ def test_the_answers_of_several_students_are_averaged(trained: Trained, tmp_path
         settings=replace(TINY, seeds=2),
     )  # fmt: skip
     seeds = [run / "seed-0", run / "seed-1"]
-    with pytest.raises(ScicotError, match="seed-0, or several, each with the option"):
+    with pytest.raises(ScicotError, match="seed-0, or several by repeating --"):
         predict(trained.rows, tmp_path / "no.jsonl", answer_model=run, settings=CPU)
     for name, models in (("0", seeds[0]), ("1", seeds[1]), ("both", seeds)):
         predict(trained.rows, tmp_path / name, answer_model=models, settings=CPU)
@@ -121,7 +121,9 @@ def test_the_answers_of_several_students_are_averaged(trained: Trained, tmp_path
         }
         assert row["scores"] == pytest.approx(mean)
     out = tmp_path / "no.jsonl"
-    with pytest.raises(ScicotError, match="some read rationales and some do not"):
+    with pytest.raises(
+        ScicotError, match="runs that read rationales cannot be combined with runs that do not"
+    ):
         predict(trained.rows, out, answer_model=[seeds[0], trained.answer], settings=CPU,
                 rationale_model=trained.rationale)  # fmt: skip
 

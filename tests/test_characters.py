@@ -81,11 +81,11 @@ def test_a_tokenizer_that_spells_everything_needs_none() -> None:
 def test_what_vanishes_is_counted_and_equal_choices_are_named() -> None:
     counts = counted(asked("x ≤ 3", "x ≥ 3"), Alphabet(PLAIN))
     lacking, equal = describe(counts).values()
-    assert "1 inputs hold characters that the student's tokenizer lacks (≤ ≥)" in lacking
-    assert equal.endswith("q1")
+    assert "1 inputs have characters that the student's tokenizer lacks (≤ ≥)" in lacking
+    assert equal.endswith("(first ids: q1)")
     with_replacements = counted(asked("x ≤ 3", "x ≥ 3"), Alphabet(PLAIN, replacements_for(PLAIN)))
     [replaced] = describe(with_replacements).values()
-    assert "read as plain ones" in replaced
+    assert "scicot replaces them by other spellings" in replaced
 
 
 def test_choices_that_replacements_make_equal_are_named() -> None:

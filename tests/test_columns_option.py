@@ -175,7 +175,7 @@ def test_a_mapped_id_may_be_that_of_the_question_file(tmp_path: Any) -> None:
     some = write_rows(
         tmp_path / "some.jsonl", [{"nr": 7, "prediction": "B"}, {"id": 7, "prediction": "A"}]
     )
-    with pytest.raises(ScicotError, match="has no id by which to find its question"):
+    with pytest.raises(ScicotError, match='has neither an "id" nor a complete question'):
         evaluate(some, questions=asked, reading=settings, reporter=Recorder())
 
 

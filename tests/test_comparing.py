@@ -49,7 +49,7 @@ def test_clusters_widen_the_interval_and_are_what_is_tested(tmp_path: Path) -> N
     assert system.interval == pytest.approx(wilson_interval(4, 4)), (
         "four clusters all right are no certainty"
     )
-    with pytest.raises(ScicotError, match=r"question 'q0' has no 'meta\.topic'"):
+    with pytest.raises(ScicotError, match=r"question 'q0' has no field 'meta\.topic'"):
         evaluate([file], settings=EvaluateSettings(cluster_by="meta.topic"))
 
 
@@ -101,7 +101,7 @@ def test_what_the_data_support_is_said(tmp_path: Path) -> None:
     close, clear = verdict.comparisons
     assert not close.differs
     assert close.needed == questions_needed(0.02, 0.12)
-    assert "not distinguishable; if the difference is what it seems, you would need about" in (
+    assert "not distinguishable; to detect a difference of this size, you would need about" in (
         close.verdict
     )
     assert clear.verdict == "mine is better than far"
@@ -112,7 +112,9 @@ def test_what_the_data_support_is_said(tmp_path: Path) -> None:
     assert [comparison.primary for comparison in planned.comparisons] == [False, True]
     assert planned.comparisons[1].p_adjusted == clear.p_value
     assert planned.comparisons[0].p_adjusted == close.p_value
-    with pytest.raises(ScicotError, match="--primary mine: no such system behind the first"):
+    with pytest.raises(
+        ScicotError, match=r"--primary mine: must name one of the systems after the first \(near\)"
+    ):
         evaluate([mine, near], settings=EvaluateSettings(primary="mine"))
 
 
@@ -160,7 +162,7 @@ def test_reliance_and_a_hint_where_rationales_do_not_help(tmp_path: Path, scicot
     weak = file("weak", "ABBB" * 10, "none", "direct@3")
     verdict = evaluate([two, shuffled, direct])
     assert verdict.reliance == {"answer@1": {"student": 0.75, "shuffled": 0.5}}
-    assert verdict.hints[0].startswith("two reads rationales and does not beat direct")
+    assert verdict.hints[0].startswith("two reads rationales but does not beat direct")
     assert evaluate([two, weak]).hints == []
     shown = scicot("evaluate", two, shuffled, direct).stdout
     assert "answer@1 by whose rationales it read: student 75.0 %, shuffled 50.0 %." in shown
@@ -198,7 +200,7 @@ def test_the_first_file_is_the_first_system(scicot: Any, tmp_path: Path) -> None
         )
         == 1
     ), "one comparison, though the file is spelled twice"
-    with pytest.raises(ScicotError, match="is named twice"):
+    with pytest.raises(ScicotError, match="is given twice; give a different file"):
         evaluate([f"m={bad}", f"m={tmp_path / 'x' / '..' / 'bad.jsonl'}"])
 
 
@@ -209,7 +211,7 @@ def test_what_decides_is_said(tmp_path: Path) -> None:
     alone, *_ = evaluate([mine, near]).comparisons
     assert alone.differs
     among, *_ = evaluate([mine, near, *others]).comparisons
-    assert among.verdict.endswith("once several comparisons are allowed for (Holm)")
+    assert among.verdict.endswith("after Holm's correction for several comparisons")
     clusters = [f"f{n}" for n in range(6) for _ in range(5)]
     rows = [
         {**row, "meta": {"c": cluster}}
@@ -231,7 +233,10 @@ def test_one_run_against_several_is_told_of(tmp_path: Path) -> None:
     ]
     lone = write_rows(tmp_path / "lone.jsonl", rows_of("B" * 40))
     hints = evaluate({"m": seeds, "lone": lone}).hints
-    assert "lone is one run, and nothing tells how others of its seeds would do" in hints
+    assert (
+        "lone has only one seed, so it is unknown how much its accuracy varies between seeds"
+        in hints
+    )
 
 
 def test_the_same_id_for_another_question_is_told_of(tmp_path: Path, recorder: Recorder) -> None:
@@ -239,8 +244,8 @@ def test_the_same_id_for_another_question_is_told_of(tmp_path: Path, recorder: R
     mine = write_rows(tmp_path / "mine.jsonl", rows)
     other = write_rows(tmp_path / "o.jsonl", [{**rows[0], "question": "Another?"}, *rows[1:]])
     evaluate([mine, other], reporter=recorder)
-    assert "1 question of" in recorder.warnings[-1]
-    assert "in other words or with other choices (q0); are they the same?" in recorder.warnings[-1]
+    assert "1 question with another text or other choices than in" in recorder.warnings[-1]
+    assert "(q0); are the ids right?" in recorder.warnings[-1]
     turned = [{**row, "choices": row["choices"][::-1]} for row in rows]
     (comparison,) = evaluate([mine, write_rows(tmp_path / "t.jsonl", turned)]).comparisons
     assert comparison.difference == 0, "another order of the choices is the same question"

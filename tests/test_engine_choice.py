@@ -79,7 +79,9 @@ def test_which_causal_models_our_loop_knows() -> None:
         candidate_engines(
             {"model_type": "llama"}, 10**8, EngineRequest("torch", precision="int8", device="cpu")
         )
-    message = "--engine torch: does not support rotary positions of type dynamic; leave it out"
+    message = (
+        "--engine torch: does not support rotary position embeddings of type dynamic; leave it out"
+    )
     with pytest.raises(ScicotError, match=message):
         candidate_engines({"model_type": "llama", **unknown[0]}, 1, EngineRequest("torch"))
 

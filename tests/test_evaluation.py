@@ -23,7 +23,7 @@ def test_accuracy_counts_no_answer_as_wrong(tmp_path: Path) -> None:
 
 def test_what_cannot_be_judged_is_said(tmp_path: Path, recorder: Recorder) -> None:
     twice = write_rows(tmp_path / "twice.jsonl", rows_of("A") * 2)
-    with pytest.raises(ScicotError, match="id 'q0' comes twice"):
+    with pytest.raises(ScicotError, match="id 'q0' occurs twice"):
         evaluate([twice])
     unlabelled = [{**row, "answer": None} for row in rows_of("AB")]
     with pytest.raises(ScicotError, match="no row has a gold answer"):
@@ -64,7 +64,7 @@ def test_a_teacher_with_samples_and_rejected_rows_is_told_apart(
     (system,) = evaluate(file, reporter=recorder).systems
     assert (system.questions, system.correct) == (2, 2)
     assert "1 row left out, further samples" in recorder.notes[0]
-    assert "only the replies that were kept" in recorder.warnings[0]
+    assert "has only the accepted replies" in recorder.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_json_for_programs(scicot: Any, tmp_path: Path) -> None:
     assert verdict["level"] == 0.9
     outcome = scicot("evaluate", f"a={mine}", f"a={mine}")
     assert outcome.code == 2
-    assert "is named twice; several files are several seeds" in outcome.stderr
+    assert "is given twice; give a different file for each seed" in outcome.stderr
     assert f"{mine}: is given twice" in scicot("evaluate", mine, mine).stderr
 
 
@@ -186,11 +186,11 @@ def test_groups_lengths_and_places(tmp_path: Path) -> None:
     assert system.macro["meta.subject"] == pytest.approx(1 / 3)
     assert system.accuracy_answered == pytest.approx(4 / 6)
     assert system.confusion == [[4, 2, 0, 0, 2], *[[0] * 5] * 3]
-    with pytest.raises(
-        ScicotError, match=r"has no 'meta\.topic', by which rows are grouped; there"
-    ):
+    with pytest.raises(ScicotError, match=r"has no field 'meta\.topic' to group by; available: "):
         evaluate([file], settings=EvaluateSettings(by=("meta.topic",)))
-    with pytest.raises(ScicotError, match=r"there is meta\.fact, meta\.subject, choices, length$"):
+    with pytest.raises(
+        ScicotError, match=r"available: meta\.fact, meta\.subject, choices, length$"
+    ):
         evaluate([file], settings=EvaluateSettings(by=("subject",)))
 
 
@@ -223,7 +223,7 @@ def test_a_student_that_goes_by_the_place_is_told_of(tmp_path: Path) -> None:
     rows = [{**row, "answer": "AB"[n % 2]} for n, row in enumerate(rows_of("A" * 90 + "B" * 10))]
     (hint,) = evaluate(write_rows(tmp_path / "a.jsonl", rows)).hints
     assert hint.startswith(
-        "a names choice 1 in 90 % of its answers, and the right one stands there in 50 %"
+        "a picks the choice at position 1 in 90 % of its answers, but only 50 % of the gold"
     )
     fair = [{**row, "prediction": row["answer"]} for row in rows]
     assert not evaluate(write_rows(tmp_path / "b.jsonl", fair)).hints

@@ -175,7 +175,7 @@ def test_seeds_have_a_run_each_and_a_summary(rows: Path, tmp_path: Path, scicot:
     assert "finished already" in scicot(*arguments).stderr
     refused = scicot("predict", rows, "--answer-model", tmp_path / "run")
     assert refused.code == 1
-    assert "holds 2 seeds; name one of them" in refused.stderr
+    assert "has 2 seeds; give one of them" in refused.stderr
     single = scicot(*arguments[:8], "--device", "cpu")
     assert "holds 2 seeds; name another directory" in single.stderr
 

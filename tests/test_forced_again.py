@@ -46,7 +46,7 @@ def test_a_stopped_prediction_with_force_continues(trained: Trained, tmp_path: P
     again = Recorder()
     summary = predict(trained.rows, out, reporter=again, force=True, **options)
     assert (summary.already_done, summary.predicted) == (8, 28)
-    assert "continues what an earlier --force began" in " ".join(again.notes)
+    assert "that an earlier --force started" in " ".join(again.notes)
     assert out.read_bytes() == straight
     assert "forced" not in state_of(out)
     # the output is finished, so --force begins anew

@@ -66,7 +66,7 @@ def run_with_yes(*arguments: object, data: str = "y\n" * 20) -> tuple[int, str, 
 
 
 BOTH = ["config.json", "tokenizer_config.json"]
-REFUSED = "brings its own Python code, and models that do are not run"
+REFUSED = "needs custom Python code (trust_remote_code), which scicot does not run"
 
 
 def check_refused(code: int, said: str, marker: Path) -> None:
@@ -152,7 +152,7 @@ def test_pickled_weights_are_not_read(trained: Trained, marker: Path, tmp_path: 
     shutil.copytree(trained.direct, folder)
     (folder / "model.safetensors").unlink()
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps(_Touch(marker)))
-    with pytest.raises(ScicotError, match="only safetensors weights are read") as raised:
+    with pytest.raises(ScicotError, match="has no safetensors weights, only ") as raised:
         load_pretrained(str(folder))
     assert "pytorch_model.bin" in str(raised.value)
     assert "weights_only" not in str(raised.value)

@@ -99,11 +99,11 @@ def test_what_was_downloaded_is_there_without_a_network(
     again = check_run("owner/answer", "--answer-model", Stage.ANSWER)
     assert again == first
     assert len(hub.downloads) == sent
-    with pytest.raises(ScicotError, match=r"owner/rationale: no such directory, .*see to the netw"):
+    with pytest.raises(ScicotError, match=r"owner/rationale: no such directory, .*check the netw"):
         check_run("owner/rationale", "--rationale-model", Stage.RATIONALE)
     for file in first.directory.glob("*.safetensors"):
         file.unlink()
-    with pytest.raises(ScicotError, match="its files in the cache of the Hub are not complete"):
+    with pytest.raises(ScicotError, match="its files in the local Hub cache are incomplete"):
         check_run("owner/answer", "--answer-model", Stage.ANSWER)
 
 
@@ -127,8 +127,8 @@ def test_what_is_no_run_is_one_line_before_any_weights_are_downloaded(
     hub.downloads.clear()
     for name, said in (
         ("owner/nothing", "no such directory, and no such repository on the Hub"),
-        ("owner/bare", "holds no scicot.json; give a run .* as hf:owner/bare"),
-        ("owner/answer/seed-0", "holds no scicot.json in seed-0"),
+        ("owner/bare", "has no scicot.json; give a run .* --answer-model hf:owner/bare"),
+        ("owner/answer/seed-0", "has no scicot.json in seed-0"),
         ("owner/rationale", "is a run of train-rationale"),
         ("./nothing", "no such directory; give a run that scicot trained, or its OWNER/NAME"),
     ):
@@ -156,7 +156,7 @@ def test_one_of_several_seeds_has_a_name(
         manifest.replace('"seeds": []', '"seeds": ["seed-0", "seed-1"]')
     )
     push(several, "owner/several", recorder)
-    with pytest.raises(ScicotError, match="name one of them, as owner/several/seed-0, or"):
+    with pytest.raises(ScicotError, match="give one of them, such as owner/several/seed-0, or"):
         check_run("owner/several", "--answer-model", Stage.ANSWER)
     hub.downloads.clear()
     run = check_run("owner/several/seed-1", "--answer-model", Stage.ANSWER)

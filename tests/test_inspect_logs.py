@@ -92,7 +92,7 @@ def test_a_log_is_joined_to_questions_by_id(tmp_path: Any, write: Any) -> None:
 
 def test_a_log_without_choices_asks_for_the_questions(write: Any) -> None:
     bare = [sample(1, "B", choices=None)]
-    with pytest.raises(ScicotError, match="shows no question; name the file that does"):
+    with pytest.raises(ScicotError, match="has no complete question; give the question file"):
         evaluate(write(archive(bare)), reporter=Recorder())
 
 

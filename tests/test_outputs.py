@@ -75,7 +75,7 @@ def test_places_where_no_file_can_be(tmp_path: Path) -> None:
     with pytest.raises(ScicotError, match="is a directory"), opened(tmp_path):
         pass
     (tmp_path / "file").write_text("")
-    with pytest.raises(ScicotError, match="cannot be made"), opened(tmp_path / "file" / "out"):
+    with pytest.raises(ScicotError, match="cannot be created"), opened(tmp_path / "file" / "out"):
         pass
 
 

@@ -63,7 +63,7 @@ def test_a_folder_or_a_pipe_in_the_place_of_a_file_is_refused(
 ) -> None:
     path = tmp_path / "out.jsonl"
     make(beside(path, kind))
-    with pytest.raises(ScicotError, match=f"out.{kind}: is no file"):
+    with pytest.raises(ScicotError, match=f"out.{kind}: is not a file"):
         opened(path).__enter__()
 
 
@@ -123,7 +123,7 @@ def test_a_state_that_cannot_be_read_is_one_line(
         "predict", trained.rows, "--answer-model", trained.direct, "-o", tmp_path / "p.jsonl"
     )
     assert outcome.code == 1
-    assert "p.state.json: not readable" in outcome.stderr
+    assert "p.state.json: cannot be read" in outcome.stderr
     assert outcome.stderr.count("\n") == 1
 
 

@@ -13,18 +13,22 @@ from scicot.errors import UsageError
 @pytest.mark.parametrize(
     ("model", "settings", "said"),
     [
-        ("direct", {"samples": 3}, "--samples, --temperature or --beams: means nothing where"),
+        ("direct", {"samples": 3}, "--samples, --temperature or --beams: no effect, because"),
         ("direct", {"beams": 2}, "no rationale is written; leave it out"),
         ("direct", {"vote": True}, "--vote: one rationale alone cannot vote"),
-        ("direct", {"with_folds": True}, "--with-folds: means nothing where no rationale is"),
-        ("direct", {"mix_direct": 0.5}, "--mix-direct: means nothing where"),
+        ("direct", {"with_folds": True}, "--with-folds: no effect, because no rationale is"),
+        ("direct", {"mix_direct": 0.5}, "--mix-direct: no effect, because"),
         ("direct", {"rationale_from": "shuffled"}, "reads no rationales"),
-        ("answer", {"rationale_from": "none", "mix_direct": 0.5}, "--mix-direct: means nothing"),
-        (None, {"vote": True, "samples": 2}, "--vote: means nothing without --answer-model"),
+        (
+            "answer",
+            {"rationale_from": "none", "mix_direct": 0.5},
+            "--mix-direct: no effect, because",
+        ),
+        (None, {"vote": True, "samples": 2}, "--vote: has no effect without --answer-model"),
         ("direct", {"weigh": "confidence"}, "--weigh confidence: weighs several rationales"),
-        (None, {"weigh": "confidence", "samples": 2}, "--weigh: means nothing without"),
-        (None, {"abstain_below": 0.5}, "--abstain-below: means nothing without --answer-model"),
-        (None, {"scoring": "text"}, "--scoring: means nothing without --answer-model"),
+        (None, {"weigh": "confidence", "samples": 2}, "--weigh confidence: has no effect without"),
+        (None, {"abstain_below": 0.5}, "--abstain-below: has no effect without --answer-model"),
+        (None, {"scoring": "text"}, "--scoring: has no effect without --answer-model"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(

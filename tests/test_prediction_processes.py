@@ -129,7 +129,7 @@ def test_what_another_process_cut_is_told(trained: Trained, tmp_path: Path, scic
         lines = said.replace(out.name, "").splitlines()
         # On a slow machine the output also has lines of progress, such as "answering: 16/32".
         warnings.append([line for line in lines if not re.match(r"\w+: \d+/\d+", line)])
-    assert any("32 rationales ran into --max-new-tokens" in line for line in warnings[0])
+    assert any("32 rationales were truncated at --max-new-tokens" in line for line in warnings[0])
     assert warnings[0] == warnings[1]
 
 

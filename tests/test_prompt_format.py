@@ -149,9 +149,9 @@ def test_auto_takes_chat_where_a_turns_end_is_the_models_end() -> None:
     model.generation_config.eos_token_id = [1, chat.convert_tokens_to_ids("<end>")]
     assert make_format("auto", model, chat).name == "chat"
     assert make_format("plain", model, chat).name == "plain"
-    with pytest.raises(ScicotError, match="has no chat template; take --prompt-format plain"):
+    with pytest.raises(ScicotError, match="has no chat template; use --prompt-format plain"):
         make_format("chat", model, tokenizer_of(byte_level()))
-    with pytest.raises(ScicotError, match="--prompt-format seq2seq: not for causal students"):
+    with pytest.raises(ScicotError, match="--prompt-format seq2seq: not supported for causal"):
         make_format("seq2seq", model, chat)
 
 
@@ -200,12 +200,12 @@ def saved(folder: Path, config: dict[str, Any]) -> str:
         (
             {"model_type": "llama", "architectures": ["LlamaForCausalLM"],
              "quantization_config": {"quant_method": "gptq", "bits": 4}},
-            r"its weights are quantised \(gptq\)",
+            r"has quantised weights \(gptq\)",
         ),
         (
             {"model_type": "gemma3", "architectures": ["Gemma3ForConditionalGeneration"],
              "vision_config": {}, "text_config": {}},
-            "reads more than text",
+            "is a multimodal model",
         ),
         ({"model_type": "nosuch"}, "cannot be loaded"),
     ],

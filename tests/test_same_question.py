@@ -14,8 +14,8 @@ from scicot import ScicotError
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"question": "Does it conduct?"}, "has other words than the question of this id"),
-        ({"answer": 0}, "has other gold answer"),
+        ({"question": "Does it conduct?"}, "has another text than in the --questions file"),
+        ({"answer": 0}, "has another gold answer"),
     ],
 )
 def test_rows_about_another_question_of_the_same_id(
@@ -30,22 +30,25 @@ def test_rows_about_another_question_of_the_same_id(
     ):
         judged(twice, twice)
     twice = write_rows(tmp_path / "twice.jsonl", [ASKED[0], {**ASKED[0], "answer": None}])
-    with pytest.raises(ScicotError, match="id 'q1' comes twice, with another text, other choices"):
+    with pytest.raises(ScicotError, match="id 'q1' occurs twice, with different texts"):
         judged(write_rows(tmp_path / "p.jsonl", [row]), twice)
 
 
 @pytest.mark.parametrize(
     ("row", "part"),
     [
-        ({"choices": ["a copper wire", "wood"], "answer": "B"}, "choices"),
-        ({"choices": ["wood", "steel"]}, "choices"),
-        ({"question": "Shines?"}, "words"),
-        ({"question": "Shines? (A) wood (B) a copper wire", "answer": "C"}, "words"),
-        ({"answer": "A"}, "gold answer"),
-        ({"correct_answer": "wood"}, "gold answer"),
-        ({"A": "a copper wire", "B": "wood"}, "choices"),
-        ({"answers": ["a copper wire", "wood"]}, "choices"),
-        ({"question": "Conducts?", "choices": ["a copper wire", "wood"], "answer": "Z"}, "choices"),
+        ({"choices": ["a copper wire", "wood"], "answer": "B"}, "other choices"),
+        ({"choices": ["wood", "steel"]}, "other choices"),
+        ({"question": "Shines?"}, "another text"),
+        ({"question": "Shines? (A) wood (B) a copper wire", "answer": "C"}, "another text"),
+        ({"answer": "A"}, "another gold answer"),
+        ({"correct_answer": "wood"}, "another gold answer"),
+        ({"A": "a copper wire", "B": "wood"}, "other choices"),
+        ({"answers": ["a copper wire", "wood"]}, "other choices"),
+        (
+            {"question": "Conducts?", "choices": ["a copper wire", "wood"], "answer": "Z"},
+            "other choices",
+        ),
     ],
 )
 @pytest.mark.parametrize("table", [False, True])
@@ -61,7 +64,7 @@ def test_parts_of_another_question_of_the_same_id(
         ]
         file = tmp_path / "p.csv"
         file.write_text(",".join(row) + '\n"' + '","'.join(cells) + '"\n')
-    with pytest.raises(ScicotError, match=f"'q1' has other {part}"):
+    with pytest.raises(ScicotError, match=f"'q1' has {part}"):
         judged(file, asked)
 
 
@@ -100,7 +103,7 @@ def test_a_gold_number_of_a_table_differs_only_however_it_is_counted(tmp_path: P
     for number, differs in (("1", False), ("2", False), ("3", True)):
         file.write_text(f"id,prediction,answer\nq1,B,{number}\n")
         if differs:
-            with pytest.raises(ScicotError, match="'q1' has other gold answer"):
+            with pytest.raises(ScicotError, match="'q1' has another gold answer"):
                 judged(file, asked)
         else:
             assert judged(file, asked)[0].systems[0].correct == 1
@@ -117,7 +120,9 @@ def test_an_answer_without_an_id_is_joined_by_its_context_too(tmp_path: Path) ->
     verdict, _ = judged(write_rows(tmp_path / "a.jsonl", answers), file)
     assert (verdict.systems[0].answered, verdict.systems[0].correct) == (1, 1)
     unclear = write_rows(tmp_path / "b.jsonl", [{**asked, "prediction": "no"}])
-    with pytest.raises(ScicotError, match="2 questions have its text and choices, but another"):
+    with pytest.raises(
+        ScicotError, match="2 questions have its text and choices, but none has its"
+    ):
         judged(unclear, file)
 
 
@@ -126,5 +131,5 @@ def test_two_questions_of_the_same_id_and_answer_are_refused(tmp_path: Path) -> 
     first = ASKED[0]
     for change in ({"question": "Does it burn?"}, {"context": "It is made of wood."}):
         twice = write_rows(tmp_path / "twice.jsonl", [first, {**first, **change}])
-        with pytest.raises(ScicotError, match="id 'q1' comes twice, with another text"):
+        with pytest.raises(ScicotError, match="id 'q1' occurs twice, with different texts"):
             judged(write_rows(tmp_path / "p.jsonl", [{**first, "prediction": "A"}]), twice)

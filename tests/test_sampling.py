@@ -140,7 +140,7 @@ def test_the_direct_answer_is_mixed_in(trained: Trained, tmp_path: Path) -> None
         trained.rows, tmp_path / "bare", answer_model=trained.answer, reporter=recorder,
         settings=replace(CPU, rationale_from="none"),
     )  # fmt: skip
-    assert "never learnt to answer without a rationale" in recorder.warnings[0]
+    assert "was not trained to answer without a rationale" in recorder.warnings[0]
     mixed = rows_of(trained, tmp_path / "mixed", replace(CPU, mix_direct=0.25))
     for row, with_rationale, bare in zip(mixed, behind, read_rows(tmp_path / "bare"), strict=True):
         expected = {
@@ -235,7 +235,7 @@ def test_what_is_not_sure_is_left_open(trained: Trained, tmp_path: Path) -> None
         assert row.get("abstained", False) == unsure
         assert (row["scores"], row["confidence"]) == (plain_row["scores"], plain_row["confidence"])
     assert sum("abstained" in row for row in careful) == 18
-    assert any("18 questions got no answer: less than" in note for note in recorder.notes)
+    assert any("18 questions got no answer: confidence below" in note for note in recorder.notes)
 
 
 def test_the_temperature_of_dev_is_applied(trained: Trained, tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ def test_several_students_write_and_their_answers_are_averaged(
     predict(trained.rows, twice, rationale_model=[run, run], settings=FIVE, **options)
     texts = [row["rationales"] for row in read_rows(twice)]
     assert any(samples[:5] != samples[5:] for samples in texts), "each draws apart from the others"
-    with pytest.raises(ScicotError, match="only one student writes at a time"):
+    with pytest.raises(ScicotError, match="only one student can write rationales"):
         predict(trained.rows, tmp_path / "x", rationale_model=writers, settings=CPU)
     with pytest.raises(ScicotError, match=r"--with-folds: .* has no fold students"):
         predict(

@@ -154,9 +154,7 @@ def test_shards_of_sampled_rationales(trained: Trained, tmp_path: Path) -> None:
     assert (tmp_path / "merged").read_bytes() == (tmp_path / "whole").read_bytes()
     lines = (tmp_path / "a").read_bytes().splitlines(keepends=True)
     (tmp_path / "a").write_bytes(b"".join(lines[:-1]))
-    with pytest.raises(
-        ScicotError, match=r"fewer than 4 rows, one for each sample, for 1 question"
-    ):
+    with pytest.raises(ScicotError, match=r"fewer than 4 rows \(one per sample\) for 1 question"):
         merge(trained.rows, [tmp_path / "b", tmp_path / "a"], tmp_path / "again")
 
 
@@ -169,7 +167,10 @@ def test_a_shard_without_questions_says_so(trained: Trained, tmp_path: Path) -> 
     first, last = recorder.warnings
     assert "the largest has 36 of 36 questions and 1 of 2 have none" in first
     assert "give every shard --window 18" in first
-    assert last == "shard 2/2 is empty: --window makes windows of 100 questions"
+    assert last == (
+        "shard 2/2 is empty: shards have whole windows of 100 questions; give every shard a smaller"
+        " --window"
+    )
 
 
 def test_what_merge_refuses(trained: Trained, tmp_path: Path) -> None:
@@ -183,20 +184,26 @@ def test_what_merge_refuses(trained: Trained, tmp_path: Path) -> None:
         assert not out.exists()
 
     refused(r"no answer to 11 questions \(q5, .*\.\.\.\); was a part left out\?", first, third)
-    refused(r"part-1\.jsonl:1: 'q0' has come before", first, second, third, first)
+    refused(
+        r"part-1\.jsonl:1: duplicate row for 'q0'; was a part given twice",
+        first,
+        second,
+        third,
+        first,
+    )
     fewer = write_rows(tmp_path / "fewer.jsonl", world_rows()[:-2])
-    refused("2 rows of the parts answer no question", first, second, third, questions=fewer)
-    refused("is no file; a part is what predict --shard wrote", tmp_path / "nowhere.jsonl")
-    refused(r"rows\.jsonl:1: was made otherwise than", first, trained.rows)
+    refused("2 rows for questions that are not in the", first, second, third, questions=fewer)
+    refused("is missing or not a regular file; give files that predict", tmp_path / "nowhere.jsonl")
+    refused(r"rows\.jsonl:1: was not made with the students and settings of", first, trained.rows)
     bare = write_rows(tmp_path / "bare.jsonl", [{"question": "Q?", "choices": QUESTION["choices"]}])
-    refused("is no row of predict", bare)
+    refused("not a row written by predict", bare)
     edited = world_rows()
     edited[3]["answer"] = {"A": "B", "B": "A"}[edited[3]["answer"]]
     others = write_rows(tmp_path / "edited.jsonl", edited)
     refused("'q3' has another 'answer' than", first, second, third, questions=others)
     shutil.copy(second, bare)
     bare.write_bytes(bare.read_bytes()[:-10])
-    refused("its last line has no end", first, bare, third)
+    refused("its last line is incomplete", first, bare, third)
 
     other = tmp_path / "other.jsonl"
     settings = replace(CPU, mix_direct=0.5, shard=Shard(2, 3))
@@ -210,7 +217,12 @@ def test_what_merge_refuses(trained: Trained, tmp_path: Path) -> None:
     out.unlink()
     for file in tmp_path.glob("*.state.json"):
         file.unlink()
-    refused(r"other\.jsonl:1: was made otherwise than .*part-1\.jsonl:1", first, other, third)
+    refused(
+        r"other\.jsonl:1: was not made with the students and settings of .*part-1\.jsonl:1",
+        first,
+        other,
+        third,
+    )
 
     assert merge(trained.rows, [first, second, third], out) == 36
     with pytest.raises(ScicotError, match="exists; name another output"):
@@ -220,9 +232,9 @@ def test_what_merge_refuses(trained: Trained, tmp_path: Path) -> None:
         with pytest.raises(ScicotError, match="is the input as well"):
             merge(trained.rows, [first, second, third], taken, force=True)
         assert taken.read_bytes() == before
-    with pytest.raises(ScicotError, match="appears whole or not at all"):
+    with pytest.raises(ScicotError, match="merge cannot write to standard output"):
         merge(trained.rows, [first], "-")
-    with pytest.raises(ScicotError, match="is no file, and cannot be replaced"):
+    with pytest.raises(ScicotError, match="exists and is not a regular file"):
         merge(trained.rows, [first], tmp_path, force=True)
     with (
         locked(out),
@@ -262,7 +274,9 @@ def test_an_unfinished_part_is_not_merged(trained: Trained, tmp_path: Path) -> N
         predict(trained.rows, first, settings=settings, reporter=Stopping(), **options)
     assert len(read_rows(first)) == 5
     predict(trained.rows, second, settings=replace(CPU, shard=Shard(2, 2)), **options)
-    with pytest.raises(ScicotError, match=r"a\.jsonl: is not finished; the same predict command"):
+    with pytest.raises(
+        ScicotError, match=r"a\.jsonl: is not finished; run its predict command again"
+    ):
         merge(trained.rows, [first, second], tmp_path / "merged.jsonl")
     summary = predict(trained.rows, first, settings=settings, **options)
     assert (summary.already_done, summary.predicted) == (5, 15)

@@ -147,7 +147,7 @@ def test_a_run_is_taken_only_for_its_stage(trained: Trained, tmp_path: Path) -> 
         ScicotError, match=r"is a run of train-answer .direct.; give one made by train-rationale"
     ):
         check_run(trained.direct, "--rationale-model", Stage.RATIONALE)
-    with pytest.raises(ScicotError, match=r"holds no scicot\.json"):
+    with pytest.raises(ScicotError, match=r"has no scicot\.json"):
         check_run(tmp_path, "--answer-model", Stage.ANSWER)
     with pytest.raises(ScicotError, match="no such directory"):
         check_run(tmp_path / "none", "--answer-model", Stage.ANSWER)

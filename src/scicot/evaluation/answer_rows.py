@@ -63,7 +63,7 @@ class RowConverter:
             return {**self._with_unique_id(question, row).to_row(), **answer}
         if self._questions is None:
             if "prediction" in row and not {"question", "choices"} & row.keys():
-                raise RowProblem("holds no question; name the file that does by --questions")
+                raise RowProblem("has no question; give the question file with --questions")
             return to_question_row(row, reading)
         # A mapping of the id may be meant for the question file only.
         is_own = _is_of_predict(row, reading)
@@ -92,7 +92,9 @@ class RowConverter:
         """
         if self._questions is None:
             if row_question is None:
-                raise RowProblem("shows no question; name the file that does by --questions")
+                raise RowProblem(
+                    "has no complete question; give the question file with --questions"
+                )
             return row_question
         identity = columns.cells(row).get("id")
         if identity is not None:
@@ -100,7 +102,10 @@ class RowConverter:
         elif row_question is not None:
             question = self._questions.find_same(row_question)
         else:
-            raise RowProblem("has no id by which to find its question")
+            raise RowProblem(
+                'has neither an "id" nor a complete question to look up in the --questions file;'
+                ' add the "id"'
+            )
         if question is None:
             shown = str(identity) if row_question is None else row_question.question[:_TEXT_SHOWN]
             if identity is None:

@@ -112,7 +112,7 @@ class Answers:
                 skipped += 1
             elif row.question.id in seen:
                 raise ScicotError(
-                    f"{os.fspath(file)}: id {row.question.id!r} comes twice; one row a question"
+                    f"{os.fspath(file)}: id {row.question.id!r} occurs twice; keep one row per id"
                 )
             else:
                 seen[row.question.id] = hash_of(row.question)
@@ -122,7 +122,7 @@ class Answers:
             reason = (
                 "further samples"
                 if filter_name is None
-                else f"of other filters than {filter_name!r}"
+                else f"from filters other than {filter_name!r}"
             )
             self._reporter.note(f"{os.fspath(file)}: {count_text} left out, {reason}")
         self._report_indices(os.fspath(file), labels)
@@ -146,7 +146,7 @@ class Answers:
                 yield Prediction(question, (), None, {}, None)
         if count:
             self._reporter.warn(
-                f"{os.fspath(file)}: no answer to {number_of(count, 'question')}"
+                f"{os.fspath(file)}: no usable row for {number_of(count, 'question')}"
                 f" ({some_of(missing)}), counted as not answered"
             )
 

@@ -64,10 +64,10 @@ class Comparison:
             return f"{better} is better than {worse}"
         statement = f"{self.first} and {self.second} are not distinguishable"
         if self.p_value < 1 - self.level:
-            return f"{statement} once several comparisons are allowed for (Holm)"
+            return f"{statement} after Holm's correction for several comparisons"
         if self.needed is not None and self.needed > self.questions:
             return (
-                f"{statement}; if the difference is what it seems, you would need about"
+                f"{statement}; to detect a difference of this size, you would need about"
                 f" {self.needed:,} questions"
             )
         if self.interval[0] > 0 or self.interval[1] < 0:

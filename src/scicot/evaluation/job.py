@@ -18,7 +18,7 @@ from scicot.evaluation.metrics import System, system_of
 from scicot.evaluation.names import name_files
 from scicot.evaluation.system_answers import AnswerColumns, SystemAnswers
 from scicot.outputs import beside, missing_parts
-from scicot.reporting import LogReporter, Reporter, counted
+from scicot.reporting import LogReporter, Reporter, counted, some_of
 from scicot.row_fields import Row
 
 
@@ -50,24 +50,25 @@ class Evaluation:
             single_runs = [system.name for system in pair if system.spread is None]
             if len(single_runs) == 1 and comparison.differs:
                 hints.append(
-                    f"{single_runs[0]} is one run, and nothing tells how others of its seeds"
-                    " would do"
+                    f"{single_runs[0]} has only one seed, so it is unknown how much its accuracy"
+                    " varies between seeds"
                 )
             if sources == ["student", "none"] and not (
                 comparison.differs and comparison.difference > 0
             ):
                 hints.append(
-                    f"{comparison.first} reads rationales and does not beat {comparison.second},"
-                    " which reads none: they may be too poor to help (compare with given ones,"
-                    " --rationale-from input), or the answer student never learnt to read"
+                    f"{comparison.first} reads rationales but does not beat {comparison.second},"
+                    " which reads none: its rationales may be too poor (compare with"
+                    " --rationale-from input), or its answer student may ignore them"
                 )
         for system in self.systems:
             if system.favours is not None:
                 position, answer_share, gold_share = system.favours
                 hints.append(
-                    f"{system.name} names choice {position} in {100 * answer_share:.0f} % of its"
-                    f" answers, and the right one stands there in {100 * gold_share:.0f} %: it"
-                    " seems to go by the place (train-answer --shuffle-choices)"
+                    f"{system.name} picks the choice at position {position} in"
+                    f" {100 * answer_share:.0f} % of its answers, but only {100 * gold_share:.0f} %"
+                    " of the gold answers are there: it may be biased towards this position"
+                    " (train-answer --shuffle-choices)"
                 )
         return list(dict.fromkeys(hints))
 
@@ -145,7 +146,10 @@ def evaluate(
         systems.append(SystemAnswers.of(name, columns, reporter))
     first, *others = systems
     if settings.primary and settings.primary not in {system.name for system in others}:
-        raise UsageError(f"--primary {settings.primary}: no such system behind the first")
+        names = some_of([system.name for system in others]) or "there is none"
+        raise UsageError(
+            f"--primary {settings.primary}: must name one of the systems after the first ({names})"
+        )
     comparisons = corrected([compare(first, other, settings, reporter) for other in others])
     return Evaluation(
         [system_of(system, settings) for system in systems],
@@ -199,6 +203,6 @@ def _warn_about_missing(source: sources.Source, reporter: Reporter) -> None:
     rejected = beside(file, "rejected.jsonl")
     if rejected.exists():
         reporter.warn(
-            f"{file}: only the replies that were kept; judged with {rejected.name}"
-            " (cat both into evaluate -) the teacher shows what it can do"
+            f"{file}: has only the accepted replies; to measure the teacher, add the rejected ones:"
+            f" cat {file} {rejected} | scicot evaluate -"
         )

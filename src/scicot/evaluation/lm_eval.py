@@ -143,7 +143,10 @@ def _log_likelihoods(row: Row, question: Question, *, per_character: bool) -> li
         return found
     texts = _arguments(row, "arg_1", 1)[:count]
     if len(texts) < count:
-        raise RowProblem('"arguments" do not hold the choices, whose lengths are needed')
+        raise RowProblem(
+            '"arguments" lacks the texts of the choices, whose lengths --per-character needs; leave'
+            " --per-character out"
+        )
     lengths = [max(1, len(text.removeprefix(" "))) for text in texts]
     return [value / length for value, length in zip(found, lengths, strict=True)]
 
@@ -155,8 +158,8 @@ def _check_target(row: Row, question: Question) -> None:
         return
     if index != labels.index(question.answer):
         raise RowProblem(
-            f'"target" is {index}, counted from 0, and the answer to {question.id!r} is'
-            f" {question.answer!r}; the choices of the log stand in another order"
+            f'"target" is {index}, counted from 0, but the answer to {question.id!r} is'
+            f" {question.answer!r}; the log seems to have the choices in another order"
         )
 
 

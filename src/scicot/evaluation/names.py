@@ -34,7 +34,7 @@ def name_files(files: Sequence[Source]) -> dict[str, list[Source]]:
             )
         seeds = files_by_system.setdefault(system_name, [])
         if os.path.realpath(file) in map(os.path.realpath, seeds):
-            raise UsageError(f"{name}={file}: is named twice; several files are several seeds")
+            raise UsageError(f"{name}={file}: is given twice; give a different file for each seed")
         seeds.append(file)
     return files_by_system
 

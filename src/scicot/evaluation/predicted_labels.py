@@ -68,9 +68,8 @@ class PredictedLabels:
             return _loosely_named(value, question, reading, shown)
         if has_gap and meaning.index:
             raise RowProblem(
-                f"{shown}, an index, but it is unclear what it counts: the labels"
-                f" {', '.join(question.labels)} of question {question.id!r} have a gap;"
-                " write the label"
+                f"{shown}, an index, but the labels {', '.join(question.labels)} of question"
+                f" {question.id!r} have a gap, so the choice is unclear; write the label"
             )
         if meaning.ambiguity:
             uncertain = meaning.index or meaning.needs_evidence

@@ -35,8 +35,8 @@ class QuestionTable:
             earlier = self.get(question.id)
             if earlier is None or _facts(earlier) != _facts(question):
                 raise ScicotError(
-                    f"{file}: id {question.id!r} comes twice, with another text, other choices or"
-                    " another answer"
+                    f"{file}: id {question.id!r} occurs twice, with different texts, contexts,"
+                    " choices or answers; rename or delete one"
                 )
 
     def get(self, identity: str) -> Question | None:
@@ -60,7 +60,8 @@ class QuestionTable:
             if _words(same.context) == _words(question.context):
                 return same
         raise RowProblem(
-            f"has no id, and {len(found)} questions have its text and choices, but another context"
+            f"has no id, and {len(found)} questions have its text and choices, but none has its"
+            " context; add the id"
         )
 
     def first_id(self) -> str:

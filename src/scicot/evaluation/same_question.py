@@ -63,7 +63,7 @@ def check_same(row_question: Question, question: Question) -> None:
     if row_question.answer is None or question.answer is None:
         return
     if row_question.text_of(row_question.answer) != question.text_of(question.answer):
-        raise _other(question, f"gold answer ({row_question.answer!r})")
+        raise _other(question, f"another gold answer ({row_question.answer!r})")
 
 
 def check_parts(row: Row, question: Question, reading: Reading) -> Question:
@@ -90,17 +90,17 @@ def check_parts(row: Row, question: Question, reading: Reading) -> Question:
 
 
 def _other(question: Question, part: str) -> RowProblem:
-    return RowProblem(f"{question.id!r} has other {part} than the question of this id")
+    return RowProblem(f"{question.id!r} has {part} than in the --questions file")
 
 
 def _check_words(text: str, question: Question) -> None:
     if text.split() != question.question.split():
-        raise _other(question, "words")
+        raise _other(question, "another text")
 
 
 def _check_choices(texts: Sequence[str], question: Question) -> None:
     if list(texts) != [choice.text for choice in question.choices]:
-        raise _other(question, "choices")
+        raise _other(question, "other choices")
 
 
 def _check_text(row: Row, question: Question) -> None:
@@ -180,4 +180,4 @@ def _check_gold(row: Row, labelled: Question, question: Question, reading: Readi
             continue
     texts = [labelled.text_of(label) for label in labels if label is not None]
     if texts and question.text_of(question.answer) not in texts:
-        raise _other(question, f"gold answer ({labels[0]!r})")
+        raise _other(question, f"another gold answer ({labels[0]!r})")

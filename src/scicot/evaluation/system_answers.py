@@ -115,8 +115,8 @@ def group_of(question: Question, path: str, file: str) -> str:
     except KeyError:
         paths = [*question.field_paths(), CHOICES, LENGTH]
         raise ScicotError(
-            f"{file}: question {question.id!r} has no {path!r}, by which rows are grouped;"
-            f" there is {some_of(paths, _FIELDS_SHOWN)}"
+            f"{file}: question {question.id!r} has no field {path!r} to group by; available:"
+            f" {some_of(paths, _FIELDS_SHOWN)}"
         ) from None
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
@@ -224,7 +224,7 @@ def match_ids(
         if len(common) < len(all_ids):
             missing = [identity for index, identity in enumerate(all_ids) if index not in common]
             reporter.warn(
-                f"{number_of(len(missing), 'question')} of {file} not in {other_file}"
+                f"{number_of(len(missing), 'question')} of {file} missing from {other_file}"
                 f" ({some_of(missing)}); the {clause} them out"
             )
     return len(first_rows), np.array(first_rows, int), np.array(second_rows, int)
@@ -260,6 +260,6 @@ def check_same(
                 f"{first_file} and {second_file} disagree on the gold answer of {examples}"
             )
         reporter.warn(
-            f"{number_of(int(differ.sum()), 'question')} of {first_file} stand in {second_file}"
-            f" in other words or with other choices ({examples}); are they the same?"
+            f"{second_file}: {number_of(int(differ.sum()), 'question')} with another text or other"
+            f" choices than in {first_file} ({examples}); are the ids right?"
         )

@@ -188,24 +188,25 @@ def describe(counts: Counter[str]) -> dict[str, str]:
         by_count = sorted(found, key=lambda character: -found[character])
         rest_note = f" and {len(by_count) - _NAMED} more" if len(by_count) > _NAMED else ""
         descriptions[LACKING] = (
-            f"{counts[LACKING]} inputs hold characters that the student's tokenizer lacks"
-            f" ({' '.join(by_count[:_NAMED])}{rest_note}): to the student they are all the same"
+            f"{counts[LACKING]} inputs have characters that the student's tokenizer lacks"
+            f" ({' '.join(by_count[:_NAMED])}{rest_note}); the student reads each of these"
+            " characters as the unknown token"
         )
     if counts[LACKING_TARGETS]:
         descriptions[LACKING_TARGETS] = (
-            f"{counts[LACKING_TARGETS]} targets hold characters that the student's tokenizer lacks:"
-            " it learns to write an unknown token there"
+            f"{counts[LACKING_TARGETS]} targets have characters that the student's tokenizer lacks;"
+            " the student learns to write the unknown token instead"
         )
     if counts[REPLACED]:
         descriptions[REPLACED] = (
-            f"{counts[REPLACED]} inputs have characters that the student's tokenizer lacks, read as"
-            ' plain ones ("replacements" in its scicot.json)'
+            f"{counts[REPLACED]} inputs have characters that the student's tokenizer lacks; scicot"
+            ' replaces them by other spellings ("replacements" in the scicot.json of a run)'
         )
     if counts[EQUAL]:
         names = [key[len(EQUAL) + 1 :] for key in counts if _is(key, EQUAL)]
         descriptions[EQUAL] = (
-            f"in {counts[EQUAL]} inputs two choices become equal to the student, since its"
-            f" tokenizer lacks characters: {', '.join(names)}"
+            f"in {counts[EQUAL]} inputs the student cannot tell two choices apart, because its"
+            f" tokenizer lacks characters in which they differ (first ids: {', '.join(names)})"
         )
     return descriptions
 

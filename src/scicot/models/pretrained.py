@@ -135,7 +135,7 @@ def local_directory(name: str, subject: str) -> Path:
         return Path(snapshot_download(name, allow_patterns=patterns, local_files_only=local_only))
     except Exception as error:  # noqa: BLE001  (errors of the Hub client or its HTTP library)
         reason = "the Hub cannot be reached" if local_only else error_line(error)[:200]
-        raise ScicotError(f"{subject}: cannot be had from the Hub ({reason})") from None
+        raise ScicotError(f"{subject}: cannot be downloaded from the Hub ({reason})") from None
 
 
 def read_config(name: str, subject: str) -> Any:
@@ -163,8 +163,8 @@ def _is_directory(name: str, subject: str) -> bool:
     if name.endswith(".gguf") or (gguf and not (Path(name) / "config.json").exists()):
         file = gguf[0].name if gguf else Path(name).name
         raise ScicotError(
-            f"{subject}: {file} is a GGUF file, made for llama.cpp; take the model's own repository"
-            " of safetensors weights"
+            f"{subject}: {file} is a GGUF file for llama.cpp; use the original model, with"
+            " safetensors weights"
         )
     if not directory and (not name or name.startswith((".", "/", "~")) or name.count("/") > 1):
         raise ScicotError(f"{subject}: there is no such directory")
@@ -175,11 +175,11 @@ def _is_directory(name: str, subject: str) -> bool:
 _NO_STUDENTS = {
     "ForMaskedLM": "an encoder-only model, which cannot write text",
     "Classification": "a classifier, which cannot write text",
-    "ForQuestionAnswering": "a model that marks answers in a text, and cannot write any",
+    "ForQuestionAnswering": "an extractive question-answering model, which cannot write text",
     "ForVision": "a vision model",
     "ForImage": "a vision model",
 }
-_INSTEAD = "take an encoder-decoder or a causal language model"
+_INSTEAD = "use an encoder-decoder or a causal language model"
 
 
 def _unfit(config: Any) -> str:
@@ -191,9 +191,12 @@ def _unfit(config: Any) -> str:
             quantization if isinstance(quantization, dict) else vars(quantization)
         )
         method = quantization_settings.get("quant_method", "unknown method")
-        return f"its weights are quantised ({method}), and cannot be trained; take the original"
+        return (
+            f"has quantised weights ({method}), which cannot be trained; use the original,"
+            " unquantised model"
+        )
     if any(getattr(config, f"{sense}_config", None) is not None for sense in ("vision", "audio")):
-        return f"reads more than text ({model_type}); take a language model alone"
+        return f"is a multimodal model ({model_type}); use a text-only language model"
     for part, reason in _NO_STUDENTS.items():
         if any(part in name for name in names):
             return f"is {reason} ({model_type}); {_INSTEAD}"
@@ -207,20 +210,22 @@ def _reason(error: Exception, name: str, *, local_only: bool) -> str:
     message = " ".join(str(error).split())
     if "trust_remote_code" in message:
         return (
-            "brings its own Python code, and models that do are not run; take one that"
-            " transformers has the code of"
+            "needs custom Python code (trust_remote_code), which scicot does not run; use a model"
+            " whose code is in transformers"
         )
     if Path(name).is_file():
         return "is a file; give the directory of a model"
     if "deserializing header" in message:
-        return f"cannot be loaded: its file of weights is damaged or cut off ({message[:200]})"
+        return f"cannot be loaded: a weights file is damaged or truncated ({message[:200]})"
     if local_only and not Path(name).is_dir():
         return "cannot be loaded (there is no such directory, and the Hub cannot be reached)"
     if "safetensors" in message and ("no file named" in message or "have a file named" in message):
         found = [file.name for kind in _PICKLED for file in sorted(Path(name).glob(kind))]
+        if not found and Path(name).is_dir():
+            return "has no safetensors weights; copy the model again, or use another one"
+        only = f", only {found[0]}" if found else ""
         return (
-            "only safetensors weights are read, and it has"
-            + (f" {found[0]}" if found else " none")
-            + "; convert it, where you trust it, with transformers' save_pretrained"
+            f"has no safetensors weights{only}; if you trust it, convert it with transformers'"
+            " save_pretrained"
         )
     return f"cannot be loaded ({message[:200]})"

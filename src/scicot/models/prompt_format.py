@@ -181,7 +181,7 @@ class Chat(Plain):
     def __init__(self, tokenizer: Any, ends: frozenset[int]) -> None:
         if not tokenizer.chat_template:
             raise ScicotError(
-                f"student {tokenizer.name_or_path}: its tokenizer has no chat template; take"
+                f"student {tokenizer.name_or_path}: its tokenizer has no chat template; use"
                 " --prompt-format plain"
             )
         user_turn = self._render(tokenizer, MARK, begin=False)
@@ -242,8 +242,8 @@ def format_of(
     if name not in family.formats:
         names = " or ".join(family.formats)
         raise UsageError(
-            f"--prompt-format {name}: not for {family.name} students"
-            f" ({config.model_type}), which take {names}"
+            f"--prompt-format {name}: not supported for {family.name} students"
+            f" ({config.model_type}); use {names}"
         )
     form = FORMATS[name](tokenizer, ends)
     form.alphabet = Alphabet(tokenizer, replacements)

@@ -81,7 +81,7 @@ def describe_cuts(cuts: Counter[str], limit: int) -> dict[str, str]:
         "context": f"lost the end of their context: they were longer than {limit} tokens",
         "rationale": f"lost the end of their rationale: they were longer than {limit} tokens",
         "question": f"lost the beginning of their question: they were longer than {limit} tokens",
-        CHOICES: f"are longer than {limit} tokens by their choices alone, which are kept",
+        CHOICES: f"still exceed {limit} tokens after truncation: choices are never truncated",
     }
     found = {part: f"{cuts[part]} inputs {text}" for part, text in sentences.items() if cuts[part]}
     return found | characters.describe(cuts)

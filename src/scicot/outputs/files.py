@@ -91,7 +91,7 @@ def check_beside(path: Path) -> None:
             except (OSError, ValueError):
                 continue
             if not is_right_type(mode):
-                file_type = "a symbolic link" if stat.S_ISLNK(mode) else f"no {noun}"
+                file_type = "a symbolic link" if stat.S_ISLNK(mode) else f"not a {noun}"
                 raise ScicotError(
                     f"{file}: is {file_type}; scicot keeps a {noun} of its own there: remove it,"
                     " or name another output"
@@ -104,7 +104,7 @@ def make_parent(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ScicotError(f"{path.parent}: cannot be made ({error.strerror})") from None
+        raise ScicotError(f"{path.parent}: cannot be created ({error.strerror})") from None
     if not os.access(path.parent, os.W_OK):
         raise ScicotError(f"{path.parent}: no permission to write there")
 

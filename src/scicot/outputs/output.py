@@ -186,7 +186,7 @@ def starts_over(
     recorded = (own_state(path) or {}).get("inputs")
     if recorded != dict(inputs) or None in inputs.values():
         return True
-    reporter.note(f"{path}: continues what an earlier --force began")
+    reporter.note(f"{path}: resuming the output that an earlier --force started")
     return False
 
 
@@ -209,7 +209,7 @@ def check_output_not_read(
 def _stdout() -> IO[bytes]:
     stream: IO[bytes] | None = getattr(sys.stdout, "buffer", None)
     if stream is None:
-        raise ScicotError("standard output is closed, or takes no bytes; name a file")
+        raise ScicotError("standard output is closed or does not accept bytes; name an output file")
     return stream
 
 

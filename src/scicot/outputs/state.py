@@ -49,7 +49,8 @@ def read_state(recorded: Path) -> Row | None:
     except (OSError, ValueError):
         pass
     raise ScicotError(
-        f"{recorded}: not readable, so its file cannot be continued; --force overwrites both"
+        f"{recorded}: cannot be read, so the output that it describes cannot be continued; start"
+        " that output over with --force"
     )
 
 
@@ -65,8 +66,8 @@ def missing_parts(files: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
         state = _state_or_empty(file)
         if state.get("finished") is False:
             yield (
-                f"{file}: is not finished, as {state_path(file).name} says; the command that wrote"
-                f" it (scicot {state.get('command')}) goes on with it"
+                f"{file}: is not finished, according to {state_path(file).name}; to finish it, run"
+                f" the command that wrote it (scicot {state.get('command')}) again"
             )
         settings = state.get("settings", {})
         with suppress(UsageError):
@@ -78,9 +79,9 @@ def missing_parts(files: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
     for count, shard_files in predictions.values():
         for number, file in shard_files.items() if len(shard_files) < count else ():
             yield (
-                f"{file}: holds only shard {number}/{count} of the questions, as"
-                f" {state_path(file).name} says; join all shards with scicot merge or, if the tasks"
-                " of a job array are no shards, predict with --shard 1/1 (and --force)"
+                f"{file}: has only shard {number}/{count} of the questions, according to"
+                f" {state_path(file).name}; join all shards with scicot merge or, if a job array"
+                " made shards that you did not want, predict again with --shard 1/1 (and --force)"
             )
 
 

@@ -70,7 +70,10 @@ def _check_together(answers: Sequence[Run], rationales: Sequence[Run]) -> None:
         return
     if len({FORMS[run.stage].reads_rationale for run in answers}) > 1:
         listed = ", ".join(f"{run.location} ({run.stage})" for run in answers)
-        raise UsageError(f"--answer-model: some read rationales and some do not: {listed}")
+        raise UsageError(
+            "--answer-model: runs that read rationales cannot be combined with runs that do not"
+            f" ({listed}); give only one kind"
+        )
     for run in answers:
         if FORMS[run.stage].writes_rationale and not rationales:
             raise UsageError(
@@ -112,7 +115,7 @@ def check_settings(
     for option, is_given in without_effect.items():
         if is_given:
             verb = "is written" if not writers else "is read"
-            raise UsageError(f"{option}: means nothing where no rationale {verb}; leave it out")
+            raise UsageError(f"{option}: no effect, because no rationale {verb}; leave it out")
     if settings.vote and settings.samples * len(writers) < 2:
         raise UsageError("--vote: one rationale alone cannot vote; give --samples as well")
     if settings.weigh == "confidence":
@@ -133,12 +136,12 @@ def _check_weigh(answers: Sequence[Run], rationales: int) -> None:
     if rationales < 2:
         raise UsageError("--weigh confidence: weighs several rationales; give --samples as well")
     if not answers:
-        raise UsageError("--weigh: means nothing without --answer-model")
+        raise UsageError("--weigh confidence: has no effect without --answer-model; leave it out")
     for run in answers:
         if run.manifest.confidence_power is None:
             raise ScicotError(
-                f"--weigh confidence: nothing was fitted for {run.location} (train-answer with a"
-                " dev set of several student rationales a question); leave it out"
+                f"--weigh confidence: no exponent was fitted for {run.location} (train-answer with"
+                " a dev set of several student rationales per question); leave it out"
             )
 
 
@@ -146,7 +149,10 @@ def _check_writing(writers: Sequence[Run], settings: PredictSettings) -> None:
     """Check a call of `predict` that writes rationales and no answers. Raises ScicotError if there
     is more than one writer, or if an option is set that only affects answers."""
     if len(writers) > 1:
-        raise ScicotError("only one student writes at a time where there is no --answer-model")
+        raise ScicotError(
+            "without --answer-model, only one student can write rationales; give a single"
+            " --rationale-model, without --with-folds"
+        )
     answering_options = {
         "--rationale-from": settings.rationale_from != "student",
         "--vote": settings.vote,
@@ -156,7 +162,7 @@ def _check_writing(writers: Sequence[Run], settings: PredictSettings) -> None:
     }
     for option, is_given in answering_options.items():
         if is_given:
-            raise UsageError(f"{option}: means nothing without --answer-model")
+            raise UsageError(f"{option}: has no effect without --answer-model; leave it out")
 
 
 def warnings(answers: Sequence[Run], settings: PredictSettings) -> Iterator[str]:
@@ -176,6 +182,6 @@ def _setting_warnings(answer: Run, settings: PredictSettings) -> Iterator[str]:
     if (settings.mixes_direct or no_rationale) and not trained.settings.get("rationale_dropout"):
         option = "--mix-direct" if settings.mixes_direct else "--rationale-from none"
         yield (
-            f"{option}: {answer.location} never learnt to answer without a rationale"
+            f"{option}: {answer.location} was not trained to answer without a rationale"
             " (train-answer --rationale-dropout)"
         )

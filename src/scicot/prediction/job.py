@@ -28,7 +28,7 @@ from scicot.prediction.team import Team
 from scicot.prediction.window_job import PredictSummary, WindowJob
 from scicot.prediction.windows import of_shard, size_of_shard, uneven_shares, windows
 from scicot.records import Question
-from scicot.reporting import LogReporter, Reporter, number_of
+from scicot.reporting import LogReporter, Reporter
 from scicot.row_fields import Row, RowProblem, checked_utf8
 
 
@@ -162,8 +162,7 @@ def _predict(
         # From a pipe, one window at a time, since its writer may wait for the answers.
         job.run(_count_seen(shard_windows, seen), 1 if idle else team.size, out, task)
         if not job.rows and settings.shard:
-            named = number_of(size, "question")
-            reporter.warn(f"shard {settings.shard} is empty: --window makes windows of {named}")
+            reporter.warn(f"shard {settings.shard} is empty: {_why_empty(total, size, settings)}")
         out.finish({"rows": job.rows})
     team.count(students)
     for cut in students.loaded.cuts():
@@ -173,6 +172,14 @@ def _predict(
         report(seen.overlap.describe("questions that the students were trained or selected on"))
     _report_unanswered(job.summary, settings, reporter)
     return job.summary
+
+
+def _why_empty(total: int | None, size: int, settings: PredictSettings) -> str:
+    """Return the reason why a shard is empty. `total` is the number of questions, or None if it is
+    not known. `size` is the number of questions in a window."""
+    if size == 1 or (total is not None and settings.shard and total < settings.shard.count):
+        return "there are fewer questions than shards"
+    return f"shards have whole windows of {size:,} questions; give every shard a smaller --window"
 
 
 def _recorded(output: str | os.PathLike[str], force: bool) -> Collection[str]:
@@ -223,7 +230,7 @@ def _rotation(total: int | None, settings: PredictSettings) -> int:
     if total is None:
         raise UsageError("--rationale-from shuffled: reads the questions twice; give a file")
     if total < 2:
-        raise UsageError("--rationale-from shuffled: takes two questions at least")
+        raise UsageError("--rationale-from shuffled: needs at least two questions")
     # The seed plus about half of `total`, since neighbouring questions are often similar. The shift
     # must not depend on the window size.
     return 1 + (total // 2 - 1 + settings.seed) % (total - 1)
@@ -244,8 +251,8 @@ def _report_unanswered(
 ) -> None:
     if summary.abstained:
         reporter.note(
-            f"{summary.abstained} questions got no answer: less than"
-            f" {settings.abstain_below:g} likely (--abstain-below)"
+            f"{summary.abstained} questions got no answer: confidence below"
+            f" {settings.abstain_below:g} (--abstain-below)"
         )
     if summary.unanswered:
         reporter.warn(
@@ -257,5 +264,5 @@ def _report_unanswered(
 def _check_rationale(question: Question) -> None:
     rationale = question.extra.get("rationale")
     if not isinstance(rationale, str):
-        raise RowProblem('has no "rationale" to read, as --rationale-from wants it')
+        raise RowProblem('has no "rationale" text, which this --rationale-from needs')
     checked_utf8(rationale, '"rationale"')

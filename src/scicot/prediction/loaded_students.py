@@ -93,7 +93,7 @@ class LoadedStudents:
         for run, student in self._students.values():
             yield from describe_cuts(student.cuts, run.manifest.max_source_tokens).values()
             if student.cut_outputs:
-                yield f"{student.cut_outputs} rationales ran into --max-new-tokens"
+                yield f"{student.cut_outputs} rationales were truncated at --max-new-tokens"
 
     def cut_counts(self) -> CutCounts:
         """Return the truncation counts so far, by run directory. Another process can add them to

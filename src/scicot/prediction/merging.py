@@ -59,16 +59,18 @@ def merge(
     """
     reporter = reporter or LogReporter()
     if os.fspath(output) == STDOUT:
-        raise ScicotError("-o -: a merged file appears whole or not at all; name one")
+        raise ScicotError("-o -: merge cannot write to standard output; name a file")
     check_suffix(Path(output))
     target, files = Path(output).resolve(), [Path(part) for part in parts]
     if not files:
         raise UsageError("no parts to merge; name the files that predict --shard wrote")
     for file in files:
         if not file.is_file():
-            raise ScicotError(f"{file}: is no file; a part is what predict --shard wrote")
+            raise ScicotError(
+                f"{file}: is missing or not a regular file; give files that predict --shard wrote"
+            )
     if target.exists() and not target.is_file():
-        raise ScicotError(f"{output}: is no file, and cannot be replaced by one; name another")
+        raise ScicotError(f"{output}: exists and is not a regular file; name another output")
     check_not_read([target], [os.fspath(questions), *map(os.fspath, files)])
     make_parent(target)
     with locked(target):
@@ -140,7 +142,9 @@ class _Parts:
                 maker, sample = _maker_and_sample(location, row)
                 first = first or (location, maker)
                 if maker != first[1]:
-                    raise ScicotError(f"{location}: was made otherwise than {first[0]}")
+                    raise ScicotError(
+                        f"{location}: was not made with the students and settings of {first[0]}"
+                    )
                 self._add(location, row, sample, file_index, start)
                 task.advance()
         max_sample = self._table.execute("select max(sample) from rows").fetchone()[0]
@@ -154,7 +158,9 @@ class _Parts:
     def _add(self, location: str, row: Row, sample: int, file_index: int, start: int) -> None:
         insert = "insert or ignore into rows values (?, ?, ?, ?)"
         if not self._table.execute(insert, (_key(row["id"]), sample, file_index, start)).rowcount:
-            raise ScicotError(f"{location}: {row['id']!r} has come before; no row may come twice")
+            raise ScicotError(
+                f"{location}: duplicate row for {row['id']!r}; was a part given twice?"
+            )
         self.rows += 1
 
     def in_order(self, questions: Iterable[Question]) -> Iterator[bytes]:
@@ -179,12 +185,13 @@ class _Parts:
             raise ScicotError(f"the parts have no answer to {missing}; was a part left out?")
         if incomplete.count:
             raise ScicotError(
-                f"the parts have fewer than {self._rows_each} rows, one for each sample, for"
-                f" {incomplete}"
+                f"the parts have fewer than {self._rows_each} rows (one per sample) for"
+                f" {incomplete}; is a part incomplete?"
             )
         if written < self.rows:
             raise ScicotError(
-                f"{self.rows - written} rows of the parts answer no question of this file"
+                f"the parts have {number_of(self.rows - written, 'row')} for questions that are not"
+                " in the question file; is it the file that was predicted?"
             )
 
     def _line(self, file_index: int, start: int) -> bytes:
@@ -202,8 +209,8 @@ class _Parts:
         for name in same:
             if getattr(question, name) != getattr(answered, name):
                 raise ScicotError(
-                    f"{self._files[file_index]}: {question.id!r} has another {name!r} than the"
-                    " questions; they have changed, or are others"
+                    f"{self._files[file_index]}: {question.id!r} has another {name!r} than in the"
+                    " question file; is it the file that was predicted?"
                 )
 
 
@@ -221,7 +228,10 @@ def _located(file: Path) -> Iterator[tuple[str, int, Row]]:
             for line in stream:
                 starts[:] = [start]
                 if not line.endswith(b"\n"):
-                    raise InvalidRow(str(file), "its last line has no end; predict it again first")
+                    raise InvalidRow(
+                        str(file),
+                        "its last line is incomplete; run its predict command again first",
+                    )
                 yield line
                 start += len(line)
 
@@ -241,7 +251,7 @@ def _maker_and_sample(location: str, row: Row) -> tuple[Any, int]:
     try:
         prediction = Prediction.from_row(row) if "prediction" in row else Rationale.from_row(row)
     except RowProblem as problem:
-        raise InvalidRow(location, f"is no row of predict: {problem}") from None
+        raise InvalidRow(location, f"not a row written by predict: {problem}") from None
     if isinstance(prediction, Prediction):
         # "weights" are the numbers of parameters, which rows of earlier versions do not record.
         # Names are removed because a run may be renamed after some of the parts were made.
@@ -273,7 +283,7 @@ def _settings_of(files: Sequence[Path]) -> Row | None:
         if state is None:
             continue
         if not state.get("finished"):
-            raise ScicotError(f"{file}: is not finished; the same predict command goes on with it")
+            raise ScicotError(f"{file}: is not finished; run its predict command again first")
         recorded = state.get("settings")
         settings = {k: v for k, v in dict(recorded or {}).items() if k not in _PART_SETTINGS}
         if common is None:

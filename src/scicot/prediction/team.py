@@ -46,7 +46,7 @@ class _Failure:
         """Raise the error again: a ScicotError with its message and exit code. For a bug, raise a
         RuntimeError whose message contains the traceback."""
         if not self.code:
-            raise RuntimeError(f"in a process of this command:\n{self.message}")
+            raise RuntimeError(f"a process of this command failed:\n{self.message}")
         kinds = {kind.exit_code: kind for kind in (UsageError, StoppedEarly)}
         raise kinds.get(self.code, ScicotError)(self.message)
 
@@ -168,7 +168,7 @@ class Team:
             getattr(dist, operation)(*arguments, group=self._group, **rank)
         except RuntimeError as error:
             raise _Lost(
-                "another process of this command has ended; the same command goes on from here"
+                "another process of this command has exited; run the same command again to continue"
             ) from error
 
 

@@ -94,9 +94,9 @@ class WindowJob:
             )
         if self._students.carried(question) != answered:
             raise ScicotError(
-                f"{location}: {answered.id!r} is asked alike in {self._name}, but its gold answer"
-                " or another field has changed; name another output, or start this one over with"
-                " --force"
+                f"{location}: {answered.id!r} has the same text and choices in {self._name}, but"
+                " its gold answer or another field has changed; name another output, or start this"
+                " one over with --force"
             )
 
     def _count(self, rows: Sequence[Any], questions: int) -> None:

@@ -42,8 +42,8 @@ class StudentAlphabet:
         """
         if student.startswith("scratch:"):
             raise ScicotError(
-                f"{_OPTION} {student}: a fresh student learns its characters from the rows that it"
-                " is trained on; name a run, or a pretrained model"
+                f"{_OPTION} {student}: has no tokenizer before it is trained; give a run, or a"
+                " pretrained model"
             )
         hub = None if Path(student).is_dir() else HubRun.parse(student)
         if hub is not None:

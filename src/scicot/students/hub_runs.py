@@ -23,8 +23,8 @@ _SMALL = ("*.json", "*.model", "*.txt", "*.jinja")  # patterns of the config and
 _WEIGHTS = ("*.safetensors",)
 # The message after an interrupted download.
 _INCOMPLETE = (
-    "its files in the cache of the Hub are not complete, and the Hub cannot be reached; run the"
-    " command again where there is a network"
+    "its files in the local Hub cache are incomplete, and the Hub cannot be reached; run the"
+    " command again with a network connection"
 )
 
 
@@ -119,25 +119,27 @@ class HubRun:
 
         if local_only or isinstance(error, LocalEntryNotFoundError):
             return (
-                "no such directory, and nothing of that name in the cache of the Hub, which cannot"
-                " be reached; see to the network (and that HF_HUB_OFFLINE is not set), or give a"
-                " directory"
+                "no such directory, not in the local Hub cache, and the Hub cannot be reached;"
+                " check the network (and that HF_HUB_OFFLINE is not set), or give a directory"
             )
         if isinstance(error, GatedRepoError):
             return "its repository is gated; ask for access on its page, and log in: hf auth login"
         if isinstance(error, RevisionNotFoundError):
-            return f"the repository {self.repository} has no revision {self.revision or 'main'}"
+            return (
+                f"the repository {self.repository} has no revision {self.revision or 'main'}; give"
+                " a branch, tag or commit that it has"
+            )
         if isinstance(error, RepositoryNotFoundError):
             return (
-                "no such directory, and no such repository on the Hub; give a directory that is"
-                " there, or OWNER/NAME (a private one needs HF_TOKEN)"
+                "no such directory, and no such repository on the Hub; give an existing directory,"
+                " or OWNER/NAME (a private one needs HF_TOKEN)"
             )
         if isinstance(error, EntryNotFoundError):
             return (
-                f"the repository {self.repository} holds no {name}"
+                f"the repository {self.repository} has no {name}"
                 + (f" in {self.folder}" if self.folder else "")
-                + "; give a run that --push-to-hub uploaded, or a model without training as"
-                f" hf:{self.repository}"
+                + "; give a run uploaded with --push-to-hub, or, to use an untrained model,"
+                f" --answer-model hf:{self.repository}"
             )
         message = one_line(getattr(error, "server_message", None) or "") or error_line(error)
-        return f"cannot be had from the Hub ({message[:200]})"
+        return f"cannot be downloaded from the Hub ({message[:200]})"

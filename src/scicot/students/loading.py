@@ -83,7 +83,8 @@ def _config(directory: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         load_pretrained(os.fspath(directory))  # raises a more precise error
         raise ScicotError(
-            f"student {directory}: its config.json tells of no model ({error!r})"
+            f"student {directory}: its config.json cannot be read or has no model_type"
+            f" ({error!r}); copy the model again"
         ) from None
     return config
 

@@ -34,6 +34,7 @@ from scicot.version import __version__
 MANIFEST = "scicot.json"
 CHECKPOINTS = "checkpoints"  # exists while a run is being trained
 FORMAT = 1
+_COPY_AGAIN = "copy the run again, or name another directory"
 UNTRAINED = "hf:"  # prefix of the name of a model that is used without training
 
 
@@ -137,7 +138,9 @@ class Run:
         """Read the run in a directory. Raises ScicotError if the directory has no manifest."""
         manifest = read_manifest(directory)
         if manifest is None:
-            raise ScicotError(f"{directory}: holds no {MANIFEST}")
+            raise ScicotError(
+                f"{directory}: has no {MANIFEST}, so it is no complete run; copy or train it again"
+            )
         return cls(directory, manifest)
 
     @property
@@ -196,9 +199,13 @@ def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
     try:
         row = jsonl.decode(path.read_bytes())
         if not isinstance(row, dict):
-            raise ScicotError(f"{path}: not readable as a run's manifest (no JSON object)")
+            raise ScicotError(
+                f"{path}: not readable as a run's manifest (not a JSON object); {_COPY_AGAIN}"
+            )
         if row["format"] > FORMAT:
-            raise ScicotError(f"{path}: made by scicot {row['scicot']}, newer than {__version__}")
+            raise ScicotError(
+                f"{path}: made by scicot {row['scicot']}, newer than {__version__}; upgrade scicot"
+            )
         # Unknown fields are ignored: a later version of scicot may have added them to the same
         # format.
         fields = {name: row[name] for name in Manifest.__dataclass_fields__ if name in row}
@@ -209,8 +216,7 @@ def read_manifest(directory: str | os.PathLike[str]) -> Manifest | None:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ScicotError(
-            f"{path}: not readable as a run's manifest ({error}); copy the run again, or name"
-            " another directory"
+            f"{path}: not readable as a run's manifest ({error}); {_COPY_AGAIN}"
         ) from None
 
 
@@ -232,9 +238,9 @@ def _check_types(row: Mapping[str, Any]) -> None:
     if not all(
         len(key) == 1 and isinstance(text, str) for key, text in row.get("replacements", {}).items()
     ):
-        raise ValueError('"replacements" must be texts by characters')
+        raise ValueError('"replacements" must map single characters to strings')
     if not all(isinstance(name, str) for name in row.get("seeds", ())):
-        raise ValueError('"seeds" must be names')
+        raise ValueError('"seeds" must be a list of strings')
     settings = row["settings"]
     numbers = {name: settings.get(name) for name in ("max_source_tokens", "max_target_tokens")}
     if settings.get("max_rationale_tokens") is not None:
@@ -300,13 +306,13 @@ def check_run(
         )
     manifest = read_manifest(folder)
     if manifest is None:
-        raise ScicotError(f"{subject}: holds no {MANIFEST}; give a run that scicot trained")
+        raise ScicotError(f"{subject}: has no {MANIFEST}; give a run that scicot trained")
     _check_stage(manifest.stage, stages, subject)
     if manifest.seeds:
         example = hub.named(manifest.seeds[0]) if hub else folder / manifest.seeds[0]
-        hint = ", or several, each with the option" if "model" in option else ""
+        hint = f", or several by repeating {option}" if "model" in option else ""
         raise ScicotError(
-            f"{subject}: holds {len(manifest.seeds)} seeds; name one of them, as {example}{hint}"
+            f"{subject}: has {len(manifest.seeds)} seeds; give one of them, such as {example}{hint}"
         )
     if not manifest.finished:
         raise ScicotError(
@@ -314,7 +320,7 @@ def check_run(
         )
     if manifest.template != TEMPLATE_VERSION:
         raise ScicotError(
-            f"{subject}: was trained on input template {manifest.template}, this scicot writes"
+            f"{subject}: was trained with input template {manifest.template}, but this scicot uses"
             f" {TEMPLATE_VERSION}; train it again, or predict with scicot {manifest.scicot}"
         )
     run = Run(folder if hub is None else hub.fetch(subject, weights=weights), manifest, hub=hub)

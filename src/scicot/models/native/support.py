@@ -19,13 +19,13 @@ def unsupported(config: Mapping[str, Any]) -> str:
         return f"does not support {model_type} students"
     for name, rotary in _rotary(config):
         if name not in _ROPES:
-            return f"does not support rotary positions of type {name}"
+            return f"does not support rotary position embeddings of type {name}"
         if rotary.get("partial_rotary_factor", 1) != 1:
-            return "does not support rotary positions of a part of a head"
+            return "does not support partial rotary position embeddings"
     if config.get("mlp_bias"):
         return "does not support biases in feed-forward layers"
     if config.get("use_bidirectional_attention"):
-        return "does not support attention to later tokens"
+        return "does not support decoders with bidirectional attention"
     if config.get("quantization_config"):
         return "does not support quantised weights"
     return ""
