@@ -79,8 +79,8 @@ def assign_folds(
     trained = [group for group in groups if group[0] not in dev | extra]
     if len(trained) < folds:
         raise ScicotError(
-            f"--folds {folds}: rows of related questions stay together, and there are only"
-            f" {number_of(len(trained), 'group')} of them to distribute {_HINT}"
+            f"--folds {folds}: rows of related questions stay together, which leaves only"
+            f" {number_of(len(trained), 'group')} to distribute {_HINT}"
         )
     row_folds = [0] * sum(map(len, groups))
     for part in (
