@@ -134,8 +134,8 @@ def _system_error_code(error: BaseException, *, resumable: bool) -> int | None:
     if reason is None:
         return None
     console.give_up(sys.stdout)
-    advice = "the same command goes on from here" if resumable else "give the same command again"
-    console.error(f"{reason}; make room, and {advice}")
+    again = "run the same command again" + (" to resume" if resumable else "")
+    console.error(f"{reason}; free disk space or raise the limit, then {again}")
     return StoppedEarly.exit_code
 
 
@@ -180,7 +180,10 @@ def scicot(
     """
     command = ctx.invoked_subcommand or ""
     if count() > 1 and not command.startswith(("train-", "predict")):
-        raise ScicotError(f"{command}: several processes cannot share it")
+        raise ScicotError(
+            f"{command}: cannot run in several processes (WORLD_SIZE is {count()}); start it"
+            " without torchrun or accelerate launch"
+        )
 
 
 def run() -> int:

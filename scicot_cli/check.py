@@ -92,7 +92,7 @@ def _report_lines(found: Check, overlap: str | None) -> Iterator[str]:
     for line in found.read_as:
         yield f"  {line}"
     if found.kept_fields:
-        yield f"  kept as they are: {', '.join(found.kept_fields[:12])}"
+        yield f"  other fields, kept unchanged: {', '.join(found.kept_fields[:12])}"
     for number, row in enumerate(found.first, start=1):
         yield ""
         if row.get("context"):
@@ -122,7 +122,7 @@ def _figures(found: Check, overlap: str | None) -> Iterator[tuple[str, str]]:
     yield "gold answers", f"{gold:,} of {found.questions:,}" + (f": {labels}" if labels else "")
     yield (
         "duplicates",
-        f"{found.repeated:,} repeated, {found.same_text:,} others of the same text,"
+        f"{found.repeated:,} repeated, {found.same_text:,} more with the same question text,"
         f" {found.equal_choices:,} with two equal choices",
     )
     limit = "for the student" if found.unit == "tokens" else "(over 2,000 characters)"
@@ -132,12 +132,12 @@ def _figures(found: Check, overlap: str | None) -> Iterator[tuple[str, str]]:
     )
     if found.unit == "tokens":
         lacking = found.characters.get("lacking", 0)
-        yield "characters", f"{lacking:,} questions with some that the student's tokenizer lacks"
+        yield "characters", f"{lacking:,} questions with characters that the tokenizer lacks"
     if found.overlap is not None:
         yield (
             "overlap",
-            f"{found.overlap['same_text']:,} questions have the text of one in {overlap},"
-            f" {found.overlap['same_question']:,} of them its choices too",
+            f"{found.overlap['same_text']:,} questions have the same text as one in {overlap};"
+            f" {found.overlap['same_question']:,} of them also have the same choices",
         )
 
 

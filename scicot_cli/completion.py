@@ -101,7 +101,7 @@ def _shell_of(option: str, value: str) -> str:
     if value == RUNNING:
         value = _typer_completion()._get_shell_name() or ""
         if value not in SHELLS:
-            raise UsageError(f"{option}: the running shell is not known; name bash, zsh or fish")
+            raise UsageError(f"{option}: cannot detect the running shell; give bash, zsh or fish")
     if value not in SHELLS:
         raise UsageError(f"{option} {value}: give {', '.join(SHELLS)}")
     return value
@@ -115,7 +115,7 @@ def _install(ctx: typer.Context, value: str | None) -> None:
         path = install(shell)
     except OSError as error:
         raise ScicotError(f"{OPTIONS[0]}: {error.filename}: {error.strerror}") from None
-    typer.echo(f"{path}: completion for {shell}; it works in a new shell")
+    typer.echo(f"{path}: completion for {shell} installed; open a new shell to use it")
     raise typer.Exit
 
 

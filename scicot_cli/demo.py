@@ -55,8 +55,9 @@ def demo(
     example = next((example for example in _FOLDERS if (example / "quickstart.sh").exists()), None)
     bash = shutil.which("bash")
     if example is None or bash is None:
-        missing = "bash" if bash is None else "the example, which the package should hold"
-        raise ScicotError(f"demo: {missing} is not there")
+        lacks_bash = "cannot find bash on PATH; install it"
+        lacks_example = "cannot find quickstart.sh of this package; reinstall scicot"
+        raise ScicotError(f"demo: {lacks_bash if bash is None else lacks_example}")
     if student.startswith(scratch.PREFIX):
         scratch.size_of(student)  # otherwise each of the three trainings would report it
     out = folder or Path("scicot-demo") / f"seed-{seed}"

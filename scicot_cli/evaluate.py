@@ -179,7 +179,7 @@ def evaluate(
     verdict = judge(named, **reading)
     if report is not None:
         write_report(verdict, named, report, force=force, **reading)
-        reporter.note(f"{report}: the page to look at")
+        reporter.note(f"{report}: report written; open it in a browser")
     if as_json:
         typer.echo(json.dumps(verdict.to_dict(), indent=1, ensure_ascii=False))
     else:
@@ -208,10 +208,16 @@ def _with_gate(named: dict[str, list[Source]], file: str) -> tuple[dict[str, lis
     for existing, files in named.items():
         if os.path.realpath(path) in map(os.path.realpath, files):
             if existing == next(iter(named)):
-                raise UsageError(f"--fail-if-worse-than {file}: is of the first system itself")
+                raise UsageError(
+                    f"--fail-if-worse-than {file}: belongs to the first system itself; give a file"
+                    " of another system"
+                )
             return named, existing
     if name in named:
-        raise UsageError(f"--fail-if-worse-than {file}: {name!r} is another system; give NAME=FILE")
+        raise UsageError(
+            f"--fail-if-worse-than {file}: another system is already called {name!r}; give another"
+            " name as NAME=FILE"
+        )
     return {**named, name: [path]}, name
 
 

@@ -266,7 +266,7 @@ def generate_rationales(
         price=_price(price),
     )
     if as_json and not dry_run:
-        raise UsageError("--json: what --dry-run finds is printed so; rows are JSON anyway")
+        raise UsageError("--json: needs --dry-run (the output rows are JSON anyway)")
     from scicot import annotation
     from scicot.annotation.ledger import REJECTED
     from scicot.outputs import check_output_not_read
@@ -315,5 +315,5 @@ def _price(text: str | None) -> tuple[float, float] | None:
     try:
         input_price, output_price = (float(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(f"--price {text}: give IN,OUT, as 0.10,0.50") from None
+        raise UsageError(f"--price {text}: give IN,OUT, for example 0.10,0.50") from None
     return input_price, output_price

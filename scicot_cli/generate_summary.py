@@ -38,7 +38,7 @@ def summary_lines(summary: GenerateSummary, output: str) -> list[str]:
     if summary.cost is not None and summary.spent is not None:
         earlier = summary.spent - summary.cost > 1e-9
         with_earlier = f", ${summary.spent:.4f} with earlier runs" if earlier else ""
-        saved = f"; its cache saved ${summary.saved:.4f}" if summary.saved > 0 else ""
+        saved = f"; prompt caching saved ${summary.saved:.4f}" if summary.saved > 0 else ""
         lines.append(f"cost: ${summary.cost:.4f}{with_earlier}{saved}")
     if summary.named:
         share = summary.named / summary.all_kept
@@ -56,7 +56,10 @@ def errors_line(summary: GenerateSummary, output: str) -> str:
     from scicot.outputs.files import STDOUT, beside
 
     them = "it" if summary.errors == 1 else "them"
-    line = f"{number_of(summary.errors, 'row')} met an error; --retry-rejected asks {them} again"
+    line = (
+        f"{number_of(summary.errors, 'row')} failed with an error; use --retry-rejected to request"
+        f" {them} again"
+    )
     first = one_line(summary.first_error, _ERROR_SHOWN)
     facts = [f"first error: {first}"] if first else []
     if output != STDOUT:
@@ -77,19 +80,22 @@ def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
     if again:
         retry += [
             f"hint: {sum(rejected[reason] for reason in again) / replies:.0%} of the replies were"
-            f" rejected as {' or '.join(again)}; --retry-rejected asks these again, which may"
-            " help; otherwise take another teacher or --prompt"
+            f" rejected as {' or '.join(again)}; try --retry-rejected, which sends these"
+            " requests again, or use another teacher or another --prompt"
         ]
     hints = []
     if "wrong-conclusion" in often:
-        hint = "--reveal-answer on-failure asks again where a reply was rejected, with the answer"
+        hint = (
+            "--reveal-answer on-failure repeats each rejected request with the right answer in the"
+            " prompt"
+        )
         hints += [hint] if settings.reveal_answer == "never" else []
         hints += ["--keep all keeps wrong conclusions as well"]
     if "too-long" in often:
         hints += ["--max-rationale-tokens N shortens long rationales to whole sentences"]
     hints += _room_for_replies(summary, settings)
     if "leaks-answer" in often and settings.reveal_answer != "never":
-        hints += ["--reveal-answer never tells the teacher nothing that it can lean on"]
+        hints += ["--reveal-answer never hides the answer, so that a reply cannot refer to it"]
     if "duplicate" in often:
         hints += ["fewer --samples, or a higher --temperature, brings fewer duplicates"]
     if not hints:
@@ -97,7 +103,7 @@ def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
     return [
         *retry,
         f"hint: {rejected.total() / replies:.0%} of the replies were rejected;"
-        f" {'; '.join(hints)} (for another -o, or with --force)",
+        f" {'; '.join(hints)} (use a new -o, or --force)",
     ]
 
 
@@ -118,7 +124,7 @@ def _room_for_replies(summary: GenerateSummary, settings: GenerateSettings) -> l
 
     hints = []
     if _truncated(summary, Stop.TOKEN_LIMIT):
-        hints += [f"a --max-tokens above {settings.reply_tokens} lets replies come to an end"]
+        hints += [f"a --max-tokens above {settings.reply_tokens} leaves room for whole replies"]
     if _truncated(summary, Stop.CONTEXT_WINDOW):
         hints += [
             "a shorter --prompt, fewer --examples or a model with a larger context window leaves"
@@ -138,8 +144,8 @@ def _stopped_by_server(summary: GenerateSummary) -> list[str]:
     share = stopped.total() / (summary.kept + summary.rejected.total())
     reasons = some_of([one_line(reason) for reason, _ in stopped.most_common()])
     return [  # the hint names no option, since no option prevents these stops
-        f"hint: the server ended {share:.0%} of the replies before they concluded, with the stop"
-        f" reason {reasons}; see its documentation, or take another teacher"
+        f"hint: the server cut off {share:.0%} of the replies with the stop reason {reasons}; see"
+        " its documentation, or use another teacher"
     ]
 
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from scicot import standard_input
 from scicot.devices import cores, resolve_device
 from scicot.errors import StoppedEarly, UsageError
+from scicot.reporting import number_of
 from scicot_cli.signals import Terminated
 
 _POLL = 0.1  # seconds
@@ -77,7 +78,8 @@ def _check_gpus(count: int, device: str) -> None:
 
         gpus = torch.cuda.device_count()
         if gpus < count:
-            raise UsageError(f"--processes {count}: only {gpus} GPUs are here; take as many")
+            available = number_of(gpus, "available GPU")
+            raise UsageError(f"--processes {count}: only {available}; give at most {gpus}")
 
 
 def watch_launcher() -> None:

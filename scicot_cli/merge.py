@@ -61,4 +61,4 @@ def merge(
         force=force,
         reporter=reporter,
     )
-    reporter.note(f"{output}: {rows:,} rows of {len(parts)} parts")
+    reporter.note(f"{output}: {rows:,} rows from {len(parts)} parts")

@@ -89,16 +89,16 @@ def _defaults(values: settings_file.Values, ctx: typer.Context, subject: str) ->
             positive = _positive_name(key, ctx.command)
             if positive:
                 raise UsageError(
-                    f"{subject}: {shortened!r} is no option of a settings file; write {positive}:"
-                    f" false, which means --{settings_file.spelled(key)}"
+                    f"{subject}: instead of {shortened!r}, write {positive}: false (it means"
+                    f" --{settings_file.spelled(key)})"
                 )
             similar = get_close_matches(settings_file.spelled(key), parameters, n=1)
             suggestion = f"; did you mean {similar[0]}?" if similar else ""
             raise UsageError(
-                f"{subject}: {shortened!r} is no option of scicot {ctx.info_name}{suggestion}"
+                f"{subject}: scicot {ctx.info_name} has no option {shortened!r}{suggestion}"
             )
         if parameter.name in seen:
-            raise UsageError(f"{subject}: gives {key[:_SHOWN]} a second time; leave one out")
+            raise UsageError(f"{subject}: {key[:_SHOWN]} is given twice; remove one")
         seen.add(parameter.name)
         if value is not None:
             defaults[parameter.name] = _as_option(parameter, value)
@@ -192,12 +192,11 @@ AnswerTexts = Annotated[
     bool | None,
     typer.Option(
         "--answer-texts/--answer-labels",
-        help="How to read an ambiguous answer: one that is the label of one choice and the text "
-        "of another (gold answers, and predictions in evaluate --questions). --answer-texts: all "
-        "answers are texts, except in layouts whose answers are never texts. --answer-labels: an "
-        "ambiguous answer is the label, but with --answer-index an ambiguous number is an index. "
-        "Answers that are not ambiguous are read as usual. "
-        "[default: as the other rows show]",
+        help="How to read an ambiguous answer, which is the label of one choice and the text of "
+        "another (gold answers, and predictions in evaluate --questions). --answer-texts: all "
+        "answers are texts, none are labels or indices, except in layouts whose answers are never "
+        "texts. --answer-labels: an ambiguous answer is the label, but with --answer-index an "
+        "ambiguous number is an index. [default: inferred from the other rows]",
         show_default=False,
     ),
 ]

@@ -266,7 +266,10 @@ def predict(
     reporter = console.reporter(quiet=quiet, verbose=verbose)
     part = Shard.parse(shard) if shard is not None else slurm_shard(os.environ)
     if part is not None and shard is None:
-        reporter.warn(f"only shard {part}, as SLURM's job array says (--shard 1/1: all questions)")
+        reporter.warn(
+            f"answering only shard {part}, the share of this task of the SLURM job array (use"
+            " --shard 1/1 for all questions)"
+        )
     settings = PredictSettings(
         rationale_from=rationale_from,
         samples=samples,
@@ -309,7 +312,7 @@ def predict(
     )
     if rank() > 0:
         return
-    done_before = f", {summary.already_done:,} before" if summary.already_done else ""
+    done_before = f", {summary.already_done:,} already done" if summary.already_done else ""
     if output != "-":
         done = "answered" if answer_model else "explained"
         reporter.note(f"{output}: {summary.predicted:,} questions {done}{done_before}")
@@ -335,7 +338,7 @@ def slurm_shard(environment: Mapping[str, str]) -> Shard | None:
     index, rest = divmod(task - first, max(1, step))
     if rest or first not in (0, 1) or not 0 <= index < count:
         raise ScicotError(
-            f"task {task} of a SLURM array with gaps, or of some tasks run again: which part of how"
-            " many it is is not known; give --shard I/N"
+            f"SLURM array task {task}: cannot derive the shard, since the array has gaps or does"
+            " not start at 0 or 1; give --shard I/N"
         )
     return Shard(index + 1, count)

@@ -63,7 +63,7 @@ def read(path: Path) -> Settings:
     except OSError as error:
         raise UsageError(f"{subject}: {error.strerror}") from None
     if len(text) > _LARGEST:
-        raise UsageError(f"{subject}: is too large for a file of options")
+        raise UsageError(f"{subject}: larger than 1 MiB, too large for a settings file")
     try:
         return _settings(_loaded(text, subject), subject)
     except (ValueError, OverflowError) as error:  # invalid numbers and dates
@@ -83,7 +83,7 @@ def _loaded(text: str, subject: str) -> Any:
             level += token_type.endswith("StartToken") - token_type.endswith("EndToken")
             aliases += isinstance(token, yaml.AliasToken)
             if level > _DEEPEST or aliases > _MOST_ALIASES:
-                raise UsageError(f"{subject}: nested too deeply, or of too many aliases (*NAME)")
+                raise UsageError(f"{subject}: nested too deeply, or too many aliases (*NAME)")
         root: Any = yaml.compose(text)
         _check_keys(root, subject)
         return yaml.safe_load(text)
@@ -106,9 +106,7 @@ def _check_keys(root: Any, subject: str) -> None:
         for key, value in node.value:
             name, line = str(key.value), key.start_mark.line + 1
             if name in names:
-                raise UsageError(
-                    f"{subject}:{line}: gives {name[:60]} a second time; leave one out"
-                )
+                raise UsageError(f"{subject}:{line}: {name[:60]} is given twice; remove one")
             names.add(name)
             nodes.append(value)
 
@@ -120,7 +118,7 @@ def _settings(values: Any, subject: str) -> Settings:
         command = spelled(name)
         if command in SUMMARIES:
             if command in sections:
-                raise UsageError(f"{subject}: gives {name} a second time; leave one out")
+                raise UsageError(f"{subject}: {name} is given twice; remove one")
             sections[command] = _options(values[key], f"{subject}: {name}")
     shared = {key: values[key] for key, name in names.items() if spelled(name) not in SUMMARIES}
     return Settings(_options(shared, subject), sections)
@@ -171,8 +169,8 @@ def _columns(roles: Mapping[Any, Any], subject: str) -> str:
     # An unknown role after a known one would be read as a part of a field's name.
     if parsed is None or parsed.roles != {role: names.strip() for role, names in texts.items()}:
         raise UsageError(
-            f"{subject}: cannot be written as --columns {one_line(text, 200)}; the roles are"
-            f" {', '.join(ROLES)}"
+            f"{subject}: not a valid mapping of roles to fields (--columns"
+            f" {one_line(text, 200)!r}); the roles are {', '.join(ROLES)}"
         )
     return text
 
@@ -181,9 +179,9 @@ def _scalar(value: Any, subject: str) -> Scalar:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         type_name = type(value).__name__
         raise UsageError(
-            f"{subject}: is a {type_name}, not a text or a number; quote it for a text"
+            f"{subject}: is a {type_name}, but must be a string or a number; quote it for a string"
         )
     text = str(value)
     if "\0" in text or whole_characters(text) != text:
-        raise UsageError(f"{subject}: holds a character that no option can have")
+        raise UsageError(f"{subject}: contains a NUL character or a lone surrogate; remove it")
     return text

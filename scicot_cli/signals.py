@@ -86,7 +86,7 @@ def message(*, terminated: bool) -> str:
     """Return the message for a command that was stopped by a signal: `terminated` is True for
     SIGTERM and SIGUSR1, False for SIGINT."""
     verb = "terminated" if terminated else "interrupted"
-    return f"{verb}; the same command goes on from here"
+    return f"{verb}; run the same command again to resume"
 
 
 def _ask(number: int, frame: FrameType | None) -> None:

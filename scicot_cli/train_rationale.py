@@ -184,9 +184,9 @@ def train_rationale(
     settings = training.train_settings(given)
     rewarded = training.reward_settings(given)
     if dry_run and rewarded is None:
-        raise UsageError("--dry-run: tells of --reward; give it as well")
+        raise UsageError("--dry-run: needs --reward RUN")
     if as_json and not dry_run:
-        raise UsageError("--json: prints what --dry-run finds; give it as well")
+        raise UsageError("--json: needs --dry-run")
     from scicot.training import job
 
     common: dict[str, Any] = {

@@ -304,7 +304,7 @@ def train_settings(values: dict[str, Any]) -> TrainSettings:
     chosen = {name: value for name, value in values.items() if name in names}
     chosen["weights"] = _numbers(values.get("weights", ""))
     if chosen["epochs"] is not None and chosen["max_steps"] is not None:
-        raise UsageError("--epochs and --max-steps: both say how long; leave one out")
+        raise UsageError("--epochs and --max-steps: both set the training length; give only one")
     return TrainSettings(**chosen)
 
 
@@ -318,7 +318,9 @@ def reward_settings(values: dict[str, Any]) -> RewardSettings | None:
     for name, value in chosen.items():
         if name != "reward" and value != getattr(RewardSettings, name):
             option = name.replace("_", "-")
-            raise UsageError(f"--{option}: means nothing without --reward; leave it out")
+            raise UsageError(
+                f"--{option}: has no effect without --reward; add --reward RUN or leave it out"
+            )
     return None
 
 
@@ -327,4 +329,6 @@ def _numbers(text: str) -> tuple[float, ...]:
         inner = text.strip("[]() ")  # a list from a --config file has brackets
         return tuple(float(number) for number in inner.split(",")) if inner else ()
     except ValueError:
-        raise UsageError(f"--weights {text}: give a number for each file, as 1,1,2") from None
+        raise UsageError(
+            f"--weights {text}: give one number for each file, for example 1,1,2"
+        ) from None

@@ -19,8 +19,8 @@ _ALONE = re.compile(r"Option '(.*)' (requires an argument|does not take a value)
 _WORDING = (
     (re.compile(r".*valid boolean.*"), "is neither true nor false"),
     (re.compile(r"(?s).*'(.*)' is a file\.?"), r"\1 is a file; name a folder"),
-    (re.compile(r".*valid integer.*"), "is no whole number"),
-    (re.compile(r".*valid number.*"), "is no number"),
+    (re.compile(r".*valid integer.*"), "is not a whole number"),
+    (re.compile(r".*valid number.*"), "is not a number"),
     (re.compile(r".*greater than or equal to (\S+)"), r"must be at least \1"),
     (re.compile(r".*greater than (\S+)"), r"must be more than \1"),
     (re.compile(r".*less than or equal to (\S+)"), r"must be at most \1"),
@@ -66,9 +66,9 @@ def _message(error: Any) -> str:
         return f"{error.option_name}: no such option{suggestion}"
     if getattr(error, "param", None) is not None:
         return _bad_value(error)
-    extra = re.fullmatch(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", error.message)
+    extra = re.fullmatch(r"Got (unexpected) extra (arguments?)(?:\(s\))? \((.*)\)", error.message)
     if extra is not None:
-        return f"{extra[1]}: one argument too many"
+        return f"{extra[3]}: {extra[1]} {extra[2]}"
     value_error = _ALONE.fullmatch(error.message)
     if value_error is not None:
         return f"{value_error[1]} {'needs a' if 'requires' in value_error[2] else 'takes no'} value"

@@ -61,10 +61,10 @@ def _tables(verdict: Evaluation, percent: str) -> Iterator[WideTable]:
 def _sentences(verdict: Evaluation) -> Iterator[str]:
     """Yield the sentences printed below the tables, as lines of Rich markup."""
     if any(system.oracle for system in verdict.systems):
-        yield "* an upper bound: it read given rationales, or saw the answer"
+        yield "* an upper bound: it read rationales from the input file, or saw the answer"
     for system in verdict.systems:
         if system.zero_shot:
-            yield _escaped(f"{system.name}: zero-shot, by a model that was not trained for it")
+            yield _escaped(f"{system.name}: zero-shot; scicot did not train its answer model")
         if system.spread is not None:
             seeds = ", ".join(f"{100 * accuracy:.1f}" for accuracy in system.by_seed)
             summary = f"{system.name}: {len(system.files)} seeds, {seeds} %"
@@ -77,11 +77,13 @@ def _sentences(verdict: Evaluation) -> Iterator[str]:
         summary = ", ".join(
             f"{source} {100 * accuracy:.1f} %" for source, accuracy in accuracies.items()
         )
-        yield _escaped(f"{answer} by whose rationales it read: {summary}.")
+        yield _escaped(f"{answer}, accuracy by source of the rationales: {summary}.")
     for hint in verdict.hints:
         yield f"[yellow]hint:[/] {_escaped(hint)}."
     if verdict.cluster_by:
-        yield _escaped(f"Intervals resample {verdict.cluster_by}, not questions.")
+        yield _escaped(
+            f"Intervals resample groups of the same {verdict.cluster_by}, not single questions."
+        )
 
 
 def _price(system: System, lowest: float) -> tuple[str, str]:

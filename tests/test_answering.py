@@ -200,7 +200,7 @@ def test_beams_find_likelier_texts_than_greedy() -> None:
         (scores,) = engine.score([source], [[greedy_text, beam_text]])
         means = [sum(log_p) / len(log_p) for log_p in scores]  # beams are compared by mean log p
         assert means[1] >= means[0] - 1e-6
-    with pytest.raises(ValueError, match="sampled or searched for"):
+    with pytest.raises(ValueError, match="beam search cannot be combined with sampling"):
         engine.generate(sources[:1], [[3]], Decoding(5, beams=2))
 
 
@@ -235,5 +235,5 @@ def test_where_memory_does_not_suffice_a_batch_is_halved(
     monkeypatch.setattr(kind, name, small(1))
     assert student.generate(inputs, Decoding(6)) == whole
     monkeypatch.setattr(kind, name, small(0))
-    with pytest.raises(ScicotError, match="not enough memory for a single sequence"):
+    with pytest.raises(ScicotError, match="not enough device memory for a single sequence"):
         student.generate(inputs, Decoding(6))

@@ -332,7 +332,7 @@ def test_adapters_beside_weights_in_four_bits(runs: Trained, tmp_path: Path, sci
         "train-answer", runs.rows, "-o", tmp_path / "x", "--student", base,
         "--quantization", "nf4",
     )  # fmt: skip
-    assert "--quantization: quantised weights do not learn; give --lora" in bare.stderr
+    assert "--quantization: quantised weights cannot be trained; add --lora" in bare.stderr
 
 
 def test_a_fresh_causal_student_starts_with_weights_that_suit_its_width() -> None:

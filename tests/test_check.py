@@ -33,7 +33,7 @@ def test_a_table_is_shown_as_it_is_read(scicot: Any, tmp_path: Path) -> None:
     outcome = scicot("check", file)
     assert (outcome.code, outcome.stderr) == (0, "")
     assert "question = Frage, choices = A-C, answer = Richtig (labels)" in outcome.stdout
-    assert "kept as they are: Note" in outcome.stdout
+    assert "other fields, kept unchanged: Note" in outcome.stdout
     assert "3  Was leitet 2?" in outcome.stdout
     assert "Was leitet 3?" not in outcome.stdout, "three questions are enough"
     assert "B  Kupfer  <- right" in outcome.stdout

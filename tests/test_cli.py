@@ -82,7 +82,11 @@ def test_public_names_are_there_and_no_others() -> None:
         (["predict"], 2, "QUESTIONS is missing"),
         (["nonsense"], 2, "nonsense: no such command"),
         (["evaluate", "--nonsense"], 2, "--nonsense: no such option"),
-        (["train-answer", "x", "-o", "r", "--student", "s", "--epochs", "many"], 2, "is no number"),
+        (
+            ["train-answer", "x", "-o", "r", "--student", "s", "--epochs", "many"],
+            2,
+            "is not a number",
+        ),
         (["train-answer", "x", "-o", "r", "--student", "s", "--epochs", "0"], 2, "--epochs is 0"),
         (["evaluate", "nowhere.jsonl"], 1, "nowhere.jsonl"),
         (["predict", "nowhere.jsonl", "--answer-model", "nowhere"], 1, "no such directory"),
@@ -133,7 +137,9 @@ def test_a_full_disk_is_one_line_and_resumable(scicot: Any, trained: Trained) ->
     arguments = ["predict", trained.rows, "--answer-model", trained.direct, "--device", "cpu"]
     outcome = scicot(*arguments, "-o", "/dev/full")
     assert outcome.code == 75
-    assert outcome.stderr.splitlines()[-1].startswith("error: No space left on device; make room")
+    assert outcome.stderr.splitlines()[-1].startswith(
+        "error: No space left on device; free disk space"
+    )
 
 
 def test_text_that_looks_like_markup_is_shown_as_text(scicot: Any) -> None:
@@ -187,27 +193,27 @@ def test_the_command_line_overrides_an_option_of_config_that_excludes_it(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("levle: 0.5", "'levle' is no option of scicot evaluate"),
+        ("levle: 0.5", "scicot evaluate has no option 'levle'"),
         ("- level", "must map option names to values"),
         ("level: [", "not YAML"),
-        ("config: x.yaml", "'config' is no option"),
-        ("epochs: 3", "'epochs' is no option of scicot evaluate"),  # a file without sections
-        ("evaluate: {}\nepoch: 3", "'epoch' is no option of scicot evaluate"),
-        ("evaluate: {levle: 1}", "evaluate: 'levle' is no option of scicot evaluate; did you mean"),
+        ("config: x.yaml", "has no option 'config'"),
+        ("epochs: 3", "scicot evaluate has no option 'epochs'"),  # a file without sections
+        ("evaluate: {}\nepoch: 3", "scicot evaluate has no option 'epoch'"),
+        ("evaluate: {levle: 1}", "evaluate: scicot evaluate has no option 'levle'; did you mean"),
         (
             "evaluat: {level: 1}",
             "evaluat: is a section, but no command has this name; did you mean",
         ),
         ("evaluate: 3", "evaluate: must map option names to values"),
         ("evaluate: {level: {a: 1}}", "level: is a section, but no command has this name"),
-        ("evaluate: {level: 0.5, level: 0.6}", "c.yaml:1: gives level a second time"),
-        ("check: {columns: {id: a, id: b}}", "c.yaml:1: gives id a second time"),
-        ("train-answer: {}\ntrain_answer: {}", "gives train_answer a second time"),
+        ("evaluate: {level: 0.5, level: 0.6}", "c.yaml:1: level is given twice"),
+        ("check: {columns: {id: a, id: b}}", "c.yaml:1: id is given twice"),
+        ("train-answer: {}\ntrain_answer: {}", "train_answer is given twice"),
         ("columns: {question: A, frage: B}", "the roles are question, choices"),
-        ("columns: {question: [[A]]}", "columns: question: is a list, not a text"),
-        ("columns: {question: 'A,answer=B'}", "cannot be written as --columns"),
-        ("columns: {}", "cannot be written as --columns"),
-        ("columns: &a {question: *a}", "columns: question: is a dict, not a text"),
+        ("columns: {question: [[A]]}", "columns: question: is a list, but must be a string"),
+        ("columns: {question: 'A,answer=B'}", "not a valid mapping of roles to fields"),
+        ("columns: {}", "not a valid mapping of roles to fields"),
+        ("columns: &a {question: *a}", "columns: question: is a dict, but must be a string"),
         ("evaluate: &a {evaluate: *a}", "is a section, but"),
     ],
 )
@@ -261,22 +267,22 @@ MERGED = (
         (b"a: {" * 3000, "nested too deeply"),
         (LAUGHS.encode(), "too many aliases"),
         (MERGED.encode(), "too many aliases"),
-        (b"by: &a [*a]", "by: is a list, not a text"),
+        (b"by: &a [*a]", "by: is a list, but must be a string"),
         (b"seed: " + b"9" * 5000, "too many digits"),
         (b"seed: 0x" + b"f" * 9000, "too many digits"),
         (b"level: 2001-99-99", "not YAML (month must be"),
-        (b"seed: 2001-01-01", "seed: is a date, not a text"),
-        (b"2001-01-01: 3", "is a date, not a text"),
+        (b"seed: 2001-01-01", "seed: is a date, but must be a string"),
+        (b"2001-01-01: 3", "is a date, but must be a string"),
         (b"? [a]\n: 3", "not YAML"),
-        (b"report: !!binary aGVsbG8=", "report: is a bytes, not a text"),
+        (b"report: !!binary aGVsbG8=", "report: is a bytes, but must be a string"),
         (b"level: !!python/object/apply:os.getcwd []", "not YAML (could not determine"),
         (b"level: \0", "not YAML"),
-        (b'report: "a\\0b"', "holds a character that no option can have"),
-        (b'report: "a\\ud83d"', "holds a character that no option can have"),
+        (b'report: "a\\0b"', "contains a NUL character or a lone surrogate"),
+        (b'report: "a\\ud83d"', "contains a NUL character or a lone surrogate"),
         (b"level: \xff", "not UTF-8 text"),
         (b"level: .nan", "--level is nan"),
-        (b"# " + b"x" * 2_000_000, "is too large"),
-        (b"x" * 900 + b": 1", "xxx...' is no option"),
+        (b"# " + b"x" * 2_000_000, "larger than 1 MiB"),
+        (b"x" * 900 + b": 1", "xxx...'"),
     ],
 )
 def test_a_config_of_any_content_is_one_line(

@@ -141,7 +141,7 @@ def test_exit_codes_for_checks(scicot: Any, tmp_path: Path) -> None:
     assert scicot("evaluate", good, "--fail-if-worse-than", bad).code == 0
     itself = scicot("evaluate", good, bad, "--fail-if-worse-than", good)
     assert itself.code == 2
-    assert "is of the first system itself" in itself.stderr
+    assert "belongs to the first system itself" in itself.stderr
     fine = write_rows(tmp_path / "fine.jsonl", rows_of("A" * 40))
     seeds = [f"mine={good}", f"mine={fine}", f"base={bad}"]
     assert scicot("evaluate", *seeds, "--fail-if-worse-than", f"base={bad}").code == 0
@@ -165,7 +165,9 @@ def test_reliance_and_a_hint_where_rationales_do_not_help(tmp_path: Path, scicot
     assert verdict.hints[0].startswith("two reads rationales but does not beat direct")
     assert evaluate([two, weak]).hints == []
     shown = scicot("evaluate", two, shuffled, direct).stdout
-    assert "answer@1 by whose rationales it read: student 75.0 %, shuffled 50.0 %." in shown
+    assert (
+        "answer@1, accuracy by source of the rationales: student 75.0 %, shuffled 50.0 %." in shown
+    )
     assert "hint: two reads rationales" in shown
 
 
@@ -192,7 +194,7 @@ def test_the_first_file_is_the_first_system(scicot: Any, tmp_path: Path) -> None
     (comparison,) = json.loads(gate.stdout)["comparisons"]
     assert (comparison["second"], comparison["primary"]) == ("base", True)
     outcome = scicot("evaluate", bad, "--fail-if-worse-than", f"x={bad}")
-    assert "is of the first system itself" in outcome.stderr
+    assert "belongs to the first system itself" in outcome.stderr
     again = tmp_path / "." / "good.jsonl"
     assert (
         scicot("evaluate", bad, good, "--fail-if-worse-than", again, "--json").stdout.count(

@@ -83,7 +83,7 @@ def test_a_shell_that_is_not_known_is_one_line(
     monkeypatch.setattr(typer.completion, "_get_shell_name", lambda: None)
     outcome = scicot("--show-completion")
     assert (outcome.code, outcome.stdout) == (2, "")
-    assert "the running shell is not known; name bash, zsh or fish" in outcome.stderr
+    assert "cannot detect the running shell; give bash, zsh or fish" in outcome.stderr
     monkeypatch.setattr(typer.completion, "_get_shell_name", lambda: "fish")
     assert "complete --command scicot" in scicot("--show-completion").stdout
 

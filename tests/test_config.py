@@ -37,7 +37,7 @@ NEEDED: dict[Any, dict[str, Any]] = {
         (TrainSettings, {"max_steps": 0}, "--max-steps"),
         (TrainSettings, {"learning_rate": 0}, "--learning-rate"),
         (TrainSettings, {"seed": -1}, "--seed"),
-        (TrainSettings, {"precision": "fp16"}, "T5 overflows in fp16; take bf16 or fp32"),
+        (TrainSettings, {"precision": "fp16"}, "T5 overflows in fp16; use bf16 or fp32"),
         (TrainSettings, {"precision": "int8"}, "--precision is int8"),
         (PredictSettings, {"rationale_from": "thin air"}, "--rationale-from"),
         (PredictSettings, {"batch_size": 0}, "--batch-size"),

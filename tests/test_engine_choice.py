@@ -75,7 +75,7 @@ def test_which_causal_models_our_loop_knows() -> None:
     every = candidate_engines({"model_type": "llama"}, 10**8, EngineRequest(device="cpu"))
     assert EngineSpec("torch", "fp32") in every
     assert EngineSpec("torch", "int8") not in every
-    with pytest.raises(ScicotError, match="has int8 for T5 students alone"):
+    with pytest.raises(ScicotError, match="supports int8 only for T5 students"):
         candidate_engines(
             {"model_type": "llama"}, 10**8, EngineRequest("torch", precision="int8", device="cpu")
         )
@@ -90,17 +90,21 @@ def test_which_causal_models_our_loop_knows() -> None:
     ("shape", "wish", "said"),
     [
         ("bart", EngineRequest("torch"), "--engine torch: does not support bart students"),
-        ("t5", EngineRequest("torch", beams=True), "--engine torch: searches with no --beams"),
+        ("t5", EngineRequest("torch", beams=True), "--engine torch: does not support --beams"),
         (
             "t5",
             EngineRequest("ctranslate2", samples=True),
-            "--engine ctranslate2: draws no --samples",
+            "--engine ctranslate2: does not support sampling",
         ),
-        ("t5", EngineRequest("transformers", "int8"), "has no int8; take fp32 or bf16"),
+        (
+            "t5",
+            EngineRequest("transformers", "int8"),
+            "does not support --precision int8; use fp32 or bf16",
+        ),
         (
             "bart",
             EngineRequest(precision="int8"),
-            "--precision int8: no engine has it for this student",
+            "--precision int8: no engine supports it for this student on cpu",
         ),
     ],
 )

@@ -340,6 +340,8 @@ def test_a_conversion_that_scores_otherwise_is_refused(
 
     reference, tokenizer, run = converted(tmp_path, "flan")
     monkeypatch.setattr(conversion, "_scale", lambda config: config.d_model**-0.5)
-    with pytest.raises(ScicotError, match=r"scores otherwise \(by .* nats\); take --engine torch"):
+    with pytest.raises(
+        ScicotError, match=r"gives different scores \(by .* nats\); use --engine torch"
+    ):
         conversion.converted(reference, tokenizer, run)
     assert not list((run / "ctranslate2").iterdir())

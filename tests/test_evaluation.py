@@ -125,7 +125,9 @@ def test_the_table_names_marks_and_explains(scicot: Any, tmp_path: Path) -> None
     assert "given *" in outcome.stdout
     assert "25.0 %" in outcome.stdout
     assert "minus given: -50.0 points" in outcome.stdout
-    assert "Intervals resample meta.fact, not questions." in outcome.stdout
+    assert (
+        "Intervals resample groups of the same meta.fact, not single questions." in outcome.stdout
+    )
     assert "McNemar" not in outcome.stdout
 
 

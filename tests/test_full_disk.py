@@ -1,6 +1,7 @@
 """A full disk gives a one-line, resumable error, in whichever library it occurs."""
 
 import errno
+import re
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,10 +40,9 @@ def test_training_stops_in_one_line_and_goes_on(
     with files_of_at_most(size):
         outcome = scicot(*arguments)
     assert outcome.code == 75
-    assert outcome.stderr == (
-        "error: File too large; make room, and the same command goes on from here\n"
-    ) or outcome.stderr == (
-        "error: No space left on device; make room, and the same command goes on from here\n"
+    assert re.fullmatch(
+        "error: (File too large|No space left on device); .*run the same command.* to resume\n",
+        outcome.stderr,
     )
     outcome = scicot(*arguments)
     assert (outcome.code, outcome.stderr) == (0, "")
@@ -62,12 +62,7 @@ def test_generation_stops_in_one_line_and_goes_on(scicot: Any, tmp_path: Path, s
     with files_of_at_most(size):
         outcome = scicot(*arguments)
     assert outcome.code == 75, "the index, or a file beside it, is larger"
-    assert outcome.stderr.endswith(
-        (
-            "; make room, and the same command goes on from here\n",
-            "; free disk space, then run the same command again to resume\n",
-        )
-    )
+    assert outcome.stderr.endswith("run the same command again to resume\n")
     assert outcome.stderr.count("\n") == 1
     outcome = scicot(*arguments)
     assert (outcome.code, outcome.stderr) == (0, "")

@@ -38,7 +38,9 @@ def test_the_command_asks_a_real_server_and_tells_what_became_of_it(
     assert "1 kept, 2 rejected (2 error)" in outcome.stderr
     assert "11 input_tokens, 7 output_tokens" in outcome.stderr
     last = outcome.stderr.splitlines()[-1]
-    assert last.startswith("error: 2 rows met an error; --retry-rejected asks them again (first")
+    assert last.startswith(
+        "error: 2 rows failed with an error; use --retry-rejected to request them again (first"
+    )
     assert "prompt is too long" in last
     assert last.endswith(f"; all are in {tmp_path / 'out.rejected.jsonl'})")
     assert len(server.requests) == 4

@@ -85,7 +85,7 @@ def test_a_stop_writes_what_is_on_its_way(
             _, said = process.communicate(timeout=30)
             assert process.returncode == code, said
             assert server.behaviour.answered.total() == len(all_rows(out))
-            assert "the same command goes on from here" in said
+            assert "run the same command again to resume" in said
 
 
 def test_a_spend_limit_stops_at_once_and_keeps_what_came(tmp_path: Path, teacher: str) -> None:

@@ -176,7 +176,7 @@ def test_examples_come_first_and_never_give_their_own_question_away(tmp_path: Pa
             settings=GenerateSettings(keep="all"),
         )  # fmt: skip
     unanswered = write_rows(tmp_path / "u.jsonl", [{**shown[0], "answer": None}])
-    with pytest.raises(ScicotError, match="example 'q2' has no answer"):
+    with pytest.raises(ScicotError, match="example 'q2' has no gold answer"):
         generate_rationales(source, tmp_path / "new.jsonl", teacher=Student(), examples=unanswered)
 
 
@@ -306,10 +306,14 @@ def twelve_questions(file: Path) -> Path:
 @pytest.mark.parametrize(
     ("replies", "options", "hinted"),
     [
-        ("It is so.\nAnswer: A", [], "--reveal-answer on-failure asks again"),
+        ("It is so.\nAnswer: A", [], "--reveal-answer on-failure repeats each rejected request"),
         ("It is so.\nAnswer: A", ["--reveal-answer", "on-failure"], "--keep all keeps"),
-        ("It is so, and breaks off in the", [], "a --max-tokens above 1024 lets replies"),
-        ("I'm sorry, but I can't help with that.", [], "--retry-rejected asks these again"),
+        ("It is so, and breaks off in the", [], "a --max-tokens above 1024 leaves room"),
+        (
+            "I'm sorry, but I can't help with that.",
+            [],
+            "try --retry-rejected, which sends these requests again",
+        ),
         ("It is so. " * 3000 + "\nAnswer: B", [], "--max-rationale-tokens N shortens"),
         ("It is so.\nAnswer: B", [], None),
     ],
@@ -337,15 +341,15 @@ def test_many_rejections_bring_a_hint(
 @pytest.mark.parametrize(
     ("stop_reason", "recorded_reason", "reason", "hinted"),
     [
-        ("length", None, "truncated", "a --max-tokens above 1024 lets replies"),
-        ("MAX_TOKENS", None, "truncated", "a --max-tokens above 1024 lets replies"),
+        ("length", None, "truncated", "a --max-tokens above 1024 leaves room"),
+        ("MAX_TOKENS", None, "truncated", "a --max-tokens above 1024 leaves room"),
         ("tool_calls", "tool_calls", "truncated", "with the stop reason tool_calls;"),
         ("pause_turn", "pause_turn", "truncated", "with the stop reason pause_turn;"),
         (
             "model_context_window_exceeded", "model_context_window_exceeded", "truncated",
             "a model with a larger context window leaves room",
         ),
-        ("SAFETY", "SAFETY", "refusal", "--retry-rejected asks these again"),
+        ("SAFETY", "SAFETY", "refusal", "try --retry-rejected, which sends these requests again"),
         ("STOP", None, "wrong-conclusion", "--keep all keeps"),
     ],
 )  # fmt: skip

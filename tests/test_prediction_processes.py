@@ -164,7 +164,7 @@ def test_fewer_gpus_than_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(launching, "resolve_device", lambda name: torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(ScicotError, match="--processes 4: only 2 GPUs are here"):
+    with pytest.raises(ScicotError, match="--processes 4: only 2 available GPUs; give at most 2"):
         launching.launch(4, ["predict"], "auto")
 
 

@@ -69,7 +69,7 @@ def test_template_shows_the_answer_where_revealed() -> None:
     assert build_prompt(QUESTION, reveal_answer=True, template=template).user.endswith(
         "(B. a spoon)"
     )
-    with pytest.raises(ScicotError, match=r"\{answer\} is filled with --reveal-answer only"):
+    with pytest.raises(ScicotError, match=r"\{answer\} needs --reveal-answer always"):
         build_prompt(QUESTION, template=template)
 
 
@@ -84,8 +84,8 @@ def test_template_shows_the_answer_where_revealed() -> None:
         ("{question} {choices} {0}", r"unknown placeholder \{0\}"),
         ("{question.id} {choices}", r"unknown placeholder \{question.id\}"),
         ("{question} {choices} {a\nb}", r"unknown placeholder \{a b\}"),
-        ("{question!r} {choices}", "takes no format"),
-        ("{question:>9} {choices}", "takes no format"),
+        ("{question!r} {choices}", "must not have a format or conversion"),
+        ("{question:>9} {choices}", "must not have a format or conversion"),
         ("{question} {choices} {", "cannot be read"),
         ("{question} {choices} }", "cannot be read"),
     ],

@@ -97,7 +97,7 @@ def test_slurms_variables_that_do_not_tell() -> None:
     for task, count, first in (("7", "3", "1"), ("3", "1", "3"), ("4", "2", "3")):
         names = {"ID": task, "COUNT": count, "MIN": first}
         values = {f"SLURM_ARRAY_TASK_{name}": value for name, value in names.items()}
-        with pytest.raises(ScicotError, match="array with gaps, or of some tasks run again"):
+        with pytest.raises(ScicotError, match="the array has gaps or does not start at 0 or 1"):
             slurm_shard(values)
     with pytest.raises(ScicotError, match="not numbers"):
         slurm_shard({"SLURM_ARRAY_TASK_ID": "x", "SLURM_ARRAY_TASK_COUNT": "3"})

@@ -45,7 +45,7 @@ def test_a_field_takes_the_place_of_the_text_but_not_of_the_question() -> None:
     assert sets(rows, "id") == {frozenset({0, 3}), frozenset({1}), frozenset({2})}
     with pytest.raises(
         ScicotError,
-        match=r"--fold-by meta\.block: question '1' has no such field; there is meta\.topic",
+        match=r"--fold-by meta\.block: question '1' has no such field; its fields: meta\.topic",
     ):
         group_rows(rows, "meta.block")
     null = Question("1", "Which?", rows[0].choices, meta={"topic": None})
@@ -110,9 +110,12 @@ def test_a_large_share_of_few_groups_leaves_rows_to_train_on(count: int) -> None
 
 def test_too_few_groups() -> None:
     rows = [question(str(n), "Which?", f"a{n} b{n}") for n in range(9)]
-    with pytest.raises(ScicotError, match="--folds 3: the rows make only 1 groups"):
+    with pytest.raises(
+        ScicotError,
+        match="--folds 3: rows of related questions stay together, which leaves only 1 group to",
+    ):
         assign_folds(group_rows(rows), 3)
-    with pytest.raises(ScicotError, match="--dev-fraction: all rows are one group"):
+    with pytest.raises(ScicotError, match=r"--dev-fraction: .*all rows form one group"):
         dev_split(rows, group_rows(rows), 0.1)
     assert len(set(assign_folds(group_rows(rows, "id"), 3))) == 3
 

@@ -57,7 +57,7 @@ def test_a_signal_while_modules_are_imported(
     file = write_rows(tmp_path / "p.jsonl", [{**row, "prediction": "A"} for row in world_rows()])
     done = interrupted_at(module, number, "evaluate", file)
     assert done.returncode == code
-    assert done.stderr == f"error: {how}; the same command goes on from here\n"
+    assert done.stderr == f"error: {how}; run the same command again to resume\n"
 
 
 def test_a_library_may_turn_an_interrupt_into_an_error_of_its_own(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_library_may_turn_an_interrupt_into_an_error_of_its_own(tmp_path: Path
     program = f"\n            try: time.sleep(9)\n            except BaseException: {swallowed}"
     done = interrupted_at("numpy", signal.SIGTERM, "evaluate", file, after=f"import time{program}")
     assert done.returncode == 75
-    assert done.stderr == "error: terminated; the same command goes on from here\n"
+    assert done.stderr == "error: terminated; run the same command again to resume\n"
 
 
 # A module whose import a signal meets: it says when it is whole.
@@ -129,7 +129,7 @@ def test_an_interrupt_that_leaves_an_executed_text_keeps_the_exit_code(tmp_path:
         capture_output=True, text=True, cwd=tmp_path, check=False,
     )  # fmt: skip
     assert done.returncode == 130
-    assert done.stderr == "error: interrupted; the same command goes on from here\n"
+    assert done.stderr == "error: interrupted; run the same command again to resume\n"
 
 
 def test_a_signal_after_the_end_of_a_command_changes_nothing(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_signals_at_many_moments(trained: Trained, tmp_path: Path, number: int, 
         assert process.returncode == code, said
         assert b"Traceback" not in said
         assert b"Exception ignored" not in said
-        assert said.endswith(b"the same command goes on from here\n")
+        assert said.endswith(b"run the same command again to resume\n")
 
 
 def test_exit_codes_are_those_of_the_library() -> None:
@@ -199,7 +199,9 @@ def test_a_full_device_behind_stdout_is_one_line(tmp_path: Path, arguments: list
         given.append("--dry-run")
     done = shell("> /dev/full", *given)
     assert done.returncode == 75
-    assert done.stderr.startswith("error: No space left on device; make room, and ")
+    assert done.stderr.startswith(
+        "error: No space left on device; free disk space or raise the limit, then "
+    )
     assert done.stderr.count("\n") == 1
 
 

@@ -115,7 +115,7 @@ def test_a_signal_saves_and_ends_with_75(
     process.send_signal(number)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 75, said
-    assert "terminated; the same command goes on from here" in said
+    assert "terminated; run the same command again to resume" in said
     assert len(list((run / "checkpoints").glob("checkpoint-*/whole"))) == 1
     finished(*asked)
     assert far_apart(run, straight) < 1e-5
@@ -154,7 +154,7 @@ def test_a_term_to_one_process_stops_all(trained: Trained, tmp_path: Path) -> No
     }
     ranks["1"].send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=120)
-    assert "terminated; the same command goes on from here" in said
+    assert "terminated; run the same command again to resume" in said
     assert "Error" not in "".join(line for line in said.splitlines() if line.startswith("[rank"))
     codes = set(re.findall(r"exitcode *: (-?\d+)", said))
     assert codes, said

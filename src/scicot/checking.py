@@ -232,12 +232,14 @@ class _Tally:
         found.same_text -= found.repeated
         if self._conflicts:
             named = some_of(self._conflicts[:_IDS_SHOWN])
-            found.problems.append(f"different questions share an id ({named}); rename one of each")
+            found.problems.append(
+                f"different questions share an id ({named}); give each question its own id"
+            )
         if self._lost_gold:
             named = some_of(list(self._lost_gold)[:_IDS_SHOWN])
             found.notes.append(
-                f"of repeated questions the first row is read, which lacks the gold answer of a"
-                f" later row ({named}); delete the row without one"
+                "only the first row of a repeated question is read, and it lacks the gold answer of"
+                f" a later row ({named}); delete the row without it"
             )
         if self._seen is not None:
             overlap = self._seen.overlap

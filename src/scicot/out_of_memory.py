@@ -36,7 +36,7 @@ def retry_with_less(work: Callable[[], Result], halve: Callable[[], bool]) -> Re
                 raise
         if not halve():
             raise ScicotError(
-                "the device has not enough memory for a single sequence; shorten what is read or"
-                " written (--max-new-tokens), or take --device cpu"
+                "not enough device memory for a single sequence; shorten the inputs, lower"
+                " --max-new-tokens or, on a GPU, use --device cpu"
             )
         release_memory()

@@ -127,7 +127,7 @@ class SeenQuestions:
                 except KeyError as missing:
                     raise ScicotError(f"{location}: has no {missing}") from None
                 except TypeError:
-                    raise ScicotError(f'{location}: "text" or "question" is no hash') from None
+                    raise ScicotError(f'{location}: "text" and "question" must be hashes') from None
 
 
 def write_seen(run: Path, train: Iterable[Question], dev: Iterable[Question]) -> None:

@@ -69,7 +69,9 @@ def build_example(
     rationale and a last line "Answer: X". Raises ScicotError for a question without a gold answer.
     """
     if question.answer is None:
-        raise ScicotError(f"example {question.id!r} has no answer to be concluded")
+        raise ScicotError(
+            f"example {question.id!r} has no gold answer; add one or leave the example out"
+        )
     user_text = build_prompt(question, reveal_answer=reveal_answer, template=template).user
     return user_text, f"{rationale.strip()}\nAnswer: {question.answer}"
 
@@ -159,7 +161,8 @@ def _pieces(template: str) -> list[tuple[str, str | None]]:
     for text, name, spec, conversion in parsed:
         if spec or conversion:
             raise ScicotError(
-                f"the prompt template's {{{name}}} takes no format: write {{{{ and }}}} for braces"
+                f"the prompt template's {{{name}}} must not have a format or conversion; for"
+                " literal braces write {{ and }}"
             )
         pieces.append((text, name))
     return pieces
@@ -167,7 +170,10 @@ def _pieces(template: str) -> list[tuple[str, str | None]]:
 
 def _unknown(name: str, allowed: tuple[str, ...]) -> str:
     if name == "answer":
-        return "the prompt template's {answer} is filled with --reveal-answer only"
+        return (
+            "the prompt template's {answer} needs --reveal-answer always; add the option or remove"
+            " {answer}"
+        )
     listed = ", ".join(f"{{{placeholder}}}" for placeholder in allowed)
     return (
         f"the prompt template has an unknown placeholder {{{' '.join(name.split())}}}; "

@@ -72,5 +72,7 @@ def checked_utf8(text: str, description: str) -> str:
         if not text.isascii():
             text.encode()
     except UnicodeEncodeError:
-        raise RowProblem(f"{description} holds half a character (a lone surrogate)") from None
+        raise RowProblem(
+            f"{description} contains a lone surrogate, which UTF-8 cannot encode; remove it"
+        ) from None
     return text

@@ -15,11 +15,14 @@ from collections.abc import Iterable, Sequence
 from scicot.errors import ScicotError
 from scicot.overlap import text_key, whole_key
 from scicot.records import Question
-from scicot.reporting import some_of
+from scicot.reporting import number_of, some_of
 
 Groups = list[list[int]]  # the row indices of each group
 
-_HINT = "(--fold-by FIELD groups by another field; --fold-by id parts all but the same)"
+_HINT = (
+    "(--fold-by FIELD groups by another field; --fold-by id keeps only rows with the same id or"
+    " question together)"
+)
 
 _FIELDS_SHOWN = 12  # fields named in a message
 
@@ -76,7 +79,8 @@ def assign_folds(
     trained = [group for group in groups if group[0] not in dev | extra]
     if len(trained) < folds:
         raise ScicotError(
-            f"--folds {folds}: the rows make only {len(trained)} groups that may be parted {_HINT}"
+            f"--folds {folds}: rows of related questions stay together, which leaves only"
+            f" {number_of(len(trained), 'group')} to distribute {_HINT}"
         )
     row_folds = [0] * sum(map(len, groups))
     for part in (
@@ -108,7 +112,10 @@ def dev_split(
     only one group.
     """
     if len(groups) < 2:
-        raise ScicotError(f"--dev-fraction: all rows are one group that may not be parted {_HINT}")
+        raise ScicotError(
+            "--dev-fraction: rows of related questions stay together, and all rows form one group"
+            f" {_HINT}"
+        )
     by_size = sorted(groups, key=len)
     largest = fraction * len({question.id for question in questions})
     selected: set[int] = set()
@@ -140,7 +147,7 @@ def _value_key(question: Question, fold_by: str) -> str:
         value = None
     if value is None:
         paths = question.field_paths()
-        there_is = f"; there is {some_of(paths, _FIELDS_SHOWN)}" if paths else ""
+        there_is = f"; its fields: {some_of(paths, _FIELDS_SHOWN)}" if paths else ""
         raise ScicotError(
             f"--fold-by {fold_by}: question {question.id!r} has no such field{there_is}"
         )

@@ -111,7 +111,8 @@ FORMS = {
     ),
     Stage.ANSWER_FIRST: Form(
         "train-answer",
-        "answers a multiple-choice question, and learnt to explain the answer behind it",
+        "answers a multiple-choice question, and was trained to explain the answer after giving it"
+        " (answer-first)",
         _QUESTION,
         "the label, rationale: and the rationale",
     ),

@@ -57,15 +57,15 @@ class Spool:
         if rows is None:
             if value is not None and not isinstance(value, str | os.PathLike):
                 raise TypeError(
-                    f"a {type(value).__name__} is no file and no rows; give the name of a file, a"
-                    " list of dicts, a datasets.Dataset or a pandas.DataFrame"
+                    f"cannot read rows from a {type(value).__name__}; give a file name, a list of"
+                    " dicts, a datasets.Dataset or a pandas.DataFrame"
                 )
             return value
         path = self.new()
         with path.open("wb") as stream:
             for number, row in enumerate(rows):
                 if not isinstance(row, Mapping):
-                    raise TypeError(f"row {number} is no dict but a {type(row).__name__}")
+                    raise TypeError(f"row {number} is a {type(row).__name__}, not a dict")
                 stream.write(jsonl.encode(json_value(row)))
         return str(path)
 

@@ -83,7 +83,7 @@ def generate_rationales(
     """
     options |= {"settings": settings, "reading": reading, "reporter": reporter_here(reporter)}
     if output is None and (settings or GenerateSettings()).batch:
-        raise UsageError("batch: name an output; what is paid for must not get lost")
+        raise UsageError("batch: give an output file, so that paid replies are not lost")
     with spool() as files:
         question_file, examples = files.file(questions), files.file(options.pop("examples", None))
         target = _target(output, files)
@@ -95,8 +95,8 @@ def generate_rationales(
             if output is None:
                 kept = files.keep(target)
                 raise StoppedEarly(
-                    f"{stopped or 'interrupted'}; the rows so far are in {kept}: give this output"
-                    " to go on"
+                    f"{stopped or 'interrupted'}; the rows so far are in {kept}; pass this"
+                    " path as output to resume"
                 ) from None
             raise
         rows = None if output is not None else files.rows(target)
@@ -189,7 +189,9 @@ def train_answer(
 def _target(output: Name | None, files: Spool) -> Name:
     """Return the path of the file to write: the output or, if it is None, a temporary file."""
     if output is not None and os.fspath(output) == "-":
-        raise UsageError("output: name a file; without one the rows are in the result")
+        raise UsageError(
+            "output: give a file name, or leave output out to get the rows in the result"
+        )
     return files.new() if output is None else output
 
 

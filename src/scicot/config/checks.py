@@ -17,7 +17,7 @@ _SHOWN = 60  # characters
 
 def check_precision(precision: str, allowed: object = Precision) -> None:
     if precision == "fp16":
-        raise UsageError("--precision fp16: T5 overflows in fp16; take bf16 or fp32")
+        raise UsageError("--precision fp16: T5 overflows in fp16; use bf16 or fp32")
     one_of("precision", precision, allowed)
 
 

@@ -66,7 +66,8 @@ class GenerateSettings:
             require(self.max_cost > 0, "max-cost", self.max_cost, "more than 0 dollars")
         if self.price is not None:
             good = all(0 <= part < 1e6 for part in self.price)
-            require(good, "price", self.price, "IN,OUT in dollars for a million tokens")
+            wanted = "IN,OUT in dollars per million tokens, each 0 or more and less than 1,000,000"
+            require(good, "price", self.price, wanted)
 
     @property
     def reply_tokens(self) -> int:

@@ -21,6 +21,8 @@ EnginePrecision = Literal["auto", "fp32", "bf16", "int8"]
 # Sampling temperature of self-consistency (Wang et al. 2023, section 3.1).
 SAMPLING = 0.7
 
+_SHARD_FORM = "I/N, with I from 1 to N and N at most 1,000,000, for example 1/8"
+
 
 @dataclass(frozen=True)
 class Shard:
@@ -33,7 +35,7 @@ class Shard:
     def __post_init__(self) -> None:
         check_types(self)
         good = 1 <= self.number <= self.count <= 1_000_000
-        require(good, "shard", str(self), "I/N, with I from 1 to N, as 1/8")
+        require(good, "shard", str(self), _SHARD_FORM)
 
     def __str__(self) -> str:
         return f"{self.number}/{self.count}"
@@ -43,7 +45,7 @@ class Shard:
         """Parse a shard such as "3/8". Raises ScicotError for any other text."""
         found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
         if found is None:
-            raise UsageError(f"--shard is {short(text)}; it must be I/N, I from 1 to N, as 1/8")
+            raise UsageError(f"--shard is {short(text)}; it must be {_SHARD_FORM}")
         return cls(int(found[1]), int(found[2]))
 
 
@@ -91,7 +93,7 @@ class PredictSettings:
         if self.temperature is not None:
             valid = 0.001 <= self.temperature <= 100
             require(valid, "temperature", self.temperature, "between 0.001 and 100")
-        require(0 < self.top_p <= 1, "top-p", self.top_p, "more than 0, and 1 at most")
+        require(0 < self.top_p <= 1, "top-p", self.top_p, "more than 0, and at most 1")
         require(self.beams >= 1, "beams", self.beams, "at least 1")
         self._check_mix()  # first: it converts the text of the command line to a number
         self._check_together()
@@ -116,7 +118,8 @@ class PredictSettings:
             object.__setattr__(self, "shard", Shard.parse(shard))
         elif not isinstance(shard, Shard | None):
             raise UsageError(
-                f"shard is {short(repr(shard))}; it must be I/N, as '1/8', or scicot.Shard(1, 8)"
+                f"shard is {short(repr(shard))}; it must be I/N, such as '1/8', or"
+                " scicot.Shard(1, 8)"
             )
 
     def _check_mix(self) -> None:
@@ -133,15 +136,19 @@ class PredictSettings:
 
     def _check_together(self) -> None:
         if self.beams > 1 and self.sampling is not None:
-            raise UsageError("--beams: finds one rationale, it draws none; leave out --samples")
+            raise UsageError(
+                "--beams: cannot be combined with sampling; leave out --samples and --temperature"
+            )
         if self.vote and self.weigh == "confidence":
-            raise UsageError("--vote and --weigh confidence: give one of both")
+            raise UsageError("--vote and --weigh confidence: give only one")
         if self.vote and self.mixes_direct:
             raise UsageError(
-                "--vote and --mix-direct: votes are no probabilities; give one of both"
+                "--vote and --mix-direct: votes cannot be mixed with probabilities; give only one"
             )
         if self.sampling is None and self.top_p < 1:
-            raise UsageError("--top-p: means nothing where nothing is drawn; give --temperature")
+            raise UsageError(
+                "--top-p: has no effect without sampling; add --temperature or leave it out"
+            )
 
     @property
     def mixes_direct(self) -> bool:

@@ -41,8 +41,8 @@ class ReadingSettings:
             raise UsageError(f"--answer-index {self.answer_index}: give 0 or 1")
         if self.answer_texts and self.answer_index is not None:
             raise UsageError(
-                f"--answer-texts and --answer-index {self.answer_index}: give one of them; answers"
-                " that are texts of choices are no indices"
+                f"--answer-texts and --answer-index {self.answer_index}: give only one;"
+                " an answer is either the text of a choice or an index"
             )
         if self.encoding:
             _check_encoding(self.encoding)

@@ -46,7 +46,12 @@ class RewardSettings:
         temperature, weight = self.sample_temperature, self.reward_weight
         valid = 0.001 <= temperature <= 100
         require(valid, "sample-temperature", temperature, "between 0.001 and 100")
-        require(0 < weight < 1e6, "reward-weight", weight, "more than 0, and finite")
-        require(0 < self.leak_cap < 1e6, "leak-cap", self.leak_cap, "more than 0, and finite")
+        require(0 < weight < 1e6, "reward-weight", weight, "more than 0, and less than 1,000,000")
+        require(
+            0 < self.leak_cap < 1e6,
+            "leak-cap",
+            self.leak_cap,
+            "more than 0, and less than 1,000,000",
+        )
         confidence = self.reward_confidence
         require(0 <= confidence < 1, "reward-confidence", confidence, "0 or more, and less than 1")

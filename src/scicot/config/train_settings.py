@@ -101,7 +101,9 @@ class TrainSettings:
     def __post_init__(self) -> None:
         check_types(self)
         if self.epochs is not None:
-            require(0 < self.epochs < 1e6, "epochs", self.epochs, "more than 0, and finite")
+            require(
+                0 < self.epochs < 1e6, "epochs", self.epochs, "more than 0, and less than 1,000,000"
+            )
         if self.max_steps is not None:
             require(self.max_steps >= 1, "max-steps", self.max_steps, "at least 1")
         self._check_batches()
@@ -192,14 +194,16 @@ class TrainSettings:
             if isinstance(size, int)
             else size == AUTO or bool(re.fullmatch(rf"[1-9]\d{{0,8}}{TOKENS}", size))
         )
-        require(valid, "batch-size", size, f"rows (32), tokens (8192{TOKENS}) or {AUTO}")
+        wanted = f"a number of rows (such as 32) or of tokens (such as 8192{TOKENS}), or {AUTO}"
+        require(valid, "batch-size", size, wanted)
         if self.accumulate is not None:
             require(self.accumulate >= 1, "accumulate", self.accumulate, "at least 1")
         one_of("attention", self.attention, Attention)
-        require(0 <= self.lora <= 4096, "lora", self.lora, "the rank of the adapters, or 0")
+        valid = 0 <= self.lora <= 4096
+        require(valid, "lora", self.lora, "a rank from 1 to 4096, or 0 for no adapters")
         one_of("quantization", self.quantization, Quantization)
         if self.quantization != "none" and not self.lora:
-            raise UsageError("--quantization: quantised weights do not learn; give --lora as well")
+            raise UsageError("--quantization: quantised weights cannot be trained; add --lora")
         minutes = self.checkpoint_minutes
         require(minutes > 0, "checkpoint-minutes", minutes, "more than 0")
         if self.jobs is not None:

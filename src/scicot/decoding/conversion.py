@@ -45,7 +45,7 @@ def converted(model: Any, tokenizer: Any, directory: Path) -> Path:
         if no_room(error):
             raise
         raise ScicotError(
-            f"--engine ctranslate2: {target.parent} cannot be written to ({error.strerror}); take"
+            f"--engine ctranslate2: cannot write to {target.parent} ({error.strerror}); use"
             " --engine torch"
         ) from None
     try:
@@ -70,7 +70,7 @@ def _try(model: Any, tokenizer: Any, folder: Path, directory: Path) -> None:
         if no_room(error):
             raise
         raise ScicotError(
-            f"--engine ctranslate2: cannot convert {directory} ({error}); take --engine torch"
+            f"--engine ctranslate2: cannot convert {directory} ({error}); use --engine torch"
         ) from None
 
 
@@ -133,6 +133,6 @@ def _check(model: Any, folder: Path, directory: Path) -> None:
     gap = float(np.abs(native_scores - converted_scores).max())
     if not gap < _TOLERANCE * max(1.0, float(np.abs(native_scores).max()) / 10):
         raise ScicotError(
-            f"--engine ctranslate2: converted, {directory} scores otherwise (by {gap:.3g} nats);"
-            " take --engine torch"
+            f"--engine ctranslate2: the converted {directory} gives different scores (by {gap:.3g}"
+            " nats); use --engine torch"
         )

@@ -46,7 +46,7 @@ class CTranslate2Engine:
         self, sources: Sequence[Ids], draws: Sequence[Sequence[int | None]], decoding: Decoding
     ) -> list[list[Ids]]:
         if any(seed is not None for seeds in draws for seed in seeds):
-            raise ValueError("this engine draws no texts")
+            raise ValueError("this engine does not support sampling")
         results = self._translator.translate_batch(
             self._as_words(sources),
             beam_size=decoding.beams,
@@ -69,7 +69,7 @@ class CTranslate2Engine:
             for target in source_targets
         ]
         if any(target[-1] != self._end for _, target in pairs):
-            raise ValueError("this engine scores texts that end")
+            raise ValueError("this engine can only score texts that end with the end token")
         results = iter(
             self._translator.score_batch(
                 self._as_words([source for source, _ in pairs]),

@@ -74,14 +74,19 @@ def candidate_engines(
     if request.engine != "auto":
         obstacle = _obstacle(request.engine, config, device, request)
         if not obstacle and request.precision not in ("auto", *ENGINES[request.engine]):
-            obstacle = f"has no {request.precision}; take {' or '.join(ENGINES[request.engine])}"
+            offered = " or ".join(ENGINES[request.engine])
+            obstacle = f"does not support --precision {request.precision}; use {offered}"
         if obstacle:
             raise UsageError(f"--engine {request.engine}: {obstacle}")
         engine = request.engine
     else:
         engine = "transformers" if _obstacle("torch", config, device, request) else "torch"
         if request.precision not in ("auto", *ENGINES[engine]):
-            raise UsageError(f"--precision {request.precision}: no engine has it for this student")
+            with_beams = " with --beams" if request.beams else ""
+            raise UsageError(
+                f"--precision {request.precision}: no engine supports it for this student on"
+                f" {device}{with_beams}; leave it out"
+            )
     precisions = _precisions(engine, device, weights, request)
     if len(precisions) > 1 and config["model_type"] not in _INT8:
         precisions = [precision for precision in precisions if precision != "int8"]
@@ -99,18 +104,21 @@ def _obstacle(engine: str, config: Mapping[str, Any], device: str, request: Engi
     if engine == "ctranslate2" and config["model_type"] not in _CTRANSLATE2:
         return f"does not support {config['model_type']} students; leave it out"
     if engine != "transformers" and request.beams:
-        return "searches with no --beams; leave one of both out"
+        return "does not support --beams; leave out one of the two"
     if engine == "torch" and request.precision == "int8" and device != "cpu":
-        return "has int8 on CPUs alone; take bf16"
+        return "supports int8 only on CPUs; use --precision bf16"
     if engine == "torch" and request.precision == "int8" and config["model_type"] not in _INT8:
-        return "has int8 for T5 students alone, of others it changes answers; take bf16"
+        return (
+            "supports int8 only for T5 students, since it changes the answers of others; use"
+            " --precision bf16"
+        )
     if engine == "ctranslate2":
         if importlib.util.find_spec("ctranslate2") is None:
             return "is not installed; pip install 'scicot[fast]'"
         if device != "cpu":
-            return "is for CPUs; say --device cpu"
+            return "runs only on CPUs; add --device cpu"
         if request.samples:
-            return "draws no --samples; leave one of both out"
+            return "does not support sampling; leave out --engine, or --samples and --temperature"
     return ""
 
 

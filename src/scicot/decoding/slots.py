@@ -253,7 +253,8 @@ class _Replayed:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            warnings.warn(f"steps are slower than they could be, CUDA says {error}", stacklevel=2)
+            message = f"CUDA graph capture failed, so decoding is slower: {error}"
+            warnings.warn(message, stacklevel=2)
         finally:
             # CUDA does not restore the stream if the capture fails at its end
             torch.cuda.set_stream(current_stream)

@@ -63,7 +63,7 @@ class TransformersEngine:
 
         pairs = [(index, seed) for index, seeds in enumerate(draws) for seed in seeds]
         if decoding.beams > 1 and any(seed is not None for _, seed in pairs):
-            raise ValueError("a text is sampled or searched for with beams, not both")
+            raise ValueError("beam search cannot be combined with sampling")
         lengths = [(len(sources[index]), decoding.max_new_tokens) for index, _ in pairs]
         texts = iter(self._batched(pairs, lengths, fits, run))
         return [[next(texts) for _ in seeds] for seeds in draws]

@@ -7,10 +7,10 @@ function showSystems() {
       percent(s.accuracy), `${percent(s.interval[0])} \u2013 ${percent(s.interval[1])}`, percent(s.accuracy_answered), ...price(s)])], [
     ["chance", "", "", [...new Set(systems.map(s => percent(s.chance)))].join(" / "), "", "", ...(work.length ? ["", ""] : [])]]);
   const notes = [];
-  if (systems.some(s => s.oracle)) notes.push("* an upper bound: it read given rationales, or saw the answer.");
+  if (systems.some(s => s.oracle)) notes.push("* an upper bound: it read rationales from the input file, or saw the answer.");
   for (const s of systems) if (s.spread !== null)
     notes.push(`${visible(s.name)}: ${s.by_seed.length} seeds, ${s.by_seed.map(v => percent(v)).join(", ")} (sd ${fixed(100 * s.spread, 1)}); its plots, answers and rationales below are of the first.`);
-  if (verdict.cluster_by) notes.push(`Intervals resample ${visible(verdict.cluster_by)}, not questions.`);
+  if (verdict.cluster_by) notes.push(`Intervals resample groups of the same ${visible(verdict.cluster_by)}, not single questions.`);
   $("systems-note").textContent = notes.join(" ");
   $("hints").append(...verdict.hints.map(hint => element("li", {}, visible(hint) + ".")));
   const main = comparisons.find(c => c.primary) || comparisons[0];
@@ -66,7 +66,7 @@ function showRationales() {
     return [visible(s.name), fixed(own.words, 1), percent(own.repeated), percent(own.leaks), percent(own.names_one), percent(own.agree),
       own.rouge_l === null ? "" : fixed(own.rouge_l, 3)];
   }));
-  $("rationales-note").textContent = Object.entries(verdict.reliance).map(([answer, own]) => `${visible(answer)} by whose rationales it read: `
+  $("rationales-note").textContent = Object.entries(verdict.reliance).map(([answer, own]) => `${visible(answer)}, accuracy by source of the rationales: `
     + Object.entries(own).map(([source, value]) => `${source} ${percent(value)}`).join(", ") + ".").join(" ");
 }
 function showGroups() {
