@@ -72,7 +72,7 @@ def test_a_stopped_force_continues_when_it_is_repeated(
         train_rationale(trained.rows, run, settings=settings, reporter=Stopping(0, 3), **FORCED)
     assert weights(former) == before, "kept by a second stop"
     train_rationale(trained.rows, run, settings=settings, reporter=recorder, **FORCED)
-    assert f"{run}: continues what an earlier --force began" in recorder.notes
+    assert f"{run}: resuming the training that an earlier --force started" in recorder.notes
     assert "going on from step 3" in recorder.notes
     assert not former.exists()
     train_rationale(trained.rows, tmp_path / "other" / "run", settings=settings, **FORCED)

@@ -105,11 +105,14 @@ USAGE = [
     (f"{TRAIN} --config twice.yaml", "twice.yaml:3: max-steps is given twice; remove one"),
     (f"{TRAIN} --config spelled.yaml", "spelled.yaml: --max_steps is given twice"),
     (f"{TRAIN} --epochs 2 --max-steps 3", "--epochs and --max-steps: both set the training length"),
-    (f"{TRAIN} --equal-to r --max-steps 3", "--equal-to and --max-steps: both say how long"),
+    (
+        f"{TRAIN} --equal-to r --max-steps 3",
+        "--equal-to and --max-steps: both set the training length",
+    ),
     (f"{TRAIN} --dev q.csv --dev-fraction 0.5", "--dev and --dev-fraction: give one of the two"),
     ("train-answer q.csv -o - --student scratch:tiny", "-o -: a run is a directory, no stream"),
     ("train-rationale q.csv -o - --student scratch:tiny", "-o -: a run is a directory, no stream"),
-    (f"{TRAIN} --equal-to r --epochs 3", "--equal-to and --epochs: both set the length"),
+    (f"{TRAIN} --equal-to r --epochs 3", "--equal-to and --epochs: both set the training length"),
     (
         "generate-rationales q.csv -o r.csv --teacher recorded:q.csv --keep all",
         "-o r.csv: rows are written as JSON lines; name a .jsonl file",

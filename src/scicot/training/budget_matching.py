@@ -24,7 +24,7 @@ def check_length(settings: TrainSettings) -> None:
     for option, value in {"--epochs": settings.epochs, "--max-steps": settings.max_steps}.items():
         if value is not None:
             raise UsageError(
-                f"--equal-to and {option}: both set the length of the training; leave one out"
+                f"--equal-to and {option}: both set the training length; give only one"
             )
 
 
