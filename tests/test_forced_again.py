@@ -93,8 +93,8 @@ def test_a_forced_run_that_was_stopped_before_its_first_row_is_still_known(
 ) -> None:
     out = tmp_path / "out.jsonl"
     for stopped_at in ("q0", "q2"):
+        teacher = ScriptedTeacher({stopped_at: KeyboardInterrupt()})
         with pytest.raises(KeyboardInterrupt):
-            teacher = ScriptedTeacher({stopped_at: KeyboardInterrupt()})
             generate_rationales(questions, out, teacher=teacher, force=True)
     last = ScriptedTeacher()
     generate_rationales(questions, out, teacher=last, force=True)
@@ -105,8 +105,8 @@ def test_a_stopped_run_with_force_and_other_questions_starts_over(
     questions: Path, tmp_path: Path
 ) -> None:
     out, others = tmp_path / "out.jsonl", write_rows(tmp_path / "others.jsonl", QUESTIONS[4:])
+    teacher = ScriptedTeacher({"q3": KeyboardInterrupt()})
     with pytest.raises(KeyboardInterrupt):
-        teacher = ScriptedTeacher({"q3": KeyboardInterrupt()})
         generate_rationales(questions, out, teacher=teacher, force=True)
     generate_rationales(others, out, teacher=ScriptedTeacher(), force=True)
     assert [row["id"] for row in read_rows(out)] == ["q4", "q5"]

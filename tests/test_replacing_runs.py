@@ -73,7 +73,7 @@ def test_a_stopped_force_continues_when_it_is_repeated(
     assert weights(former) == before, "kept by a second stop"
     train_rationale(trained.rows, run, settings=settings, reporter=recorder, **FORCED)
     assert f"{run}: resuming the training that an earlier --force started" in recorder.notes
-    assert "going on from step 3" in recorder.notes
+    assert "resuming from step 3" in recorder.notes
     assert not former.exists()
     train_rationale(trained.rows, tmp_path / "other" / "run", settings=settings, **FORCED)
     assert weights(tmp_path / first) == weights(tmp_path / "other" / first)
@@ -90,7 +90,7 @@ def test_a_force_with_other_settings_starts_over_and_keeps_the_former_run(
     other, stopping = replace(TINY, seed=1), Stopping(0, 1)
     with pytest.raises(KeyboardInterrupt):
         train_rationale(trained.rows, run, settings=other, reporter=stopping, **FORCED)
-    assert not any("going on from step" in note for note in stopping.notes)
+    assert not any("resuming from step" in note for note in stopping.notes)
     assert weights(former) == before
     assert train_rationale(trained.rows, run, settings=other, **FORCED).settings["seed"] == 1
     assert not former.exists()
@@ -110,7 +110,7 @@ def test_answer_as_auto_with_force_tries_the_forms_again(trained: Trained, tmp_p
     recorder = Recorder()
     train_answer(trained.rows, run, settings=settings, reporter=recorder, **FORCED)
     assert not any(note.startswith("--answer-as auto: ") for note in recorder.notes)
-    assert "going on from step 2" in recorder.notes
+    assert "resuming from step 2" in recorder.notes
 
 
 def test_a_student_directory_with_other_weights_makes_another_run(
