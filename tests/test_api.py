@@ -72,6 +72,15 @@ def test_the_signature_shows_every_keyword(verb: str) -> None:
     assert ("seed" in names) == (verb.startswith("train") or verb in ("predict", "evaluate"))
 
 
+def test_none_stands_for_the_default_and_a_device_of_torch_for_its_name(direct: str) -> None:
+    import torch
+
+    nothing: Any = None
+    options = {"encoding": nothing, "skip_invalid": nothing, "device": torch.device("cpu")}
+    found = scicot.predict(ROWS, answer_model=direct, reporter=Recorder(), **options)
+    assert found.predicted == 8
+
+
 def test_a_keyword_of_another_type_is_refused_in_one_line() -> None:
     for verb in VERBS:
         with pytest.raises(UsageError, match=r"^limit is '3'; it must be an int or None$"):

@@ -17,7 +17,7 @@ _OVERHEAD = 64  # tokens of a request besides its text
 
 @dataclass
 class Budget:
-    """The cost of one output so far, and its limit (--max-cost), in dollars. If the price is
+    """The dollars spent so far for one output file, and their limit (--max-cost). If the price is
     unknown, nothing is counted or limited. In all methods, `batched` means that the lower price of
     batch APIs applies."""
 

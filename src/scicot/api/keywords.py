@@ -39,7 +39,7 @@ def takes(
     such parameter. `extra_defaults` names the further keywords that the function accepts in
     `**options`. It maps each name to the default that `help()` shows. An unknown keyword raises
     TypeError, whose message suggests the most similar name. A value of a wrong type raises
-    UsageError. `help()` and notebooks show all keywords.
+    UsageError. None stands for the default. `help()` and notebooks show all keywords.
     """
     extra_defaults = extra_defaults or {}
 
@@ -65,8 +65,9 @@ def takes(
             for name in keywords:
                 if name not in accepted:
                     raise TypeError(_unknown(function.__name__, name, accepted))
-                if name in types:
-                    keywords[name] = typed(name, keywords[name], types[name])
+            keywords = {name: value for name, value in keywords.items() if value is not None}
+            for name in types.keys() & keywords.keys():
+                keywords[name] = typed(name, keywords[name], types[name])
             for group, settings_type in groups.items():
                 values = {n: keywords.pop(n) for n in list(keywords) if of_group.get(n) == group}
                 if values and settings_type is not None:

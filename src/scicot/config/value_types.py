@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import types
 import typing
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scicot.config.checks import short
@@ -35,9 +35,9 @@ def typed(name: str, value: Any, hint: Any) -> Any:
 
     Texts are never converted to numbers. These values are accepted besides those of the type:
 
-    - an int for a float, but no bool for a number
-    - a scalar of NumPy or PyTorch, which is converted to the Python value
-    - for a tuple of any length: any iterable in a fixed order, or a single element
+    - an int for a float, a whole float for an int, and 0 or 1 for a bool, but no bool for a number
+    - a scalar of NumPy or PyTorch, and a torch.device, which are converted to the Python value
+    - for the hint `tuple[X, ...]`: any ordered iterable, such as a list, or a single X
     """
     try:
         return _converted(value, hint)
@@ -58,6 +58,12 @@ def _converted(value: Any, hint: Any) -> Any:
         return _first(value, {type(part): None for part in parts})
     if origin is tuple:
         return _tuple(value, parts)
+    if hint is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if hint is bool and isinstance(value, int) and value in (0, 1):
+        return bool(value)
+    if hint is str and type(value).__module__ == "torch":
+        return str(value)  # torch.device("cuda")
     allowed = (int, float) if hint is float else origin or hint
     if not isinstance(value, allowed) or (isinstance(value, bool) and hint in (int, float)):
         raise TypeError
@@ -85,7 +91,9 @@ def _tuple(value: Any, parts: tuple[Any, ...]) -> tuple[Any, ...]:
         except TypeError:
             pass
     # bytes, a set and a dict have no elements in an order that the user chose
-    if not isinstance(value, Iterable) or isinstance(value, str | bytes | Set | Mapping):
+    if not isinstance(value, Iterable) or isinstance(
+        value, str | bytes | set | frozenset | Mapping
+    ):
         raise TypeError
     elements = tuple(value)
     hints = parts[:1] * len(elements) if any_length else parts

@@ -19,10 +19,9 @@ read as a label:
 - The row itself writes the labels of its choices, as in {"A": "AB", "B": "A"}.
 - The option --answer-index is given.
 
-A JSON integer is never a label by itself, but an index: where the answer "1" is read as a label,
-also with --answer-labels, the integer 1 is read as an index by the rules of indices.py. In a file
-whose other integers count from 0, the gold answer would otherwise be wrong. If the other answers do
-not show whether integers count from 0 or from 1, the answer is refused.
+A JSON integer is always an index, even with --answer-labels. The string "1" may be read as the
+label 1, but the integer 1 is read by the rules of indices.py, because integers often count from 0.
+If the other answers do not show whether they count from 0 or from 1, the integer is refused.
 
 In a pipe, only the earlier rows are known. If an earlier row shows that answers are labels, the
 answer is read as a label. Otherwise the answer is refused, even in the three exceptions.

@@ -222,7 +222,7 @@ class Reader:
         return dev
 
     def _warn_of_conflicts(self, train: Sequence[Lesson], dev: Sequence[Lesson]) -> None:
-        """Warn if dev questions have other gold answers than the same training questions."""
+        """Warn if a question is both a dev and a training question, with different gold answers."""
         gold = sources.GoldConflicts()
         for lesson in train:
             gold.check(lesson.question)

@@ -85,8 +85,8 @@ def _log(checkpoint: Path) -> list[dict[str, Any]]:
 
 
 def _damage(checkpoint: Path, selection: Selection | None) -> str | None:
-    """Return what is wrong with a complete checkpoint, or None if nothing is. Only sizes and the
-    beginnings or ends of files are checked."""
+    """Describe the damage of a checkpoint whose writing was completed, or return None if nothing is
+    damaged. Only the sizes and the beginnings or ends of its files are checked."""
     try:
         text = (checkpoint / COMPLETE_MARKER).read_bytes()
         # Earlier versions wrote an empty marker file.

@@ -62,8 +62,8 @@ class Layout:
 
         Each group needs a row. Let N be the mean number of rows per step, rounded down:
 
-        - If N is less than the number of groups, each batch becomes a single group.
-        - If N is also less than the number of batches, the step has N batches.
+        - If N is less than the number of groups in a step, each batch becomes a single group.
+        - If N is also less than the number of batches, the step has only N batches.
 
         Examples with _GROUPS = 4:
 

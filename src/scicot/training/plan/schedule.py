@@ -250,12 +250,11 @@ class Schedule:
         ]
 
     def _by_lesson(self, lessons: Any, dropped: Any) -> Any:
-        """Return the numbers of input and target tokens of rows of an epoch: an array of shape
-        (rows, tasks, 2). A row gives one example for each task.
+        """Count the tokens of rows of an epoch. Return an array of shape (rows, tasks, 2): the
+        numbers of input and target tokens of the example that a row gives for a task.
 
-        `lessons` and `dropped` are arrays of shape (rows,), as in Epoch. `lessons` holds the
-        indices of the training rows. `dropped` is True for a row that is used without its
-        rationale.
+        `lessons` and `dropped` are arrays of shape (rows,), as in Epoch. `lessons[i]` is the index
+        of row i in the training data. `dropped[i]` is True if row i is used without its rationale.
         """
         shape = (-1, self._per_lesson, 2)
         full = self._tokens.lengths.reshape(shape)[lessons]
