@@ -177,7 +177,7 @@ def test_seeds_have_a_run_each_and_a_summary(rows: Path, tmp_path: Path, scicot:
     assert refused.code == 1
     assert "has 2 seeds; give one of them" in refused.stderr
     single = scicot(*arguments[:8], "--device", "cpu")
-    assert "holds 2 seeds; name another directory" in single.stderr
+    assert "holds 2 seeds, but --seeds is 1; name another directory" in single.stderr
 
 
 def test_fold_questions_get_rationales_and_teach_nobody(tmp_path: Path) -> None:

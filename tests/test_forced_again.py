@@ -101,6 +101,20 @@ def test_a_forced_run_that_was_stopped_before_its_first_row_is_still_known(
     assert [question for question, _ in last.asked] == ["q2", "q3", "q4", "q5"]
 
 
+def test_a_stopped_run_with_force_and_a_damaged_row_starts_over(
+    questions: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        generate_rationales(
+            questions, out, teacher=ScriptedTeacher({"q3": KeyboardInterrupt()}), force=True
+        )
+    out.write_bytes(b"{torn}\n" + out.read_bytes())
+    teacher = ScriptedTeacher()
+    generate_rationales(questions, out, teacher=teacher, force=True)
+    assert len(teacher.asked) == len(read_rows(out)) == 6
+
+
 def test_a_stopped_run_with_force_and_other_questions_starts_over(
     questions: Path, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """--force replaces a run, and continues if it was stopped. A run with other weights, data or input
 template is another run."""
 
+import dataclasses
 import json
 import shutil
 from dataclasses import replace
@@ -11,7 +12,10 @@ import pytest
 from conftest import Recorder, Trained, world_rows, write_rows
 
 from scicot import ScicotError, TrainSettings, train_answer, train_rationale
+from scicot.models.weights import model_sha256
+from scicot.stages import Stage
 from scicot.students.runs import Manifest, read_manifest
+from scicot.training import replacement
 
 TINY = TrainSettings(
     max_steps=3, warmup_steps=1, batch_size=8, max_target_tokens=12, device="cpu", jobs=1
@@ -126,7 +130,7 @@ def test_a_student_directory_with_other_weights_makes_another_run(
     assert recorder.notes == [finished] * 2
     shutil.rmtree("model")
     shutil.copytree(trained.direct, "model")
-    with pytest.raises(ScicotError, match=r"holds another run \(student: was 'weights "):
+    with pytest.raises(ScicotError, match=r"holds another run \(student: was 'model "):
         train_answer(trained.rows, "run", student="model", settings=TINY)
 
 
@@ -176,3 +180,34 @@ def test_a_run_of_another_input_template_is_another_run(trained: Trained, tmp_pa
     with pytest.raises(ScicotError, match=r"holds another run \(input template: was 0, is 1\)"):
         train_answer(trained.rows, run, student="scratch:tiny", settings=TINY)
     assert train_answer(trained.rows, run, settings=TINY, **FORCED).template == 1
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_of_two_runs_the_complete_one_is_kept(tmp_path: Path, complete: bool) -> None:
+    """A stopped --force left two folders. If out_of_fold.jsonl is missing, the run itself is not
+    complete, so the former run is kept."""
+    run, former = tmp_path / "run", tmp_path / ".run.replaced"
+    for folder in (run / "seed-0", run / "seed-0" / "folds" / "0", run, former):
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = {**dataclasses.asdict(TINY), "folds": 1 if folder.name == "seed-0" else 0}
+        seeds = ["seed-0"] if folder == run else []
+        Manifest(Stage.RATIONALE, folder.name, settings, (), finished=True, seeds=seeds).write(
+            folder
+        )
+    if complete:
+        (run / "seed-0" / "out_of_fold.jsonl").write_text("")
+    replacement.begin(run, Recorder())
+    kept = read_manifest(former)
+    assert kept is not None
+    assert kept.student == ("run" if complete else ".run.replaced")
+    assert list(run.iterdir()) == []
+
+
+def test_another_tokenizer_is_another_student(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    (tmp_path / "tokenizer.json").write_text("{}")
+    before = model_sha256(tmp_path)
+    (tmp_path / "README.md").write_text("no part of the model")
+    assert model_sha256(tmp_path) == before
+    (tmp_path / "tokenizer.json").write_text('{"other": 1}')
+    assert model_sha256(tmp_path) != before

@@ -118,6 +118,7 @@ def estimate_cost(
         command=COMMAND,
         settings=work.builder.fingerprint(),
         inputs={work.source: sources.sha256_of(work.source)},
+        companions=[REJECTED],
         defaults=EARLIER,
         force=force,
         reporter=reporter,

@@ -74,6 +74,7 @@ def generate_rationales(
         command=COMMAND,
         settings=work.builder.fingerprint(),
         inputs=input_hashes,
+        companions=[REJECTED],
         defaults=EARLIER,
         force=force,
         reporter=reporter,

@@ -252,8 +252,8 @@ class Scheduler:
         """Examine whether a reply reports that an hourly or daily allowance is used up.
 
         - At the first such report in a run, tell the user.
-        - If a request was sent after the first report, and its reply repeats the report, record
-          that the server does not enforce the allowance.
+        - If a request that was sent after the first report is answered nevertheless, record that
+          the server does not enforce the allowance.
 
         `sent_at` is the time when the request was sent (time.monotonic).
         """

@@ -53,9 +53,11 @@ def fastest(
 
 
 def _rate(engine: Engine, shape: Mapping[str, Any], weights: int, *, writes: bool) -> float:
-    """Measure the tokens per second of an engine, for random sources. With `writes` the engine
-    generates texts, and the tokens of sources and texts are counted. Without `writes` the engine
-    scores targets, and the tokens of the sources are counted."""
+    """Measure the tokens per second of an engine on inputs of random tokens.
+
+    With `writes`, the engine generates texts, and the tokens of inputs and texts are counted.
+    Without `writes`, the engine scores short targets, and only the tokens of inputs are counted.
+    """
     rng = np.random.default_rng(0)
     tokens = _SOURCE + (_GENERATED if writes else 0)
     count = int(min(64, max(4, _WORK / max(1, weights) / tokens)))

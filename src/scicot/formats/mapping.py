@@ -126,9 +126,9 @@ class Columns:
         return required is not None and bool(required.missing(row))
 
     def optional_fields(self, row: Row) -> dict[str, bool]:
-        """Return a dict that says which fields of --columns the row has: {"gold": True, "text":
-        False}. The keys are written as in --columns. The fields of the question and of its choices
-        are left out."""
+        """Return which fields of --columns the row has, such as {"gold": True, "why": False}. The
+        keys are the names that the user wrote in --columns. Fields that are mapped to the question
+        and to its choices are left out."""
         names = tuple(row)
         found: dict[str, bool] = {}
         for role, value in self.roles.items():

@@ -7,8 +7,8 @@ C and so on. A gold answer "C" then means the choice with the letter C, not the 
 
 Some letters at the beginning of a text are not labels:
 - A letter with a full stop or a colon may be part of a name, as in "E. coli" and "C: major". Such
-  letters count in two cases: choices.py reads them if they are A, B, C and so on, and `_with_gap`
-  reads them if some of these letters are missing.
+  letters count only if those of all choices are A, B, C and so on (see choices.py), or a sequence
+  with gaps, such as A, C, D (see `_with_gap`).
 - A letter with a closing bracket may be part of a name, as in "(R)-butanol", or of an order of
   statements, as in "(B) → (A)". It does not count if a hyphen, an arrow or a further letter in
   brackets follows.

@@ -7,6 +7,12 @@ import json
 import math
 from pathlib import Path
 
+# Files besides the weights that determine what a model learns.
+_MODEL_FILES = (
+    *("config.json", "tokenizer*", "*.model", "vocab*", "merges.txt", "chat_template*"),
+    *("special_tokens_map.json", "added_tokens.json"),
+)
+
 
 def weights_sha256(directory: Path) -> str:
     """Return a SHA-256 (hex) that identifies the weights of a model directory: the hash of the
@@ -15,6 +21,15 @@ def weights_sha256(directory: Path) -> str:
     for file in sorted(directory.glob("*.safetensors")):
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
+
+
+def model_sha256(directory: Path) -> str:
+    """Return a SHA-256 (hex) of the files of a model directory that training depends on: weights,
+    tokenizer and config."""
+    digest = hashlib.sha256(weights_sha256(directory).encode())
+    for file in sorted({file for pattern in _MODEL_FILES for file in directory.glob(pattern)}):
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
 
 

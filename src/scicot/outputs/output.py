@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, Any
 
@@ -163,6 +164,7 @@ def starts_over(
     command: str,
     settings: Mapping[str, Any],
     inputs: Mapping[str, str | None],
+    companions: Sequence[str] = (),
     defaults: Mapping[str, Any] | None = None,
     force: bool,
     reporter: Reporter,
@@ -170,10 +172,11 @@ def starts_over(
     """Return True if a call with `force` must delete the rows of an existing output. Return False
     without `force`.
 
-    Also return False, with a note to the user, if an earlier call with `force` was stopped before
-    its end, and had the same `command`, `settings` and `inputs`. Its rows are then continued, so
-    that a command with --force can be repeated until it ends. An input whose SHA-256 is None is
-    never the same.
+    Also return False, with a note to the user, if the rows are those of an earlier call with
+    `force` that was stopped. A command with --force can thus be repeated until it ends. The earlier
+    call must have had the same `command`, `settings` and `inputs`, and its rows must be readable.
+    The arguments are those of `open_output`. An input with the SHA-256 None, such as a pipe, does
+    not count as the same.
     """
     path = Path(target)
     if not force or not is_begun_with_force(path):
@@ -186,8 +189,25 @@ def starts_over(
     recorded = (own_state(path) or {}).get("inputs")
     if recorded != dict(inputs) or None in inputs.values():
         return True
+    files = [path, *(beside(path, suffix) for suffix in companions)]
+    if not all(map(_is_readable, files)):
+        return True
     reporter.note(f"{path}: resuming the output that an earlier --force started")
     return False
+
+
+def _is_readable(file: Path) -> bool:
+    """Return True if each line of a file is a JSON object. The last line may be incomplete. Also
+    return True if there is no such file."""
+    if not file.is_file():
+        return True
+    with file.open("rb") as lines:
+        try:
+            for _ in jsonl.decode_lines(takewhile(lambda line: line.endswith(b"\n"), lines), ""):
+                pass
+        except InvalidRow:
+            return False
+    return True
 
 
 def check_output_not_read(

@@ -59,7 +59,7 @@ class Manifest:
     examples_sha256: str | None = None  # digest of the training texts
     dev_sha256: str | None = None  # digest of the dev texts
     weights_sha256: str | None = None
-    student_sha256: str | None = None  # digest of the weights that training began with
+    student_sha256: str | None = None  # digest of the model directory that training began with
     # dev accuracy (0 to 1) of the forms "label" and "text" in the trial of --answer-as auto
     answer_trial: Mapping[str, float] | None = None
     fold: Mapping[str, Any] | None = None  # {"fold": 0, "folds": 4, "fold_by": "meta.block"}

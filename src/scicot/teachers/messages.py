@@ -45,8 +45,8 @@ class MessagesTeacher:
     """A teacher that sends requests to one model through the Messages API.
 
     `timeout` is the time limit of each request in seconds. `sampling` holds the temperature and
-    top_p, if given. Only servers other than Anthropic's accept these two parameters: ScicotError is
-    raised if `sampling` is given without a base URL. `only_counts` is True if the teacher is only
+    top_p, if given. Without a base URL, requests go to Anthropic's server, and ScicotError is
+    raised if `sampling` is given. `only_counts` is True if the teacher is only
     used to estimate the cost. No API key is needed then, because no reply is requested.
     """
 

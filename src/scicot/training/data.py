@@ -122,8 +122,7 @@ class Reader:
         """Read the questions of --fold-questions, except those that are also in `lessons`. Raises
         ScicotError if two different questions have the same id."""
         skip = self._options.get("skip_invalid", False)
-        known = [lesson.question for lesson in lessons]
-        train_ids = {question.id for question in known}
+        known = {lesson.question.id: lesson.question for lesson in lessons}
         found: list[Lesson] = []
         for file in self.fold_files:
             rows = sources.questions(
@@ -132,13 +131,15 @@ class Reader:
                 skip_invalid=skip,
                 reporter=self._reporter,
             )
-            questions = list(sources.unique(rows, self._reporter))
-            for _ in sources.unique([*known, *questions], None):
-                pass  # raises an error if two different questions have the same id
-            new = [question for question in questions if question.id not in train_ids]
-            train_ids.update(question.id for question in new)
-            known += new
-            found += map(Lesson, new)
+            for question in sources.unique(rows, self._reporter):
+                same_id = known.setdefault(question.id, question)
+                if same_id is question:
+                    found.append(Lesson(question))
+                elif _words(same_id) != _words(question):
+                    raise ScicotError(
+                        f"{os.fspath(file)}: two different questions have the id {question.id!r};"
+                        " rename one"
+                    )
         if self.fold_files:
             self._reporter.note(
                 f"--fold-questions: {len(found):,} questions that are not among the training rows"
@@ -264,6 +265,11 @@ class Reader:
                 " --folds writes suitable rationales)"
             )
         return judged
+
+
+def _words(question: Question) -> tuple[str, frozenset[str]]:
+    """Return the text of a question and of its choices in any order."""
+    return question.question, frozenset(choice.text for choice in question.choices)
 
 
 class _Votes:

@@ -39,7 +39,7 @@ from scicot.students.student import Student
 from scicot.training.examples import Lesson
 from scicot.training.spec import TrainingSpec
 
-FILE = "out_of_fold.jsonl"
+OUT_OF_FOLD = "out_of_fold.jsonl"
 _WINDOW = 256  # number of rationales generated before they are written to disk
 _BATCHES = {"cuda": 1024}  # sequences decoded together, by device type
 _BATCH = 128
@@ -121,7 +121,7 @@ class Folds:
             f"{STUDENT}{main.run.name}/folds/{Run.at(spec.run).identity}" for spec in fold_specs
         ]
         overlap = 0.0
-        with jsonl.replacing(main.run / FILE) as stream:
+        with jsonl.replacing(main.run / OUT_OF_FOLD) as stream:
             for (sample, lesson), fold in zip(_samples(self.lessons), self.row_folds, strict=True):
                 text = next(texts_by_fold[fold])
                 overlap += rouge_l(text, lesson.rationale) if lesson.rationale else 0.0

@@ -13,7 +13,7 @@ from scicot import processes, sources
 from scicot.config import RewardSettings, TrainSettings
 from scicot.devices import resolve_device
 from scicot.errors import ScicotError, UsageError
-from scicot.models.weights import weights_sha256
+from scicot.models.weights import model_sha256
 from scicot.outputs import STDOUT, locked, make_parent
 from scicot.reporting import LogReporter, Muted, Reporter
 from scicot.stages import FORMS, Stage
@@ -265,7 +265,7 @@ def _specified(
         parts.train,
         parts.dev,
         data,
-        student_sha256=weights_sha256(Path(student)) if Path(student).is_dir() else None,
+        student_sha256=model_sha256(Path(student)) if Path(student).is_dir() else None,
         report_to=tuple(report_to),
     )
     return spec, parts.folds

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from scicot.errors import ScicotError
 from scicot.reporting import Reporter
-from scicot.students.runs import read_manifest
-from scicot.training.folds import fold_run
+from scicot.stages import Stage
+from scicot.students.runs import MANIFEST, read_manifest
+from scicot.training.folds import OUT_OF_FOLD, fold_run
 from scicot.training.run_directory import is_empty
 
 
@@ -46,9 +47,9 @@ def begin(run: Path, reporter: Reporter) -> None:
     """
     former, real = former_run(run), run.resolve()
     if has_begun(run) and not _is_complete(run):
-        shutil.rmtree(real, ignore_errors=True)
+        _delete(real)
     elif run.exists() and not is_empty(run):
-        shutil.rmtree(former, ignore_errors=True)
+        _delete(former)
         real.rename(former)
         reporter.note(f"the previous {run} is kept as {former} until the training is finished")
     else:
@@ -57,18 +58,33 @@ def begin(run: Path, reporter: Reporter) -> None:
 
 
 def _is_complete(run: Path) -> bool:
-    """Return True if the student in the directory `run` and all its fold students are finished."""
+    """Return True if everything that a training writes to the directory `run` is finished."""
     main = read_manifest(run)
-    if main is None:
+    if main is None or not main.finished:
         return False
+    if main.seeds:
+        return all(_is_complete(run / name) for name in main.seeds)
     folds = [read_manifest(fold_run(run, fold)) for fold in range(main.settings.get("folds", 0))]
-    return all(manifest is not None and manifest.finished for manifest in [main, *folds])
+    if folds and main.stage is Stage.RATIONALE and not (run / OUT_OF_FOLD).exists():
+        return False
+    return all(manifest is not None and manifest.finished for manifest in folds)
+
+
+def _delete(run: Path) -> None:
+    """Delete a run directory. The manifest is deleted last, so that a directory of which only a
+    part could be deleted is still recognised as a run."""
+    for path in run.iterdir() if run.is_dir() else ():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != MANIFEST:
+            path.unlink(missing_ok=True)
+    shutil.rmtree(run, ignore_errors=True)
 
 
 def end(run: Path, reporter: Reporter) -> None:
     """Delete the former run, if there is one. Call this when the new run is finished."""
     former = former_run(run)
-    shutil.rmtree(former, ignore_errors=True)
+    _delete(former)
     if former.exists():
         reporter.warn(f"{former}: cannot delete the previous run; delete this directory yourself")
 

@@ -288,9 +288,9 @@ def determining(manifest: Manifest) -> dict[str, Any]:
 
 
 def _student(manifest: Manifest) -> str:
-    # A model directory is identified by its weights, since it may be moved, or get other weights.
+    # A model directory is identified by its contents, since it may be moved or changed.
     digest = manifest.student_sha256
-    return manifest.student if digest is None else f"weights {digest[:12]}"
+    return manifest.student if digest is None else f"model {digest[:12]}"
 
 
 def _versions() -> dict[str, str]:

@@ -33,7 +33,7 @@ class TrainingSpec:
     data: Sequence[Mapping[str, Any]]
     fold: Mapping[str, Any] | None = None
     equal_to: Mapping[str, Any] | None = None  # the budget to match (budget_matching.py)
-    student_sha256: str | None = None  # hash of the weights of `student`, if it is a directory
+    student_sha256: str | None = None  # see model_sha256; None if `student` is no directory
     # dev accuracy (0 to 1) of each form of answers after a short trial; None without a trial
     answer_trial: Mapping[str, float] | None = None
     report_to: tuple[str, ...] = ()  # experiment trackers
