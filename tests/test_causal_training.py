@@ -254,7 +254,7 @@ def test_a_model_answers_without_training(runs: Trained, tmp_path: Path, scicot:
     predict(runs.rows, out, answer_model=runs.direct, settings=CPU)
     assert "zero_shot" not in read_rows(out)[0]["models"]
     verdict = scicot("evaluate", zero, out)
-    assert "zero: zero-shot, by a model that was not trained" in verdict.stdout
+    assert "zero: zero-shot; scicot did not train its answer model" in verdict.stdout
     missing = scicot("predict", runs.rows, "--answer-model", "hf:./nowhere", "-o", tmp_path / "x")
     assert (missing.code, missing.stderr.count("\n")) == (1, 1)
     assert "hf:./nowhere: there is no such directory" in missing.stderr

@@ -137,7 +137,7 @@ def test_a_lack_of_memory_is_one_line(trained: Trained, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"batch_size": "many"}, "--batch-size is many; it must be rows"),
+        ({"batch_size": "many"}, "--batch-size is many; it must be a number of rows"),
         ({"batch_size": 0}, "--batch-size is 0"),
         ({"accumulate": 0}, "--accumulate is 0"),
         ({"attention": "flash"}, "--attention is flash; it must be auto or eager or sdpa"),

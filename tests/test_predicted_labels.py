@@ -87,7 +87,9 @@ def test_an_index_of_labels_with_a_gap_is_refused(tmp_path: Path) -> None:
     file.write_text("id,prediction\nq1,C\nq2,0\n")
     assert judged(file, asked)[0].systems[0].correct == 2
     file.write_text("id,prediction\nq1,2\nq2,0\n")
-    with pytest.raises(ScicotError, match="labels A, C, D of question 'q1' have a gap; write the"):
+    with pytest.raises(
+        ScicotError, match="labels A, C, D of question 'q1' have a gap, so the choice is unclear"
+    ):
         judged(file, asked)
     options = {"a": "ant", "b": None, "c": "cow", "d": "dog"}
     row = {"id": "q1", "question": "Q?", "options": options, "answer": "c"}
