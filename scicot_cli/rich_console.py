@@ -11,8 +11,8 @@ import rich.console
 class Console(rich.console.Console):
     """A console that raises BrokenPipeError if the reader of its pipe is gone.
 
-    rich itself would end the program with exit code 1, which is the code of an error in the data,
-    and redirect stdout to /dev/null even if the pipe is that of stderr.
+    rich's own console would end the program with exit code 1, which is the code of an error in the
+    data. It would also redirect stdout to /dev/null, even if the broken pipe is stderr.
     """
 
     def on_broken_pipe(self) -> None:

@@ -306,7 +306,8 @@ class Generation:
         self.ledger.spent += cost
 
     def update_summary(self) -> None:
-        """Copy the counts and costs of all runs together from the ledger into the summary."""
+        """Copy the counts and the cost of all runs, which the ledger has added up, into the
+        summary."""
         self._watermark.remember()
         ledger, summary = self.ledger, self.summary
         summary.errors = ledger.rejected["error"]

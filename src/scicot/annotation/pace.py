@@ -74,8 +74,11 @@ _HOLD_CHANCE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class _Limit:
-    """A limit of the server: `rate` requests per second. After a decrease, the request rate (`at`)
-    grows back to the limit, and then beyond, along the curve of TCP CUBIC (RFC 9438)."""
+    """An estimate of the server's limit: `rate` requests per second.
+
+    After a decrease, the request rate (`at`) grows along the curve of TCP CUBIC (RFC 9438): back to
+    the estimate, and then above it, because the real limit may be higher.
+    """
 
     rate: float = math.inf
     since: float = -math.inf  # time when the rate was decreased

@@ -133,8 +133,8 @@ def _optional_roles(inputs: Inputs) -> tuple[str, ...]:
     """Return the roles of --columns whose fields may be missing from the questions:
 
     - ("id",) if the teacher is recorded:FILE and --columns maps a rationale, as in
-      "id=key,rationale=why". Questions have no rationale, so "why" is a field of FILE. The field
-      "key" may also be a field of FILE, and missing from the questions.
+      "id=key,rationale=why". The field "why" is then in FILE, since questions have no rationales.
+      The field "key" may also occur only in FILE.
     - () in all other cases.
     """
     # The questions may have their ids in another field, which is recognised automatically.

@@ -1,6 +1,9 @@
-"""Check the types of values against type hints. The settings classes check all their fields this
-way, and the Python API its other keywords, so that a wrong type (samples="3") gives one line
-instead of a traceback, or instead of a value that means something else (vote="no")."""
+"""Check the types of values against type hints.
+
+The settings classes check all their fields with this module. The Python API checks its keywords
+that are not fields of settings. A value of a wrong type thus gives an error message of one line.
+Without the check, samples="3" would end in a traceback, and vote="no" would count as True.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +33,20 @@ def check_types(settings: Any) -> None:
 
 
 def typed(name: str, value: Any, hint: Any) -> Any:
-    """Return a value of the type `hint`. Raises UsageError, which names the keyword `name`, if
-    `value` has another type.
+    """Return `value`, converted to the type `hint` if necessary. Raises UsageError, which names the
+    keyword `name`, if `value` has a wrong type and cannot be converted.
 
-    Texts are never converted to numbers. These values are accepted besides those of the type:
+    These values are converted:
 
-    - an int for a float, a whole float for an int, and 0 or 1 for a bool, but no bool for a number
-    - a scalar of NumPy or PyTorch, and a torch.device, which are converted to the Python value
-    - for the hint `tuple[X, ...]`: any ordered iterable, such as a list, or a single X
+    - a whole float to an int
+    - 0 and 1 to a bool
+    - a scalar of NumPy or PyTorch to the Python value
+    - a torch.device to a str
+    - for the hint `tuple[X, ...]`: any ordered iterable, such as a list, to a tuple, and a single X
+      to a tuple of one element
+
+    An int is also accepted as a float, and is returned unchanged. A bool is not accepted as a
+    number. A str is never converted to a number.
     """
     try:
         return _converted(value, hint)
@@ -47,7 +56,8 @@ def typed(name: str, value: Any, hint: Any) -> Any:
 
 
 def _converted(value: Any, hint: Any) -> Any:
-    """Return `value` as the type `hint`. Raises TypeError if it has another type."""
+    """Return `value`, converted to the type `hint` if necessary (see `typed`). Raises TypeError if
+    `value` has a wrong type and cannot be converted."""
     if getattr(value, "shape", None) == ():  # a scalar of NumPy or PyTorch
         value = value.item()
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
@@ -71,8 +81,8 @@ def _converted(value: Any, hint: Any) -> Any:
 
 
 def _first(value: Any, hints: Iterable[Any]) -> Any:
-    """Return `value` as the first of the types `hints` that it has. Raises TypeError if it has none
-    of them."""
+    """Return `value`, converted to the first type in `hints` that accepts it. Raises TypeError if
+    no type accepts it."""
     for hint in hints:
         try:
             return _converted(value, hint)
@@ -82,8 +92,8 @@ def _first(value: Any, hints: Iterable[Any]) -> Any:
 
 
 def _tuple(value: Any, parts: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return `value` as a tuple whose type has the arguments `parts`. Raises TypeError if it is no
-    such tuple."""
+    """Return `value`, converted to the type `tuple[*parts]`. Raises TypeError if this is
+    impossible."""
     any_length = parts[-1] is Ellipsis
     if any_length:
         try:

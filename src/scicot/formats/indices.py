@@ -8,13 +8,15 @@ A number is read by the first of these rules that applies:
 3. With --answer-index, the number is an index. If no choice has this index, the number is a label
    or a text.
 4. If the row is read alone, without a file (`Reading.strict` is False), `read_choice` decides.
-5. A JSON integer is an index from 0, unless `Choices.numeric` is True.
+5. If `Choices.numeric` is False, a JSON integer is an index from 0. If no choice has this index,
+   the integer is a label or a text.
 6. A string that is exactly a label is this label. If it is also the text of another choice,
    label_or_text.py decides, unless the data set defines that its answers are labels.
 7. Every other number is read as the other answers in the same field of the file show. A base is
    never guessed.
 
-Answers that are not numbers, such as "B" and "copper", are read by meaning.py and by rule 6.
+Answers that are not numbers, such as "B" and "copper", are read by meaning.py. The rules 2 and 6
+apply to them too.
 
 Examples of the rules 5 and 7, for choices in a list:
 
@@ -43,7 +45,7 @@ from typing import Any
 
 from scicot.formats import printed
 from scicot.formats.choice_set import Choices
-from scicot.formats.label_or_text import label_or_text, number_as_label
+from scicot.formats.label_or_text import label_or_text, number_equal_to_label
 from scicot.formats.meaning import Meaning, index_from, read_choice, read_text, without_fraction
 from scicot.formats.names import plain_name
 from scicot.formats.reading import Base, Reading, Tally
@@ -210,10 +212,12 @@ def _by_option(base: Base, number: int, choices: Choices, counts: Tally | None) 
 
 
 def _json_integer(number: int, choices: Choices, name: str, reading: Reading) -> Meaning | None:
-    """Read an integer as an index from 0, or else as a label or a text.
+    """Read an integer as an index from 0. If no choice has this index, read the integer as a label
+    or a text.
 
-    If no choice has this index, label or text, but the integer equals the number of choices, it may
-    be the index of the last choice, counted from 1, or a mistake. The result is then ambiguous.
+    The result is ambiguous if no choice has this index, label or text, but the integer equals the
+    number of choices. The integer may then be a mistake, or the index of the last choice, counted
+    from 1.
     """
     counts, in_file = reading.counts_to_fill(name), reading.counts_of_file(name)
     if counts is not None:
@@ -239,7 +243,7 @@ def _by_other_rows(
     text = read_text(str(number), choices)
     named = read_choice(str(number), choices)
     if named is not None and named.kind == "labels":
-        read = number_as_label(value, named, text, choices, name, reading, never_text)
+        read = number_equal_to_label(value, named, text, choices, name, reading, never_text)
         if read is not None:
             return read
         # An integer is not the label itself, but the index of a choice.

@@ -19,12 +19,13 @@ read as a label:
 - The row itself writes the labels of its choices, as in {"A": "AB", "B": "A"}.
 - The option --answer-index is given.
 
-A JSON integer is always an index, even with --answer-labels. The string "1" may be read as the
-label 1, but the integer 1 is read by the rules of indices.py, because integers often count from 0.
-If the other answers do not show whether they count from 0 or from 1, the integer is refused.
-
 In a pipe, only the earlier rows are known. If an earlier row shows that answers are labels, the
 answer is read as a label. Otherwise the answer is refused, even in the three exceptions.
+
+All this is for strings, such as "1". A JSON integer, such as 1, is read by the rules of indices.py,
+even with --answer-labels, because integers often count from 0. If an integer may be an index or the
+text of a choice, the other answers decide as above: where a string is read as a label, an integer
+is read as an index. The three exceptions do not apply to integers.
 """
 
 from __future__ import annotations
@@ -49,8 +50,7 @@ def label_or_text(
     """Decide between `label` and `text`, the two meanings of an answer in the field `name`. Return
     the right meaning, or an ambiguous Meaning if the right meaning is unknown.
 
-    is_integer: True if the answer is a JSON integer. An integer is read as a label only if other
-        answers prove this, since it may also be an index.
+    is_integer: True if the answer is a JSON integer. The three exceptions above do not apply then.
     """
     # The first pass over a file only counts. What it returns is not used.
     if reading.is_counting or reading.answer_texts is False:
@@ -76,7 +76,7 @@ def label_or_text(
     return Meaning(labels, ambiguity, needs_evidence=counts is None and not reading.is_pipe)
 
 
-def number_as_label(
+def number_equal_to_label(
     value: int | str,
     label: Meaning,
     text: Meaning | None,
@@ -85,14 +85,16 @@ def number_as_label(
     reading: Reading,
     never_text: bool,
 ) -> Meaning | None:
-    """Read a number that is the label of a choice.
+    """Read a number that equals a label: decide whether the number is this label or the text of a
+    choice. If the other answers do not decide, return an ambiguous Meaning.
 
-    label: this choice.
-    text: the choice whose text is this number. None if no choice has this text.
-    never_text: True if the answer cannot be a text, because the data set defines this.
+    value: the number, as a string or a JSON integer.
+    label: the choice with this label.
+    text: the choice whose text is the number. None if no choice has this text.
+    never_text: True if the data set defines that its answers are never texts.
 
-    Return None for a JSON integer that is not a text. The caller then reads it as an index,
-    although it equals a label.
+    A JSON integer is never read as the label. If it is not the text of another choice either,
+    return None. The caller then decides how to read the integer.
     """
     is_string, counts = isinstance(value, str), reading.counts_to_fill(name)
     if text is None or label.labels[0] in text.labels:

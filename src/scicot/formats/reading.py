@@ -48,9 +48,8 @@ class MappedFields:
         if this has not been decided.
     applied: True if --columns was applied to a row, False if every row was read without it. None if
         no row was read.
-    final: True if the search for the fields is over. A file has then been read to its end, and a
-        pipe up to the current row. If no row so far has a field of --columns, and the role of the
-        field is not in `optional`, this is an error.
+    final: True if the search for the fields is over. A file is searched to its end. A pipe is
+        searched up to the first row that lacks a field of --columns.
     """
 
     optional: Collection[str] = ()

@@ -74,7 +74,7 @@ class Output:
         return begin
 
     def existing(self) -> Iterator[tuple[str, Row]]:
-        """Yield (FILE:LINE, row) for each row that earlier runs of the same command wrote, and
+        """Yield (FILE:LINE, row) for each row that earlier runs of the same command wrote. Yield
         nothing for a stream."""
         if self.path is not None:
             with self.path.open("rb") as lines:
@@ -170,13 +170,15 @@ def starts_over(
     reporter: Reporter,
 ) -> bool:
     """Return True if a call with `force` must delete the rows of an existing output. Return False
-    without `force`.
+    without `force`. The arguments are those of `open_output`.
 
-    Also return False, with a note to the user, if the rows are those of an earlier call with
-    `force` that was stopped. A command with --force can thus be repeated until it ends. The earlier
-    call must have had the same `command`, `settings` and `inputs`, and its rows must be readable.
-    The arguments are those of `open_output`. An input with the SHA-256 None, such as a pipe, does
-    not count as the same.
+    Also return False, with a note to the user, if an earlier call with `force` was stopped and can
+    be continued. A user can thus repeat a command with --force until the command has finished. The
+    earlier call can be continued under these conditions:
+
+    - The earlier call had the same `command`, `settings` and `inputs`. An input whose SHA-256 is
+      None, such as a pipe, never counts as the same input.
+    - The rows of the earlier call are readable.
     """
     path = Path(target)
     if not force or not is_begun_with_force(path):

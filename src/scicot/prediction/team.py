@@ -43,8 +43,8 @@ class _Failure:
     code: int = 0
 
     def raise_error(self) -> None:
-        """Raise the error again: a ScicotError with its message and exit code. For a bug, raise a
-        RuntimeError whose message contains the traceback."""
+        """Raise the error again. A ScicotError keeps its message and exit code. Any other exception
+        becomes a RuntimeError whose message contains the traceback."""
         if not self.code:
             raise RuntimeError(f"a process of this command failed:\n{self.message}")
         kinds = {kind.exit_code: kind for kind in (UsageError, StoppedEarly)}

@@ -166,11 +166,11 @@ class TextWords:
     def _longest_of(
         self, choices: Sequence[ChoiceWords], first: int, limit: float
     ) -> tuple[int, list[ChoiceWords]]:
-        """Find the longest of the `choices` whose words are in the text from word number `first`
-        on. The last of these words must end at or before the character position `limit`.
+        """Find the longest of the `choices` whose words begin at word number `first` of the text.
+        The last of these words must end at or before the character position `limit`.
 
-        Return (character position of the end, choices), or (0, []) if no choice is found. There are
-        several choices if they have the same words.
+        Return (character position of the end, choices), or (0, []) if no choice is found. If
+        several choices have the same words, all of them are returned.
         """
         # The first words are not compared, because the caller has compared them.
         size = -1

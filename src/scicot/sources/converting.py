@@ -149,11 +149,11 @@ class Converter:
         """
         converted = self._converted(where, row)
         if converted is not row:
-            self._record(row, converted)
+            self._record_fields(row, converted)
         return converted
 
-    def _record(self, row: Row, converted: Row) -> None:
-        """Record the fields of a row that were read, for `recognised` and `id_fields`."""
+    def _record_fields(self, row: Row, converted: Row) -> None:
+        """Record which fields of a row were read. `recognised` and `id_fields` report them."""
         layout = tuple(row)
         if layout not in self._layouts:
             if len(self._layouts) == _MAX_LAYOUTS:
@@ -212,7 +212,7 @@ class Converter:
         return replace(evidence, stage="complete")
 
     def _conversions(self, reading: Reading) -> Iterator[Row]:
-        """Yield the converted rows of the whole source, without those that cannot be read."""
+        """Yield the converted rows of the whole source. Skip rows that cannot be read."""
         for row in self._rows():
             try:
                 yield self._convert(row, reading)

@@ -197,8 +197,8 @@ class Rows(Generic[T]):
                 self.counts.gold.check(display_name(self.source), so_far=True)
 
     def has_records(self) -> bool:
-        """Return True if the source has a record. The next iteration begins with this record, or
-        with those that `look_ahead` has read."""
+        """Return True if the source has a record. No record is lost: the next iteration also yields
+        the records that this method and `look_ahead` have read."""
         if self._buffered:
             return True
         if self._remaining is None:

@@ -90,7 +90,7 @@ class StudentAlphabet:
 
     @property
     def problems(self) -> list[str]:
-        """A list with one sentence, which gives the number of questions with two choices that have
+        """A list with one sentence, which gives the number of questions in which two choices have
         the same tokens. A student cannot tell such choices apart. The list is empty if there is no
         such question."""
         descriptions = characters.describe(self.counts)

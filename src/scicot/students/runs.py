@@ -5,8 +5,8 @@ this:
  "student": "scratch:tiny", "settings": {...}, "data": [{"file": ..., "sha256": ...}],
  "packages": {...}, "metrics": {...}, "weights_sha256": "..."}
 
-The file trained_on.jsonl lists the questions on which the student was trained (overlap.py).
-RUN/folds/0, RUN/folds/1, ... are the runs of its fold students. With several seeds, the runs are
+RUN/trained_on.jsonl lists the questions on which the student was trained (overlap.py). Fold
+students have their own runs: RUN/folds/0, RUN/folds/1, ... With several seeds, the runs are
 RUN/seed-0, RUN/seed-1, ... In this case RUN itself has no weights, and RUN/scicot.json lists the
 runs in "seeds".
 """

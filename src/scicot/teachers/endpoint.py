@@ -193,8 +193,8 @@ def counts_in(usage: Mapping[str, Any]) -> dict[str, Any]:
     - each field of _COUNTS, if its value is not null
     - each other field, if its value is a number other than 0
 
-    A value of a field of _COUNTS need not be a number. `Reply` removes such a value, and lists the
-    field in `misstated`.
+    A field of _COUNTS is returned even if its value is not a number. `Reply` later removes values
+    that are not numbers, and lists their fields in `misstated`.
     """
     # Local servers may omit fields, and broken servers may add fields of any type.
     numbers: dict[str, Any] = {}

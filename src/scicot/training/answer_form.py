@@ -60,12 +60,13 @@ def _from_scratch(student: str) -> bool:
 
 
 def decide(spec: TrainingSpec, reporter: Reporter, *, force: bool) -> TrainingSpec:
-    """Return the spec with `answer_as` = "auto" replaced by "label" or "text". Any
-    other spec is returned unchanged.
+    """Return the spec with `answer_as` = "auto" replaced by "label" or "text". If `answer_as` has
+    another value, return the spec unchanged.
 
-    Each form is tried in a short training, and the form with the higher dev accuracy is used. There
-    is no trial if the run directory has a run whose form was chosen by a trial. Its form is used.
-    With `force`, this applies only to an unfinished run of an earlier call with the same settings.
+    Each form is tried in a short training, and the form with the higher dev accuracy is used. If an
+    earlier trial chose the form of the run in the run directory, this form is used without a new
+    trial. With `force`, this holds only if an earlier call with `force` and the same settings was
+    stopped and left this run.
 
     Raises ScicotError if `answer_as` is "auto" and there is no dev set.
     """

@@ -74,7 +74,8 @@ class Reader:
 
     def read(self, files: Sequence[sources.Source]) -> list[Lesson]:
         """Read the rows of `files` on which this stage can be trained. Raises ScicotError if there
-        is no such row. With --weights, raises ScicotError if any of the files has no such row."""
+        is no such row. With --weights, also raises ScicotError if one of the files has no such
+        row."""
         weights = self._settings.weights
         if weights and len(weights) != len(files):
             raise UsageError(
@@ -243,7 +244,8 @@ class Reader:
 
     def _preferring_out_of_fold(self, dev: list[Lesson]) -> list[Lesson]:
         """Return the dev rows to evaluate on. In stage 2, if a question has dev rows with
-        out-of-fold rationales, its other dev rows are left out. Otherwise all rows are kept."""
+        out-of-fold rationales, the question's other dev rows are left out. All other rows are
+        kept."""
         if self._stage is not Stage.ANSWER or not dev:
             return dev
         # Out-of-fold rationales are the most similar to the rationales that `predict` reads.
@@ -268,7 +270,8 @@ class Reader:
 
 
 def _words(question: Question) -> tuple[str, frozenset[str]]:
-    """Return the text of a question and of its choices in any order."""
+    """Return (text of the question, set of the texts of its choices), for a comparison that ignores
+    the order of the choices."""
     return question.question, frozenset(choice.text for choice in question.choices)
 
 
@@ -279,8 +282,9 @@ class _Votes:
         self._labels: dict[str, list[str]] = defaultdict(list)
 
     def count(self, question: Question, conclusion: object) -> Question:
-        """Count `conclusion`, the label that a teacher's reply gives as the answer, as a vote. If
-        the question has no such label, nothing is counted. Returns the question unchanged."""
+        """Count a vote for `conclusion`, the label that a teacher's reply gives as the answer. If
+        `conclusion` is not a label of the question, count nothing. Return the question
+        unchanged."""
         if isinstance(conclusion, str) and conclusion in question.labels:
             self._labels[question.id].append(conclusion)
         return question
@@ -312,7 +316,7 @@ class _Votes:
 
 
 def _without(groups: Groups, removed: set[int]) -> Groups:
-    """Return a copy of the groups from which these row indices are removed. Groups that become
-    empty are left out."""
+    """Return a copy of the groups without the row indices in `removed`. Groups that become empty
+    are left out."""
     remaining = [[row for row in group if row not in removed] for group in groups]
     return [group for group in remaining if group]

@@ -233,8 +233,13 @@ def _specified(
     reporter: Reporter,
 ) -> tuple[TrainingSpec, Folds | None]:
     """Check the settings, read and split the rows, and return (training spec, folds). The folds are
-    None without --folds. The spec still lacks the form of the answers if `settings.answer_as` is
-    "auto", and the budget of `equal_to`. Raises ScicotError for invalid input."""
+    None without --folds. Raises ScicotError for invalid input.
+
+    The caller must complete the spec in two cases:
+
+    - If `settings.answer_as` is "auto", the spec lacks the form of the answers.
+    - If `equal_to` is given, the spec lacks the budget of these runs.
+    """
     if reward is not None:
         settings = fold_settings(settings, reward)
     _check(settings, stage)

@@ -1,8 +1,8 @@
-"""Replace the run in a directory (--force). The former run is kept in a folder beside it until the
-new run is finished.
+"""Replace the run in a directory (--force). The former run is kept in a folder beside the directory
+until the new run is finished.
 
-This folder also shows that a training with --force has begun and has not ended. If the same command
-is run again, it continues this training. Without a former run, the folder is empty.
+This folder also shows that a training with --force has begun and has not ended. If the user repeats
+the command, the training is continued. Without a former run, the folder is empty.
 """
 
 from __future__ import annotations
@@ -40,10 +40,11 @@ def check_ours(run: Path) -> None:
 
 
 def begin(run: Path, reporter: Reporter) -> None:
-    """Empty the directory `run`, and keep the run in it as the former run.
+    """Move the run out of the directory `run`, and keep it as the former run. Afterwards, the
+    directory is empty.
 
-    If an earlier training with --force was stopped, its unfinished run is deleted instead. The run
-    before it is already kept, and stays.
+    If an earlier training with --force left an unfinished run in the directory, this unfinished run
+    is deleted instead. The former run, which the earlier training kept, stays.
     """
     former, real = former_run(run), run.resolve()
     if has_begun(run) and not _is_complete(run):
@@ -71,8 +72,8 @@ def _is_complete(run: Path) -> bool:
 
 
 def _delete(run: Path) -> None:
-    """Delete a run directory. The manifest is deleted last, so that a directory of which only a
-    part could be deleted is still recognised as a run."""
+    """Delete a run directory. The manifest is deleted last. If the deletion is interrupted, the
+    directory is thus still recognised as a run."""
     for path in run.iterdir() if run.is_dir() else ():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
@@ -90,7 +91,7 @@ def end(run: Path, reporter: Reporter) -> None:
 
 
 def note_about_former(run: Path) -> str:
-    """Return the end of an error message that says where the former run is. Return "" if there is
-    none."""
+    """Return the end of an error message, which says where the former run is. Return "" if there is
+    no former run."""
     former = former_run(run)
     return f"; the previous run is kept in {former}" if read_manifest(former) is not None else ""

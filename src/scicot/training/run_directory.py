@@ -88,8 +88,8 @@ def changed(old: Manifest, spec: TrainingSpec) -> list[str]:
 
 
 def comparable(old: Manifest, new: Manifest) -> tuple[Manifest, Manifest]:
-    """Return both manifests. If one does not record the hash of its student's weights, it is left
-    out of the other too, so that the students are compared by name."""
+    """Return both manifests. If only one manifest records the hash of its student's weights, the
+    hash is removed. The students are then compared by name."""
     if None in (old.student_sha256, new.student_sha256):
         return replace(old, student_sha256=None), replace(new, student_sha256=None)
     return old, new

@@ -220,9 +220,12 @@ class _Prefill:
 
 
 def _mask(start: int, end: int, count: int, window: int | None, device: torch.device) -> Tensor:
-    """Return the causal mask to add to the attention scores between the positions from `start` to
-    `end` (exclusive) and `count` positions: 1 x 1 x queries x count. With `window`, each position
-    sees only the last `window` positions, including its own."""
+    """Return a causal mask of shape 1 x 1 x (end - start) x count, to be added to attention scores.
+
+    The queries are at the positions from `start` to `end` (exclusive), and the keys at the first
+    `count` positions. With `window`, each query sees only the last `window` positions, including
+    its own.
+    """
     positions = torch.arange(count, device=device)
     distances = positions[start:end, None] - positions
     sees = distances >= 0 if window is None else (distances >= 0) & (distances < window)

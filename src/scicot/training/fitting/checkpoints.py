@@ -23,7 +23,7 @@ _NEEDED = (_STATE, "optimizer.pt", "scheduler.pt")
 
 def mark_complete(checkpoint: Path, train_seconds: float) -> None:
     """Sync the files of a checkpoint to disk, and then write its marker file. `train_seconds` is
-    the duration of the training up to this checkpoint."""
+    the duration of the training up to this checkpoint, in seconds."""
     sizes = {}
     for file in sorted(checkpoint.iterdir()):
         if file.is_file():
@@ -35,8 +35,8 @@ def mark_complete(checkpoint: Path, train_seconds: float) -> None:
 
 
 def last_usable(folder: Path, selection: Selection | None, reporter: Reporter) -> Path | None:
-    """Return the last complete checkpoint in a folder from which training can be resumed, or None
-    if there is none.
+    """Return the last complete checkpoint in a folder that is not damaged. Return None if there is
+    no such checkpoint.
 
     Checkpoints whose writing was interrupted have no marker file, and are deleted. Damaged
     checkpoints are renamed to damaged-STEP, with a warning.
@@ -65,8 +65,8 @@ def logs(folder: Path) -> list[list[dict[str, Any]]]:
 
 
 def train_seconds(checkpoint: Path) -> float:
-    """Return the duration of the training up to a checkpoint. Return 0 if a version that did not
-    record it wrote the checkpoint."""
+    """Return the duration of the training up to a checkpoint, in seconds. Return 0 for a checkpoint
+    of an older version of scicot, which did not record the duration."""
     text = (checkpoint / COMPLETE_MARKER).read_bytes()
     return float(json.loads(text).get("train_seconds", 0.0)) if text else 0.0
 
@@ -85,8 +85,9 @@ def _log(checkpoint: Path) -> list[dict[str, Any]]:
 
 
 def _damage(checkpoint: Path, selection: Selection | None) -> str | None:
-    """Describe the damage of a checkpoint whose writing was completed, or return None if nothing is
-    damaged. Only the sizes and the beginnings or ends of its files are checked."""
+    """Describe the damage of a checkpoint that has a marker file. Return None if no damage is
+    found. Large files are not read completely: their sizes, and their beginnings or ends, are
+    checked."""
     try:
         text = (checkpoint / COMPLETE_MARKER).read_bytes()
         # Earlier versions wrote an empty marker file.
@@ -108,8 +109,13 @@ def _damage(checkpoint: Path, selection: Selection | None) -> str | None:
 
 
 def _is_readable(file: Path) -> bool:
-    """Return False if a file that torch.save wrote is missing or cut off, or if the Trainer's state
-    is no JSON. Return True for any other file."""
+    """Check the contents of one file of a checkpoint. Return False in these cases:
+
+    - A .pt or .pth file (written by torch.save) is missing or cut off.
+    - trainer_state.json is not valid JSON, or has no list "log_history".
+
+    Return True for files with other names: they are not checked. trainer_state.json must exist.
+    """
     if file.name == _STATE:
         try:
             return isinstance(json.loads(file.read_bytes())["log_history"], list)

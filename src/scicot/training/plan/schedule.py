@@ -37,7 +37,7 @@ from scicot.training.plan.tokens import MANY, Tokens, identity, tokenise
 
 @dataclass(frozen=True)
 class Epoch:
-    """The rows of one epoch, divided into steps, and each step into groups. With weights, the same
+    """The rows of one epoch, divided into steps, and each step into groups. With --weights, a
     training row may occur several times in an epoch, or not at all."""
 
     lessons: Any  # index of the training row, for each row of the epoch
@@ -50,8 +50,8 @@ class Schedule:
     """The training examples of every step, as a dataset of micro-batches.
 
     A training row (a question with its rationale) yields one example for each task of the student:
-    one or two. An epoch has as many rows as the training set. Without `settings.weights`, an epoch
-    contains each training row once. With weights, each file has a share of the epoch's rows that is
+    one or two. An epoch has as many rows as the training set. Without --weights, an epoch contains
+    each training row once. With --weights, each file has a share of the epoch's rows that is
     proportional to the file's weight. The rows of an epoch are grouped by similar length, and the
     groups are put in random order. A step consists of `layout.groups` groups, joined into
     micro-batches.

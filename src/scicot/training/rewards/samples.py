@@ -109,8 +109,8 @@ class Sampler:
 
     def batches(self, samples: int) -> list[QuestionBatch]:
         """Return the questions in batches, in the order in which their rows are written. `samples`
-        is the number of rationales for each question. If `samples` is larger, batches have fewer
-        questions."""
+        is the number of rationales for each question. The larger `samples` is, the fewer questions
+        a batch has."""
         device = resolve_device(self.settings.device).type
         size = max(2, _SEQUENCES.get(device, _SEQUENCES_ON_CPU) // samples)
         by_students: dict[tuple[int, int], list[Question]] = defaultdict(list)

@@ -137,7 +137,7 @@ def score(
 
 def gain(output: AnswerOutput, baseline: AnswerOutput) -> float | None:
     """Return log p(gold) of `output` minus log p(gold) of `baseline`, in nats, rounded to four
-    decimals. Return None if one of the two is None."""
+    decimals. Return None if either log p(gold) is None."""
     if output.gold_log_probability is None or baseline.gold_log_probability is None:
         return None
     # Further decimals depend on the composition of the batch, and must not change which rationales
