@@ -58,8 +58,8 @@ PYTHON: dict[str, dict[str, str]] = {
 # Words of help texts, with the words that say the same in Python.
 WORDS = {
     "May be repeated": "May be a list",
-    "--answer-texts: all": "True: all",
-    "--answer-labels: an": "False: an",
+    "--answer-texts: as": "True: as",
+    "--answer-labels: as": "False: as",
 }
 _FIELD = re.compile(r"^    (\w+): [^#\n]*?  # (.+)$", re.M)
 _HEAD = """# Python

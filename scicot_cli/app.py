@@ -135,7 +135,7 @@ def _system_error_code(error: BaseException, *, resumable: bool) -> int | None:
         return None
     console.give_up(sys.stdout)
     again = "run the same command again" + (" to resume" if resumable else "")
-    console.error(f"{reason}; free disk space or raise the limit, then {again}")
+    console.error(f"{reason}; free disk space, or raise the quota or file size limit, then {again}")
     return StoppedEarly.exit_code
 
 

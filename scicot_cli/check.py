@@ -25,8 +25,8 @@ def check(
         str,
         typer.Argument(
             metavar="FILE",
-            help="File of questions; a folder or quoted pattern of files; - for standard input; or "
-            "hf://OWNER/NAME[/CONFIG]/SPLIT.",
+            help="File of questions, a folder, a quoted glob such as 'data/*.jsonl', - for "
+            "standard input, or hf://OWNER/NAME[/CONFIG]/SPLIT.",
         ),
     ],
     student: Annotated[
@@ -57,7 +57,7 @@ def check(
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
-    """Show how a file of questions is read.
+    """Show how scicot reads a file of questions.
 
     It also lists the problems of the file, so run it first on a new file. It calls no teacher and
     writes no file. It exits with code 1 if something has to be fixed.
@@ -132,7 +132,11 @@ def _figures(found: Check, overlap: str | None) -> Iterator[tuple[str, str]]:
     )
     if found.unit == "tokens":
         lacking = found.characters.get("lacking", 0)
-        yield "characters", f"{lacking:,} questions with characters that the tokenizer lacks"
+        meaning = " (the student reads them as the unknown token)" if lacking else ""
+        yield (
+            "characters",
+            f"{lacking:,} questions with characters that the tokenizer lacks{meaning}",
+        )
     if found.overlap is not None:
         yield (
             "overlap",

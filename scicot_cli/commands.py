@@ -13,7 +13,7 @@ import typer
 # command's own help.
 SUMMARIES = {
     "demo": "Run all steps on a small example, in two minutes.",
-    "check": "Show how a file of questions is read.",
+    "check": "Show how scicot reads a file of questions.",
     "generate-rationales": "Ask a teacher to explain every question.",
     "train-rationale": "Stage 1: train a student to write rationales.",
     "train-answer": "Stage 2: train a student to answer with a rationale.",

@@ -79,7 +79,8 @@ def evaluate(
         int,
         typer.Option(
             "--bins",
-            help="Number of bins, of about equally many questions each, for the calibration error.",
+            help="Number of bins for the calibration error, each with about the same number of "
+            "questions.",
         ),
     ] = EvaluateSettings.bins,
     resamples: Annotated[

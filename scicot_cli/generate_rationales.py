@@ -28,8 +28,8 @@ def generate_rationales(
         str,
         typer.Argument(
             metavar="QUESTIONS",
-            help="File of questions; a folder or quoted pattern of files; - for standard input; or "
-            "hf://OWNER/NAME[/CONFIG]/SPLIT.",
+            help="File of questions, a folder, a quoted glob such as 'data/*.jsonl', - for "
+            "standard input, or hf://OWNER/NAME[/CONFIG]/SPLIT.",
         ),
     ],
     output: Annotated[
@@ -38,8 +38,8 @@ def generate_rationales(
             "--output",
             "-o",
             metavar="OUT",
-            help="File for the rationale rows. For rationales.jsonl, rejected replies go to "
-            "rationales.rejected.jsonl, with the reason.",
+            help="File for the rationale rows, for example rationales.jsonl. Rejected replies then "
+            "go to rationales.rejected.jsonl, with the reason.",
         ),
     ],
     teacher: Annotated[
@@ -204,10 +204,10 @@ def generate_rationales(
         float,
         typer.Option(
             "--max-wait",
-            help="Maximum total seconds for one request and its retries. When this time is over, "
-            "the command stops and can be resumed. But if the server answered other requests "
-            "in this time and did not limit the rate, the request becomes an error row, and the "
-            "run continues.",
+            help="Maximum seconds for one request with its retries. If the server answered other "
+            "requests in this time and set no rate limit, this request is then recorded as an "
+            "error and the command continues. Otherwise the command stops; run it again to "
+            "resume.",
         ),
     ] = GenerateSettings.max_wait,
     timeout: Annotated[
@@ -315,5 +315,7 @@ def _price(text: str | None) -> tuple[float, float] | None:
     try:
         input_price, output_price = (float(part) for part in text.split(","))
     except ValueError:
-        raise UsageError(f"--price {text}: give IN,OUT, for example 0.10,0.50") from None
+        raise UsageError(
+            f"--price {text}: give IN,OUT in dollars per million tokens, for example 0.10,0.50"
+        ) from None
     return input_price, output_price

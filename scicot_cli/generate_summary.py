@@ -86,8 +86,8 @@ def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
     hints = []
     if "wrong-conclusion" in often:
         hint = (
-            "--reveal-answer on-failure repeats each rejected request with the right answer in the"
-            " prompt"
+            "--reveal-answer on-failure repeats the requests of rejected replies, with the right"
+            " answer in the prompt"
         )
         hints += [hint] if settings.reveal_answer == "never" else []
         hints += ["--keep all keeps wrong conclusions as well"]
@@ -145,7 +145,7 @@ def _stopped_by_server(summary: GenerateSummary) -> list[str]:
     reasons = some_of([one_line(reason) for reason, _ in stopped.most_common()])
     return [  # the hint names no option, since no option prevents these stops
         f"hint: the server cut off {share:.0%} of the replies with the stop reason {reasons}; see"
-        " its documentation, or use another teacher"
+        " the server's documentation, or use another teacher"
     ]
 
 

@@ -192,11 +192,11 @@ AnswerTexts = Annotated[
     bool | None,
     typer.Option(
         "--answer-texts/--answer-labels",
-        help="How to read an ambiguous answer, which is the label of one choice and the text of "
-        "another (gold answers, and predictions in evaluate --questions). --answer-texts: all "
-        "answers are texts, none are labels or indices, except in layouts whose answers are never "
-        "texts. --answer-labels: an ambiguous answer is the label, but with --answer-index an "
-        "ambiguous number is an index. [default: inferred from the other rows]",
+        help="How to read an answer that is the label of one choice and the text of another. "
+        "--answer-texts: as a text, like all answers of the file, except in layouts whose answers "
+        "are never texts. --answer-labels: as a label (with --answer-index, a number is an "
+        "index). Also applies to predictions in evaluate --questions. [default: inferred from the "
+        "other rows]",
         show_default=False,
     ),
 ]

@@ -31,8 +31,8 @@ def predict(
         str,
         typer.Argument(
             metavar="QUESTIONS",
-            help="File of questions; a folder or quoted pattern of files; - for standard input; or "
-            "hf://OWNER/NAME[/CONFIG]/SPLIT.",
+            help="File of questions, a folder, a quoted glob such as 'data/*.jsonl', - for "
+            "standard input, or hf://OWNER/NAME[/CONFIG]/SPLIT.",
         ),
     ],
     answer_model: Annotated[

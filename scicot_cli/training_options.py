@@ -159,14 +159,14 @@ MaxSourceTokens = Annotated[
     int,
     typer.Option(
         "--max-source-tokens",
-        help="Maximum tokens of an input; longer ones are truncated and counted.",
+        help="Maximum tokens of an input. Longer ones are truncated; a warning says how many.",
     ),
 ]
 MaxTargetTokens = Annotated[
     int,
     typer.Option(
         "--max-target-tokens",
-        help="Maximum tokens of a target; longer ones are truncated and counted.",
+        help="Maximum tokens of a target. Longer ones are truncated; a warning says how many.",
     ),
 ]
 MaxRationaleTokens = Annotated[
@@ -240,8 +240,9 @@ Seeds = Annotated[
     int,
     typer.Option(
         "--seeds",
-        help="Train this many students, with the seeds S from --seed on, in RUN/seed-S; report the "
-        "mean and standard deviation of their metrics. 1: a single student, in RUN.",
+        help="Train this many students with the seeds --seed, --seed + 1, ..., each in RUN/seed-S, "
+        "and report the mean and standard deviation of their metrics. With 1, the student is in "
+        "RUN itself.",
     ),
 ]
 Weights = Annotated[

@@ -297,7 +297,7 @@ def test_a_file_that_the_command_reads_is_no_output(
         *options, *force,
     )  # fmt: skip
     assert outcome.code == 1
-    assert outcome.stderr == f"error: {read}: is the input as well; name another output\n"
+    assert outcome.stderr == f"error: {read}: is the input as well; choose another output\n"
     assert read.read_bytes() == before
 
 
@@ -356,7 +356,9 @@ def test_a_row_is_bad_before_anything_is_asked_or_written(tmp_path: Path) -> Non
     assert teacher.asked == []
     assert [p.name for p in tmp_path.iterdir()] == ["questions.jsonl"]
     unlabelled = write_rows(tmp_path / "u.jsonl", [{**QUESTIONS[0], "answer": None}])
-    with pytest.raises(ScicotError, match=r"u.jsonl:1: has no gold answer, which --reveal-answer"):
+    with pytest.raises(
+        ScicotError, match=r"u.jsonl:1: has no gold answer, but --reveal-answer needs"
+    ):
         generate_rationales(
             unlabelled,
             tmp_path / "out.jsonl",

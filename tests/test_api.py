@@ -267,7 +267,7 @@ def test_what_holds_no_rows_is_a_type_error(rows: Any) -> None:
 def test_no_rows_are_said_in_one_line() -> None:
     with pytest.raises(scicot.ScicotError, match=r"^rows.jsonl: holds no rows"):
         scicot.check([], reporter=Recorder())
-    with pytest.raises(scicot.ScicotError, match="direct: has no predictions"):
+    with pytest.raises(scicot.ScicotError, match="direct: no predictions given; pass a file"):
         scicot.evaluate({"direct": []}, reporter=Recorder())
 
 

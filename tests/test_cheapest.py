@@ -1,4 +1,4 @@
-"""What answers cost, and the cheapest system that is not distinguishably worse than the best."""
+"""What answers cost, and the cheapest system that is not significantly worse than the best."""
 
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,7 @@ def files(tmp_path: Path, **answers: tuple[str, dict[str, Any]]) -> dict[str, st
     }
 
 
-def test_the_cheapest_that_is_not_distinguishably_worse_is_named(
+def test_the_cheapest_that_is_not_significantly_worse_is_named(
     tmp_path: Path, recorder: Recorder
 ) -> None:
     good, close, bad = "A" * 90 + "B" * 10, "A" * 88 + "B" * 12, "B" * 60 + "A" * 40
@@ -122,7 +122,7 @@ def test_the_cheapest_that_is_not_distinguishably_worse_is_named(
     assert found.interval[0] < 0.02 < found.interval[1]
     assert found.cost_ratio == pytest.approx(11 / (3 * ASKED + 11))
     assert found.sentence.startswith(
-        "direct is the cheapest system that is not distinguishably worse than the most accurate,"
+        "direct is the cheapest system that is not significantly worse than the most accurate,"
         " two (two minus direct: +2.0 points, 95 % interval "
     )
     # The result does not depend on the order of the systems or on the first one.
@@ -133,7 +133,7 @@ def test_the_cheapest_that_is_not_distinguishably_worse_is_named(
     assert only is not None
     assert only.name == only.best == "two"
     assert only.sentence == (
-        "two is the most accurate; every cheaper system is distinguishably worse."
+        "two is the most accurate; every cheaper system is significantly worse."
     )
     best = files(tmp_path, direct=(good, DIRECT), two=(close, TWO_STAGE))
     none = evaluate(best, reporter=recorder).cheapest
@@ -165,7 +165,7 @@ def test_upper_bounds_and_unknown_costs_are_no_candidates(tmp_path: Path) -> Non
     assert worse is not None
     assert worse.sentence == (
         "other is the most accurate; its cost is not known, and every system of known cost is"
-        " worse."
+        " significantly worse."
     )
     assert verdict.to_dict()["cheapest"]["sentence"] == found.sentence
 

@@ -183,4 +183,4 @@ def test_the_blocks_of_a_page_run(tmp_path: Path, filled: Path, preloaded: str, 
         assert done.returncode == 0, f"{block}: {done.stdout}{done.stderr}"
     if page.stem == "tutorial":
         assert len(read_rows(folder / "rationales.jsonl")) == 9
-        assert "not distinguishable" in (folder / "report.html").read_text()
+        assert "no significant difference between" in (folder / "report.html").read_text()

@@ -225,7 +225,7 @@ def test_the_page_compares_with_the_baseline_that_is_best_on_dev(tmp_path: Path)
     close = [cell("direct", seed, "1" * 23 + "0" * 17, "1" * 10) for seed in (0, 1)]
     again = read_cells([write_cells(tmp_path / "cells", *close)])
     best_value = cheapest(next(iter(again.values())))
-    assert best_value.startswith("direct is the cheapest system that is not distinguishably worse")
+    assert best_value.startswith("direct is the cheapest system that is not significantly worse")
     assert "two-stage (two-stage minus direct: +3.3 points, " in best_value
 
 

@@ -110,7 +110,9 @@ def test_folds_that_are_done_are_not_done_again(rows: Path, tmp_path: Path) -> N
     assert train_rationale(rows, run, reporter=recorder, **options).finished
     assert recorder.notes == [f"{run} is finished already and not trained again"]
     assert (run / "out_of_fold.jsonl").read_bytes() == written
-    with pytest.raises(ScicotError, match=r"folds/0: holds another run \(folds: was 3, is 2\); "):
+    with pytest.raises(
+        ScicotError, match=r"folds/0: already holds a different run \(folds: was 3, is 2\); "
+    ):
         train_rationale(rows, run, student="scratch:tiny", settings=replace(FOLDS, folds=2))
 
 
@@ -177,7 +179,10 @@ def test_seeds_have_a_run_each_and_a_summary(rows: Path, tmp_path: Path, scicot:
     assert refused.code == 1
     assert "has 2 seeds; give one of them" in refused.stderr
     single = scicot(*arguments[:8], "--device", "cpu")
-    assert "holds 2 seeds, but --seeds is 1; name another directory" in single.stderr
+    assert (
+        "already holds the runs of 2 seeds, but --seeds is 1; choose another directory"
+        in single.stderr
+    )
 
 
 def test_fold_questions_get_rationales_and_teach_nobody(tmp_path: Path) -> None:

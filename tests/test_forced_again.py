@@ -137,7 +137,7 @@ def test_a_refused_prediction_leaves_the_state_file_as_it_is(
     label = next(c["label"] for c in rows[0]["choices"] if c["label"] != rows[0]["answer"])
     for changed in (rows[::-1], rows[:20], [{**rows[0], "answer": label}, *rows[1:]]):
         write_rows(other, changed)
-        with pytest.raises(ScicotError, match="name another output"):
+        with pytest.raises(ScicotError, match="choose another output"):
             predict(other, out, **options)
         assert (out.read_bytes(), state_of(out)) == before
 

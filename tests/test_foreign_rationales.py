@@ -186,6 +186,6 @@ def test_replies_that_cannot_be_read_are_told_after_the_first_20(tmp_path: Path)
         file, tmp_path / "o.jsonl", teacher=f"recorded:{replies}", reporter=reporter,
         settings=GenerateSettings(keep="all"),
     )  # fmt: skip
-    (warning,) = [text for text in reporter.warnings if "yield no conclusion" in text]
-    assert warning.startswith("20 of the first 20 replies yield no conclusion")
+    (warning,) = [text for text in reporter.warnings if "found no answer" in text]
+    assert warning.startswith("scicot found no answer in 20 of the first 20 replies")
     assert warning.count("Nobody") == 3

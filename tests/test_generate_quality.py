@@ -306,7 +306,7 @@ def twelve_questions(file: Path) -> Path:
 @pytest.mark.parametrize(
     ("replies", "options", "hinted"),
     [
-        ("It is so.\nAnswer: A", [], "--reveal-answer on-failure repeats each rejected request"),
+        ("It is so.\nAnswer: A", [], "--reveal-answer on-failure repeats the requests of rejected"),
         ("It is so.\nAnswer: A", ["--reveal-answer", "on-failure"], "--keep all keeps"),
         ("It is so, and breaks off in the", [], "a --max-tokens above 1024 leaves room"),
         (

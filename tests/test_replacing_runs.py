@@ -130,7 +130,7 @@ def test_a_student_directory_with_other_weights_makes_another_run(
     assert recorder.notes == [finished] * 2
     shutil.rmtree("model")
     shutil.copytree(trained.direct, "model")
-    with pytest.raises(ScicotError, match=r"holds another run \(student: was 'model "):
+    with pytest.raises(ScicotError, match=r"already holds a different run \(student: was 'model "):
         train_answer(trained.rows, "run", student="model", settings=TINY)
 
 
@@ -142,8 +142,8 @@ def test_a_finished_run_with_damaged_weights_is_refused(
     run, settings = tmp_path / "run", replace(TINY, folds=2, fold_by="meta.metal")
     train_rationale(trained.rows, run, student="scratch:tiny", settings=settings)
     for folder, remedy in (
-        (run / "folds" / "1", f"or delete {run / 'folds'} to train its fold students over"),
-        (run, "or train it over with --force"),
+        (run / "folds" / "1", f"or delete {run / 'folds'} to retrain all fold students"),
+        (run, "or replace the run with --force"),
     ):
         file = folder / "model.safetensors"
         content = file.read_bytes()
@@ -154,7 +154,8 @@ def test_a_finished_run_with_damaged_weights_is_refused(
         with pytest.raises(ScicotError, match="its weights are missing or damaged") as refused:
             train_rationale(trained.rows, run, student="scratch:tiny", settings=settings)
         assert str(refused.value) == (
-            f"-o {folder}: its weights are missing or damaged; copy the run again, {remedy}"
+            f"-o {folder}: its weights are missing or damaged; copy the run again if it is"
+            f" a copy, {remedy}"
         )
         file.write_bytes(content)
 
@@ -177,7 +178,9 @@ def test_a_run_of_another_input_template_is_another_run(trained: Trained, tmp_pa
     train_answer(trained.rows, run, student="scratch:tiny", settings=TINY)
     manifest = json.loads((run / "scicot.json").read_text())
     (run / "scicot.json").write_text(json.dumps({**manifest, "template": 0}))
-    with pytest.raises(ScicotError, match=r"holds another run \(input template: was 0, is 1\)"):
+    with pytest.raises(
+        ScicotError, match=r"already holds a different run \(input template: was 0, is 1\)"
+    ):
         train_answer(trained.rows, run, student="scratch:tiny", settings=TINY)
     assert train_answer(trained.rows, run, settings=TINY, **FORCED).template == 1
 

@@ -288,7 +288,7 @@ def test_what_no_report_can_be_made_of(scicot: Any, tmp_path: Path) -> None:
     first = report.read_bytes()
     outcome = scicot("evaluate", mine, "--report", report)
     assert (outcome.code, report.read_bytes()) == (1, first)
-    assert "exists; name another file, or overwrite it with --force" in outcome.stderr
+    assert "exists; choose another file, or overwrite it with --force" in outcome.stderr
     assert scicot("evaluate", mine, "--report", report, "--force").code == 0
     kept = write_rows(tmp_path / "seed.jsonl", rows_of("AAB"))
     for read in ([f"m={mine}", f"m={kept}"], [mine, "--questions", kept]):

@@ -225,7 +225,7 @@ def test_what_merge_refuses(trained: Trained, tmp_path: Path) -> None:
     )
 
     assert merge(trained.rows, [first, second, third], out) == 36
-    with pytest.raises(ScicotError, match="exists; name another output"):
+    with pytest.raises(ScicotError, match="exists; choose another output"):
         merge(trained.rows, [first, second, third], out)
     for taken in (first, trained.rows):
         before = taken.read_bytes()

@@ -200,7 +200,8 @@ def test_a_full_device_behind_stdout_is_one_line(tmp_path: Path, arguments: list
     done = shell("> /dev/full", *given)
     assert done.returncode == 75
     assert done.stderr.startswith(
-        "error: No space left on device; free disk space or raise the limit, then "
+        "error: No space left on device; free disk space, or raise the quota or file size limit,"
+        " then "
     )
     assert done.stderr.count("\n") == 1
 

@@ -22,9 +22,11 @@ def test_seeds_of_another_training_are_refused(trained: Trained, tmp_path: Path)
     run = tmp_path / "run"
     two = replace(TINY, seeds=2)
     train_answer(trained.rows, run, settings=two, **SCRATCH)
-    with pytest.raises(ScicotError, match=r"holds other runs \(seeds: were seed-0, seed-1, are"):
+    with pytest.raises(
+        ScicotError, match=r"already holds different runs \(seeds: were seed-0, seed-1, are"
+    ):
         train_answer(trained.rows, run, settings=replace(two, seed=5), **SCRATCH)
-    with pytest.raises(ScicotError, match=r"holds other runs .*stage: was 'answer'"):
+    with pytest.raises(ScicotError, match=r"already holds different runs .*stage: was 'answer'"):
         train_rationale(trained.rows, run, settings=two, **SCRATCH)
     before = (run / "seed-1" / "model.safetensors").stat().st_mtime_ns
     summary = train_answer(trained.rows, run, settings=replace(two, seeds=3), **SCRATCH)
@@ -52,7 +54,7 @@ def test_inputs_within_the_run_are_refused(trained: Trained, tmp_path: Path) -> 
     ]
     for options in inputs:
         with pytest.raises(
-            ScicotError, match=r"is inside the output directory \(-o .*run\); name another"
+            ScicotError, match=r"is inside the output directory \(-o .*run\); choose another"
         ):
             train_answer(run=run, settings=replace(TINY, max_steps=None), force=True, **options)
     assert (run / "out_of_fold.jsonl").exists()
@@ -70,7 +72,7 @@ def test_force_deletes_nothing_but_runs(trained: Trained, tmp_path: Path, stale:
     assert (run / "thesis.tex").exists()
     shutil.rmtree(run)
     run.write_text("a file")
-    with pytest.raises(ScicotError, match="is a file; name another directory"):
+    with pytest.raises(ScicotError, match="is a file; choose another directory"):
         train_rationale(trained.rows, run, settings=TINY, force=True, **SCRATCH)
 
 

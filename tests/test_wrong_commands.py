@@ -94,7 +94,10 @@ USAGE = [
     (f"{GENERATE} claude", "--teacher claude: not a teacher; give anthropic:MODEL or "),
     (f"{GENERATE} antropic:claude", "did you mean anthropic:claude?"),
     (f"{GENERATE} anthropic:c --max-cost cheap", "--max-cost cheap: is not a number"),
-    (f"{GENERATE} anthropic:c --price 3", "--price 3: give IN,OUT, for example 0.10,0.50"),
+    (
+        f"{GENERATE} anthropic:c --price 3",
+        "--price 3: give IN,OUT in dollars per million tokens, for example",
+    ),
     ("check q.csv --columns foo=bar", "--columns foo=bar: write question=FIELD,"),
     ("check q.csv --answer-index 2", "--answer-index 2: must be at most 1"),
     ("check q.csv --encoding klingon", "--encoding klingon: no such encoding"),

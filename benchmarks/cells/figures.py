@@ -142,12 +142,12 @@ def cheapest(group: Group) -> str:
         if not (p < _LEVEL and result[0] > 0)
     }
     if not not_worse:
-        remark = "every cheaper system is distinguishably worse" if gaps else "no system is cheaper"
+        remark = "every cheaper system is significantly worse" if gaps else "no system is cheaper"
         return f"{best} is the most accurate; {remark}."
     winner = min(not_worse, key=lambda system: (work[system], weights[system], -right[system]))
     low, high = not_worse[winner][1:3]
     return (
-        f"{winner} is the cheapest system that is not distinguishably worse than the most accurate,"
+        f"{winner} is the cheapest system that is not significantly worse than the most accurate,"
         f" {best} ({best} minus {winner}: {not_worse[winner][0]:+.1f} points, {low:+.1f} to"
         f" {high:+.1f}), at {work[winner] / work[best]:.2g} times its cost."
     )

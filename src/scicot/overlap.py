@@ -21,6 +21,7 @@ from scicot.records import Question
 from scicot.text import normalized
 
 FILE = "trained_on.jsonl"
+_MEND = "the file is damaged: copy the run again, or retrain it"
 
 
 def text_key(question: Question) -> str:
@@ -125,9 +126,11 @@ class SeenQuestions:
                     self.texts.add(row["text"])
                     self.whole_keys.add(row["question"])
                 except KeyError as missing:
-                    raise ScicotError(f"{location}: has no {missing}") from None
+                    raise ScicotError(f"{location}: has no {missing}; {_MEND}") from None
                 except TypeError:
-                    raise ScicotError(f'{location}: "text" and "question" must be hashes') from None
+                    raise ScicotError(
+                        f'{location}: "text" and "question" must be strings; {_MEND}'
+                    ) from None
 
 
 def write_seen(run: Path, train: Iterable[Question], dev: Iterable[Question]) -> None:

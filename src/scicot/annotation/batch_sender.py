@@ -102,7 +102,10 @@ class Sender:
             batch, stop = await finished_or_stopped(send, self._job.poll, self._note_stop)
         except TeacherError as error:
             plan.drop()  # the server certainly rejected it, so no batch exists
-            raise ScicotError(f"the server rejected the batch: {error}") from None
+            raise ScicotError(
+                f"the server rejected the batch ({error}); fix the cause, then run the same command"
+                " again"
+            ) from None
         except ScicotError:
             plan.drop()
             raise

@@ -62,9 +62,10 @@ class FirstReplies:
         if len(self._unread) > _FIRST / 2:
             shown = "; ".join(f'"...{text[-_SHOWN:]}"' for text in self._unread[:3])
             self._reporter.warn(
-                f"{len(self._unread)} of the first {_FIRST} replies yield no conclusion: {shown}."
-                ' If they do answer, end your --prompt with "Answer: LABEL"; if they are cut short,'
-                " give a higher --max-tokens; --keep all keeps them"
+                f"scicot found no answer in {len(self._unread)} of the first {_FIRST} replies:"
+                f" {shown}. If they contain one, ask in --prompt for a last line of the form"
+                ' "Answer: LABEL". If they are cut short, raise --max-tokens. To keep such replies'
+                " anyway, use --keep all"
             )
         if self._without_thinking == _FIRST and not batched:
             raise ScicotError(

@@ -150,4 +150,4 @@ def _is_recorded(teacher: str | Teacher) -> bool:
 def _has_answer(question: Question) -> None:
     if question.answer is None:
         advice = sources.unused_fields(question.extra)
-        raise RowProblem(f"has no gold answer, which --reveal-answer shows to the teacher {advice}")
+        raise RowProblem(f"has no gold answer, but --reveal-answer needs one {advice}")

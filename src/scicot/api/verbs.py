@@ -308,7 +308,9 @@ def evaluate(
             }
             empty = [name for name, sources_of_system in systems.items() if not sources_of_system]
             if empty:
-                raise ScicotError(f"{empty[0]}: has no predictions")
+                raise ScicotError(
+                    f"{empty[0]}: no predictions given; pass a file, rows or a result of predict"
+                )
         elif in_memory(predictions) is not None:
             systems = {"predictions": files.file(predictions)}
         else:

@@ -35,9 +35,11 @@ class Cheapest:
             not_compared = f" (not compared: {', '.join(self.not_compared)})"
         if self.name == self.best:
             if self.cost_ratio is None:
-                reason = "its cost is not known, and every system of known cost is worse"
+                reason = (
+                    "its cost is not known, and every system of known cost is significantly worse"
+                )
             elif self.worse:
-                reason = "every cheaper system is distinguishably worse"
+                reason = "every cheaper system is significantly worse"
             else:
                 reason = f"no {'compared ' if self.not_compared else ''}system is cheaper"
             return f"{self.name} is the most accurate; {reason}{not_compared}."
@@ -46,7 +48,7 @@ class Cheapest:
             "" if self.cost_ratio is None else f", at {self.cost_ratio:.2g} times its cost"
         )
         return (
-            f"{self.name} is the cheapest system that is not distinguishably worse than the most"
+            f"{self.name} is the cheapest system that is not significantly worse than the most"
             f" accurate, {self.best} ({self.best} minus {self.name}: {100 * self.difference:+.1f}"
             f" points, {100 * self.level:g} % interval {low:+.1f} to {high:+.1f})"
             f"{relative_cost}{not_compared}."

@@ -62,7 +62,7 @@ class Comparison:
             if self.difference < 0:
                 better, worse = worse, better
             return f"{better} is better than {worse}"
-        statement = f"{self.first} and {self.second} are not distinguishable"
+        statement = f"no significant difference between {self.first} and {self.second}"
         if self.p_value < 1 - self.level:
             return f"{statement} after Holm's correction for several comparisons"
         if self.needed is not None and self.needed > self.questions:
@@ -100,7 +100,10 @@ def compare(
         first.ids, second.ids, first_file, second_file, reporter
     )
     if not count:
-        raise ScicotError(f"{first_file} and {second_file} have no question in common (by id)")
+        raise ScicotError(
+            f"{first_file} and {second_file} have no question in common (by id); give predictions"
+            " for the same questions"
+        )
     check_same(first, second, first_rows, second_rows, reporter)
     first_right, second_right = first.right[:, first_rows], second.right[:, second_rows]
     # For each question, the share of seeds with a right answer. A product of two such shares is a

@@ -167,7 +167,10 @@ class SystemAnswers:
             indices = [file_indices[in_both] for file_indices in indices]
             indices.append(np.array([other_row_of[index] for index in indices[0].tolist()], int))
         if not len(indices[0]):
-            raise ScicotError(f"the files of {name!r} have no question in common (by id)")
+            raise ScicotError(
+                f"the files of {name!r} have no question in common (by id); give predictions for"
+                " the same questions, one file for each seed"
+            )
 
         def stacked(column_name: str) -> npt.NDArray[np.float64]:
             pairs = zip(columns, indices, strict=True)

@@ -104,7 +104,8 @@ def read_choice(value: Any, choices: Choices) -> Meaning | None:
     if folded:
         named = tuple(dict.fromkeys((*by_text, *folded)))
         ambiguity = (
-            f"which can mean choice {either(named)}, by text or label; write the label exactly"
+            f"which can mean choice {either(named)} (by text, or by label ignoring case); write the"
+            " label of the right choice in its exact spelling"
         )
         return Meaning(named, ambiguity)
     if by_text:

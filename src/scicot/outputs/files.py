@@ -45,7 +45,7 @@ def check_not_read(owned: Sequence[Path], inputs: Iterable[str]) -> None:
             continue
         for file in owned:
             if file.exists() and os.path.samestat(file.stat(), read):
-                raise ScicotError(f"{file}: is the input as well; name another output")
+                raise ScicotError(f"{file}: is the input as well; choose another output")
 
 
 def _stdin_stat() -> os.stat_result:
@@ -91,10 +91,12 @@ def check_beside(path: Path) -> None:
             except (OSError, ValueError):
                 continue
             if not is_right_type(mode):
-                file_type = "a symbolic link" if stat.S_ISLNK(mode) else f"not a {noun}"
+                what, which = f"not a {noun}", "what is there"
+                if stat.S_ISLNK(mode):
+                    what, which = "a symbolic link", "the link"
                 raise ScicotError(
-                    f"{file}: is {file_type}; scicot keeps a {noun} of its own there: remove it,"
-                    " or name another output"
+                    f"{file}: is {what}, but scicot needs a {noun} with this name; remove {which},"
+                    " or choose another output"
                 )
 
 
@@ -106,7 +108,10 @@ def make_parent(path: Path) -> None:
     except OSError as error:
         raise ScicotError(f"{path.parent}: cannot be created ({error.strerror})") from None
     if not os.access(path.parent, os.W_OK):
-        raise ScicotError(f"{path.parent}: no permission to write there")
+        raise ScicotError(
+            f"{path.parent}: no permission to write there; change the permissions, or choose"
+            " another output"
+        )
 
 
 @contextmanager
@@ -124,7 +129,7 @@ def locked(path: Path) -> Iterator[None]:
         if not os.path.lexists(lock.lock_file):
             raise ScicotError(f"{path}: no file can be created there") from None
         raise ScicotError(
-            f"{path}: another process is writing it; wait for it, or name another output"
+            f"{path}: another process is writing it; wait for it, or choose another output"
         ) from None
     except OSError as error:
         raise ScicotError(f"{path}: cannot be locked ({error.strerror})") from None

@@ -81,7 +81,7 @@ class Output:
                 try:
                     yield from jsonl.decode_lines(lines, self.name)
                 except InvalidRow as row:
-                    advice = "name another output, or start this one over with --force"
+                    advice = "choose another output, or overwrite this one with --force"
                     raise InvalidRow(row.where, f"{row.problem}; {advice}") from None
 
     def finish(self, counts: Mapping[str, int]) -> None:

@@ -49,8 +49,8 @@ def read_state(recorded: Path) -> Row | None:
     except (OSError, ValueError):
         pass
     raise ScicotError(
-        f"{recorded}: cannot be read, so the output that it describes cannot be continued; start"
-        " that output over with --force"
+        f"{recorded}: cannot be read, so the output that it describes cannot be continued;"
+        " overwrite that output with --force"
     )
 
 
@@ -122,14 +122,14 @@ def check_same(path: Path, recorded: Path, state: Row, defaults: Mapping[str, An
         )
     if old.get("command") != state["command"]:
         raise ScicotError(
-            f"{path}: was made by scicot {old.get('command')}; name another output,"
+            f"{path}: was made by scicot {old.get('command')}; choose another output,"
             " or overwrite it with --force"
         )
     changed = differences(old.get("settings", {}), state["settings"], defaults)
     if changed:
         raise ScicotError(
             f"{path}: was made with other settings ({'; '.join(changed)});"
-            " name another output, or start it over with --force"
+            " choose another output, or overwrite it with --force"
         )
 
 

@@ -92,8 +92,8 @@ def fold_students(run: Run) -> list[Run]:
         )
     if run.hub is not None:
         raise ScicotError(
-            f"--with-folds: {run.location} is a run on the Hub, where fold students are not"
-            " uploaded; leave it out, or give the directory of the run"
+            f"--with-folds: {run.location} is on the Hub, without its fold students; give the local"
+            " directory of the run, or leave out --with-folds"
         )
     directories = [run.directory / "folds" / str(fold) for fold in range(folds)]
     return [check_run(directory, "--with-folds", *_WRITING) for directory in directories]
@@ -136,12 +136,15 @@ def _check_weigh(answers: Sequence[Run], rationales: int) -> None:
     if rationales < 2:
         raise UsageError("--weigh confidence: weighs several rationales; give --samples as well")
     if not answers:
-        raise UsageError("--weigh confidence: has no effect without --answer-model; leave it out")
+        raise UsageError(
+            "--weigh confidence: has no effect without --answer-model; add --answer-model, or leave"
+            " out --weigh"
+        )
     for run in answers:
         if run.manifest.confidence_power is None:
             raise ScicotError(
                 f"--weigh confidence: no exponent was fitted for {run.location} (train-answer with"
-                " a dev set of several student rationales per question); leave it out"
+                " a dev set of several student rationales per question); leave out --weigh"
             )
 
 
@@ -162,7 +165,10 @@ def _check_writing(writers: Sequence[Run], settings: PredictSettings) -> None:
     }
     for option, is_given in answering_options.items():
         if is_given:
-            raise UsageError(f"{option}: has no effect without --answer-model; leave it out")
+            raise UsageError(
+                f"{option}: has no effect without --answer-model; add --answer-model, or leave out"
+                f" {option}"
+            )
 
 
 def warnings(answers: Sequence[Run], settings: PredictSettings) -> Iterator[str]:

@@ -70,12 +70,14 @@ def merge(
                 f"{file}: is missing or not a regular file; give files that predict --shard wrote"
             )
     if target.exists() and not target.is_file():
-        raise ScicotError(f"{output}: exists and is not a regular file; name another output")
+        raise ScicotError(f"{output}: exists and is not a regular file; choose another output")
     check_not_read([target], [os.fspath(questions), *map(os.fspath, files)])
     make_parent(target)
     with locked(target):
         if target.exists() and not force:
-            raise ScicotError(f"{output}: exists; name another output, or replace it with --force")
+            raise ScicotError(
+                f"{output}: exists; choose another output, or replace it with --force"
+            )
         settings = _settings_of(files)
         rows = sources.questions(
             questions,

@@ -85,7 +85,7 @@ class WindowJob:
         try:
             answered = self._students.carried(Question.from_row(row))
         except RowProblem as problem:
-            raise InvalidRow(location, f"{problem}; start this file over with --force") from None
+            raise InvalidRow(location, f"{problem}; overwrite this file with --force") from None
         if question.id != answered.id:
             raise _mismatch(location, repr(answered.id), f"{self._name} has {question.id!r}")
         if _content(question) != _content(answered):
@@ -95,8 +95,8 @@ class WindowJob:
         if self._students.carried(question) != answered:
             raise ScicotError(
                 f"{location}: {answered.id!r} has the same text and choices in {self._name}, but"
-                " its gold answer or another field has changed; name another output, or start this"
-                " one over with --force"
+                " its gold answer or another field has changed; choose another output, or"
+                " overwrite this one with --force"
             )
 
     def _count(self, rows: Sequence[Any], questions: int) -> None:
@@ -110,7 +110,7 @@ class WindowJob:
 def _mismatch(location: str, answered: str, expected: str) -> ScicotError:
     return ScicotError(
         f"{location}: answers {answered} where {expected}: the input has changed;"
-        " name another output, or start this one over with --force"
+        " choose another output, or overwrite this one with --force"
     )
 
 

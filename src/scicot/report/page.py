@@ -134,7 +134,7 @@ def check_report(
         check_not_read([target], [*inputs, *([os.fspath(settings_file)] if settings_file else [])])
         if not force:
             raise ScicotError(
-                f"--report {target}: exists; name another file, or overwrite it with --force"
+                f"--report {target}: exists; choose another file, or overwrite it with --force"
             )
     make_parent(target)
 

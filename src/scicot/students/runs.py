@@ -34,7 +34,7 @@ from scicot.version import __version__
 MANIFEST = "scicot.json"
 CHECKPOINTS = "checkpoints"  # exists while a run is being trained
 FORMAT = 1
-_COPY_AGAIN = "copy the run again, or name another directory"
+_COPY_AGAIN = "copy the run again, or choose another directory"
 UNTRAINED = "hf:"  # prefix of the name of a model that is used without training
 
 
@@ -326,7 +326,8 @@ def check_run(
     run = Run(folder if hub is None else hub.fetch(subject, weights=weights), manifest, hub=hub)
     if weights and not is_whole(run.directory):
         raise ScicotError(
-            f"{subject}: its weights are missing or damaged; copy the run again, or train it again"
+            f"{subject}: its weights are missing or damaged; copy or download the run"
+            " again, or retrain it"
         )
     return run
 

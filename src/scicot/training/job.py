@@ -254,7 +254,7 @@ def _specified(
     for source in [*inputs, *runs]:
         if Path(source).exists() and Path(source).resolve().is_relative_to(directory.resolve()):
             raise ScicotError(
-                f"{os.fspath(source)}: is inside the output directory (-o {directory}); name"
+                f"{os.fspath(source)}: is inside the output directory (-o {directory}); choose"
                 " another output directory"
             )
     lessons = reader.read(files)

@@ -157,10 +157,12 @@ def _found(
     """
     top = read_manifest(main.run)
     if top is not None and bool(top.seeds) != (len(main_specs) > 1):
-        contents = f"{len(top.seeds)} seeds" if top.seeds else "a single run"
+        contents, them = "a single run", "run"
+        if top.seeds:
+            contents, them = f"the runs of {len(top.seeds)} seeds", "runs"
         raise ScicotError(
-            f"-o {main.run}: holds {contents}, but --seeds is {len(main_specs)}; name another"
-            " directory, or train it over with --force"
+            f"-o {main.run}: already holds {contents}, but --seeds is {len(main_specs)}; choose"
+            f" another directory, or replace the {them} with --force"
         )
     if len(main_specs) > 1:
         run_directory.check_seeds(main, top, [spec.run.name for spec in main_specs])

@@ -34,9 +34,9 @@ def check_ours(run: Path) -> None:
     run. Raises ScicotError if one of the two exists and is neither empty nor a run of scicot."""
     for folder in (run, former_run(run)):
         if folder.exists() and not folder.is_dir():
-            raise ScicotError(f"-o {folder}: is a file; name another directory")
+            raise ScicotError(f"-o {folder}: is a file; choose another directory")
         if folder.exists() and read_manifest(folder) is None and not is_empty(folder):
-            raise ScicotError(f"-o {folder}: is not a scicot run; name another directory")
+            raise ScicotError(f"-o {folder}: is not a scicot run; choose another directory")
 
 
 def begin(run: Path, reporter: Reporter) -> None:

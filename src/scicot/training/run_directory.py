@@ -51,7 +51,9 @@ def existing(spec: TrainingSpec) -> Manifest | None:
     if old is None:
         if spec.run.is_dir() and is_empty(spec.run):
             return None
-        raise ScicotError(f"-o {spec.run}: exists and is not a scicot run; name another directory")
+        raise ScicotError(
+            f"-o {spec.run}: exists and is not a scicot run; choose another directory"
+        )
     if not old.finished and not any((spec.run / CHECKPOINTS).glob("checkpoint-*")):
         return None  # no step was trained yet, so the run may begin with other settings
     differing = changed(old, spec)
@@ -59,15 +61,15 @@ def existing(spec: TrainingSpec) -> Manifest | None:
         differing.append("started by an earlier scicot, which made other batches")
     if differing:
         raise ScicotError(
-            f"-o {spec.run}: holds another run ({'; '.join(differing)});"
-            f" name another directory, {_instead(spec)}"
+            f"-o {spec.run}: already holds a different run ({'; '.join(differing)});"
+            f" choose another directory, {_instead(spec)}"
         )
     if not old.finished:
         return None
     if not is_whole(spec.run):
         raise ScicotError(
-            f"-o {spec.run}: its weights are missing or damaged; copy the run again,"
-            f" {_instead(spec)}"
+            f"-o {spec.run}: its weights are missing or damaged; copy the run again if"
+            f" it is a copy, {_instead(spec)}"
         )
     return old
 
@@ -125,8 +127,8 @@ def check_seeds(main: TrainingSpec, top: Manifest | None, names: Sequence[str]) 
         differing.append(f"seeds: were {', '.join(top.seeds)}, are {', '.join(names)}")
     if differing:
         raise ScicotError(
-            f"-o {main.run}: holds other runs ({'; '.join(differing)});"
-            " name another directory, or train them over with --force"
+            f"-o {main.run}: already holds different runs ({'; '.join(differing)});"
+            " choose another directory, or replace the runs with --force"
         )
 
 
@@ -248,8 +250,8 @@ def _tell_warmup(settings: TrainSettings, steps: int, reporter: Reporter) -> Non
 
 def _instead(spec: TrainingSpec) -> str:
     if spec.fold is not None:
-        return f"or delete {spec.run.parent} to train its fold students over"
-    return "or train it over with --force"
+        return f"or delete {spec.run.parent} to retrain all fold students"
+    return "or replace the run with --force"
 
 
 def _tell_cuts(spec: TrainingSpec, schedule: Schedule, reporter: Reporter) -> None:

@@ -59,9 +59,9 @@ def last_usable(folder: Path, selection: Selection | None, reporter: Reporter) -
 
 
 def logs(folder: Path) -> list[list[dict[str, Any]]]:
-    """Return the training logs of all complete checkpoints in a folder."""
+    """Return the training logs of all complete checkpoints in a folder, without unreadable logs."""
     complete = (path for path in _numbered(folder) if (path / COMPLETE_MARKER).exists())
-    return [_log(checkpoint) for checkpoint in complete]
+    return [_log(checkpoint) for checkpoint in complete if _is_readable(checkpoint / _STATE)]
 
 
 def train_seconds(checkpoint: Path) -> float:
@@ -91,7 +91,7 @@ def _damage(checkpoint: Path, selection: Selection | None) -> str | None:
     try:
         text = (checkpoint / COMPLETE_MARKER).read_bytes()
         # Earlier versions wrote an empty marker file.
-        sizes: dict[str, int] = json.loads(text)["files"] if text else {}
+        sizes: dict[str, int] = dict(json.loads(text)["files"]) if text else {}
     except (ValueError, KeyError, TypeError):
         return f"{COMPLETE_MARKER} is damaged"
     for name in sorted({*_NEEDED, *sizes}):
@@ -112,14 +112,14 @@ def _is_readable(file: Path) -> bool:
     """Check the contents of one file of a checkpoint. Return False in these cases:
 
     - A .pt or .pth file (written by torch.save) is missing or cut off.
-    - trainer_state.json is not valid JSON, or has no list "log_history".
+    - trainer_state.json is missing, is not valid JSON, or has no list "log_history".
 
-    Return True for files with other names: they are not checked. trainer_state.json must exist.
+    Return True for files with other names: they are not checked.
     """
     if file.name == _STATE:
         try:
             return isinstance(json.loads(file.read_bytes())["log_history"], list)
-        except (ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError):
             return False
     # torch.save writes ZIP files, whose directory is at their end.
     return file.suffix not in (".pt", ".pth") or zipfile.is_zipfile(file)

@@ -94,7 +94,7 @@ class Layout:
             return cls(**json.loads(file.read_text("utf-8"))) if file.exists() else None
         except (OSError, ValueError, TypeError, RecursionError):
             raise ScicotError(
-                f"{file}: not readable, so this training cannot go on; start it over with --force"
+                f"{file}: not readable, so the training cannot be resumed; start over with --force"
             ) from None
 
     def write(self, checkpoints: Path) -> None:

@@ -36,8 +36,8 @@ class Judges:
             )
         if run.hub is not None:
             raise ScicotError(
-                f"--reward {name}: is a run on the Hub, where fold students are not uploaded; give"
-                " the directory of the run"
+                f"--reward {name}: is on the Hub, without its fold students; give the local"
+                " directory of the run"
             )
         directories = [fold_run(run.directory, fold) for fold in range(count)]
         return cls(

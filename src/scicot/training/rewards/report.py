@@ -58,10 +58,10 @@ class RoundReport:
         if self.informative:
             return None
         return (
-            f"round {self.round}: a question's own rationale does not clearly help the answer"
-            f" students more than another question's ({_number(self.benefit)} nats; confidence"
-            f" {_percent(self.benefit_confidence)}, below --reward-confidence), so rewards are"
-            " unreliable; the next round trains on the teacher's rationales only"
+            f"round {self.round}: rewards are unreliable, because the answers hardly depend on the"
+            " rationale: a question's own rationale raises log p(gold) over another question's by"
+            f" {_number(self.benefit)} nats (confidence {_percent(self.benefit_confidence)}, below"
+            " --reward-confidence); the next round trains only on the teacher's rationales"
         )
 
     @property

@@ -273,8 +273,8 @@ class Rounds:
         )
         if changed:
             raise ScicotError(
-                f"-o {out}: holds another run ({'; '.join(changed)}); name another directory, or"
-                " train it over with --force"
+                f"-o {out}: already holds a different run ({'; '.join(changed)}); choose another"
+                " directory, or replace the run with --force"
             )
         report = self.folder(self.reward.rounds) / REPORT
         return existing if existing.finished and report.exists() else None
