@@ -184,7 +184,7 @@ def test_the_command_line_overrides_how_the_settings_file_reads_answers(
     assert f"  {right}  <- right" in outcome.stdout
     both = scicot("check", file, "--answer-texts", "--answer-index", "0")
     assert both.code == 2
-    assert "--answer-texts and --answer-index 0: give only one" in both.stderr
+    assert "--answer-texts and --answer-index 0: give only one;" in both.stderr
 
 
 def test_answer_labels_in_a_settings_file_is_written_as_answer_texts_false(
@@ -204,7 +204,7 @@ def test_the_user_can_say_that_answers_are_texts(write: Any) -> None:
     assert golds(write(lines(numbers)), answer_texts=True) == ["2.0"]
     with pytest.raises(InvalidRow, match=r"'B', not the text of a choice; .* --answer-texts"):
         golds(write(lines({**numbers, "answer": "B"})), answer_texts=True)
-    with pytest.raises(ScicotError, match="--answer-texts and --answer-index 1: give only one"):
+    with pytest.raises(ScicotError, match="--answer-texts and --answer-index 1: give only one;"):
         ReadingSettings(answer_index=1, answer_texts=True)
 
 

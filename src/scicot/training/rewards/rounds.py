@@ -286,7 +286,7 @@ class Rounds:
         if not self.judges.without_rationale:
             warnings.append(
                 f"--reward {self.reward.reward}: was not trained to answer without a rationale,"
-                " which rewards are measured against; train it again with train-answer"
+                " but rewards are measured against such answers; retrain it with train-answer"
                 " --rationale-dropout"
             )
         question_ids = {lesson.question.id for lesson in self.main.lessons}
