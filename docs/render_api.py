@@ -17,7 +17,7 @@ import typer.main
 
 import scicot
 from scicot.evaluation.metrics import Calibration, Group
-from scicot.students.runs import Manifest
+from scicot.students.manifest import Manifest
 from scicot.teachers import Reply, Request
 from scicot_cli.app import app
 

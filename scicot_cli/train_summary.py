@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from scicot.reporting import number_of
 
 if TYPE_CHECKING:
-    from scicot.students.runs import Manifest
+    from scicot.students.manifest import Manifest
     from scicot.training.rewards.estimate import RewardEstimate
 
 

@@ -150,7 +150,7 @@ def test_a_stopped_baseline_goes_on_to_the_same_weights(
 
 
 def test_the_weight_of_the_direct_answer_is_fitted_on_dev(trained: Trained, tmp_path: Path) -> None:
-    from scicot.students.runs import read_manifest
+    from scicot.students.manifest import read_manifest
 
     run, out = tmp_path / "run", tmp_path / "out.jsonl"
     rows = [{**row, "teacher": "student:x", "fold": 0} for row in read_rows(trained.rows)]
@@ -185,7 +185,7 @@ def test_the_mixture_weight_of_the_highest_likelihood() -> None:
 
 
 def test_equal_weights_and_tokens(trained: Trained, tmp_path: Path, recorder: Recorder) -> None:
-    from scicot.students.runs import read_manifest
+    from scicot.students.manifest import read_manifest
 
     both = [trained.rationale, trained.answer]
     manifest = train_answer(

@@ -20,7 +20,7 @@ from scicot import (
 from scicot.models.families import CAUSAL, IGNORED
 from scicot.models.prompt_format import Plain, make_format
 from scicot.stages import Stage
-from scicot.students.runs import read_manifest
+from scicot.students.manifest import read_manifest
 from scicot.training.fitting.loss import TargetLoss
 from scicot.training.scratch import build_scratch
 

@@ -23,7 +23,7 @@ from scicot import PredictSettings, TrainSettings, predict, stages, train_answer
 from scicot.models import characters
 from scicot.models.characters import REPLACEMENTS, Alphabet, describe, replacements_for
 from scicot.records import Question
-from scicot.students.runs import read_manifest
+from scicot.students.manifest import read_manifest
 
 
 class Letters:

@@ -9,7 +9,7 @@ import pytest
 from conftest import Recorder, world_rows, write_rows
 
 from scicot import TrainSettings, train_answer
-from scicot.students.runs import read_manifest
+from scicot.students.manifest import read_manifest
 from scicot.training.fitting import checkpoints
 
 STEPS = 4

@@ -12,7 +12,7 @@ from conftest import Trained, read_rows, world_rows, write_rows
 from typer.main import get_command
 
 import scicot as library
-from scicot.students.runs import read_manifest
+from scicot.students.manifest import read_manifest
 from scicot_cli.app import app
 from scicot_cli.commands import SUMMARIES
 

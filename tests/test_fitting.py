@@ -10,7 +10,7 @@ import pytest
 from conftest import Recorder, Trained
 
 from scicot import ScicotError, TrainSettings, train_rationale
-from scicot.students.runs import read_manifest
+from scicot.students.manifest import read_manifest
 
 IGNORED = -100
 

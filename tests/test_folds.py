@@ -9,7 +9,7 @@ from conftest import Recorder, Trained, read_rows, world_rows, write_rows
 
 from scicot import ScicotError, TrainSettings, predict, train_answer, train_rationale
 from scicot.config import PredictSettings
-from scicot.students.runs import read_manifest
+from scicot.students.manifest import read_manifest
 
 FOLDS = TrainSettings(
     max_steps=3, warmup_steps=1, batch_size=8, max_target_tokens=12, device="cpu",

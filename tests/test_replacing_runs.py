@@ -14,7 +14,7 @@ from conftest import Recorder, Trained, world_rows, write_rows
 from scicot import ScicotError, TrainSettings, train_answer, train_rationale
 from scicot.models.weights import model_sha256
 from scicot.stages import Stage
-from scicot.students.runs import Manifest, read_manifest
+from scicot.students.manifest import Manifest, read_manifest
 from scicot.training import replacement
 
 TINY = TrainSettings(

@@ -12,7 +12,7 @@ from msgspec import structs
 
 from scicot import RewardSettings, ScicotError, TrainSettings, train_answer, train_rationale
 from scicot.records import Question, Rationale
-from scicot.students.runs import read_manifest
+from scicot.students.manifest import read_manifest
 from scicot.students.student import Student
 from scicot.training.examples import Lesson
 from scicot.training.folds import Folds

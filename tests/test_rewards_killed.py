@@ -10,7 +10,7 @@ from typing import Any
 from conftest import read_rows, world_rows, write_rows
 
 from scicot import TrainSettings, train_answer
-from scicot.students.runs import read_manifest
+from scicot.students.manifest import read_manifest
 
 KILLS = 10
 

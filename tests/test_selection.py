@@ -8,7 +8,7 @@ import pytest
 from conftest import Recorder, Trained, read_rows, world_rows, write_rows
 
 from scicot import PredictSettings, ScicotError, TrainSettings, predict, train_answer
-from scicot.students.runs import Manifest, read_manifest
+from scicot.students.manifest import Manifest, read_manifest
 from scicot.training.dev_set import DevSet
 from scicot.training.job import train_rationale
 

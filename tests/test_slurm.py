@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 from conftest import REPOSITORY, Trained
 
-from scicot.students.runs import read_manifest
+from scicot.students.manifest import read_manifest
 
 SRUN = """#!/usr/bin/env bash
 # Starts as many tasks as SLURM_NTASKS says, and ends with the highest of their exit codes.

@@ -10,7 +10,7 @@ from conftest import Recorder, Trained, world_rows, write_rows
 
 from scicot import ScicotError, TrainSettings, train_answer, train_rationale
 from scicot.stages import Stage
-from scicot.students.runs import read_manifest
+from scicot.students.manifest import read_manifest
 
 TINY = TrainSettings(max_steps=2, warmup_steps=1, batch_size=8, device="cpu")
 

@@ -11,7 +11,7 @@ from conftest import Recorder, Trained, read_rows, world_rows, write_rows
 
 from scicot import ScicotError, TrainSettings, predict, train_answer, train_rationale
 from scicot.config import PredictSettings
-from scicot.students.runs import read_manifest
+from scicot.students.manifest import read_manifest
 
 TINY = TrainSettings(max_steps=2, warmup_steps=1, batch_size=8, max_target_tokens=12, device="cpu")
 FOLDS = replace(TINY, folds=2, fold_by="meta.metal")

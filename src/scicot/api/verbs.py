@@ -26,7 +26,7 @@ from scicot.sources import Source
 
 if TYPE_CHECKING:
     from scicot.evaluation import Evaluation
-    from scicot.students.runs import Manifest
+    from scicot.students.manifest import Manifest
 
 Name = str | os.PathLike[str]  # path of a file or folder
 

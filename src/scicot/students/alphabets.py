@@ -16,7 +16,7 @@ from scicot.models.prompt_format import PromptFormat, format_of
 from scicot.records import Question
 from scicot.stages import FORMS, Stage
 from scicot.students.hub_runs import HubRun
-from scicot.students.runs import read_manifest
+from scicot.students.manifest import read_manifest
 
 _LIMIT = 512  # the default of --max-source-tokens
 _OPTION = "--student"

@@ -20,7 +20,7 @@ from scicot.errors import UsageError
 from scicot.models.families import CAUSAL, ENCODER_DECODER, family_of
 from scicot.reporting import Muted, Reporter
 from scicot.stages import Stage
-from scicot.students.runs import read_manifest
+from scicot.students.manifest import read_manifest
 from scicot.training import replacement, run_directory
 from scicot.training.scratch import PREFIX, is_causal
 from scicot.training.setup import prepare

@@ -14,7 +14,7 @@ from typing import Any
 from scicot import processes
 from scicot.models.pretrained import is_quantized
 from scicot.models.prompt_format import PromptFormat
-from scicot.students.runs import CHECKPOINTS
+from scicot.students.manifest import CHECKPOINTS
 from scicot.training.dev_set import DevSet
 
 Row = dict[str, Any]

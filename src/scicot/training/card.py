@@ -10,7 +10,7 @@ from typing import Any
 from scicot import jsonl
 from scicot.models.licence import licence_of
 from scicot.stages import FORMS
-from scicot.students.runs import Manifest
+from scicot.students.manifest import Manifest
 from scicot.training.card_usage import usage
 from scicot.training.scratch import PREFIX
 

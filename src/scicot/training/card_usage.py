@@ -6,7 +6,7 @@ import json
 import re
 
 from scicot.stages import FORMS
-from scicot.students.runs import Manifest
+from scicot.students.manifest import Manifest
 
 HEADING = "## Use"
 

@@ -17,7 +17,7 @@ from scicot.models.weights import model_sha256
 from scicot.outputs import STDOUT, locked, make_parent
 from scicot.reporting import LogReporter, Muted, Reporter
 from scicot.stages import FORMS, Stage
-from scicot.students.runs import Manifest
+from scicot.students.manifest import Manifest
 from scicot.training import answer_form, hub_upload, replacement, trackers
 from scicot.training.budget_matching import check_length, match_budget
 from scicot.training.data import Options, Reader

@@ -15,7 +15,7 @@ from scicot.devices import release_memory
 from scicot.errors import ScicotError
 from scicot.reporting import Reporter
 from scicot.stages import Stage
-from scicot.students.runs import CHECKPOINTS, Manifest, read_manifest
+from scicot.students.manifest import CHECKPOINTS, Manifest, read_manifest
 from scicot.training import replacement, run_directory, side_by_side
 from scicot.training.card import write_card
 from scicot.training.folds import Folds

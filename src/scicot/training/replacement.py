@@ -13,7 +13,7 @@ from pathlib import Path
 from scicot.errors import ScicotError
 from scicot.reporting import Reporter
 from scicot.stages import Stage
-from scicot.students.runs import MANIFEST, read_manifest
+from scicot.students.manifest import MANIFEST, read_manifest
 from scicot.training.folds import OUT_OF_FOLD, fold_run
 from scicot.training.run_directory import is_empty
 

@@ -22,7 +22,7 @@ from scicot.models.weights import is_whole, weights_sha256
 from scicot.outputs import differences
 from scicot.overlap import write_seen
 from scicot.reporting import Reporter
-from scicot.students.runs import CHECKPOINTS, MANIFEST, Manifest, read_manifest
+from scicot.students.manifest import CHECKPOINTS, MANIFEST, Manifest, read_manifest
 from scicot.training.card import write_card
 from scicot.training.loss_plot import loss_plot
 from scicot.training.plan.layout import Layout

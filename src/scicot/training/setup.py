@@ -15,7 +15,7 @@ from scicot.models.families import family_of
 from scicot.models.prompt_format import PromptFormat, make_format, plain_prompt
 from scicot.reporting import Reporter
 from scicot.stages import Input
-from scicot.students.runs import CHECKPOINTS, read_manifest
+from scicot.students.manifest import CHECKPOINTS, read_manifest
 from scicot.training import examples
 from scicot.training.plan.layout import Layout
 from scicot.training.plan.schedule import Schedule

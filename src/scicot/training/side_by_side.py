@@ -21,7 +21,8 @@ from scicot.config import TrainSettings
 from scicot.devices import cores, resolve_device
 from scicot.errors import ScicotError, StoppedEarly
 from scicot.reporting import Reporter, Task
-from scicot.students.runs import Manifest, Run
+from scicot.students.manifest import Manifest
+from scicot.students.runs import Run
 from scicot.training.fitting.compute import weights_of
 from scicot.training.setup import Prepared
 from scicot.training.spec import TrainingSpec

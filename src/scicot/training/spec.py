@@ -12,7 +12,7 @@ from typing import Any
 
 from scicot.config import TrainSettings
 from scicot.stages import Stage
-from scicot.students.runs import Manifest
+from scicot.students.manifest import Manifest
 from scicot.training import examples
 from scicot.training.dev_set import DevSet
 from scicot.training.examples import Lesson

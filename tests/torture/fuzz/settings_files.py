@@ -16,7 +16,8 @@ from scicot.config import GenerateSettings
 from scicot.errors import ScicotError
 from scicot.prompts import build_prompt, check_template
 from scicot.records import Question
-from scicot.students.runs import check_run, read_manifest
+from scicot.students.manifest import read_manifest
+from scicot.students.runs import check_run
 from torture.fuzz import seeds
 from torture.fuzz.readers import ASKED, SILENT, SPLIT, file_target
 from torture.fuzz.running import Target

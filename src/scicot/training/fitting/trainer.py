@@ -17,7 +17,7 @@ from scicot.devices import resolve_device
 from scicot.errors import ScicotError
 from scicot.models.prompt_format import PromptFormat
 from scicot.reporting import Reporter
-from scicot.students.runs import CHECKPOINTS
+from scicot.students.manifest import CHECKPOINTS
 from scicot.training.best_checkpoint import Selection
 from scicot.training.fitting import checkpoints, lora
 from scicot.training.fitting.auto_batch_size import out_of_memory_explained

@@ -32,7 +32,8 @@ from scicot.outputs import differences
 from scicot.reporting import Reporter
 from scicot.row_fields import Row
 from scicot.stages import rationale_target
-from scicot.students.runs import Manifest, Run, read_manifest
+from scicot.students.manifest import Manifest, read_manifest
+from scicot.students.runs import Run
 from scicot.training import examples, multi_run, replacement, run_directory
 from scicot.training.examples import Lesson
 from scicot.training.folds import Folds, fold_run
