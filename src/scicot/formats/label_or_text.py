@@ -50,7 +50,8 @@ def label_or_text(
     """Decide between `label` and `text`, the two meanings of an answer in the field `name`. Return
     the right meaning, or an ambiguous Meaning if the right meaning is unknown.
 
-    is_integer: True if the answer is a JSON integer. The three exceptions above do not apply then.
+    is_integer: True if the answer is a JSON integer. The three exceptions in the docstring of this
+        module do not apply to integers.
     """
     # The first pass over a file only counts. What it returns is not used.
     if reading.is_counting or reading.answer_texts is False:

@@ -73,8 +73,8 @@ def without_fraction(value: Any, choices: Choices) -> Any:
 
 
 def index_from(base: Base, number: int, choices: Choices) -> Meaning | None:
-    """Return the choice with the index `number`, counted from `base`. Return None if no cell has
-    this index. If the cell is blank, the result has no labels."""
+    """Return the choice with the index `number`, counted from `base`. Return None if no choice has
+    this index. If the choice is blank, the result has no labels."""
     index = number - base
     if not 0 <= index < len(choices.cells):
         return None

@@ -97,8 +97,8 @@ def _naming(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
 
     The first is for a rationale. It finds a label: "B is right", "(a)", "A. Wood" or "option A",
     but not the article in "A metal". The second is for the text of a choice. It finds two labels
-    joined by a conjunction, as in "neither A nor B". Both expressions may also match other words,
-    but should not miss a label.
+    joined by a conjunction, as in "neither A nor B". Both may also match other words, but should
+    not miss what they look for.
     """
     one_of = "|".join(map(re.escape, labels))
     words = "|".join(re.escape(label) for label in labels if label not in ("A", "I"))

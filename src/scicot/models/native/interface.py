@@ -18,7 +18,7 @@ PositionBias = Callable[[Tensor, int], Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A model's inputs for one source. A source is the token ids of one input text."""
+    """What a model receives for one source. A source is the token ids of one input text."""
 
     prefix: list[int]  # encoded once, into a PrefixCache
     start: int  # first decoder input: the start token, or a causal model's last source token
