@@ -12,7 +12,8 @@ from typing import Any
 from scicot import sources
 from scicot.annotation.batch_plans import Plan, plans_of
 from scicot.annotation.budget import CHARACTERS_A_TOKEN, characters
-from scicot.annotation.ledger import REJECTED, read_ledger
+from scicot.annotation.ledger import REJECTED
+from scicot.annotation.ledger_files import read_ledger
 from scicot.annotation.requests import EARLIER, MISSING, REPEATED, RowRequest
 from scicot.annotation.retries import complete
 from scicot.annotation.setup import COMMAND, Inputs, Setup, prepare

@@ -9,7 +9,8 @@ from scicot import sources
 from scicot.annotation import batch_jobs
 from scicot.annotation.batch_plans import plans_of
 from scicot.annotation.generation import GenerateSummary, Generation
-from scicot.annotation.ledger import REJECTED, open_ledger
+from scicot.annotation.ledger import REJECTED
+from scicot.annotation.ledger_files import open_ledger
 from scicot.annotation.requests import EARLIER, MISSING, REPEATED
 from scicot.annotation.retries import complete
 from scicot.annotation.setup import COMMAND, Inputs, prepare

@@ -1,18 +1,15 @@
 """Record each reply as a kept or a rejected row, and look up finished requests.
 
 Kept rows go to OUT. All other rows go to OUT.rejected.jsonl, with a "reason" and the raw reply, so
-that nothing is dropped silently. A request is done if either file has a row for it, unless
-the request is marked for a retry (see open_ledger). OUT.done.sqlite is an index of both files.
+that nothing is dropped silently. A request is done if either file has a row for it, unless the
+request is marked for a retry (see ledger_files.open_ledger). OUT.done.sqlite is an index of both
+files.
 """
 
 from __future__ import annotations
 
-import io
-import sqlite3
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +17,9 @@ from typing import Any
 from scicot import jsonl
 from scicot.annotation.index import RETRYING, VERSION, Entry, Index, mark_of
 from scicot.annotation.judging import names_gold_alone
-from scicot.errors import InvalidRow, ScicotError, no_room
+from scicot.errors import InvalidRow, ScicotError
 from scicot.formats.values import is_number
-from scicot.outputs import Output, beside
+from scicot.outputs import Output
 from scicot.records import Question, Rationale, content_id
 from scicot.row_fields import Row, RowProblem
 from scicot.sources.seen import digest
@@ -49,7 +46,7 @@ class Attempt:
 
 class Ledger:
     """The file of kept rows and the file of rejected rows of one output, with the index of both.
-    Made by `open_ledger` or `read_ledger`."""
+    Made by the functions of ledger_files.py."""
 
     def __init__(self, output: Output, rejects: jsonl.Appender | None, index: Index) -> None:
         self._output = output
@@ -151,7 +148,7 @@ class Ledger:
         retry."""
         self._index.put(RETRYING, False)
 
-    def _open(self, *, retry: tuple[str, ...]) -> None:
+    def open(self, *, retry: tuple[str, ...]) -> None:
         """Load the index and the counts of earlier runs, and mark requests for retry:
 
         - If `retry` is empty, no request is marked.
@@ -160,7 +157,7 @@ class Ledger:
         - Otherwise the requests that were rejected for a reason in `retry` are marked.
         """
         if self._output.path is not None and self._rejects is not None:
-            self._catch_up(self._output.path, self._rejects.path)
+            self.catch_up(self._output.path, self._rejects.path)
             if self._stale:
                 self._compact(self._rejects)
         if not (retry and self._index.get(RETRYING)):
@@ -175,7 +172,7 @@ class Ledger:
         self.rejected = Counter({str(reason): count for reason, count in counts.items()})
         self.named = self._index.named()
 
-    def _catch_up(self, *files: Path) -> None:
+    def catch_up(self, *files: Path) -> None:
         """Index the rows of these files that were written since the index was last committed. If
         the index does not match the files, rebuild it."""
         marks = self._index.get("read") if self._index.get("version") == VERSION else None
@@ -260,97 +257,10 @@ class Ledger:
         self.spent = spent
         self._count()
 
-    def _close(self) -> None:
+    def close(self) -> None:
         if self._stale and self._rejects is not None:
             self._compact(self._rejects)
         self.commit()
-
-
-@contextmanager
-def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> Iterator[Ledger]:
-    """Open the ledger of an output and load the rows of earlier runs.
-
-    Rejected requests that will be sent again have a retry mark. `retry` decides which are marked:
-
-    - If `retry` is empty, no request is marked.
-    - Otherwise, if an earlier run was stopped during a retry, this run continues the retry. Only
-      the requests that the earlier run did not finish are marked.
-    - Otherwise the requests that were rejected for a reason in `retry` are marked.
-
-    The row of a marked request stays in OUT.rejected.jsonl until a new row replaces the old row.
-
-    With `force`, OUT.rejected.jsonl is emptied and the index is deleted. If the output is a stream,
-    there is no file of rejected rows, and the index is temporary.
-    """
-    if output.path is None:
-        index = Index(None)
-        try:
-            yield Ledger(output, None, index)
-        finally:
-            index.close()
-        return
-    output.begin()
-    path, index_path = beside(output.path, REJECTED), beside(output.path, INDEX)
-    if force:
-        path.write_bytes(b"")
-        discard_index(index_path)
-    with jsonl.appending(path) as rejects:
-        index, ledger = _opened(output, rejects, index_path, retry)
-        try:
-            yield ledger
-        finally:
-            try:
-                ledger._close()
-            finally:
-                index.close()
-
-
-@contextmanager
-def read_ledger(path: Path | None, *, retry: tuple[str, ...] = ()) -> Iterator[Ledger]:
-    """Yield a ledger of the rows that earlier runs wrote to `path`, without changing any file. The
-    ledger is empty if `path` is None or has no rows. `retry` is as in `open_ledger`."""
-    index = Index(None)
-    try:
-        ledger = Ledger(Output(str(path or ""), io.BytesIO(), None, {}), None, index)
-        files = [] if path is None else [path, beside(path, REJECTED)]
-        ledger._catch_up(*(file for file in files if file.is_file()))
-        if not (path and retry and index.copy_marks(beside(path, INDEX))):
-            index.retry(retry)
-        yield ledger
-    finally:
-        index.close()
-
-
-def _opened(
-    output: Output, rejects: jsonl.Appender, index_path: Path, retry: tuple[str, ...]
-) -> tuple[Index, Ledger]:
-    """Open the index file and return (index, ledger). A damaged index is deleted and rebuilt."""
-    if index_path.is_dir():
-        raise ScicotError(
-            f"{index_path}: is a directory, but the index of {output.name} belongs there; move it,"
-            " or use another -o"
-        )
-    for last_try in (False, True):
-        index = None
-        try:
-            index = Index(index_path)
-            ledger = Ledger(output, rejects, index)
-            ledger._open(retry=retry)
-        except sqlite3.DatabaseError as error:
-            if index is not None:
-                index.close()
-            if last_try or no_room(error):
-                raise
-            discard_index(index_path)
-        else:
-            return index, ledger
-    raise AssertionError
-
-
-def discard_index(index_path: Path) -> None:
-    """Delete an index file and SQLite's auxiliary files (-wal and -shm)."""
-    for ending in ("", "-wal", "-shm"):
-        index_path.with_name(index_path.name + ending).unlink(missing_ok=True)
 
 
 def _number(value: Any) -> float:

@@ -18,7 +18,7 @@ from typing import Any
 
 from scicot import jsonl, sources
 from scicot.annotation.judging import judge
-from scicot.annotation.ledger import read_ledger
+from scicot.annotation.ledger_files import read_ledger
 from scicot.config import GenerateSettings
 from scicot.errors import ScicotError
 from scicot.evaluation.answers import Answers
