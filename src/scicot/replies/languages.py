@@ -2,9 +2,9 @@
 
     "ist die Antwort {}"     Metalle leiten, also ist die Antwort (B) Kupfer.
 
-The table ANNOUNCEMENTS can be extended by another language, or by phrases that your teacher often
-uses. `{}` stands for the choice, named by label or text. All words of a phrase come before the
-choice, or all come after it. A space matches one to three white-space characters. Case is ignored.
+You can extend the table ANNOUNCEMENTS with another language, or with phrases that your teacher
+often uses. `{}` stands for the choice, named by label or text. `{}` must be at the beginning or at
+the end of a phrase. A space matches one to three white-space characters. Case is ignored.
 """
 
 from __future__ import annotations
