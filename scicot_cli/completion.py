@@ -148,10 +148,12 @@ SHOW = _option(OPTIONS[1], _show, "Print the completion script instead of instal
 
 
 def with_default_shell(arguments: list[str]) -> list[str]:
-    """Return a copy of the command line `arguments`, in which each option of OPTIONS has a value.
+    """Return a copy of the command line `arguments` with a value for each option of OPTIONS that
+    has none.
 
-    The default is "running", for the shell that runs the command: "--show-completion" becomes
-    "--show-completion=running".
+    The value is "running", which stands for the shell that runs the command: "--show-completion"
+    becomes "--show-completion=running". Options with a value, such as "--show-completion zsh", are
+    unchanged.
     """
     return [
         f"{word}={RUNNING}"

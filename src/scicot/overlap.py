@@ -83,8 +83,11 @@ class Overlap:
 @dataclass
 class SeenQuestions:
     """Digests of the questions that one or several students were trained on, or that were used to
-    select their checkpoints (dev). `overlap` holds the counts that `watch` and `overlap_with`
-    make."""
+    select their checkpoints (dev).
+
+    `overlap` counts the questions that were passed to `watch` or `overlap_with`, and how many of
+    these questions have digests in this object.
+    """
 
     texts: set[str] = field(default_factory=set)
     whole_keys: set[str] = field(default_factory=set)
@@ -96,7 +99,7 @@ class SeenQuestions:
             self.whole_keys.add(whole_key(question))
 
     def watch(self, questions: Iterable[Question]) -> Iterator[Question]:
-        """Yield the questions unchanged, and add them to the counts in `overlap`."""
+        """Yield the questions unchanged, and count them in `overlap`."""
         for question in questions:
             self.overlap.questions += 1
             text = text_key(question)
@@ -108,8 +111,8 @@ class SeenQuestions:
             yield question
 
     def overlap_with(self, questions: Iterable[Question]) -> Overlap:
-        """Add `questions` to the counts in `overlap`, and return `overlap`. The counts include the
-        questions of earlier calls."""
+        """Count the questions in `overlap`, as `watch` does, and return `overlap`. The counts
+        include the questions of earlier calls."""
         for _ in self.watch(questions):
             pass
         return self.overlap

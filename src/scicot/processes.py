@@ -1,7 +1,7 @@
 """Coordinate a command that runs in several processes (`accelerate launch`, `torchrun`).
 
-Rank 0 makes the decisions, writes the files and prints; the other ranks only compute. Rank 0
-broadcasts its decisions and errors to them.
+Rank 0 makes the decisions, writes the files and prints the messages. Rank 0 also broadcasts its
+decisions and errors to the other ranks, which only compute.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def _string_value(row: Mapping[str, Any], name: str, *, blank: bool) -> str:
 
 
 def not_a_text(name: str, value: Any) -> str:
-    """Return the error message for a field whose value is blank or no string."""
+    """Return the error message for a field whose value is blank or not a string."""
     if isinstance(value, str):
         return f'"{name}" is empty'
     return f'"{name}" is {as_json(value)}; it must be a string'

@@ -133,17 +133,21 @@ class Sender:
         while True:
             late = datetime.now(UTC) - _began_at(plan) >= timedelta(seconds=LISTED)
             for batch in await self.patiently(lambda: self._api.since(_began_at(plan) - _CLOCKS)):
-                if batch.id not in known_ids and await self._is(batch, plan):
+                if batch.id not in known_ids and await self._is_batch_of(batch, plan):
                     return batch.id
             if late:
                 return None
             await self.sleep(next(intervals))
 
-    async def _is(self, batch: Batch, plan: Plan) -> bool:
-        """Return True if a batch on the server belongs to this plan. If the API stores batch names,
-        the names are compared. Otherwise wait for the batch to end, and look for the plan's name in
-        the custom_id of its first result. Raises StoppedEarly if a batch that has ended returns no
-        result within --max-wait seconds."""
+    async def _is_batch_of(self, batch: Batch, plan: Plan) -> bool:
+        """Return True if a batch on the server belongs to this plan.
+
+        If the API stores batch names, compare the names. Otherwise wait for the batch to end, and
+        look for the plan's name in the custom_id of the first result.
+
+        The wait for the end has no time limit. Raises StoppedEarly if the server is busy for more
+        than --max-wait seconds, or returns no result within --max-wait seconds after the end.
+        """
         if batch.name is not None:
             return batch.name == plan.name
         if batch.archived or batch.requests not in (0, plan.requests):

@@ -1,5 +1,5 @@
-"""Track the cost of an output in dollars: the amount spent, the amount reserved for requests in
-flight, and the limit of their sum."""
+"""Track the cost of an output file in dollars: the amount spent, the amount reserved for requests
+in flight, and the limit of their sum."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ _OVERHEAD = 64  # tokens of a request besides its text
 
 @dataclass
 class Budget:
-    """The dollars spent so far for one output file, and their limit (--max-cost). If the price is
-    unknown, nothing is counted or limited. In all methods, `batched` means that the lower price of
-    batch APIs applies."""
+    """The cost of one output file so far, and the limit of this cost (--max-cost), in dollars.
+
+    If the price is unknown, nothing is counted or limited. In all methods, `batched` means that the
+    lower price of batch APIs applies.
+    """
 
     price: Price | None
     limit: float | None

@@ -195,8 +195,8 @@ class Verdict:
 def verdict_on(
     row: Rationale, reply: Reply, settings: GenerateSettings, others: Sequence[str]
 ) -> Verdict:
-    """Judge a reply. The reply is also rejected if its rationale is a near-duplicate of one of
-    `others`, the kept rationales of the same question."""
+    """Judge a reply as `judge` does. In addition, reject the reply if its rationale is a
+    near-duplicate of one of `others`, the kept rationales of the same question."""
     row, reason = judge(row, reply, settings)
     if reason is None and repeats(row.rationale, others):
         reason = "duplicate"

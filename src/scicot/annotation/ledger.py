@@ -264,8 +264,9 @@ class Ledger:
 
 
 def _number(value: Any) -> float:
-    """Convert a value of a row to a float. Return 0 if it is not a number from 0 to _MAX_AMOUNT,
-    since somebody may have edited the row."""
+    """Convert a value of a row to a float. Return 0 if the value is not a number from 0 to
+    _MAX_AMOUNT."""
+    # A user may have edited the row.
     valid = is_number(value) and 0 <= value <= _MAX_AMOUNT
     return float(value) if valid else 0.0
 

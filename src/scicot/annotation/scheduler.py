@@ -80,8 +80,11 @@ class Scheduler:
         self._yielded_at = time.monotonic()
 
     async def run(self, row_requests: Iterator[RowRequest | None], take: Take) -> None:
-        """Send all requests and pass their outcomes to `take`. If an exception stops the run, first
-        wait for the replies to requests in flight and write them, then raise the exception."""
+        """Send all requests and pass their outcomes to `take`.
+
+        If an exception stops the run, first wait a limited time for the replies to requests in
+        flight, and pass these replies to `take`. Then raise the exception.
+        """
         pull = asyncio.Lock()
         workers = [
             asyncio.create_task(self._work(row_requests, take, pull)) for _ in range(self._count)

@@ -39,9 +39,12 @@ class Trial(Generic[Undone]):
         return self.refusals / max(1, self.answers + self.refusals)
 
     def helped(self, answered: bool) -> bool | None:
-        """Count one outcome. `answered` is True for an answer and False for a refusal. Return True
-        if the lower rate helped, and False if the lower rate did not help. Return None while the
-        trial is undecided."""
+        """Count the outcome of one request, and return the result of the trial.
+
+        `answered` is True if the server answered the request, and False if the server refused the
+        request. The result is True if the lower rate helped, False if the lower rate did not help,
+        and None if the trial is still undecided.
+        """
         unchanged_share = min(self.share_before, _MOST)
         reduced_share = _FEWER * unchanged_share
         if answered:

@@ -227,6 +227,6 @@ def _padded(
 
 
 def _positions(mask: Tensor) -> Tensor:
-    """Return the position of each token in its row, counted from 0 without padding. `mask` is the
-    attention mask. The mask and the result have the shape rows x positions."""
+    """Return the position of each token in its row, counted from 0. Padding is not counted. `mask`
+    is the attention mask. The mask and the result have the shape (rows, padded length)."""
     return (mask.cumsum(-1) - 1).clamp(min=0)

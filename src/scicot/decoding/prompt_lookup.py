@@ -33,9 +33,15 @@ class PromptLookup:
         self._drafted = self._accepted = 0
 
     def next(self, generated: Ids, max_length: int) -> Ids:
-        """Return a draft of at most `max_length` tokens to follow `generated`, the tokens of the
-        text so far. The draft is empty if the last two of these tokens do not occur in sequence in
-        the source. It is also empty if too few of the earlier draft tokens were accepted."""
+        """Return a draft of the next tokens, at most `max_length`. `generated` holds the tokens of
+        the text so far.
+
+        The draft is empty in these cases:
+
+        - The last two tokens of `generated` do not occur side by side in the source, or only at the
+          end of the source.
+        - Too few tokens of the earlier drafts were accepted.
+        """
         last = generated[-_MATCH:]
         poor = self._drafted >= _TRIED and self._accepted < _SHARE * self._drafted
         if len(last) < _MATCH or poor:

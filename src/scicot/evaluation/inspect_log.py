@@ -5,8 +5,8 @@
  "scores": {"choice": {"value": "C", "answer": "B", "explanation": "ANSWER: B"}}}
 
 Inspect's multiple-choice solver labels the choices A, B, C in their order. Its scorer records the
-letter that the model chose ("answer"), and whether it is correct: "value" is "C" for a correct
-answer, "I" for an incorrect one.
+letter that the model chose ("answer"), and whether this letter is correct ("value"). The value "C"
+means correct, and "I" means incorrect. Here, "C" is not a label.
 """
 
 from __future__ import annotations

@@ -135,8 +135,8 @@ def _with_choices_of(row: Row, question: Question) -> Question:
 
 
 def _choices_in(row: Row) -> Iterator[tuple[list[ChoiceRow], bool]]:
-    """Yield (texts with labels, True if they are certainly choices) for each field or group of
-    columns in `row` that may hold choices."""
+    """Yield (choices, certain) for each field or group of columns of `row` that may hold choices.
+    `certain` is True if the name of the field or group proves that the texts are choices."""
     for name in named(row, CHOICES):
         try:
             found = choice_fields.listed(row[name])

@@ -1,4 +1,4 @@
-"""Read rows of any other layout by the names and types of their fields.
+"""Read rows of layouts that have no module of their own, by the names and types of the fields.
 
 The choices are read from the first of these places that has any:
 - one field (choices.py)
@@ -43,11 +43,11 @@ class _Found:
     used: the names of these fields. Empty if the choices are in the question's text, or are a pair
         such as yes and no.
     description: the name of these fields in messages, such as "A-D".
-    answer_field: the field of the gold answer, "" if the gold answer has not been read yet.
-    answer: the gold label, None if it is withheld or has not been read.
-    kind: the form of the gold answer, such as "texts", "" if it has not been read.
+    answer: the gold label. None if the gold answer is withheld or has not been read.
+    answer_field: the field of the gold answer. Empty if the gold answer has not been read.
+    kind: the form of the gold answer, such as "texts". Empty if the gold answer has not been read.
     shuffled: True if the choices were shuffled.
-    stem: the question's text without the choices, None if they were not read from this text.
+    stem: the question's text without the choices. None if the choices are not in this text.
     """
 
     choices: Choices

@@ -130,7 +130,7 @@ def _not_a_number(
 
 
 def _also_text(label: str, choices: Choices) -> Meaning | None:
-    """Return the choice whose text is `label`, None if there is none."""
+    """Return the choice whose text is `label`, or None if no choice has this text."""
     try:  # a quick check first, since nearly no label is a text
         if label.strip() not in [choice["text"].strip() for choice in choices.rows]:
             return None

@@ -31,11 +31,17 @@ def mapped_row(row: Row, reading: Reading, *, optional: Collection[str] = ()) ->
 
     The mapped fields that the row has are added to `reading.fields`.
 
-    optional: roles of --columns, such as "id", in addition to those in `reading.fields.optional`.
-        If no row of the file has the field of such a role, the mapping of this role is ignored.
+    optional: names of optional roles of --columns, such as "id". The roles in
+        `reading.fields.optional` are optional too. If no row of the file has the field of an
+        optional role, the mapping of this role is ignored.
 
-    Raises RowProblem if the row lacks a mapped field of the question or of its choices. Raises
-    MissingField if the row lacks another mapped field, and no row read so far has this field.
+    Raises RowProblem if the row lacks a mapped field of the question or of its choices. For the
+    mapped fields of other roles, raises MissingField in these cases:
+
+    - The role is not optional, and no row read so far has the field.
+    - The role is optional, no row read so far has the field, and later rows may have the field
+      (`reading.fields.final` is False).
+    - The row has the field, but earlier rows of a stream were read without the field.
     """
     columns: FieldMapping | None = reading.columns
     fields = reading.fields
@@ -79,10 +85,7 @@ def _known_part(
     row: Row, columns: FieldMapping, fields: MappedFields, optional: Collection[str]
 ) -> FieldMapping | None:
     """Return `columns` without the optional roles whose fields no row has. Return None if no role
-    is left.
-
-    Raises MissingField if another mapped field is missing.
-    """
+    is left. Raises MissingField in the cases listed in `mapped_row`."""
     present = columns.optional_fields(row)
     found = {name for name, is_present in present.items() if is_present}
     fields.found |= found

@@ -212,8 +212,8 @@ def _is_start(text: str, index: int) -> bool:
 
 
 def _value(role: str, cells: Mapping[str, Any], right: Any) -> Any:
-    """Return the value of a role. `cells` are the values of its fields. `right` is the value of the
-    field that is mapped to the answer."""
+    """Return the value of a role. `cells` holds the values of the fields that are mapped to the
+    role, by field name. `right` is the value of the field that is mapped to the answer."""
     if role == "choices" and len(cells) > 1:
         return _choices_of(cells)
     if role == "distractors":

@@ -36,8 +36,8 @@ class Meaning:
     """The choices that a value may refer to.
 
     labels: the labels of these choices. There may be several if the value is ambiguous, or if
-        several choices have the same text. Empty if the value is the index or the label of a blank
-        cell.
+        several choices have the same text. Empty if the value is the index or the label of a choice
+        without a text (a blank cell of a table).
     ambiguity: the reason why the value is ambiguous, "" if it is clear.
     kind: the form of the value, such as "labels" or "texts", for messages.
     index: True if the value is or may be an index.
@@ -53,11 +53,13 @@ class Meaning:
 
 
 def without_fraction(value: Any, choices: Choices) -> Any:
-    """Remove the fraction ".0" from a number: return 1 for 1.0, and "1" for the string "1.0".
+    """Write a number with a decimal point as the choices write it.
 
-    But if a label or a text of a choice is exactly this number with its decimals, return this
-    string: "1.0" for 1.0 if a choice is "1.0", "4.25" for 4.25 if a choice is "4.25". Return all
-    other values unchanged.
+    - If a label or the text of a choice is the number as written, return the number as a string:
+      "4.25" for 4.25 if a choice is "4.25".
+    - Otherwise, remove the fraction ".0": return 1 for 1.0, and "1" for the string "1.0".
+
+    Return all other values unchanged.
     """
     # Pandas and Parquet turn an integer column with missing values into floats.
     if isinstance(value, int) or (isinstance(value, str) and ".0" not in value):
@@ -73,8 +75,8 @@ def without_fraction(value: Any, choices: Choices) -> Any:
 
 
 def index_from(base: Base, number: int, choices: Choices) -> Meaning | None:
-    """Return the choice with the index `number`, counted from `base`. Return None if no choice has
-    this index. If the choice is blank, the result has no labels."""
+    """Return the choice with the index `number`, counted from `base`. Return None if the index is
+    out of range. If the choice has no text (a blank cell of a table), the result has no labels."""
     index = number - base
     if not 0 <= index < len(choices.cells):
         return None
@@ -114,7 +116,7 @@ def read_choice(value: Any, choices: Choices) -> Meaning | None:
 
 
 def read_text(text: str, choices: Choices) -> Meaning | None:
-    """Return the choice whose text is `text`, None if there is none."""
+    """Return the choice whose text is `text`, or None if no choice has this text."""
     labels = labels_of_text(text, choices.rows)
     return Meaning(labels, kind="texts") if labels else None
 

@@ -8,7 +8,7 @@ C and so on. A gold answer "C" then means the choice with the letter C, not the 
 Some letters at the beginning of a text are not labels:
 - A letter with a full stop or a colon may be part of a name, as in "E. coli" and "C: major". Such
   letters count only if those of all choices are A, B, C and so on (see choices.py), or a sequence
-  with gaps, such as A, C, D (see `_with_gap`).
+  with gaps, such as A, C, D (see `_letters_with_gaps`).
 - A letter with a closing bracket may be part of a name, as in "(R)-butanol", or of an order of
   statements, as in "(B) → (A)". It does not count if a hyphen, an arrow or a further letter in
   brackets follows.
@@ -94,7 +94,7 @@ def contradicting(
             break
     else:
         return ()
-    found: list[_Letter | None] = _with_gap(texts) if dots else []
+    found: list[_Letter | None] = [*_letters_with_gaps(texts)] if dots else []
     found = found or [_letter(text) if isinstance(text, str) else None for text in texts]
     letters = [entry for entry in found if entry is not None]
     # Letters that come twice are probably references to statements, such as "(b) is wrong".
@@ -137,12 +137,14 @@ def label_of_number(number: int, choices: Sequence[Mapping[str, Any]]) -> str | 
     return labels.get(number) if len(labels) == len(choices) else None
 
 
-def _with_gap(texts: Sequence[Any]) -> list[_Letter | None]:
-    """Return the letters of texts such as "A. wood", "C. copper" and "D. glass".
+def _letters_with_gaps(texts: Sequence[Any]) -> list[_Letter]:
+    """Return the letter of each text, for texts such as "A. wood", "C. copper" and "D. glass".
 
-    There must be at least three texts. The letters must be capitals with a full stop or a colon.
-    They must begin with A and be in alphabetical order, but some may be missing. In all other
-    cases, return [].
+    Return [] if one of these conditions is not met:
+
+    - There are at least three texts.
+    - Each text begins with a capital letter and a full stop or a colon.
+    - The first letter is A, and the letters are in alphabetical order. Letters may be skipped.
     """
     matches = [_DOTTED(text) if isinstance(text, str) else None for text in texts]
     letters = [match[1] for match in matches if match]

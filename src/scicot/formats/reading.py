@@ -174,17 +174,19 @@ class FieldMapping(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Settings for converting rows to scicot's schema.
+    """Settings and shared state for converting rows to scicot's schema. `cells` and `cell_names`
+    belong to the row that is being converted. The other fields apply to all rows.
 
     columns: the value of --columns.
     answer_index: the value of --answer-index.
     answer_texts: True for --answer-texts, False for --answer-labels, None if neither was given.
-    strict: True for rows of a file. The other answers of the file then decide how an ambiguous
-        answer is read (see indices.py). False for single rows.
+    strict: True for rows of a file, False for single rows. In a file, the other answers decide how
+        an ambiguous answer is read (see indices.py).
     fields: the fields of --columns that the rows of the file have. None for single rows.
-    cells: the choice cells of the row if --columns maps the choices to several columns, else None
-        (see `Choices.cells`).
-    cell_names: the names of these columns with their labels (see `Choices.columns`).
+    cells: the choice cells of the row (see `Choices.cells`). None if --columns does not map the
+        choices to several columns.
+    cell_names: the names of these columns, each with the label of its choice (see
+        `Choices.columns`).
     ordered: True to accept only layouts that define the order of choices.
     by_position: True if the answers A, B, C mean the first, second and third choice, whatever
         letters are printed in the texts.
@@ -219,20 +221,22 @@ class Reading:
         return self.evidence is not None and self.evidence.stage == "pipe"
 
     def without_counting(self) -> Reading:
-        """Return a copy that knows the same counts, but to which no answer is added."""
+        """Return a `Reading` with the same settings. Answers that are read with the result are
+        not added to the counts of this object."""
         if self.is_counting:
             return replace(self, evidence=None)
         return replace(self, evidence=deepcopy(self.evidence)) if self.is_pipe else self
 
     def counts_to_fill(self, name: str) -> Tally | None:
-        """Return the object in which the answers of a gold field are counted, or None if they are
-        not counted."""
+        """Return the object in which the answers of the gold field `name` are counted. Return None
+        if answers are not counted."""
         if self.evidence is None or self.evidence.stage == "complete":
             return None
         return self.evidence.counts.setdefault(name, Tally())
 
     def counts_of_file(self, name: str) -> Tally | None:
-        """Return the counts of a gold field in the whole file. None if they are not known."""
+        """Return the counts of the gold field `name` in the whole file. Return None if the whole
+        file has not been counted."""
         if self.evidence is None or self.evidence.stage != "complete":
             return None
         return self.evidence.counts.get(name, Tally())

@@ -69,8 +69,8 @@ REPLACEMENTS: dict[str, tuple[str, ...]] = {
     "ω": (" omega ",), "Δ": (" Delta ",), "Σ": (" Sigma ",), "Φ": (" Phi ",), "Ω": (" Omega ",),
 }  # fmt: skip
 
-# Keys of the counters. There are also keys such as "lacking ≥" and "equal q1". The first counts the
-# inputs with the character ≥. The second is for the question with the id q1, in which two choices
+# Keys of the counters. There are also keys such as "lacking é" and "equal q1". The first counts the
+# inputs with the character é. The second is for the question with the id q1, in which two choices
 # become equal.
 LACKING, LACKING_TARGETS, REPLACED, EQUAL = "lacking", "lacking_targets", "replaced", "equal"
 _NAMED = 5  # maximum number of question ids, and of characters, listed in a message
@@ -217,7 +217,7 @@ def is_character_problem(key: str) -> bool:
 
         key          result    counts
         lacking      True      inputs with characters that the tokenizer lacks
-        lacking ≥    True      inputs with one such character, ≥
+        lacking é    True      inputs with the character é, which the tokenizer lacks
         equal q1     True      inputs of question q1 in which such characters make two choices equal
         context      False     inputs with a truncated context
     """

@@ -86,8 +86,8 @@ class Plan:
 
     @property
     def rows_each(self) -> int:
-        """The number of output rows for each question: one prediction or, without answer runs, one
-        row for each rationale."""
+        """The number of output rows for each question. With answer runs, there is one row, the
+        prediction. Without answer runs, there is one row for each rationale."""
         return 1 if self.answers else self.rationales_each
 
     def decoding(self, writer: Run) -> Decoding:

@@ -205,9 +205,11 @@ def _referred(mentions: Mentions, start: int, end: int, previous: Sentence) -> l
 
 
 def _contradicted(mentions: Mentions, found: list[Sentence]) -> list[Sentence]:
-    """Make claims undecided if the next sentence contradicts them. For example, "The answer is A.
-    Copper." is a contradiction if copper is choice B. The claim then gets the labels of both
-    choices, A and B. The list `found` is changed and returned."""
+    """Make the last claim of a sentence undecided if the next sentence contradicts the claim.
+
+    For example, "The answer is A. Copper." is a contradiction if copper is choice B. The claim then
+    gets the labels of both choices, A and B. The list `found` is changed and returned.
+    """
     for number, sentence in enumerate(found[:-1]):
         next_sentence = found[number + 1]
         between = mentions.text[sentence.end : next_sentence.start]

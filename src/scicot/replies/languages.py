@@ -2,9 +2,9 @@
 
     "ist die Antwort {}"     Metalle leiten, also ist die Antwort (B) Kupfer.
 
-The table ANNOUNCEMENTS can be extended by another language, or by phrases that your teacher often
-uses. `{}` stands for the choice, named by label or text. All words of a phrase come before the
-choice, or all come after it. A space matches one to three white-space characters. Case is ignored.
+You can extend the table ANNOUNCEMENTS with another language, or with phrases that your teacher
+often uses. `{}` stands for the choice, named by label or text. `{}` must be at the beginning or at
+the end of a phrase. A space matches one to three white-space characters. Case is ignored.
 """
 
 from __future__ import annotations
@@ -71,9 +71,11 @@ def _compiled(
     before_patterns, after_patterns = [], []
     for phrase in (phrase for phrases in languages for phrase in phrases):
         lead, _, tail = phrase.partition("{}")
+        if bool(lead.strip()) == bool(tail.strip()):
+            raise ValueError(f"{phrase!r}: {{}} must be at the beginning or at the end")
         if lead.strip():
             before_patterns.append(_words(lead))
-        elif tail.strip():
+        else:
             after_patterns.append(_words(tail))
     return _either(before_patterns, r"(?<!\w)(?:{})(?!\w)"), _either(
         after_patterns, r"(?<!\w)(?:{})(?!\w)"

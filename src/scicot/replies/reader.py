@@ -12,7 +12,10 @@ is parsed as
 
     ParsedReply(rationale="Electricity needs free electrons. Metal has them.", conclusion="B")
 
-Nothing is guessed: if a reply gives no answer, or two, its conclusion is None.
+Nothing is guessed. The conclusion is None in these cases:
+
+- The reply gives no answer.
+- The last announcement in the reply names several choices, such as "The answer is A or B".
 """
 
 from __future__ import annotations

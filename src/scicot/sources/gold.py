@@ -34,7 +34,7 @@ _UNLIKELY_PARTS = ("incorrect", "wrong", "explan", "keyword")
 
 @dataclass(frozen=True, slots=True)
 class NeedsGold:
-    """Phrases for the messages of a command that needs gold answers."""
+    """Parts of the messages about missing gold answers, for a command that needs gold answers."""
 
     purpose: str  # clause about the purpose, such as "for --keep correct to check against"
     consequence: str  # what happens to rows without a gold answer, such as "left out"
@@ -86,8 +86,8 @@ class GoldTally:
     def warning(self, name: str, *, remaining: bool) -> str | None:
         """Return a warning about the rows without a gold answer, or None if all rows have one.
 
-        `name` is the name of the source. `remaining` is True if the rows that an earlier run
-        finished were skipped. The warning then speaks of "remaining rows".
+        `name` is the name of the source. `remaining` is True if the command skipped the rows that
+        an earlier run finished. The warning then calls the other rows "remaining rows".
         """
         if not self.unlabelled:
             return None

@@ -1,5 +1,11 @@
-"""Open a source by its name: a file, a folder or pattern of shards, "-" for standard input, or a
-data set on the Hub."""
+"""Open a source by its name. The name stands for one of these:
+
+- a file
+- a folder of shards
+- all shards that match a glob pattern, such as "train-*.jsonl"
+- standard input, if the name is "-"
+- a data set on the Hub, if the name begins with "hf://"
+"""
 
 from __future__ import annotations
 

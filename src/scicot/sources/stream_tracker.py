@@ -57,8 +57,8 @@ class StreamTracker:
         return cast(IO[bytes], self.counter)
 
     def idle(self, seconds: float) -> bool:
-        """Return True if the source is an open pipe that delivers no data within `seconds`; False
-        for anything else."""
+        """Return True if the source is an open pipe that delivers no data within `seconds`. Return
+        False in all other cases."""
         if self._pipe is None or self._stream is None or self._pipe.ended:
             return False
         self._pipe.patience = seconds
@@ -73,8 +73,11 @@ def _is_compressed(stream: Any) -> bool:
 
 
 class _Pipe(io.RawIOBase):
-    """A raw stream that reads from a file descriptor, which the caller must close. If `patience` is
-    a number of seconds, a read returns None if no data arrive within this time."""
+    """A raw stream that reads from a file descriptor. The caller must close the descriptor.
+
+    `patience` is the longest wait of a read in seconds, or None for a wait without limit. If no
+    data arrive in time, the read returns None.
+    """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

@@ -34,8 +34,8 @@ class Run:
       has no scicot.json, so `untrained_run` makes the manifest.
     - `hub`: the location of the run, if it was found on the Hub. In this case, `directory` is in
       the local cache.
-    - `recorded_identity`: the identity of the run before it was renamed. It is set only when
-      resuming an output that was begun before the renaming.
+    - `recorded_identity`: the run's former identity, if a command resumes an output that was begun
+      before the run was renamed. Otherwise None.
     """
 
     directory: Path
@@ -178,10 +178,9 @@ def check_run(
 
 
 def untrained_run(name: str, option: str) -> Run:
-    """Return the pretrained model "hf:MODEL_OR_DIR" as a run that answers without training.
-
-    Raises ScicotError, whose message begins with `option`, if the model cannot be found.
-    """
+    """Return a pretrained model as a run that answers without training. `name` is
+    "hf:MODEL_OR_DIR". Raises ScicotError if the model cannot be found. The error message begins
+    with `option`."""
     from scicot.models.pretrained import local_directory
     from scicot.models.weights import weights_sha256
 

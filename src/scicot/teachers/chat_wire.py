@@ -16,7 +16,13 @@ import httpx2
 import openai
 
 from scicot.teachers.base import Reply, TeacherBusy
-from scicot.teachers.endpoint import UNREADABLE, counts_in, origin_of, stop_reason_of, unanswered
+from scicot.teachers.endpoint import (
+    UNREADABLE,
+    counts_in,
+    error_without_status,
+    origin_of,
+    stop_reason_of,
+)
 from scicot.teachers.error_table import classify, classify_typed
 from scicot.teachers.rate_limits import allowances
 
@@ -41,11 +47,11 @@ def json_in(response: httpx2.Response) -> Any:
     try:
         return decoded(response.content)
     except (ValueError, RecursionError) as error:
-        raise TeacherBusy(f"{unanswered(error)}{origin_of(response)}") from None
+        raise TeacherBusy(f"{error_without_status(error)}{origin_of(response)}") from None
 
 
 def reply_of(answer: Any, headers: Mapping[str, str] | None = None, origin: str = "") -> Reply:
-    """Return the reply in `answer`, a decoded chat completion.
+    """Convert `answer`, a decoded chat completion, to a Reply.
 
     If `answer` contains an error, as OpenRouter sends it, the exception for this error is raised
     (see error_table.py). If `answer` contains neither a reply nor an error, TeacherBusy is raised.
@@ -98,7 +104,7 @@ def outcome_of(error: Exception) -> Exception:
     error_table.py)."""
     if isinstance(error, openai.APIStatusError):
         return classify(error.status_code, error_body(error), error.response.headers)
-    return unanswered(error)
+    return error_without_status(error)
 
 
 def error_body(error: openai.APIStatusError) -> Any:

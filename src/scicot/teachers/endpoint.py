@@ -143,9 +143,9 @@ def origin_of(response: httpx2.Response) -> str:
     return f" ({response.status_code} from {address_of(response.url)})"
 
 
-def unanswered(error: Exception) -> Exception:
-    """Return scicot's exception for an HTTP client error without a status code: the connection
-    failed, or the response could not be decoded."""
+def error_without_status(error: Exception) -> Exception:
+    """Return scicot's exception for an exception without a status code. The HTTP client library
+    raises such exceptions if the connection fails or the response cannot be decoded."""
     if isinstance(error, json.JSONDecodeError):
         return TeacherBusy("the server's answer is not JSON")
     if isinstance(error, ValueError | TypeError | KeyError | AttributeError | RecursionError):

@@ -15,7 +15,13 @@ from anthropic.types import Message
 
 from scicot.errors import ScicotError
 from scicot.teachers.base import Reply, TeacherBusy
-from scicot.teachers.endpoint import UNREADABLE, counts_in, origin_of, stop_reason_of, unanswered
+from scicot.teachers.endpoint import (
+    UNREADABLE,
+    counts_in,
+    error_without_status,
+    origin_of,
+    stop_reason_of,
+)
 from scicot.teachers.error_table import classify
 from scicot.teachers.rate_limits import allowances
 from scicot.text import one_line
@@ -35,7 +41,7 @@ async def parsed(raw: Any) -> Any:
 
 
 def reply_of(message: Any, headers: Mapping[str, str] | None = None, origin: str = "") -> Reply:
-    """Return the reply in `message`, an object of the SDK.
+    """Convert `message`, an object that the SDK returned, to a Reply.
 
     Raises TeacherBusy if `message` is not a message of the Messages API. A proxy may have answered
     instead of the server, so a retry may succeed.
@@ -68,7 +74,7 @@ def outcome_of(error: Exception) -> Exception:
             f"cannot send requests: {one_line(str(error), 300)}; correct the credentials, or set"
             " ANTHROPIC_API_KEY"
         )
-    return unanswered(error)
+    return error_without_status(error)
 
 
 def fields_of(model: Any) -> dict[str, Any]:

@@ -23,9 +23,9 @@ _LEAST = 1e-300  # lower bound of a probability, since log(0) is infinite
 def fit_confidence_power(
     probabilities: Sequence[Sequence[Sequence[float]]], gold: Sequence[int]
 ) -> float | None:
-    """Return the exponent k, one of POWERS, with which the averages (see the module docstring) give
-    the gold choices the highest likelihood. On a tie, return the smallest k. Return None if no
-    question has several rationales.
+    """Return the exponent k (see the module docstring) that gives the gold choices the highest
+    likelihood. The candidates are the values in POWERS. On a tie, return the smallest k. Return
+    None if no question has several rationales.
 
     `probabilities[q][r]` holds the calibrated probabilities of question q's choices given its
     rationale r. `gold[q]` is the index of its gold choice.

@@ -34,11 +34,13 @@ def train_all(
     out_of_fold: bool = True,
 ) -> Manifest:
     """Train all students of one command that are not trained yet, and return the manifest of the
-    main run. `main` is the spec of the command, and `folds` holds its folds, if it has any.
+    main run. Existing runs are checked before any training.
 
-    With several seeds, the returned manifest summarises their runs. In stage 1, the fold students
-    also write the out-of-fold rationales, unless `out_of_fold` is False. Existing runs are checked
-    before any training. With `force`, all students are trained again (see replacement.py).
+    - `main`: the spec of the main student. With several seeds, each main student gets a copy of
+      `main` with its own seed, and the returned manifest summarises the runs of all seeds.
+    - `folds`: the folds of the training questions. If None, no fold students are trained.
+    - `force`: True to train all students again (see replacement.py).
+    - `out_of_fold`: True if the fold students of stage 1 also write the out-of-fold rationales.
     """
     main_specs = _of_seeds(main)
     of_folds = {spec.run: folds.fold_specs(spec) if folds else [] for spec in main_specs}
@@ -145,7 +147,7 @@ def _found(
     """Return the manifests of the finished runs among `specs`, by directory. The checkpoints of
     these runs are deleted.
 
-    - `main`: the spec of the command.
+    - `main`: the spec of the main student (see `train_all`).
     - `main_specs`: the specs of the main students, one for each seed.
     - `specs`: the specs of the main students and of their fold students.
 

@@ -25,7 +25,7 @@ Log = list[dict[str, Any]]
 
 
 class AlreadyEnded(Exception):
-    """Raised at the start of a training that is resumed from its last step."""
+    """Raised when a command resumes a training that early stopping had ended."""
 
 
 class Progress(TrainerCallback):

@@ -86,8 +86,12 @@ def fit(
 
 
 def _run(trainer: Trainer, checkpoint: Path | None) -> float:
-    """Train from `checkpoint`, or from the start if it is None, and return the mean training loss.
-    If the training had ended at the checkpoint, only its weights are loaded. The loss is then 0."""
+    """Train the student and return the mean training loss.
+
+    Training resumes from `checkpoint`. If `checkpoint` is None, training starts from step 0. If
+    early stopping had ended the training at `checkpoint`, only the weights are loaded, and the
+    result is 0.
+    """
     try:
         result = trainer.train(
             resume_from_checkpoint=None if checkpoint is None else str(checkpoint)

@@ -249,9 +249,11 @@ class Schedule:
             np.stack([batch, np.full_like(batch, task)], 1) for batch in joined for task in tasks
         ]
 
-    def _by_lesson(self, lessons: Any, dropped: Any) -> Any:
-        """Count the tokens of rows of an epoch. Return an array of shape (rows, tasks, 2): the
-        numbers of input and target tokens of the example that a row gives for a task.
+    def _token_counts(self, lessons: Any, dropped: Any) -> Any:
+        """Return the token counts of rows of an epoch, as an array of shape (rows, tasks, 2).
+
+        Each row gives one example for each task. The last axis holds the numbers of input and
+        target tokens of the example.
 
         `lessons` and `dropped` are arrays of shape (rows,), as in Epoch. `lessons[i]` is the index
         of row i in the training data. `dropped[i]` is True if row i is used without its rationale.
@@ -262,25 +264,26 @@ class Schedule:
         return np.where(dropped[:, None, None], without_rationale, full)
 
     def _padded_lengths(self, lessons: Any, dropped: Any) -> Any:
-        """Return the lengths that determine the padding of rows of an epoch. The arguments are
-        those of `_by_lesson`.
+        """Return the lengths that decide how much rows are padded. The arguments are those of
+        `_token_counts`.
 
         - Encoder-decoder: the numbers of input and target tokens, in an array of shape (rows,
           tasks, 2).
         - Causal model: the sums of input and target tokens, in an array of shape (rows, tasks, 1).
         """
-        return self._family.lengths(self._by_lesson(lessons, dropped))
+        return self._family.lengths(self._token_counts(lessons, dropped))
 
     def _row_tokens(self, lessons: Any, dropped: Any) -> Any:
         """Return the number of tokens of each row of an epoch, summed over the row's examples. The
-        arguments are those of `_by_lesson`."""
-        return self._by_lesson(lessons, dropped).sum(axis=(1, 2))
+        arguments are those of `_token_counts`."""
+        return self._token_counts(lessons, dropped).sum(axis=(1, 2))
 
     def _shares(self, epoch: Epoch, groups: Sequence[length_buckets.Indices]) -> list[float]:
         """Return the weight of one target token in the loss of a step, for each task: the
         loss weight of the task, divided by the task's number of target tokens in the step."""
         draws = np.concatenate(groups)
-        targets = self._by_lesson(epoch.lessons[draws], epoch.dropped[draws])[:, :, 1].sum(axis=0)
+        counts = self._token_counts(epoch.lessons[draws], epoch.dropped[draws])
+        targets = counts[:, :, 1].sum(axis=0)
         weights = (1.0, self._settings.rationale_loss_weight)
         return [weight / tokens for weight, tokens in zip(weights, targets, strict=False)]
 
