@@ -112,8 +112,8 @@ def _stopped(interrupt: KeyboardInterrupt) -> int:
 
 
 def _system_error_code(error: BaseException, *, resumable: bool) -> int | None:
-    """Print a one-line message for an error of the operating system, such as missing file
-    permissions or a full disk, and return the exit code. Return None for any other exception.
+    """Print a one-line message for an error of the system, such as missing file permissions, a full
+    disk or a lack of memory, and return the exit code. Return None for any other exception.
 
     Nothing is printed for a closed output pipe. If `resumable` is True, the message for a full disk
     says that the same command continues where it stopped.
@@ -130,6 +130,11 @@ def _system_error_code(error: BaseException, *, resumable: bool) -> int | None:
         name = "" if error.filename is None else f"{error.filename}: "
         console.error(f"{name}{error.strerror}")
         return ScicotError.exit_code
+    if _is_out_of_memory(error):
+        console.error(
+            "not enough memory; use a smaller model, smaller batches, or a machine with more memory"
+        )
+        return ScicotError.exit_code
     reason = no_room(error)
     if reason is None:
         return None
@@ -137,6 +142,14 @@ def _system_error_code(error: BaseException, *, resumable: bool) -> int | None:
     again = "run the same command again" + (" to resume" if resumable else "")
     console.error(f"{reason}; free disk space, or raise the quota or file size limit, then {again}")
     return StoppedEarly.exit_code
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if "torch" not in sys.modules:
+        return isinstance(error, MemoryError)
+    from scicot.out_of_memory import is_out_of_memory
+
+    return is_out_of_memory(error)
 
 
 app = typer.Typer(

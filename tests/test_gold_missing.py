@@ -106,7 +106,9 @@ def test_some_rows_without_a_gold_answer_are_counted_once(
 def test_a_revealed_answer_that_is_missing_names_the_likely_field(tmp_path: Path) -> None:
     file = write_rows(tmp_path / "q.jsonl", key_rows(1))
     settings = GenerateSettings(reveal_answer="always")
-    with pytest.raises(ScicotError, match=r'to the teacher .*; rename "key" to "answer"'):
+    with pytest.raises(
+        ScicotError, match=r'but --reveal-answer needs one .*; rename "key" to "answer"'
+    ):
         generate_rationales(file, tmp_path / "o.jsonl", teacher=Teacher(), settings=settings)
 
 

@@ -111,8 +111,8 @@ class SeenQuestions:
             yield question
 
     def overlap_with(self, questions: Iterable[Question]) -> Overlap:
-        """Count the questions in `overlap`, as `watch` does, and return `overlap`. The counts
-        include the questions of earlier calls."""
+        """Add the matches among `questions` to the counts in `overlap`, as `watch` does. Return
+        `overlap`, whose counts include earlier calls."""
         for _ in self.watch(questions):
             pass
         return self.overlap

@@ -145,8 +145,8 @@ class Sender:
         If the API stores batch names, compare the names. Otherwise wait for the batch to end, and
         look for the plan's name in the custom_id of the first result.
 
-        The wait for the end has no time limit. Raises StoppedEarly if the server is busy for more
-        than --max-wait seconds, or returns no result within --max-wait seconds after the end.
+        A batch may take any time to end. Raises StoppedEarly if the server refuses requests for
+        more than --max-wait seconds, or if an ended batch returns no result within this time.
         """
         if batch.name is not None:
             return batch.name == plan.name

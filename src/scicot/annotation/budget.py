@@ -82,8 +82,8 @@ class Budget:
         """Add the cost of a reply to `spent`, and return this cost in dollars. Return None if the
         price is unknown.
 
-        The cost is computed from the token counts that the server reports. In two cases, the cost
-        is at least the worst-case cost of the request:
+        The cost is computed from the token counts that the server reports. It is replaced by the
+        worst-case cost of the request, if that is higher, in two cases:
 
         - The count of input tokens or the count of output tokens is missing (see missing_counts).
         - A count is impossible, such as a negative number.

@@ -76,8 +76,8 @@ def lettered(texts: Sequence[Any]) -> list[ChoiceRow]:
 
 
 def are_numeric(labels: Sequence[Any], texts: Sequence[Any]) -> bool:
-    """Return True if a label or a text is a number, and not a string. The labels 0, 1, 2 and so on
-    do not count."""
+    """Return True if any label or text is a number instead of a string. Labels that number all
+    choices from 0 (0, 1, 2, ...) are ignored."""
     # The labels 0, 1, 2 are also the indices of the choices, so an integer has only one meaning.
     if any(map(is_number, texts)):
         return True

@@ -35,13 +35,11 @@ def mapped_row(row: Row, reading: Reading, *, optional: Collection[str] = ()) ->
         `reading.fields.optional` are optional too. If no row of the file has the field of an
         optional role, the mapping of this role is ignored.
 
-    Raises RowProblem if the row lacks a mapped field of the question or of its choices. For the
-    mapped fields of other roles, raises MissingField in these cases:
-
-    - The role is not optional, and no row read so far has the field.
-    - The role is optional, no row read so far has the field, and later rows may have the field
-      (`reading.fields.final` is False).
-    - The row has the field, but earlier rows of a stream were read without the field.
+    Raises RowProblem if the row lacks a mapped field of the question or of its choices. Raises
+    MissingField for a field of another role, if neither this row nor an earlier row has the field.
+    There is one exception: an optional role, if no later rows can be examined
+    (`reading.fields.final` is True). Also raises MissingField if earlier rows of a stream were
+    already read without a field that this row has.
     """
     columns: FieldMapping | None = reading.columns
     fields = reading.fields

@@ -28,10 +28,12 @@ class UncertainIndex(RowProblem):
 
 
 class MissingField(RowProblem):
-    """Raised for a field of --columns in two cases:
+    """Raised if a row cannot be read with --columns, because of the other rows.
 
-    - A row lacks the field, and no row read so far has it.
-    - A row of a stream has the field, but earlier rows lacked it and were read without it.
+    - The row lacks a field of --columns, and no earlier row has it. The caller may then read the
+      other rows of a file, to find one that has the field.
+    - In a stream, the row is the first that has the field of an optional role. The earlier rows
+      were already read as if this role were not mapped.
     """
 
 

@@ -36,9 +36,9 @@ class StudentAlphabet:
     def of(cls, student: str) -> StudentAlphabet:
         """Load the tokenizer of a run or of a pretrained model, without its weights.
 
-        `student` is a directory, or OWNER/NAME[/FOLDER][@REVISION] on the Hub. The alphabet formats
-        questions as inputs of the run's stage. For a pretrained model, the alphabet formats
-        questions as inputs of stage 2. Raises ScicotError if the student cannot be found.
+        `student` is a directory, or OWNER/NAME[/FOLDER][@REVISION] on the Hub. The result formats
+        questions as inputs of the run's stage, or as inputs of stage 2 for a pretrained model.
+        Raises ScicotError if the student cannot be found.
         """
         if student.startswith("scratch:"):
             raise ScicotError(
