@@ -200,7 +200,7 @@ def _with_gate(named: dict[str, list[Source]], file: str) -> tuple[dict[str, lis
     mapping with the new system, and the name of the system that contains the file. Raises
     UsageError in two cases:
 
-    - The first system contains the file. It cannot be compared with itself.
+    - The first system contains the file. A system cannot be compared with itself.
     - The new system has the name of another system.
     """
     from scicot.evaluation import name_files

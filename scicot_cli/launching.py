@@ -31,9 +31,10 @@ def launch(count: int, arguments: Sequence[str], device: str) -> int:
     Returns one exit code for all processes. The first of these cases that applies decides:
 
     - Each process ended with exit code 0: return 0.
-    - Some processes ended with other exit codes: return the code of the first of them, by rank.
-    - Some processes were killed by signals: return 128 plus the signal number of the first of them,
-      by rank.
+    - Some processes ended with other exit codes: return the code of the process with the lowest
+      rank among them.
+    - Some processes were killed by signals: return 128 plus the signal number of the process with
+      the lowest rank among them.
 
     Raises UsageError if there are fewer GPUs than processes. Raises KeyboardInterrupt instead of
     returning, if this process received SIGINT or SIGTERM and one of the `count` processes was

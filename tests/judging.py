@@ -11,7 +11,7 @@ from scicot.formats import Reading, to_question_row
 from scicot.records import Question
 from scicot.row_fields import Row
 
-STRICT = Reading(strict=True)  # as for the rows of a file
+STRICT = Reading(from_file=True)  # as for the rows of a file
 
 
 def question(row: Row, reading: Reading = STRICT) -> Question:

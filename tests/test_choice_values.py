@@ -120,7 +120,7 @@ def test_a_number_beside_choices_that_are_numbers_is_no_plain_index(
     """One choice that is a JSON number suffices, in each layout."""
     row = {"question": "Q?", name: choices, "answer": number}
     with pytest.raises(UncertainIndex, match="can be the text of a choice or an index"):
-        question(row, Reading(strict=True))
+        question(row, Reading(from_file=True))
     file = write_rows(tmp_path / "q.jsonl", [row])
     read = next(iter(questions(file, reporter=Recorder())))
     assert read.text_of(read.answer or "") == str(number), "no other row shows indices"
@@ -137,7 +137,7 @@ def test_a_number_that_is_the_text_of_the_marked_choice_agrees_with_the_mark() -
 def test_a_number_beside_strings_of_digits_is_an_index() -> None:
     for number in range(4):
         row = {"question": "Q?", "choices": ["3", "2", "1", "0"], "answer": number}
-        assert question(row, Reading(strict=True)).answer == "ABCD"[number]
+        assert question(row, Reading(from_file=True)).answer == "ABCD"[number]
 
 
 def test_a_text_that_is_a_number_is_read_beside_its_label() -> None:

@@ -377,7 +377,7 @@ def test_objects_for_choices_are_read_the_same_under_any_name(
     assert read.answer == "B"
     assert [choice.text for choice in read.choices] == ["wood", "copper"]
     assert question({"question": {"stem": "Q?", "choices": objects}, **gold}).answer == "B"
-    mapped = Reading(columns=Columns.parse("choices=mine"), strict=True)
+    mapped = Reading(columns=Columns.parse("choices=mine"), from_file=True)
     renamed = {"question": "Q?", "mine": objects, **gold}
     assert to_question_row(renamed, mapped)["answer"] == "B"
 

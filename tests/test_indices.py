@@ -206,7 +206,7 @@ def test_an_index_that_pandas_made_a_float_is_read_as_the_integer(write: Any) ->
 
 def test_the_base_that_the_user_gives_wins_over_a_text() -> None:
     row = {"question": "Q?", "choices": [10.0, 2.0, 3.75, 0.5], "answer": 2.0}
-    assert to_question_row(row, Reading(strict=True, answer_index=0))["answer"] == "C"
+    assert to_question_row(row, Reading(from_file=True, answer_index=0))["answer"] == "C"
 
 
 def test_a_number_that_may_be_a_text_or_an_index_asks_for_either_option(write: Any) -> None:

@@ -17,7 +17,7 @@ def test_a_number_that_is_a_label_and_another_text_is_refused() -> None:
     labelled = [{"label": n, "text": text} for n, text in ((1, 4), (2, 1), (3, 3), (4, 2))]
     row = {"question": "Q?", "choices": labelled, "answer": 4}
     with pytest.raises(RowProblem, match="the label of one choice and the text of another"):
-        to_question_row(row, Reading(strict=True))
+        to_question_row(row, Reading(from_file=True))
 
 
 SUMS = "What is 7 + 5?,10,11,12,12\nSides of a triangle?,3,4,5,3\n"

@@ -159,8 +159,8 @@ def test_an_index_of_a_table_that_can_count_from_0_or_1_is_not_guessed(answer: A
     with pytest.raises(UncertainIndex, match=r"give --answer-index 0 .* or --answer-index 1"):
         question(row)
     number = int(answer)
-    assert question(row, Reading(answer_index=0, strict=True)).answer == "ABCD"[number]
-    assert question(row, Reading(answer_index=1, strict=True)).answer == "ABCD"[number - 1]
+    assert question(row, Reading(answer_index=0, from_file=True)).answer == "ABCD"[number]
+    assert question(row, Reading(answer_index=1, from_file=True)).answer == "ABCD"[number - 1]
 
 
 def test_an_index_that_can_only_be_one_choice_is_read() -> None:
@@ -183,7 +183,7 @@ def test_an_index_past_the_end_of_a_list_names_the_option() -> None:
         match=r"one more than 1, the last index counted from 0; give --answer-index 1",
     ):
         question(row)
-    assert question(row, Reading(answer_index=1, strict=True)).answer == "B"
+    assert question(row, Reading(answer_index=1, from_file=True)).answer == "B"
 
 
 def test_several_right_answers_are_refused() -> None:
@@ -260,15 +260,15 @@ def test_numbers_beside_mapped_columns_are_not_guessed(answer: int) -> None:
     columns = Columns.parse("question=F,choices=W1+W2+W3,answer=L")
     row = {"F": "Q?", "W1": "a", "W2": "b", "W3": "c", "L": answer, "passage": "Read."}
     with pytest.raises(UncertainIndex):
-        question(row, Reading(columns=columns, strict=True))
-    read = question(row, Reading(columns=columns, answer_index=1, strict=True))
+        question(row, Reading(columns=columns, from_file=True))
+    read = question(row, Reading(columns=columns, answer_index=1, from_file=True))
     assert (read.text_of(read.answer or ""), read.context) == ("ab"[answer - 1], "Read.")
 
 
 def test_an_index_into_no_choices_is_no_row() -> None:
     row = {"question": "Q?", "choices": [], "answer": 0}
     with pytest.raises(RowProblem):
-        Question.from_row(to_question_row(row, Reading(strict=True)))
+        Question.from_row(to_question_row(row, Reading(from_file=True)))
 
 
 def test_strings_of_a_list_in_a_cell() -> None:
@@ -319,4 +319,4 @@ def test_a_reversed_range_of_columns_is_told() -> None:
     row = {"q": "Which?", "A": "wood", "B": "copper", "gold": "B"}
     columns = Columns.parse("question=q,choices=B-A,answer=gold")
     with pytest.raises(RowProblem, match='no field "B-A"'):
-        question(row, Reading(strict=True, columns=columns))
+        question(row, Reading(from_file=True, columns=columns))

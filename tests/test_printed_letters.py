@@ -27,7 +27,7 @@ def test_distractors_have_printed_letters_if_the_right_answer_has_one(
     columns = Columns.parse("question=q,distractors=w,answer=r")
     for row, reading in (
         ({"question": "Q", "correct_answer": right, "incorrect_answers": wrong}, STRICT),
-        ({"q": "Q", "r": right, "w": wrong}, Reading(strict=True, columns=columns)),
+        ({"q": "Q", "r": right, "w": wrong}, Reading(from_file=True, columns=columns)),
     ):
         read = question(row, reading)
         assert {choice.text for choice in read.choices} == texts
@@ -122,8 +122,8 @@ def test_an_answer_that_contradicts_letters_printed_in_mapped_columns_is_refused
     columns = Columns.parse("question=q,choices=c1+c2+c3,answer=a")
     row = {"q": "Q", "c1": "B) w", "c2": "A) x", "c3": "C) y", "a": "A"}
     with pytest.raises(RowProblem, match=r"letters printed in the texts .* differ"):
-        question(row, Reading(strict=True, columns=columns))
-    assert question({**row, "a": "C"}, Reading(strict=True, columns=columns)).answer == "C"
+        question(row, Reading(from_file=True, columns=columns))
+    assert question({**row, "a": "C"}, Reading(from_file=True, columns=columns)).answer == "C"
 
 
 def test_a_choice_without_text_is_told_before_printed_letters() -> None:
@@ -149,11 +149,11 @@ def test_an_index_that_is_printed_before_another_choice_is_refused() -> None:
             UncertainIndex, match=r"text of another choice begins .* --answer-index 0"
         ):
             question(row, reading)
-    assert question(row, Reading(answer_index=1, strict=True)).answer == "A"
+    assert question(row, Reading(answer_index=1, from_file=True)).answer == "A"
     assert question({**row, "answer": 0}).answer == "A"
     # another row of the file has an answer 0, so indices count from 0
     evidence = Evidence("complete", {"answer": Tally(zeros=1)})
-    assert question(row, Reading(strict=True, evidence=evidence)).answer == "B"
+    assert question(row, Reading(from_file=True, evidence=evidence)).answer == "B"
 
 
 @pytest.mark.parametrize(

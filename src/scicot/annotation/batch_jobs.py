@@ -35,8 +35,8 @@ _ROUNDS = 3  # attempts in total for a request that expires or fails with a serv
 
 
 def check(work: Setup, output: Path, *, force: bool) -> None:
-    """Check that --batch or --cancel-batches can be carried out, and that no unfinished batch would
-    be abandoned.
+    """Check that no unfinished batch would be abandoned. If --batch or --cancel-batches is given,
+    also check that the option can be carried out.
 
     Raises ScicotError in these cases:
     - A batch is unfinished, and `force` is True.
@@ -70,7 +70,7 @@ def check(work: Setup, output: Path, *, force: bool) -> None:
 
 
 async def run(job: Generation) -> None:
-    """Send in batches all requests that have no row yet, wait for the results, and write their
+    """Send all requests that have no row yet, in batches. Wait for the results and write their
     rows."""
     # `check` made sure that the teacher has a batch API and that OUT is a file.
     teacher: Any = job.work.teacher

@@ -46,9 +46,10 @@ class Sender:
     async def sent(self, plan: Plan) -> Plan | None:
         """Send a plan's batch unless it was sent before, and return the plan with the batch's id.
 
-        With --cancel-batches, nothing is sent. A batch that was sent before is cancelled on the
-        server, and its plan is returned. The plan of a batch that was never sent is deleted, and
-        None is returned.
+        With --cancel-batches, nothing is sent:
+
+        - If the batch was sent before, cancel the batch on the server and return its plan.
+        - Otherwise delete the plan and return None.
         """
         if plan.id is None and plan.began is not None:
             found = await self._found(plan)
@@ -142,11 +143,13 @@ class Sender:
     async def _is_batch_of(self, batch: Batch, plan: Plan) -> bool:
         """Return True if a batch on the server belongs to this plan.
 
-        If the API stores batch names, compare the names. Otherwise wait for the batch to end, and
-        look for the plan's name in the custom_id of the first result.
+        If the API stores batch names, compare the names. Otherwise wait for the batch to end,
+        without a time limit. Then look for the plan's name in the custom_id of the first result.
 
-        A batch may take any time to end. Raises StoppedEarly if the server refuses requests for
-        more than --max-wait seconds, or if an ended batch returns no result within this time.
+        Raises StoppedEarly in two cases:
+
+        - The server is too busy to answer requests for more than --max-wait seconds.
+        - The server returns no result within --max-wait seconds after the batch has ended.
         """
         if batch.name is not None:
             return batch.name == plan.name
@@ -196,7 +199,7 @@ class Sender:
 
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Await `call()` and return its result. While the server is busy, call again with growing
-        delays. Raises StoppedEarly if the delays would exceed --max-wait."""
+        delays. Raises StoppedEarly if the delays would add up to more than --max-wait seconds."""
         return await self._patience().call(call)
 
     async def sleep(self, seconds: float) -> None:

@@ -71,7 +71,8 @@ class Failures:
     async def fail(
         self, row_request: RowRequest, error: TeacherError, poll: Callable[[], None]
     ) -> None:
-        """Write the `error` row of a request if `error.certain`. Otherwise hold the error back.
+        """If the error certainly concerns only this request (`error.certain`), write the request's
+        `error` row. Otherwise hold the error back.
 
         If fewer than --max-failures consecutive requests have failed, do nothing else. Otherwise:
 

@@ -13,8 +13,8 @@ change like this:
 - All requests time out for a while, because the server is down. The limit is halved several times,
   for example to 2, and then doubled: 2, 4, 8, 16, 32.
 - First, 32 requests overload the server. Later the server is down, and the limit falls to 2. Then
-  the limit is doubled, but not to 32, because 32 requests are known to overload the server. From
-  16 on, the limit grows by 1: 2, 4, 8, 16, 17, 18, ...
+  the limit is doubled repeatedly, but only up to 16, because 32 requests are known to overload the
+  server. From 16 on, the limit grows by 1: 2, 4, 8, 16, 17, 18, ...
 
 A limit of 16 is raised after 16 answers, a limit of 17 after 17 further answers, and so on.
 """

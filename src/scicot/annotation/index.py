@@ -125,8 +125,8 @@ class Index:
         self.retry_also(reasons)
 
     def retry_also(self, reasons: tuple[str, ...]) -> None:
-        """Set the retry mark of each request that was rejected for one of these reasons. Other
-        retry marks stay."""
+        """Set the retry mark of each request that was rejected for one of these reasons. Retry
+        marks that were set before are kept."""
         marks = ", ".join("?" * len(reasons))
         self._table.execute(f"update requests set retry = 1 where reason in ({marks})", reasons)
 

@@ -54,8 +54,8 @@ _HINT_REFERENCE = re.compile(
 
 
 def judge(row: Rationale, reply: Reply, settings: GenerateSettings) -> tuple[Rationale, str | None]:
-    """Parse a reply. Return a copy of `row` with the reply's rationale and conclusion, and the
-    reason to reject the reply (None to keep it).
+    """Parse a reply. Return (row, reason): a copy of `row` with the reply's rationale and
+    conclusion, and the reason to reject the reply. The reason is None if the reply is kept.
 
     The conclusion is always taken from the reply's text, even if the rationale is the reply's
     thinking. The returned row also holds the raw reply and its thinking in three cases:

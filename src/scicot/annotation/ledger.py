@@ -139,8 +139,8 @@ class Ledger:
         self._committed = time.monotonic()
 
     def retry_also(self, reasons: tuple[str, ...]) -> None:
-        """Set the retry mark of each request that was rejected for one of these reasons. Other
-        retry marks stay."""
+        """Set the retry mark of each request that was rejected for one of these reasons. Retry
+        marks that were set before are kept."""
         self._index.retry_also(reasons)
 
     def finish_retry(self) -> None:

@@ -26,7 +26,8 @@ def open_ledger(output: Output, *, retry: tuple[str, ...] = (), force: bool) -> 
       the requests that the earlier run did not finish are marked.
     - Otherwise the requests that were rejected for a reason in `retry` are marked.
 
-    The row of a marked request stays in OUT.rejected.jsonl until a new row replaces the old row.
+    The rejected row of a marked request stays in OUT.rejected.jsonl until the request has a new
+    row.
 
     With `force`, OUT.rejected.jsonl is emptied and the index is deleted. If the output is a stream,
     there is no file of rejected rows, and the index is temporary.

@@ -11,8 +11,9 @@ A trial (trial.py) finds the cause. During the trial, the rate is 80 % of the se
 
 - If the share of refusals falls, the throughput is confirmed as the limit.
 - If the share does not fall, the refusals are random, and the rate is raised again. Until _RETRIED
-  seconds after the start of the trial, only refusals beyond this random share count. After that
-  time, all refusals count again, and more than a few percent start a new trial.
+  seconds after the start of the trial, refusals up to this random share are ignored. After that
+  time, all refusals count again. A new trial starts if more than a few percent of the requests
+  are refused.
 
 If an earlier trial has confirmed a limit close to the present throughput, no new trial is made: the
 limit counts as confirmed.

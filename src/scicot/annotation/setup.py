@@ -29,7 +29,7 @@ _FILTER_NEEDS_GOLD = sources.NeedsGold(
 
 @dataclass(frozen=True)
 class Setup:
-    """The checked inputs of a run, from which requests can be built and sent."""
+    """The checked inputs of generate-rationales, from which requests can be built and sent."""
 
     rows: sources.Rows[Question]
     source: str

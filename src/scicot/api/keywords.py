@@ -39,7 +39,8 @@ def takes(
     such parameter. `extra_defaults` names the further keywords that the function accepts in
     `**options`. It maps each name to the default that `help()` shows. An unknown keyword raises
     TypeError, whose message suggests the most similar name. A value of a wrong type raises
-    UsageError. None stands for the default. `help()` and notebooks show all keywords.
+    UsageError. A keyword with the value None gets its default. `help()` and notebooks show all
+    keywords.
     """
     extra_defaults = extra_defaults or {}
 

@@ -267,8 +267,8 @@ def merge(
 
 
 def _is_one(parts: Any) -> bool:
-    """Return True if `parts` is a single part: a file name, or the rows of one part. Return False
-    if `parts` is a list of parts."""
+    """Return True if `parts` is a single part (a file name, or rows in memory). Return False if
+    `parts` is a list of such parts."""
     if isinstance(parts, list | tuple) and not parts:
         return False
     return isinstance(parts, str) or not isinstance(parts, Iterable) or in_memory(parts) is not None

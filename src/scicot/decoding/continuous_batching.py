@@ -180,7 +180,7 @@ class ContinuousBatching:
 def _compacted(slots: Slots, slot_texts: list[Completion | None]) -> list[Completion | None]:
     """If half of the slots are enough for the unfinished texts, move these texts to the first slots
     and stop using the other slots. Return the new `slot_texts`: the text in each remaining slot,
-    or None if the slot is empty."""
+    or None if the slot is empty. Otherwise return `slot_texts` unchanged."""
     live = {slot: text for slot, text in enumerate(slot_texts) if text is not None}
     fewer = _size(len(live), _SLOTS)
     if 2 * fewer > len(slot_texts):

@@ -33,7 +33,7 @@ class Stopped(Exception):
 
 class Engine(Protocol):
     """A loaded model that generates texts and scores targets. In fp32 the result for one source
-    does not depend on the other sources, except for the last digits of scores."""
+    does not depend on the other sources of the same call, except for the last digits of scores."""
 
     def generate(
         self, sources: Sequence[Ids], draws: Sequence[Sequence[int | None]], decoding: Decoding

@@ -19,8 +19,8 @@ Scores = list[list[float]]  # log p of each token (nats) of each target of one s
 
 
 class Inputs(Protocol):
-    """Prepares a model family's inputs for an engine, and scores targets. For scoring, sources and
-    targets are split into items (`score_items`), each of which becomes one row of a batch."""
+    """Prepares a model family's inputs for an engine, and scores targets. For scoring,
+    `score_items` makes items from the sources and their targets. A batch consists of items."""
 
     pad: int
 
@@ -31,8 +31,12 @@ class Inputs(Protocol):
     def score_items(
         self, sources: Sequence[Ids], targets: Sequence[Sequence[Ids]]
     ) -> tuple[list[Any], list[Lengths]]:
-        """Split sources and their targets into items to score. Returns the items, and the lengths
-        of each item, by which items are grouped into batches (see length_batches.py)."""
+        """Make items to score from sources and their targets. An item is a source with one target,
+        or a source with all its targets, depending on the model family.
+
+        Returns the items, and the lengths of each item. The lengths decide which items share a
+        batch (see length_batches.py).
+        """
 
     def score(self, items: Sequence[Any], most_logits: int) -> list[Any]:
         """Score a batch of items, and return the result of each item. To save memory, causal models
@@ -102,7 +106,7 @@ class _EncoderDecoder:
 
     def _padded(self, rows: Sequence[Ids]) -> tuple[Tensor, Tensor]:
         """Pad rows of token ids on the right to the longest row. Returns the ids and the attention
-        mask, both rows x positions."""
+        mask. Each has the shape (rows, positions)."""
         return _padded(rows, self.pad, self._model.device)
 
 
@@ -216,7 +220,7 @@ def _padded(
     rows: Sequence[Ids], pad: int, device: torch.device, *, left: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Pad rows of token ids to the longest row: on the left if `left`, else on the right. Returns
-    the ids and the attention mask, both rows x positions."""
+    the ids and the attention mask. Each has the shape (rows, positions)."""
     width = max(map(len, rows))
     tokens = np.full((len(rows), width), pad, np.int64)
     mask = np.zeros((len(rows), width), np.int64)

@@ -38,8 +38,9 @@ class PromptLookup:
 
         The draft is empty in these cases:
 
-        - The last two tokens of `generated` do not occur side by side in the source, or only at the
-          end of the source.
+        - The text so far has fewer than two tokens.
+        - The last two tokens of `generated` do not occur side by side in the source, except perhaps
+          at its end.
         - Too few tokens of the earlier drafts were accepted.
         """
         last = generated[-_MATCH:]

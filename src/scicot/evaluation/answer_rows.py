@@ -116,13 +116,12 @@ class RowConverter:
         return question.without(PREDICTION_FIELDS)
 
     def _with_unique_id(self, question: Question, row: Row) -> Question:
-        """Return `question`. If `row` is a repetition, raise an error or return `question` with a
-        new id.
+        """Return `question`, with a new id if `row` is a repetition.
 
         A row is a repetition if an earlier row has the same id, the same question text and the same
-        field "filter". The first case that applies decides:
+        value of "filter". For a repetition, the first case that applies decides:
 
-        1. An earlier row also has the same field "doc_id": raise RowProblem.
+        1. An earlier row also has the same value of "doc_id": raise RowProblem.
         2. The user gave a question file: raise NotAsked. The caller then skips the row, because an
            earlier row has answered the same question.
         3. Otherwise the first repetition gets the id "ID#2", the second "ID#3", and so on.
@@ -139,8 +138,8 @@ class RowConverter:
 
 
 def _is_of_predict(row: Row, reading: Reading) -> bool:
-    """Return True if `predict` may have written a row. Return False if --columns maps the
-    prediction."""
+    """Return True if `predict` may have written a row. If --columns maps the prediction, another
+    program wrote the row: return False."""
     mapped = reading.columns is not None and reading.columns.maps("prediction")
     return not mapped and is_scicot_row(row) and isinstance(row.get("models"), dict)
 

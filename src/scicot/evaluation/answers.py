@@ -177,8 +177,10 @@ def _is_extra_reply(
 ) -> bool:
     """Return True if `row` must be skipped because another reply to its question is used.
 
-    `first_models` is the field `models` of the first row that has one. `seen` are the ids of the
-    questions that earlier rows answered.
+    first_models: the field `models` of the first row that has this field. Rows of another answer
+        filter are skipped.
+    seen: the ids of the questions that earlier rows answered. In an Inspect log and in a file of a
+        teacher's samples, further replies to these questions are skipped.
     """
     # An Inspect log with epochs and a file of a teacher's samples have several replies to a
     # question. The first is used.

@@ -113,8 +113,8 @@ def _is_only_a_label(value: Any, choices: Choices, reading: Reading) -> bool:
 def _may_be_text_or_label(value: Any, question: Question) -> bool:
     """Return True if `value` is an integer that may be the text or the label of a choice.
 
-    A label does not count if it is also the index of its choice, counted from 0. It then means the
-    same choice as a label and as an index.
+    A label does not count if it is also the index of its choice, counted from 0. Such a value means
+    the same choice, whether the value is read as a label or as an index.
 
     choices                 value    result
     (A) 10, (B) 20          10       True, because 10 is the text of a choice

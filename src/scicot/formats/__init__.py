@@ -84,7 +84,7 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
     Raises RowProblem if the row cannot be converted. Its subclasses have these causes:
     - NotText: the question is about an image.
     - UncertainIndex: the gold answer has several meanings. Other rows may show which is meant.
-    - MissingField: --columns names a field that is missing (see MissingField).
+    - MissingField: --columns names a field that is missing (see reading.py).
     """
     columns = reading.columns
     if columns is not None:

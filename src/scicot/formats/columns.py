@@ -1,7 +1,7 @@
-"""Recognise the header of a table, and convert the cells that are not part of the question.
+"""Recognise the header of a table, and convert the cells of scicot's own fields.
 
 All cells of a CSV file are strings. Some of scicot's own fields, such as "scores", have values that
-are not strings. In cells these values are written as JSON.
+are not strings. The cells of these fields are parsed as JSON.
 """
 
 from __future__ import annotations

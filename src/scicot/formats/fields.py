@@ -41,8 +41,8 @@ def first_filled(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
 
 
 def named(row: Mapping[str, Any], plain_names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the row's fields that `plain_name` converts to one of `plain_names`, in
-    the order of `plain_names`."""
+    """Return the names of the row's fields whose plain form (see `plain_name`) is one of
+    `plain_names`, in the order of `plain_names`."""
     return _named(tuple(row), tuple(plain_names))
 
 
@@ -112,7 +112,7 @@ def labelled(
 def with_context(row: Row, reading: Reading = PLAIN, *, without: Collection[str] = ()) -> Row:
     """Return the row with its context as a string in the field "context".
 
-    Return `row` itself if its "context" is a filled string, or if --columns maps the context.
+    Return `row` itself if its "context" is a non-empty string, or if --columns maps the context.
     Otherwise the context is taken from the first field of CONTEXTS, such as "passage", that holds
     a text. The fields in `without` are skipped. Return `row` itself if no field holds a text.
     """

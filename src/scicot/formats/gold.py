@@ -137,10 +137,13 @@ def _note(name: str, kind: str, reading: Reading) -> None:
 
 
 def agreed(row: Mapping[str, Any], meanings: Mapping[str, Meaning]) -> tuple[str, str]:
-    """Return (label of a choice that all gold fields allow, name of the field that allows the
+    """Return (label of the choice that all gold fields allow, name of the field that allows the
     fewest choices). `meanings` maps the name of each gold field to the choices that it allows.
 
-    Raises RowProblem in two cases: the fields have no choice in common, or each field is ambiguous.
+    Raises RowProblem in two cases:
+
+    - The fields have no choice in common.
+    - Every field is ambiguous (even if the fields have only one choice in common).
     """
     if len(meanings) == 1:  # in nearly all rows
         ((name, meaning),) = meanings.items()
@@ -179,11 +182,11 @@ def unread(
     texts_only: bool = False,
     base: Base | None = None,
 ) -> RowProblem:
-    """Return the error for a row whose gold answer names no choice.
+    """Return the error for a row whose gold answer names no choice, or a choice with a blank cell.
 
     name: the field of the gold answer.
-    blank: the meaning of a gold answer that is the index or the label of a blank cell. None for
-        other answers.
+    blank: the meaning of the gold answer if the answer is the index or the label of a choice with
+        a blank cell. Otherwise None.
     texts_only: True if --answer-texts excludes labels and indices.
     base: the number from which --answer-index or the data set counts indices. None if neither
         defines it.

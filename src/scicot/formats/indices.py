@@ -7,7 +7,7 @@ A number is read by the first of these rules that applies:
 2. With --answer-texts, the number is the text of a choice.
 3. With --answer-index, the number is an index. If no choice has this index, the number is a label
    or a text.
-4. If the row is read alone, without a file (`Reading.strict` is False), `read_choice` decides.
+4. If the row is read alone, without a file (`Reading.from_file` is False), `read_choice` decides.
 5. If `Choices.numeric` is False, a JSON integer is an index from 0. If no choice has this index,
    the integer is a label or a text.
 6. A string that is exactly a label is this label. If it is also the text of another choice,
@@ -89,7 +89,7 @@ def meaning_of(
         return index_from(base if option is None else option, number, choices)
     if option is not None:
         return _by_option(option, number, choices, reading.counts_to_fill(name))
-    if not reading.strict:
+    if not reading.from_file:
         return _check_number(read_choice(value, choices), number, choices)
     if isinstance(value, int) and not choices.numeric:
         return _json_integer(number, choices, name, reading)
@@ -116,7 +116,7 @@ def _not_a_number(
             counts.labels += meaning is not None
         return meaning
     is_label = meaning.kind == "labels"
-    text = _also_text(value, choices) if is_label and reading.strict else None
+    text = _also_text(value, choices) if is_label and reading.from_file else None
     if counts is not None:
         counts.texts += meaning.kind == "texts"
         counts.only_texts += meaning.kind == "texts"
@@ -306,11 +306,11 @@ def _are_numbers(choices: Choices) -> bool:
 
 
 def _not_among_labels(number: int, choices: Choices, indices: Sequence[Meaning]) -> Meaning | None:
-    """Read a number that no choice has as its label, in a row whose labels are all numbers.
+    """Read a number that is not a label of `choices`, in a row whose labels are all numbers.
 
-    - If it would be the label of a choice that is blank in this row, return a Meaning without
-      labels.
-    - If it may be an index, return an ambiguous Meaning.
+    - If the number is the label of a blank cell, return a Meaning without labels. For example, 3 is
+      the label of a blank cell if the labels of the other cells are 1, 2 and 4.
+    - If the number may be an index, return an ambiguous Meaning.
     - Otherwise return None.
     """
     cells = choices.cells

@@ -25,8 +25,8 @@ def composed(text: str) -> str:
 
 
 def difference(text: str, candidates: Iterable[str]) -> str:
-    """Return a clause for an error message if `text` looks like one of `candidates`, but has other
-    characters. Otherwise return ""."""
+    """If `text` looks like one of `candidates`, but consists of different characters (such as a
+    Cyrillic A), return a clause for an error message that says so. Otherwise return ""."""
     look = _look(text)
     for candidate in candidates:
         # A difference between upper and lower case is not reported, because it is easily seen.

@@ -213,7 +213,8 @@ def _is_start(text: str, index: int) -> bool:
 
 def _value(role: str, cells: Mapping[str, Any], right: Any) -> Any:
     """Return the value of a role. `cells` holds the values of the fields that are mapped to the
-    role, by field name. `right` is the value of the field that is mapped to the answer."""
+    role, by field name. `right` is the value of the field that is mapped to the answer. `right`
+    is used only for the role "distractors"."""
     if role == "choices" and len(cells) > 1:
         return _choices_of(cells)
     if role == "distractors":

@@ -53,7 +53,7 @@ class Meaning:
 
 
 def without_fraction(value: Any, choices: Choices) -> Any:
-    """Write a number with a decimal point as the choices write it.
+    """Convert a number with a decimal point to the spelling that the choices use.
 
     - If a label or the text of a choice is the number as written, return the number as a string:
       "4.25" for 4.25 if a choice is "4.25".

@@ -82,11 +82,11 @@ def contradicting(
     - Another letter is printed before the text of the choice `label`: choice A is "B) wood".
     - The letter `label` is printed before the text of another choice.
 
-    Printed letters count only if more than half of the texts begin with a letter, and if these
-    letters are all different.
+    Printed letters count only if more than half of the texts begin with a printed letter, and if
+    these letters are all different.
 
-    dots: True if letters with a full stop count too. Such letters may be initials, so `dots` should
-        be False for choices that have labels of their own.
+    dots: True if letters with a full stop count too. If the choices have labels of their own, such
+        letters are probably initials ("B. Franklin"), so `dots` should be False.
     """
     texts = [choice["text"] for choice in choices]
     for text in texts:
@@ -124,8 +124,11 @@ def contradicting(
 def label_of_number(number: int, choices: Sequence[Mapping[str, Any]]) -> str | None:
     """Return the label of the choice whose text begins with `number`, as in "2. copper".
 
-    Return None if there is no such choice, if a text has no number, or if two texts have the same
-    number.
+    Return None in these cases:
+
+    - No text begins with `number`.
+    - At least one text does not begin with a number.
+    - Two texts begin with the same number.
     """
     labels: dict[int, str] = {}
     for choice in choices:

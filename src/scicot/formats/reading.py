@@ -50,8 +50,9 @@ class MappedFields:
         if this has not been decided.
     applied: True if --columns was applied to a row, False if every row was read without it. None if
         no row was read.
-    final: True if the search for the fields is over. A file is searched to its end. A pipe is
-        searched up to the first row that lacks a field of --columns.
+    final: False until a row lacks a field of --columns that no earlier row has. A file is then
+        searched to its end for fields of --columns, and `final` is set to True. A pipe cannot be
+        read ahead, so `final` is set to True without a search.
     """
 
     optional: Collection[str] = ()
@@ -77,8 +78,8 @@ class Tally:
 
     @property
     def base(self) -> Base | None:
-        """The number from which indices count, 0 or 1. None if the counts prove neither number, or
-        prove both."""
+        """The number from which indices are counted, 0 or 1. None if the answers do not show this
+        number, or if the answers contradict each other."""
         if self.zeros:
             # Counted from 0, an answer of `short_lasts` is the index of a blank cell: an error in
             # this row, which does not refute the 0.
@@ -182,16 +183,17 @@ class Reading:
     columns: the value of --columns.
     answer_index: the value of --answer-index.
     answer_texts: True for --answer-texts, False for --answer-labels, None if neither was given.
-    strict: True for rows of a file, False for single rows. In a file, the other answers decide how
-        an ambiguous answer is read (see indices.py).
+    from_file: True for a row of a file or of a pipe. An ambiguous answer is then read as the other
+        answers in the same field show. If the other answers do not decide, an error is raised.
+        False for a row that is read alone: `read_choice` decides (see indices.py).
     fields: the fields of --columns that the rows of the file have. None for single rows.
     cells: the choice cells of the row (see `Choices.cells`). None if --columns does not map the
         choices to several columns.
-    cell_names: the names of these columns, each with the label of its choice (see
+    cell_names: maps the names of the columns of `cells` to the labels of the choices (see
         `Choices.columns`).
     ordered: True to accept only layouts that define the order of choices.
     by_position: True if the answers A, B, C mean the first, second and third choice, whatever
-        letters are printed in the texts.
+        letters are printed in the texts of the choices.
     evidence: the counts that show how to read ambiguous answers. None for single rows, and for a
         file that has not been read before.
     recognised: an object that is filled with the names of the fields that were read, or None.
@@ -202,7 +204,7 @@ class Reading:
     columns: FieldMapping | None = None
     answer_index: Base | None = None
     answer_texts: bool | None = None
-    strict: bool = False
+    from_file: bool = False
     fields: MappedFields | None = None
     cells: Cells | None = None
     cell_names: Mapping[str, str] | None = None
@@ -219,7 +221,7 @@ class Reading:
 
     @property
     def is_pipe(self) -> bool:
-        """True if later rows of the source are not known."""
+        """True if the source is a pipe. A pipe cannot be read ahead, so later rows are unknown."""
         return self.evidence is not None and self.evidence.stage == "pipe"
 
     def without_counting(self) -> Reading:

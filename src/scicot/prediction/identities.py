@@ -29,9 +29,9 @@ def recorded_in(state: Row) -> Collection[str]:
 def with_recorded_name(run: Run, recorded: Collection[str]) -> Run:
     """Give a run the name that the earlier rows of a resumed output use for it.
 
-    `recorded` are the identities in this output. If only one of them has the hash of the run, and
-    its name is different, the run has been renamed. In this case, return a copy of the run with the
-    recorded identity. Otherwise, return the run unchanged.
+    `recorded` are the identities in this output. If exactly one of them has the hash of the run,
+    but another name than the run, the run has been renamed. In this case, return a copy of the run
+    with the recorded identity. Otherwise, return the run unchanged.
     """
     _, _, digest = run.identity.rpartition("@")
     same = [identity for identity in recorded if digest and identity.endswith(f"@{digest}")]

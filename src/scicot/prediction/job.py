@@ -225,8 +225,11 @@ def _question_pairs(
 
 def _rotation(total: int | None, settings: PredictSettings) -> int:
     """Return the `shift` of `_question_pairs` for --rationale-from shuffled: a number from 1 to
-    `total` - 1. Raises UsageError if `total` is less than 2. Also raises UsageError if `total` is
-    None: the questions then come from a pipe, which cannot be read twice."""
+    `total` - 1.
+
+    `total` is the number of questions, or None if they come from a pipe, which cannot be read
+    twice. Raises UsageError if `total` is None or less than 2.
+    """
     if total is None:
         raise UsageError("--rationale-from shuffled: reads the questions twice; give a file")
     if total < 2:

@@ -88,8 +88,8 @@ class LoadedStudents:
 
     def cuts(self) -> Iterator[str]:
         """Yield a sentence for each kind of truncation that occurred, in the students' inputs or in
-        the rationales that they wrote. Also yield a sentence for each kind of problem with
-        characters that a tokenizer lacks."""
+        the rationales that they wrote. Also yield sentences about characters that a tokenizer
+        lacks, if the inputs had such characters."""
         for run, student in self._students.values():
             yield from describe_cuts(student.cuts, run.manifest.max_source_tokens).values()
             if student.cut_outputs:

@@ -166,9 +166,11 @@ class _Parts:
         self.rows += 1
 
     def in_order(self, questions: Iterable[Question]) -> Iterator[bytes]:
-        """Yield the rows of these questions as lines, in the order of the questions. After the last
-        line, raises ScicotError if rows are missing for a question, or if the parts have rows of
-        other questions."""
+        """Yield the rows of these questions as lines, in the order of the questions.
+
+        Raises ScicotError after the last line if rows are missing for a question, or if the part
+        files have rows of other questions.
+        """
         query = "select file, start from rows where id = ? order by sample"
         missing, incomplete = _Ids(), _Ids()
         written = 0

@@ -1,4 +1,5 @@
-"""Answer questions window by window, and write their rows. Rows of an earlier run are kept."""
+"""Answer questions window by window, and write their rows. Rows that an earlier call wrote are
+kept."""
 
 from __future__ import annotations
 

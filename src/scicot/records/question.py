@@ -132,8 +132,8 @@ class Question(Struct, frozen=True):
         return paths
 
     def without_rationale(self) -> Question:
-        """Return a copy of the question. Its `extra` does not have the fields that a rationale row
-        adds to a question row."""
+        """Return a copy of the question, without the fields in `extra` that a rationale row adds to
+        a question row."""
         # A student's rationale row adds "fold"; in any other row it is a field of the user's file.
         by_student = str(self.extra.get("teacher")).startswith(STUDENT)
         return self.without((*RATIONALE_FIELDS, "fold") if by_student else RATIONALE_FIELDS)

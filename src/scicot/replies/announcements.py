@@ -252,9 +252,9 @@ def _claims(
 
 
 def _unless_conditional(mentions: Mentions, start: int, end: int, claim: Claim) -> Claim:
-    """Return the claim, or an undecided copy of it if the claim depends on a condition ("if it is
-    metal, the answer is B"). Conditions stated in the question ("If Ana moves to Rome, ...") do not
-    count."""
+    """Return the claim. If the claim depends on a condition ("if it is metal, the answer is B"),
+    return an undecided copy, which names no choice. Conditions stated in the question ("If Ana
+    moves to Rome, ...") do not count."""
     text = mentions.text
     condition_after = _CONDITION_AFTER.match(text, claim.end, end)
     opening = _CONDITION.match(text, start, claim.start)

@@ -82,7 +82,7 @@ _READINGS = 6
 class ParsedReply:
     """A parsed reply.
 
-    rationale: the explanation, without announcements of the answer.
+    rationale: the explanation, without the announcements of the answer that could be removed.
     conclusion: the label of the choice that the reply gives as the answer, or None.
     announced: True if a sentence announces an answer ("the answer is B"). If it is False, any
         conclusion comes from the opening or closing sentence, and is unreliable if the reply was
@@ -96,7 +96,7 @@ class ParsedReply:
 
     For example, `still_concludes` is "B" for the rationale "A spoon is made of metal. Metal has
     free electrons." No sentence announces an answer, so `leaks` is False. But the opening sentence
-    names only choice B, spoon.
+    names choice B, spoon, and no other choice. So "B" is the conclusion.
     """
 
     rationale: str

@@ -16,7 +16,8 @@ The fields of a prompt are:
 - "chat": true if the prompt is put into a chat template
 - "text": the prompt with placeholders such as {question}, which the scripts of the report page fill
 
-In the actual text, private use characters of Unicode (MARK) take the place of these braces.
+The example shows each placeholder in braces. In the real value of "text", two private use
+characters of Unicode (see MARK) take the place of the braces, because a prompt may contain braces.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ from scicot.stages import FORMS, Input, Stage
 MARK = "\ue000{}\ue001"
 
 
-def provenance_of(files: Sequence[sources.Source], source: str | None) -> Row:
+def provenance_of(files: Sequence[sources.Source], rationale_from: str | None) -> Row:
     """Return how the files of one system were made, in the form shown at the top of this module.
-    `source` is where the rationales come from, such as "student" or "input".
+    `rationale_from` is where the rationales come from, such as "student" or "input".
 
     Files that other tools wrote have no state file. For a file without a readable state file, only
     the name and size are returned.
@@ -53,7 +54,7 @@ def provenance_of(files: Sequence[sources.Source], source: str | None) -> Row:
     return {
         "files": [_file(Path(file), state) for file, state in zip(files, states, strict=True)],
         "students": students,
-        "prompts": [prompt for student in students for prompt in _prompts(student, source)],
+        "prompts": [prompt for student in students for prompt in _prompts(student, rationale_from)],
     }
 
 
@@ -82,10 +83,10 @@ def _is_student(value: Any) -> bool:
     )
 
 
-def _prompts(student: Row, source: str | None) -> Iterator[Row]:
+def _prompts(student: Row, rationale_from: str | None) -> Iterator[Row]:
     """Yield a row for each prompt that a student reads for a question. If the student both writes
     a rationale and answers, the prompt for the rationale comes first. `student` is an entry of a
-    state file. `source` is where the rationales come from."""
+    state file. `rationale_from` is where the rationales come from."""
     stage = Stage(student["stage"])
     common = {
         "run": student.get("run"),
@@ -93,7 +94,7 @@ def _prompts(student: Row, source: str | None) -> Iterator[Row]:
         "chat": student["prompt_format"] == "chat",
     }
     # Rationales of other sources, such as shuffled ones, were not written from this prompt.
-    if student.get("writes") and source == "student" and stage is not Stage.ONE_SEQUENCE:
+    if student.get("writes") and rationale_from == "student" and stage is not Stage.ONE_SEQUENCE:
         text = stages.rationale_input(_MARKED, stage)
         yield {**common, "target": "rationale", "reads": False, "text": _template(text, student)}
     if student.get("answers"):

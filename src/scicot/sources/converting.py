@@ -70,7 +70,7 @@ class Converter:
             Columns.parse(settings.columns),
             settings.answer_index,
             settings.answer_texts,
-            strict=True,
+            from_file=True,
             fields=self._fields,
             kinds={},
             evidence=None if is_rereadable(source) else Evidence("pipe"),

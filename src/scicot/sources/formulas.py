@@ -50,8 +50,8 @@ class Formulas:
         )
 
     def _cells(self, *, data_only: bool) -> Iterator[tuple[tuple[int, int], str, Any]]:
-        """Yield ((row, column), data type, value) of each cell of the sheet that is not blank. The
-        value of a formula is its stored value if `data_only` is True, else the formula itself."""
+        """Yield ((row, column), data type, value) of each non-blank cell of the sheet. The value
+        of a formula is its stored value if `data_only` is True, else the formula itself."""
         import openpyxl
 
         book = openpyxl.load_workbook(self._stream, read_only=True, data_only=data_only)

@@ -58,8 +58,8 @@ class Prefix:
 class CountingReader(io.RawIOBase):
     """Reads the lines of `stream`. Counts the lines and bytes that were read, and hashes the bytes.
 
-    `skipped` is a prefix that callers need not read, or None. The constructor reads, counts and
-    hashes this prefix.
+    `skipped` is the prefix to skip, or None. The constructor reads, counts and hashes this prefix,
+    so callers get only the lines after it.
     """
 
     def __init__(self, stream: IO[bytes], skipped: Prefix | None) -> None:

@@ -39,8 +39,8 @@ class Rows(Generic[T]):
     optional_roles: roles of --columns, such as "id". If no row has the field of such a role, the
         role is ignored.
     limit: the maximum number of records.
-    skip_invalid: True to skip an invalid row with a warning, False to raise InvalidRow. None also
-        raises InvalidRow, and is for commands without an option --skip-invalid.
+    skip_invalid: True to skip an invalid row with a warning. False or None to raise InvalidRow.
+        None is for commands without the option --skip-invalid.
     empty_pipe: True if a pipe without data only gives a warning. In any other case, a source
         without records raises ScicotError.
     resumable: True if the method `prefix` will be called. The bytes that are read are then hashed.
@@ -184,7 +184,7 @@ class Rows(Generic[T]):
 
         - The first _WINDOW records have no gold answer.
         - A pipe delivers no data for _PAUSE_SECONDS, and the records so far have no gold answer.
-        - The source ends, and no row has a gold answer.
+        - The source ends, and no record has a gold answer.
         """
         if self._gold is None:
             return

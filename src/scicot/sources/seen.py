@@ -18,8 +18,9 @@ class Repeat(Enum):
 
 
 class Seen:
-    """Stores pairs of an id and a content, to detect repeated ids. For example, the id is that of a
-    question, and the content is the question's text. To save memory, only digests are stored."""
+    """Remembers each id with its content, to detect repeated ids. For example, the id is that of a
+    question, and the content is the question's text. To save memory, only digests of the ids and
+    contents are stored."""
 
     def __init__(self) -> None:
         self._table = temporary_table(

@@ -1,4 +1,4 @@
-"""Read the records of a CSV or TSV file, line by line.
+"""Read the records of a CSV or TSV file. A record can have several lines:
 
 id,question,A,B,answer
 q1,"Which conducts

@@ -19,8 +19,8 @@ class Reliability:
     """A reliability diagram: questions sorted by confidence, in bins of about equally many
     questions. Each attribute is a list with one entry for each bin.
 
-    Even with perfect calibration, the accuracy in a bin differs from the mean confidence by chance.
-    This chance difference has the standard deviation `noise` and the mean absolute value `gap`.
+    Even with perfect calibration, the accuracy in a bin differs randomly from the mean confidence.
+    `noise` is the standard deviation of this random difference, and `gap` its mean absolute value.
     """
 
     confidence: list[float]  # mean confidence

@@ -37,7 +37,7 @@ class StudentAlphabet:
         """Load the tokenizer of a run or of a pretrained model, without its weights.
 
         `student` is a directory, or OWNER/NAME[/FOLDER][@REVISION] on the Hub. The result formats
-        questions as inputs of the run's stage, or as inputs of stage 2 for a pretrained model.
+        questions as inputs of the run's stage. A pretrained model has no stage: stage 2 is used.
         Raises ScicotError if the student cannot be found.
         """
         if student.startswith("scratch:"):

@@ -1,6 +1,6 @@
-"""Give a student the same training budget as other runs: the total number of tokens on which these
-runs were trained. A student with random weights also gets about as many weights as these runs have
-in total."""
+"""Give a student the training budget of several other runs together: as many tokens as these runs
+were trained on in total. A student with random weights also gets about as many weights as these
+runs have in total."""
 
 from __future__ import annotations
 

@@ -244,8 +244,8 @@ class Reader:
 
     def _preferring_out_of_fold(self, dev: list[Lesson]) -> list[Lesson]:
         """Return the dev rows to evaluate on. In stage 2, if a question has dev rows with
-        out-of-fold rationales, the question's other dev rows are left out. All other rows are
-        kept."""
+        out-of-fold rationales, only these dev rows of the question are kept. If a question has no
+        such rows, all its dev rows are kept."""
         if self._stage is not Stage.ANSWER or not dev:
             return dev
         # Out-of-fold rationales are the most similar to the rationales that `predict` reads.

@@ -1,4 +1,4 @@
-"""Measure a student on the dev set. Checkpoints are selected by these metrics."""
+"""Measure the metrics of a student on the dev set. Checkpoints are selected by these metrics."""
 
 from __future__ import annotations
 

@@ -136,8 +136,7 @@ class Folds:
         """Write the rationales for the rows of `fold` to RUN/folds/FOLD/rationales.jsonl, and
         return them in row order. Rationales that are already in the file are not generated again.
 
-        The file holds only id, sample and rationale. All other fields are taken from the current
-        training rows.
+        The file holds only id, sample and rationale.
         """
         fold_rows = [
             row
@@ -182,8 +181,9 @@ def fold_run(run: Path, fold: int) -> Path:
 
 
 def load_alike(run: Run, settings: TrainSettings) -> Student:
-    """Load the student of a run. Its precision (bf16 or fp32) and batch size depend only on
-    `settings` and the device, so a resumed command writes and scores exactly as before."""
+    """Load the student of a run. The student's precision (bf16 or fp32) and batch size depend only
+    on `settings` and the device. So a command that is resumed on the same device writes and scores
+    exactly as before."""
     device = resolve_device(settings.device)
     # `predict` chooses the precision by a speed measurement, whose result may change between calls.
     precision = str(resolve_precision(settings.precision, device))

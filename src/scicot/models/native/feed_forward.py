@@ -41,8 +41,8 @@ class FeedForward:
     `in_place` has two effects:
 
     - Weights that already have the dtype of the matrix products are not copied.
-    - A fused int8 layer (`_Int8`) multiplies its inputs by the weight of `norm` at each call.
-      Without `in_place`, `gate` and `value` are multiplied by this weight instead, once, when the
+    - In a fused int8 layer (`_Int8`), the inputs are multiplied by the weight of `norm` at each
+      call. If `in_place` is False, `gate` and `value` are multiplied by this weight once, when the
       layer is made.
     """
 

@@ -30,8 +30,8 @@ class Linear(Protocol):
 
 @dataclass(frozen=True)
 class Norm:
-    """RMSNorm: x / rms(x) * weight, over the last axis. Its attributes are named as in T5's norm of
-    transformers."""
+    """RMSNorm: x / rms(x) * weight, over the last axis. The attributes have the same names as in
+    the T5 norm of the transformers library."""
 
     weight: Tensor
     variance_epsilon: float

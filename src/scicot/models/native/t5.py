@@ -25,7 +25,7 @@ from scicot.models.native.lm_head import LMHead
 
 
 class T5:
-    """A `NativeModel` for a T5 of transformers, on the model's device.
+    """A `NativeModel` made from a T5 model of the transformers library, on the same device.
 
     `dtype` is the precision of matrix products: torch.float32, bfloat16 or, on a CPU, int8. With
     int8, the attention projections use a more precise dtype, bf16 or fp32 (see linear.finer).
@@ -120,7 +120,8 @@ class _Bias:
         return attended(q, k, v, self._whole)
 
     def _of_block(self, start: int, end: int) -> Tensor:
-        """Return the bias of the queries from `start` to `end` (exclusive)."""
+        """Return the position bias plus the mask, for the queries from `start` to `end`
+        (exclusive)."""
         last = self._width - 1
         if self._by_distance is None:
             # distances from -last to last, as seen from a query at the position `last`

@@ -35,7 +35,7 @@ def mark_complete(checkpoint: Path, train_seconds: float) -> None:
 
 
 def last_usable(folder: Path, selection: Selection | None, reporter: Reporter) -> Path | None:
-    """Return the last complete checkpoint in a folder that is not damaged. Return None if there is
+    """Return the last complete and undamaged checkpoint in a folder. Return None if the folder has
     no such checkpoint.
 
     Checkpoints whose writing was interrupted have no marker file, and are deleted. Damaged
@@ -86,8 +86,7 @@ def _log(checkpoint: Path) -> list[dict[str, Any]]:
 
 def _damage(checkpoint: Path, selection: Selection | None) -> str | None:
     """Describe the damage of a checkpoint that has a marker file. Return None if no damage is
-    found. Large files are not read completely: their sizes, and their beginnings or ends, are
-    checked."""
+    found. Large files are not read completely, so some damage is not found."""
     try:
         text = (checkpoint / COMPLETE_MARKER).read_bytes()
         # Earlier versions wrote an empty marker file.

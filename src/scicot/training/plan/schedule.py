@@ -181,7 +181,8 @@ class Schedule:
 
     @property
     def padding(self) -> float:
-        """The share of padding (0 to 1) in the batches of the first epoch, on one device."""
+        """The share of padding (0 to 1) in the batches of the first epoch, if a single device is
+        used."""
         epoch = self._epoch(0)
         lengths = self._padded_lengths(epoch.lessons, epoch.dropped)
         padded_tokens = sum(
@@ -304,9 +305,9 @@ class Schedule:
     def _resampled_rows(
         self, number: int, epoch: Epoch, examples: Sequence[tuple[int, int]]
     ) -> list[dict[str, Any]]:
-        """Make and tokenise examples that differ in each epoch. With --soft-labels, the answer may
-        be one of the teacher's answers, drawn at random. With --shuffle-choices, the choices are in
-        random order.
+        """Make and tokenise examples that change from epoch to epoch. With --soft-labels, the
+        answer may be one of the teacher's answers, drawn at random. With --shuffle-choices, the
+        choices are in random order.
 
         `number` is the number of the epoch. Each entry of `examples` is a pair: the index of a row
         in `epoch.lessons`, and the number of a task (0 or 1).

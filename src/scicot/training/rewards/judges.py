@@ -61,9 +61,9 @@ class Judges:
     def assign(
         self, questions: Sequence[Question], question_folds: Sequence[int], fold_by: str | None
     ) -> list[int]:
-        """Return the judge of each question, as an index into `folds`. The judge's training and dev
-        sets contain neither the question nor any other question of the same group. (The questions
-        of a group reveal each other's answers, see splits.py.)
+        """Return the judge of each question: the index of a fold student in `folds`. The judge's
+        training and dev sets contain neither the question nor any other question of the same group.
+        (The questions of a group reveal each other's answers, see splits.py.)
 
         `question_folds[i]` is the fold of `questions[i]` in the training of stage 1. If possible,
         the judge of `questions[i]` is `folds[question_folds[i]]`. `fold_by` is the field by which
@@ -99,13 +99,14 @@ class Judges:
         """Return the keys of the training and dev questions of the fold student `folds[fold]`. The
         student must not judge a question that has one of these keys.
 
-        `questions` are all questions to judge. `keys_of_questions[i]` are the group keys of
-        `questions[i]` (splits.group_keys).
+        A key is either a digest of a question (overlap.whole_key), or a group key
+        (splits.group_keys). `questions` are all questions to judge. `keys_of_questions[i]` are the
+        group keys of `questions[i]`.
 
         The student's trained_on.jsonl lists its training and dev questions by id and digest. The
         result contains:
 
-        - all digests (overlap.whole_key) in trained_on.jsonl
+        - all digests in trained_on.jsonl
         - the group keys of each of `questions` whose id is in trained_on.jsonl
 
         Raises ScicotError if trained_on.jsonl is missing.

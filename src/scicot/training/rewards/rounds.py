@@ -5,8 +5,9 @@ added to the training rows of the next round.
 
     RUN/rounds/0/student            stage 1 trained on the teacher's rationales, with fold students
     RUN/rounds/0/scored.jsonl       samples of these fold students, with rewards
-    RUN/rounds/0/kept.jsonl         the rewarded rationales that round 1 adds to the teacher's; none
-                                    if the rewards are not informative (RoundReport.informative)
+    RUN/rounds/0/kept.jsonl         the rewarded rationales that round 1 adds to the teacher's;
+                                    empty if the rewards are not informative
+                                    (RoundReport.informative)
     RUN/rounds/0/report.json        metrics of these samples (RoundReport)
     RUN/rounds/1/student, ...       trained from the weights of round 0
     RUN                             the student of the last round, number R
@@ -114,7 +115,7 @@ class RewardedFolds(Folds):
 
     def training_lessons(self) -> list[Lesson]:
         """Return the rows on which the main student is trained: the original training rows and the
-        rewarded rationales, without dev rows and rows of --fold-questions."""
+        rewarded rationales. Dev rows and the questions of --fold-questions are left out."""
         return [
             lesson
             for index, lesson in enumerate(self.lessons)
@@ -238,8 +239,8 @@ class Rounds:
         )
 
     def _begin(self, force: bool, reporter: Reporter) -> None:
-        """Check the output directory, and empty it if `force` is given and no earlier call with
-        --force is continued."""
+        """Check the output directory. If `force` is True, also empty the directory. But keep the
+        unfinished rounds of an earlier call with --force, because they are resumed."""
         out = self.main.run
         replacement.check_ours(out)
         if force and self._continues_forced():

@@ -8,7 +8,8 @@ Each row is a rationale row with its reward:
      "rejected": null, "names": null, "reward_teacher": 0.38, "reward_shuffled": -0.11,
      "answered": {"own": "B", "none": "A", "announced": "B", "shuffled": "A", "teacher": "B"}}
 
-- teacher: the student that wrote the rationale.
+- teacher: the source of the rationale, here the fold student that sampled it. All other fields
+  use the word "teacher" for the real teacher, whose rationales are in the training rows.
 - scorer: the answer student that scored the rationale.
 - reward, leak: see scoring.py. All rewards and the leak are in nats. A reward or leak is null if
   a score is not finite.
@@ -16,8 +17,8 @@ Each row is a rationale row with its reward:
 - rejected: the reason why the rationale must not be selected, or null.
 - names: the label of the only choice that the rationale names. null if the rationale names no
   choice, or several.
-- reward_teacher: the reward of the teacher's best rationale for this question. null if the
-  teacher has no rationale for it.
+- reward_teacher: the reward of the real teacher's best rationale for this question. null if the
+  training rows have no such rationale.
 - reward_shuffled: the reward for this question if the scorer reads the first sample of another
   question instead. null if there is no other question.
 - answered: the scorer's answer (a label) with each of the following rationales. null if the scorer
@@ -26,7 +27,7 @@ Each row is a rationale row with its reward:
       none: no rationale
       announced: the text of the right choice, used as a rationale
       shuffled: the other question's rationale (see reward_shuffled)
-      teacher: the teacher's rationale (see reward_teacher)
+      teacher: the real teacher's rationale (see reward_teacher)
 """
 
 from __future__ import annotations
@@ -239,7 +240,8 @@ class Sampler:
 
 
 class _StudentPair:
-    """Loads the writer and the scorer of a batch. Only one pair is in memory at a time."""
+    """Loads the two students of a batch: one writes the rationales, the other scores them. Only one
+    pair is in memory at a time."""
 
     def __init__(self, sampler: Sampler, writers: Sequence[Run]) -> None:
         self._sampler = sampler

@@ -80,12 +80,13 @@ def _added(product, rows, columns, to):  # type: ignore[no-untyped-def]
 
 @kernel
 def _gated(product, rows, columns, linear, cubic, row, into, scales):  # type: ignore[no-untyped-def]
-    """Dequantise an int32 product, compute gate / (1 + 2^(linear * gate + cubic * gate^3)) * value,
-    and write the quantised result to `into` (int8) and `scales`.
+    """Dequantise an int32 product, and compute
+    gate * value / (1 + 2^(linear * gate + cubic * gate^3)). Here, gate is the first half of the
+    product's columns, and value the second half. Write the quantised result to `into` (int8) and
+    `scales`.
 
-    The gate is the first half of the product's columns, the value the second half. `rows` and
-    `columns` are the scales of the product's rows and columns. `row` is a buffer for one row of
-    results.
+    `rows` and `columns` are the scales of the product's rows and columns. `row` is a buffer for one
+    row of results.
     """
     size = len(row)
     for i in range(len(product)):
