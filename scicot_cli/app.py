@@ -85,8 +85,8 @@ class _Commands(TyperGroup):
 
 def _exit_code(error: BaseException, command: str | None) -> int | None:
     """Print a one-line message for the exception that ended a command, and return the exit code.
-    Return None for a bug, which keeps its traceback. `command` is the name of the command, None if
-    it is not known."""
+    For a bug, print nothing and return None. `command` is the name of the command, None if the name
+    is not known."""
     if stop.pending is not None:
         # Libraries turn an interrupt during their import into errors of their own.
         return _stopped(stop.pending)
@@ -200,8 +200,8 @@ def scicot(
 
 
 def run() -> int:
-    """Run the command that sys.argv gives, and return its exit code. Exceptions that are bugs are
-    raised."""
+    """Run the command that sys.argv gives, and return its exit code. Exceptions that indicate a bug
+    are not caught."""
     watch_launcher()
     if sys.stdout is not None:
         # Names of files and texts of rows may contain characters that UTF-8 cannot encode.

@@ -59,8 +59,8 @@ def _typer_completion() -> Any:
 
 
 def register_shells() -> None:
-    """Register Typer's classes for the shells if a shell has started this program to complete a
-    command line."""
+    """If a shell has started this program to complete a command line, register Typer's completion
+    class of each shell."""
     if VARIABLE in os.environ:
         _typer_completion()
 

@@ -138,7 +138,7 @@ def generate_rationales(
             "--temperature",
             help="Sampling temperature. Supported by hf:MODEL teachers and most local "
             "servers, but not by Anthropic's API or OpenAI's reasoning models. [default: the "
-            "server's; for hf:MODEL 0.7, but without --top-p the first sample is greedy]",
+            "server's. For hf:MODEL: 0.7, but the first sample is greedy unless --top-p is given]",
         ),
     ] = GenerateSettings.temperature,
     top_p: Annotated[

@@ -109,8 +109,8 @@ def advice(summary: GenerateSummary, settings: GenerateSettings) -> list[str]:
 
 def _truncated(summary: GenerateSummary, *kinds: Stop) -> Counter[str]:
     """Count the replies that were truncated for a reason of one of these `kinds`. Return the number
-    for each reason, for example {"length": 12}. If the total is below the share _MANY of all
-    replies, return an empty Counter."""
+    for each reason, for example {"length": 12}. If the share of these replies in all replies is
+    below _MANY, return an empty Counter."""
     from scicot.teachers.stop_reasons import kind_of
 
     found = {reason: n for reason, n in summary.truncated.items() if kind_of(reason) in kinds}

@@ -311,8 +311,8 @@ def train_settings(values: dict[str, Any]) -> TrainSettings:
 
 def reward_settings(values: dict[str, Any]) -> RewardSettings | None:
     """Make the settings of --reward, or return None if --reward was not given. `values` maps the
-    names of train-rationale's arguments to their values. Raises UsageError if another option was
-    given that needs --reward."""
+    names of train-rationale's arguments to their values. Raises UsageError if an option that needs
+    --reward was given without --reward."""
     chosen = {name: values[name] for name in RewardSettings.__dataclass_fields__}
     if chosen["reward"] is not None:
         return RewardSettings(**chosen)

@@ -37,7 +37,7 @@ class Check:
 
     - `made_ids`: questions without an id. Their id is made from question, context and choices.
     - `repeated`: rows with the id and content of an earlier row.
-    - `same_text`: rows with the question text of an earlier row, but with a new id.
+    - `same_text`: rows with the question text of an earlier row, but with another id.
     - `equal_choices`: questions in which two choices have the same text.
     - `images`: questions about an image, which are skipped.
     - `overlap`: questions that are also in another file.
@@ -49,8 +49,8 @@ class Check:
     - `longest`: the length of the longest question.
     - `long`: the number of questions that are longer than the student's limit or, without a
       student, longer than 2,000 characters.
-    - `characters`: the number of questions with each kind of problem that arises because the
-      student's tokenizer lacks a character (models/characters.py).
+    - `characters`: for each kind of problem with characters that the student's tokenizer lacks
+      (models/characters.py), the number of questions that have the problem.
     """
 
     file: str

@@ -4,8 +4,8 @@ Texts are compared without regard to case, punctuation and white space. Two ques
 if they have the same text, the same context and, in any order, the same choices.
 
 Training on a test question reveals its answer. Training on a question with the same text but other
-choices reveals little. Questions that share only a text come from a template, for example "Which of
-these floats on water?".
+choices reveals little, because the text is a template, for example "Which of these floats on
+water?".
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class Overlap:
         """True if the shared texts seem to be templates, such as "Which of these floats on water?".
         Both conditions must hold:
 
-        - No question is in both sets with the same text, context and choices.
+        - No question of the first set has the same text, context and choices as a question of the
+          other set.
         - For each shared text, the first set has several questions, which differ in their choices
           or context.
         """
@@ -99,7 +100,7 @@ class SeenQuestions:
             self.whole_keys.add(whole_key(question))
 
     def watch(self, questions: Iterable[Question]) -> Iterator[Question]:
-        """Yield the questions unchanged, and count them in `overlap`."""
+        """Yield the questions unchanged, and add them to the counts of `overlap`."""
         for question in questions:
             self.overlap.questions += 1
             text = text_key(question)
@@ -111,8 +112,8 @@ class SeenQuestions:
             yield question
 
     def overlap_with(self, questions: Iterable[Question]) -> Overlap:
-        """Add the matches among `questions` to the counts in `overlap`, as `watch` does. Return
-        `overlap`, whose counts include earlier calls."""
+        """Add `questions` to the counts of `overlap`, as `watch` does. Return `overlap`, which also
+        counts the questions of earlier calls."""
         for _ in self.watch(questions):
             pass
         return self.overlap

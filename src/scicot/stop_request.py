@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 class Interrupted(KeyboardInterrupt):
-    """Raised for SIGINT instead of a plain KeyboardInterrupt, which may change the exit code of the
-    command."""
+    """Raised for SIGINT. A plain KeyboardInterrupt is not raised, because it could change the exit
+    code of the command."""
 
     # If a plain KeyboardInterrupt passes through a call of `exec` with a string, `python -m` kills
     # itself with SIGINT at exit, even if the exception was handled. The dataclasses module makes

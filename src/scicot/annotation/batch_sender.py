@@ -126,8 +126,8 @@ class Sender:
         )
 
     async def _found(self, plan: Plan) -> str | None:
-        """Search the server for the batch of a plan whose sending was interrupted. Return the
-        batch's id, or None if the server has no such batch."""
+        """Search the server for the batch of `plan`. Call this if the sending of the batch was
+        interrupted. Return the batch's id, or None if the server has no such batch."""
         # The server may list a new batch with a delay of up to LISTED seconds.
         known_ids = {known_plan.id for known_plan in Plan.all_in(self._folder)}
         intervals = poll_intervals()

@@ -183,8 +183,8 @@ class Index:
         run("delete from requests where reason is not null")
 
     def restore_marks(self) -> None:
-        """Set the retry marks that `forget_rejected` saved. Call this after the rejected rows were
-        entered again."""
+        """Set the retry marks that `forget_rejected` saved. Call this after the rejected rows have
+        been entered into the index again."""
         self._table.execute(
             "update requests set retry = 1 where (id, sample, revealed) in"
             " (select id, sample, revealed from marked)"

@@ -1,9 +1,9 @@
 """Record each reply as a kept or a rejected row, and look up finished requests.
 
-Kept rows go to OUT. All other rows go to OUT.rejected.jsonl, with a "reason" and the raw reply, so
-that nothing is dropped silently. A request is done if either file has a row for it, unless the
-request is marked for a retry (see ledger_files.open_ledger). OUT.done.sqlite is an index of both
-files.
+Kept rows go to the output, such as rationales.jsonl. All other rows go to
+rationales.rejected.jsonl, with a "reason" and the raw reply, so that nothing is dropped silently. A
+request is done if either file has a row for it, unless the request is marked for a retry (see
+ledger_files.open_ledger). rationales.done.sqlite is an index of both files.
 """
 
 from __future__ import annotations
@@ -240,8 +240,8 @@ class Ledger:
             self.rejected[reason] += 1
 
     def _compact(self, rejects: jsonl.Appender) -> None:
-        """Rewrite the file of rejected rows without the rows that a later row of the same request
-        has replaced."""
+        """Rewrite the file of rejected rows. A row is removed if its request has a later row, kept
+        or rejected."""
         offsets = self._index.rejected_offsets()
         offset = next(offsets, None)
         with rejects.replacing() as stream:

@@ -174,8 +174,8 @@ class Pace:
             self._slow_down(now)
 
     def _refusals_to_hold(self) -> int:
-        """Return the number of consecutive refusals after which the server's retry-after delays all
-        requests, not only the refused one."""
+        """Return the number of refusals in a row after which all requests wait as long as the
+        server's Retry-After header says. After fewer refusals, only the refused request waits."""
         answers, refusals = self._weights
         earlier = max(0.0, refusals - self._in_a_row)  # without the current row of refusals
         share = max(self._random, earlier / max(1.0, earlier + answers))

@@ -1,5 +1,6 @@
 """Build the requests to a teacher: one for each question and sample. With --reveal-answer
-on-failure, a sample whose reply is rejected gets a second request, which shows the gold answer."""
+on-failure, if the reply for a sample is rejected for a reason in FAILED, the sample gets a second
+request, which shows the gold answer."""
 
 from __future__ import annotations
 

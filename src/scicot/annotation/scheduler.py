@@ -312,8 +312,8 @@ class Scheduler:
 
 
 async def _next_in_thread(row_requests: Iterator[RowRequest | None]) -> Any:
-    """Take the next item of the iterator in a thread, because it may block. If the run stops, the
-    thread is abandoned."""
+    """Take the next item of the iterator in a thread, because the iterator may block. If the run
+    stops, the thread is abandoned."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
 

@@ -130,12 +130,11 @@ def _for_questions(inputs: Inputs) -> ReadingSettings | None:
 
 
 def _optional_roles(inputs: Inputs) -> tuple[str, ...]:
-    """Return the roles of --columns whose fields may be missing from the questions:
+    """Return the roles of --columns whose fields may be missing from the questions: ("id",) or ().
 
-    - ("id",) if the teacher is recorded:FILE and --columns maps a rationale, as in
-      "id=key,rationale=why". The field "why" is then in FILE, since questions have no rationales.
-      The field "key" may also occur only in FILE.
-    - () in all other cases.
+    The teacher recorded:FILE reads FILE with --columns too. If --columns maps a rationale, as in
+    "id=key,rationale=why", the mapping may be meant only for FILE. The questions may then lack the
+    field "key", so the role "id" is optional.
     """
     # The questions may have their ids in another field, which is recognised automatically.
     columns = Columns.parse(inputs.reading.columns) if inputs.reading else None

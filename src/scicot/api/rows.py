@@ -94,7 +94,7 @@ class Spool:
         return text.replace(f"{self.folder}{os.sep}", "")
 
     def rows(self, file: Any) -> list[Row]:
-        """Return the rows of a file in the folder."""
+        """Return the rows of `file`, a file in the temporary folder."""
         return [located.row for located in rows_from(Path(file), 0)]
 
 

@@ -248,7 +248,7 @@ def merge(
     **options: Any,
 ) -> int:
     """Join `parts`, the outputs of `predict` for several shards, into one file in the order of the
-    questions, like `scicot merge`. A single name is a list of one part.
+    questions, like `scicot merge`. If `parts` is a single name, it counts as a list of one part.
 
     Parts with predictions must together have exactly one row for each question. Parts with
     rationales must have exactly one row for each sample of each question.

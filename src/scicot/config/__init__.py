@@ -1,7 +1,7 @@
 """The settings of every command, with their defaults, in one place. This package does not import
 torch.
 
-Each class validates its values when it is created, with an error message that says what is allowed.
+Each class validates the values when an instance is created. The error message says what is allowed.
 The command line takes its defaults from these classes and passes its options to them.
 """
 

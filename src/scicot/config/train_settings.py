@@ -122,8 +122,8 @@ class TrainSettings:
         check_precision(self.precision)
 
     def filled(self, recipe: Recipe = FRESH) -> TrainSettings:
-        """Return a copy in which values of None are replaced by those of `recipe`: epochs, learning
-        rate, warm-up and answer form."""
+        """Return a copy in which these settings are taken from `recipe` if they are None: epochs,
+        learning rate, warm-up and answer form."""
         warmup_given = self.warmup_steps is not None or self.warmup_share is not None
         return replace(
             self,

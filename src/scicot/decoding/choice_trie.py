@@ -16,9 +16,9 @@ from scicot.models.native.interface import PositionBias
 
 @dataclass(frozen=True)
 class ChoiceTrie:
-    """The prefix tries of a batch of sources. Each row is the trie of one source. A node stands for
-    a prefix of one or several targets of the source. Rows are padded to the size of the largest
-    trie."""
+    """The prefix tries of a batch: one trie for each source, built from the targets of the source.
+    A node stands for a prefix of one or several targets. Each row of the tensors is one trie,
+    padded to the size of the largest trie."""
 
     ids: Tensor  # rows x nodes: last token of each prefix
     depths: Tensor  # rows x nodes: distance of each node from the root

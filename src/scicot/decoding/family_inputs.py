@@ -44,9 +44,9 @@ class Inputs(Protocol):
         unless it is a single target. Encoder-decoders score the whole batch at once."""
 
     def by_source(self, scored: Sequence[Any], targets: Sequence[Sequence[Ids]]) -> list[Scores]:
-        """Return the results of `score`, grouped by source. Element [i][j] is a list: the log p
-        (nats) of each token of `targets[i][j]`, a target of source i. `scored` has the results of
-        `score` in the order of `score_items`."""
+        """Group the results of `score` by source. `scored` has these results in the order of
+        `score_items`. Element [i][j] of the result holds the log p (nats) of each token of
+        `targets[i][j]`, which is target j of source i."""
 
 
 def inputs_for(model: Any) -> Inputs:

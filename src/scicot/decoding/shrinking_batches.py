@@ -100,7 +100,8 @@ class ShrinkingBatches:
         max_tokens: int,
     ) -> Iterator[list[Completion]]:
         """Remove groups of texts from the queue `waiting`, and yield each group as a new batch to
-        start. Stops if a further batch, together with `batches`, would exceed the limits."""
+        start. Stop if the next batch, together with `batches` and the batches yielded before, would
+        exceed the limits."""
         limits = self._limits
         rows = sum(map(len, batches))
         tokens = sum(len(batch) * (batch.width + max_tokens) for batch in batches)

@@ -180,8 +180,8 @@ class Step:
         return keys, values
 
     def _biased(self, positions: PositionBias) -> Tensor:
-        """Return the sum of the position bias of each row's current token and the mask that hides
-        later positions. The shape is (rows, heads, 1, text positions)."""
+        """Return the position bias of each row's current token plus the mask that hides later
+        positions. The shape is (rows, heads, 1, text positions)."""
         if positions not in self._positions:
             length = len(self._text_positions)
             self._positions[positions] = positions(self._text_positions[None], length)[:, 0].clone()

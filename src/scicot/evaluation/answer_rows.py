@@ -44,7 +44,8 @@ class RowConverter:
         self._doc_ids: defaultdict[tuple[str, str, str], list[Any]] = defaultdict(list)
 
     def convert(self, row: Row, reading: Reading = PLAIN) -> Row:
-        """Convert a row of any supported format to scicot's schema, including its question.
+        """Convert a row of any supported format to scicot's schema. The result includes the
+        question.
 
         Raises RowProblem if the row cannot be converted. If there is a question file, raises
         sources.NotAsked in two cases, in which the caller must skip the row:

@@ -94,7 +94,7 @@ def compare(
     first: SystemAnswers, second: SystemAnswers, settings: EvaluateSettings, reporter: Reporter
 ) -> Comparison:
     """Compare two systems on the questions that both have. Raises ScicotError if they have no
-    question in common, or different gold answers to a question."""
+    question in common, or if their gold answers to a question differ."""
     first_file, second_file = first.files[0], second.files[0]
     count, first_rows, second_rows = match_ids(
         first.ids, second.ids, first_file, second_file, reporter

@@ -117,8 +117,8 @@ def _check_text(row: Row, question: Question) -> None:
 
 def _with_choices_of(row: Row, question: Question) -> Question:
     """If `row` has choices, return `question` with the labels that `row` uses, and without a gold
-    answer. Otherwise return `question` unchanged. Raises RowProblem if the texts of the choices
-    differ."""
+    answer. Otherwise return `question` unchanged. Raises RowProblem if the texts of the choices of
+    `row` and `question` differ."""
     texts = [choice.text for choice in question.choices]
     found = question
     for rows, certain in _choices_in(row):

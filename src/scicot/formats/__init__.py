@@ -92,7 +92,7 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
         if mapped is row:
             reading = replace(reading, columns=None)
         else:
-            cells = columns.cells(row)
+            cells = columns.cell_labels(row)
             if cells is not None:
                 cell_names = columns.labels_by_name(row)
                 reading = replace(reading, cells=cells, cell_names=cell_names)
@@ -121,8 +121,8 @@ def to_question_row(row: Row, reading: Reading = PLAIN) -> Row:
 
 
 def _check_mapped_question(mapped: Row, reading: Reading) -> None:
-    """Raise RowProblem if --columns was applied, and the field of the question is blank. `mapped`
-    is the row after --columns was applied to it."""
+    """Raise RowProblem if --columns maps the question to a field that is blank, a number or a
+    boolean. `mapped` is the row after --columns was applied."""
     # Otherwise another field such as "prompt" would be read as the question, without a notice.
     field = reading.columns.roles.get("question") if reading.columns is not None else None
     value = mapped.get("question")

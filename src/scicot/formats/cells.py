@@ -1,5 +1,4 @@
-"""Parse lists and objects that are written in a cell of a table, and choices that are written in
-the text of a question.
+"""Parse lists and objects that are written in a cell of a table.
 
     ["wood", "copper"]                                        JSON
     ['wood', 'copper']   ['wood' 'copper']                    Python and NumPy, as written by pandas
@@ -7,6 +6,8 @@ the text of a question.
     wood|copper|glass    wood;copper;glass                    texts separated by | or ; or line ends
 
 Cells are never passed to eval(): a small parser accepts only these forms.
+
+Also parse choices that are written in the text of a question (see `choices_in`).
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ class Choices:
 
     @property
     def extent(self) -> int:
-        """The number of cells, not counting blank cells at the end."""
+        """The length of `cells` without the blank cells at the end."""
         count = len(self.cells)
         while count and self.cells[count - 1] is None:
             count -= 1

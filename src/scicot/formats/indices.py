@@ -12,8 +12,8 @@ A number is read by the first of these rules that applies:
    the integer is a label or a text.
 6. A string that is exactly a label is this label. If it is also the text of another choice,
    label_or_text.py decides, unless the data set defines that its answers are labels.
-7. Every other number is read as the other answers in the same field of the file show. A base is
-   never guessed.
+7. For every other number, the other answers in the same field of the file decide how the number
+   is read. A base is never guessed.
 
 Answers that are not numbers, such as "B" and "copper", are read by meaning.py. The rules 2 and 6
 apply to them too.
@@ -34,7 +34,7 @@ are 1, 2 and 3:
 
     wood, copper, glass  "2"                    copper: a label
     4, 1, 9              "1"     "9"            the text 1: the 9 can only be a text
-    4, 1, 9              "1"     "2"            the label 1, text 4: the 2 can only be a label
+    4, 1, 9              "1"     "2"            the label 1 (choice 4): the 2 can only be a label
 """
 
 from __future__ import annotations
@@ -66,15 +66,17 @@ def meaning_of(
     *,
     never_text: bool = False,
 ) -> Meaning | None:
-    """Return the choice that `value` names. Return None if it names no choice.
+    """Return the choice that `value` names. Return None if `value` names no choice.
 
     name: the field that holds `value`.
-    base: the number from which the data set counts indices. None if it does not define this number.
+    base: the number from which the data set counts indices. None if the data set does not define
+        this number.
     never_text: True if the data set defines that this field holds no texts of choices. A label is
         then read as a label, even if it is also the text of another choice.
 
     If `value` is ambiguous, the result has an `ambiguity` and the labels of all candidates. If
-    `value` is the index or the label of a blank cell, the result has no labels.
+    `value` is the index or the label of a choice whose cell in a table is blank, the result is a
+    Meaning without labels, not None.
     """
     option = reading.answer_index
     if isinstance(value, float) and value.is_integer() and option is not None:
@@ -181,8 +183,8 @@ def _check_label(meaning: Meaning, choices: Choices) -> Meaning:
 
 
 def _check_number(meaning: Meaning | None, number: int, choices: Choices) -> Meaning | None:
-    """Return an ambiguous Meaning if `number` is an index, but is printed in front of the text of
-    another choice. Otherwise return `meaning`.
+    """Return an ambiguous Meaning if `number`, as an index, means one choice, but is printed in
+    front of the text of another choice. Otherwise return `meaning`.
 
     An example is the number 1 with the choices "1. wood" and "2. copper". As an index from 0, the
     number means copper, but 1 is printed in front of wood.
@@ -323,12 +325,13 @@ def _not_among_labels(number: int, choices: Choices, indices: Sequence[Meaning])
 
 
 def _choose_base(indices: Sequence[Meaning], counts: Tally, text: Meaning | None) -> Meaning | None:
-    """Return the choice that an index means.
+    """Return the choice that a number means as an index. Return None if `indices` is empty.
 
-    indices: one choice if the index is only possible with one base. Otherwise two: the choice if
-        indices count from 0, and the choice if they count from 1. `counts` then decide. If they
-        prove no base, the result is ambiguous.
-    text: the choice whose text is this number. None if no choice has this text.
+    indices: the choices that the number can mean as an index. If there are two, the first is
+        counted from 0 and the second from 1. In this case, `counts` decide. If `counts` prove no
+        base, the result is ambiguous.
+    text: the choice whose text is the same number, or None. An ambiguous result includes this
+        choice.
     """
     if len(indices) < 2:
         return next(iter(indices), None)

@@ -19,8 +19,8 @@ _LATIN = str.maketrans(
 
 
 def composed(text: str) -> str:
-    """Return a text with accented letters as single characters (NFC), without white space around
-    it."""
+    """Return `text` in Unicode's form NFC (accented letters as single characters), without white
+    space at both ends."""
     return text.strip() if text.isascii() else unicodedata.normalize("NFC", text).strip()
 
 

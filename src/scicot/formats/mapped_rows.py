@@ -35,11 +35,14 @@ def mapped_row(row: Row, reading: Reading, *, optional: Collection[str] = ()) ->
         `reading.fields.optional` are optional too. If no row of the file has the field of an
         optional role, the mapping of this role is ignored.
 
-    Raises RowProblem if the row lacks a mapped field of the question or of its choices. Raises
-    MissingField for a field of another role, if neither this row nor an earlier row has the field.
-    There is one exception: an optional role, if no later rows can be examined
-    (`reading.fields.final` is True). Also raises MissingField if earlier rows of a stream were
-    already read without a field that this row has.
+    Raises RowProblem if the row lacks a mapped field of the question or of its choices. For the
+    mapped fields of other roles, raises MissingField in these cases:
+
+    - The role is not optional, and no row read so far has the field.
+    - The role is optional, no row read so far has the field, and later rows may have the field
+      (`reading.fields.final` is False).
+    - This row has the field, but earlier rows of the same stream lack the field. These
+      rows were read without the field, and a stream cannot be read again.
     """
     columns: FieldMapping | None = reading.columns
     fields = reading.fields
@@ -82,8 +85,8 @@ def _applies(row: Row, columns: FieldMapping, fields: MappedFields | None) -> bo
 def _known_part(
     row: Row, columns: FieldMapping, fields: MappedFields, optional: Collection[str]
 ) -> FieldMapping | None:
-    """Return `columns` without the optional roles whose fields no row has. Return None if no role
-    is left. Raises MissingField in the cases listed in `mapped_row`."""
+    """Return `columns` without those optional roles whose fields occur in no row. Return None if no
+    role is left. Raises MissingField in the cases listed in `mapped_row`."""
     present = columns.optional_fields(row)
     found = {name for name, is_present in present.items() if is_present}
     fields.found |= found

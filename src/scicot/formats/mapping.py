@@ -66,10 +66,10 @@ class Columns:
     def maps(self, role: str) -> bool:
         return role in self.roles
 
-    def cells(self, row: Row) -> Cells | None:
-        """Return the label of each column to which the choices are mapped, in order. The entry of
-        a column is None if the row's cell is blank or missing. Return None if the choices are not
-        mapped to several columns of this row."""
+    def cell_labels(self, row: Row) -> Cells | None:
+        """Return the label of the choice in each column to which --columns maps the choices, in
+        order. The label is None if the cell of the row is blank or missing. Return None if
+        --columns does not map the choices to at least two columns of the row."""
         names = self._choice_fields(row)
         if not names:
             return None

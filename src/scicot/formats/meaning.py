@@ -75,8 +75,9 @@ def without_fraction(value: Any, choices: Choices) -> Any:
 
 
 def index_from(base: Base, number: int, choices: Choices) -> Meaning | None:
-    """Return the choice with the index `number`, counted from `base`. Return None if the index is
-    out of range. If the choice has no text (a blank cell of a table), the result has no labels."""
+    """Return a Meaning with the label of the choice that has the index `number`, counted from
+    `base`. The Meaning has no label if the choice is a blank cell of a table. Return None if the
+    index is out of range."""
     index = number - base
     if not 0 <= index < len(choices.cells):
         return None

@@ -88,24 +88,23 @@ class Tally:
 
     @property
     def has_no_index(self) -> bool:
-        """True if the count `indices` is 0: every number in the field may be a text."""
+        """True if no answer was counted in `indices`. Every number in the field may then be the
+        text of a choice."""
         return not self.indices
 
     @property
     def kind(self) -> Literal["labels", "texts"] | None:
         """How to read an answer that is the label of one choice and the text of another: "labels"
-        if it is read as a label, "texts" if it is read as a text. None if the other answers do not
-        show which.
-
-        One label or index is enough for "labels", because files whose answers are labels often have
-        a few answers that are texts.
-        """
+        means as a label, "texts" means as a text. None if the other answers do not show which."""
+        # One label or index is enough, even among many texts: if the answers of a file are labels,
+        # a few of them are often texts.
         if self.labels or self.indices:
             return "labels"
         return "texts" if self.only_texts else None
 
     def add(self, number: int, choices: Choices, *, is_text: bool = False) -> None:
-        """Count an answer that may be an index. `is_text` is True if it may be a text as well."""
+        """Count the answer `number`, which may be an index into the cells of `choices`. `is_text`
+        is True if the number is also the text of a choice."""
         count = len(choices.cells)
         if 0 <= number <= count:
             self.indices += not is_text
@@ -164,7 +163,7 @@ class FieldMapping(Protocol):
 
     @property
     def roles(self) -> Mapping[str, str]: ...
-    def cells(self, row: Row) -> Cells | None: ...
+    def cell_labels(self, row: Row) -> Cells | None: ...
     def labels_by_name(self, row: Row) -> Mapping[str, str]: ...
     def maps(self, role: str) -> bool: ...
     def missing(self, row: Row) -> list[str]: ...
@@ -216,7 +215,7 @@ class Reading:
 
     @property
     def is_counting(self) -> bool:
-        """True in a first pass over a file, which only counts answers."""
+        """True in the first pass over a file, which only fills the counts in `evidence`."""
         return self.evidence is not None and self.evidence.stage == "counting"
 
     @property
@@ -225,8 +224,8 @@ class Reading:
         return self.evidence is not None and self.evidence.stage == "pipe"
 
     def without_counting(self) -> Reading:
-        """Return a `Reading` with the same settings. Answers that are read with the result are
-        not added to the counts of this object."""
+        """Return a copy with the same settings. Answers that are read with the copy are not added
+        to the counts of this object."""
         if self.is_counting:
             return replace(self, evidence=None)
         return replace(self, evidence=deepcopy(self.evidence)) if self.is_pipe else self

@@ -61,8 +61,11 @@ def _has_other_keys(choices: list[Any]) -> bool:
 
 
 def convert(row: Row, reading: Reading = PLAIN) -> Row:
-    """Convert a row to scicot's schema. Raises RowProblem if its gold answer cannot be read, or
-    differs from the choice that is marked as right."""
+    """Convert a row to scicot's schema.
+
+    Raises RowProblem if the gold answer cannot be read, or if the row gives two different gold
+    answers: one in a field, and another by marking a choice as right.
+    """
     converted = _converted(row, reading)
     first = next(iter(row["choices"]), None)
     # Choices of the largest files have only a label and a text, so no mark.
@@ -106,11 +109,9 @@ def _converted(row: Row, reading: Reading) -> Row:
 
 
 def _is_certain(answer: str, choices: list[Any], reading: Reading) -> bool:
-    """Return True if `answer`, the label of a choice, certainly means this choice. Return False if
-    the text of another choice is `answer`, or begins with the printed letter `answer`.
-
-    `choices` are those of a row after --columns was applied to it.
-    """
+    """Return True if `answer`, the label of a choice, can be used without converting the row.
+    Return False if `answer` may have another meaning, or if the answers of the file are being
+    counted. `choices` are the choices of the row after --columns was applied."""
     assert reading.columns is not None
     in_columns = reading.cells is not None
     if in_columns and printed.contradicting(answer, choices, dots=False):

@@ -46,7 +46,7 @@ def option_for(row: Row) -> str:
 
 
 def question_problem(row: Row) -> str | None:
-    """Return the error message for a row whose question is blank or no text, such as
+    """Return the error message for a row whose question is blank, a number or a boolean, such as
     '"question" is null; it must be a string'. Return None for all other rows."""
     names = fields.named(row, QUESTIONS) or fields.named(row, QUESTIONS_BESIDE_CHOICES)
     # Lists and objects are left out, since they may contain the question.

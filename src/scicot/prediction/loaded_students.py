@@ -51,18 +51,18 @@ class LoadedStudents:
         supports what was requested."""
         return {run.identity: str(self._engine(run)) for run in self._runs}
 
-    def restore(self, engines: Mapping[str, str]) -> None:
-        """Restore the engine and precision of each run from an earlier prediction. `engines` is the
-        dict that the method `engines` returned in that prediction. The entry of a run is ignored if
+    def restore(self, recorded: Mapping[str, str]) -> None:
+        """Give each run the engine and precision that it had in an earlier prediction. `recorded`
+        is what the method `engines` returned in that prediction. The entry of a run is ignored if
         the user requests another engine or precision."""
         # A new measurement of speeds must not change the answers of a resumed output.
         for run in self._runs:
-            spec, request = EngineSpec.parse(engines.get(run.identity, "")), self._request(run)
+            spec, request = EngineSpec.parse(recorded.get(run.identity, "")), self._request(run)
             same_engine = request.engine in ("auto", spec.engine)
             same_precision = request.precision in ("auto", spec.precision)
             if same_engine and same_precision and spec.engine in ENGINES:
-                recorded = replace(request, engine=spec.engine, precision=spec.precision)
-                self._engines[run.directory] = candidates(run.directory, recorded)[0], {}
+                restored = replace(request, engine=spec.engine, precision=spec.precision)
+                self._engines[run.directory] = candidates(run.directory, restored)[0], {}
 
     def measured(self) -> Iterator[str]:
         """Yield a sentence for each run whose engine was chosen by measurement. The sentence gives

@@ -199,8 +199,8 @@ class Plan:
 
     @property
     def _weighing(self) -> dict[str, Any]:
-        """The entries of `models` that record how the answers for several rationales are combined:
-        {"vote": True}, {"confidence_power": 0.5} or, for the plain mean, {}."""
+        """The entries of the field "models" that record how the answers for several rationales are
+        combined: {"vote": True}, {"confidence_power": 0.5} or, for the plain mean, {}."""
         if self.settings.vote:
             return {"vote": True}
         if self.settings.weigh == "confidence":

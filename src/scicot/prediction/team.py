@@ -94,7 +94,8 @@ class Team:
 
         - Rank 0 raises the error.
         - The other ranks return normally; those on which work() failed return a _Failure.
-        - Later, `serve` raises RankZeroFailed on the other ranks.
+        - Later, `serve` raises RankZeroFailed on the other ranks, because rank 0 has raised the
+          error.
         """
         if self._group is None:
             return work()

@@ -191,9 +191,10 @@ def _closing(mentions: Mentions, start: int, end: int, claims: list[Claim]) -> l
 
 
 def _referred(mentions: Mentions, start: int, end: int, previous: Sentence) -> list[Claim]:
-    """Return the claim of the phrase text[start:end], such as "This is the correct answer". The
-    phrase refers to the choice that the `previous` sentence names by its label. Return [] in these
-    cases:
+    """Return the claim of a phrase such as "This is the correct answer", text[start:end], as a list
+    of one. The phrase refers to the choice that the `previous` sentence names by its label.
+
+    Return [] in these cases:
 
     - The previous sentence makes a claim itself, or denies something.
     - The previous sentence names no label, or several labels.
@@ -229,8 +230,9 @@ def _contradicted(mentions: Mentions, found: list[Sentence]) -> list[Sentence]:
 def _claims(
     mentions: Mentions, start: int, end: int, *, claimed: bool, corrected: bool
 ) -> list[Claim]:
-    """Return the claims in text[start:end]. `claimed` is True if an earlier sentence announced an
-    answer, `corrected` if the previous sentence withdrew an answer."""
+    """Return the claims in text[start:end]: the passages that announce an answer. `claimed` is True
+    if an earlier sentence announced an answer. `corrected` is True if the previous sentence
+    withdrew an answer."""
     text = mentions.text
     verdicts = []
     for verdict in _VERDICT.finditer(text, start, end):

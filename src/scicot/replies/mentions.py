@@ -68,8 +68,8 @@ class Mention(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line without its indentation. `item` is the match of the label at its start, or None if
-    there is no label at its start."""
+    """A line without its indentation. `item` is the match of the label with which the line begins,
+    or None if the line does not begin with a label."""
 
     start: int
     end: int
@@ -160,8 +160,8 @@ class Mentions:
         return sorted(spans)
 
     def opening(self, start: int, end: int) -> Mention | None:
-        """Return the mention of the label that opens the line text[start:end], such as "B) spoon".
-        None if the line opens with no label."""
+        """If the line text[start:end] opens with a label, as "B) spoon" does, return the mention of
+        this label. Otherwise return None."""
         match = self._patterns.opening.match(self.text, start, end)
         return self.item_of(match) if match else None
 

@@ -203,7 +203,7 @@ class Converter:
         raise ScicotError(f"{where}: {problem}")
 
     def _count_evidence(self) -> Evidence:
-        """Count the answers of the whole source."""
+        """Count the answers of the whole source. The counts show how to read ambiguous answers."""
         evidence = Evidence("counting")
         fields = self._fields if self._fields.final else None
         counting = replace(self._reading, evidence=evidence, fields=fields, kinds=None)

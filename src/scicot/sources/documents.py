@@ -105,8 +105,8 @@ def _document(data: bytes, name: str, notes: list[str]) -> Iterator[Entry]:
 
 
 def array(data: bytes, name: str) -> Iterator[Entry]:
-    """Yield the rows of a JSON array, and an InvalidRow for each element that is not an object. An
-    array that has only strings gives a single InvalidRow."""
+    """Yield the rows of a JSON array, and an InvalidRow for each element that is not an object. If
+    all elements are strings, or the document is not JSON, yield only one InvalidRow."""
     value = _decoded(data, name)
     if isinstance(value, InvalidRow):
         yield value
@@ -123,7 +123,7 @@ def array(data: bytes, name: str) -> Iterator[Entry]:
 
 
 def _decoded(data: bytes, name: str) -> Any:
-    """Parse a JSON document. Return an InvalidRow (do not raise it) if the document is not JSON."""
+    """Parse a JSON document. If the document is not JSON, an InvalidRow is returned, not raised."""
     try:
         return decode(data.decode("utf-8-sig").rstrip())
     except UnicodeDecodeError as error:

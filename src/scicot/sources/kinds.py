@@ -1,4 +1,4 @@
-"""Read the rows of a source as questions, rationales or predictions, and skip repeated
+"""Read the rows of a source as questions, rationales or predictions. `unique` skips repeated
 questions."""
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ def unique(
     - A note gives the number of repeated questions. If `lost_noun` is given, a warning is reported
       instead. `lost_noun` is a noun for what is lost with each repeated question, such as "further
       rationale".
-    - If repeated rows have gold answers that the first rows lack, a warning gives their number.
+    - If the first row of a question has no gold answer, the gold answers of its repeated rows are
+      lost. A warning gives the number of lost gold answers.
 
     Raises ScicotError if two different questions have the same id, because rows are joined by id.
     """
@@ -226,7 +227,7 @@ def _concluded(row: Row) -> Prediction:
 def check_not_empty(rows: Rows[Any], output: str | os.PathLike[str]) -> None:
     """Check that a pipe has a record before --force overwrites the file `output`.
 
-    Raises ScicotError if the pipe is empty and the file is not.
+    Raises ScicotError if `rows` come from a pipe without records, and the file is not empty.
     """
     file = Path(output)
     # Files are checked as a whole before anything is written.

@@ -79,8 +79,8 @@ def widest_record(line: bytes) -> list[str]:
 
 
 def named_delimiter(line: bytes) -> str | None:
-    """Return ";" for the line "sep=;", and likewise for other delimiters. Return None for any other
-    line. Excel writes such a line before a table."""
+    """Return the delimiter that a line such as "sep=;" names. Return None for any other line. Some
+    programs write such a line before a table, for Excel."""
     text = line.strip().strip(b'"').lower()
     if not text.startswith(b"sep=") or len(line.strip()) > len(b'"sep=;"'):
         return None

@@ -1,5 +1,5 @@
-"""Confidence intervals: Wilson's for proportions, and for means a bootstrap over clusters and
-seeds."""
+"""Compute confidence intervals: Wilson's interval for proportions, and a bootstrap over clusters
+and seeds for means."""
 
 from __future__ import annotations
 

@@ -65,7 +65,8 @@ class StudentAlphabet:
 
     def add(self, question: Question) -> int:
         """Format a question as an input of the student, and return the number of tokens of the
-        input. If the tokenizer lacks characters of the input, the question is counted."""
+        input. If the tokenizer lacks characters of the input, the question is added to the counts
+        for `described`."""
         rationale_field = question.extra.get("rationale")
         if FORMS[self._stage].answers:
             rationale = rationale_field if isinstance(rationale_field, str) else None

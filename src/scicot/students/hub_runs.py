@@ -49,7 +49,8 @@ class HubRun:
         return self.named(self.folder)
 
     def named(self, folder: str) -> str:
-        """Return the Hub name of a folder in the same repository, at the same revision."""
+        """Return the Hub name of `folder`, a folder of this run's repository, at this run's
+        revision."""
         path = f"{self.repository}/{folder}" if folder else self.repository
         return f"{path}@{self.revision}" if self.revision else path
 

@@ -55,8 +55,8 @@ class MessageBatches:
         return json.dumps({"custom_id": custom_id, "params": parameters}).encode()
 
     async def send(self, requests: Sequence[bytes], name: str) -> Batch:  # noqa: ARG002
-        """Send encoded requests as one batch, and return its state. The API does not store
-        `name`."""
+        """Send encoded requests as one batch, and return its state. `name` is not used, because the
+        API does not store the names of batches."""
         decoded = [json.loads(request) for request in requests]
         try:
             raw = await self._api.with_raw_response.create(requests=decoded, timeout=_SLOW)

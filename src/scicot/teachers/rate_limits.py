@@ -88,7 +88,8 @@ def _openai_allowances(headers: Mapping[str, str]) -> list[Allowance]:
 
 def _now(headers: Mapping[str, str]) -> datetime:
     """Return the server's time, from the Date header. Return the local time instead if the headers
-    have no valid Date, or if Date differs from the local time by less than two seconds."""
+    have no valid Date, or if Date differs from the local time by less than two seconds. In the
+    latter case, the local time is more precise."""
     local = datetime.now(UTC)
     server = _http_date(headers.get("date") or "")
     # The Date header has a resolution of one second, so the local time is more precise.

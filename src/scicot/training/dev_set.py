@@ -41,21 +41,22 @@ class DevSet:
         self._settings = settings
 
     def measure(self, model: Any, form: PromptFormat) -> dict[str, float]:
-        """Return the metrics of a student on the dev set.
+        """Return the metrics of a student on the dev set, and the parameters that are fitted on
+        dev.
 
         Stage 1 has two metrics:
 
         - dev_loss: the loss on all rows, in nats per target token.
         - dev_rouge_l: ROUGE-L (F1, from 0 to 1) on the first ROUGE_ROWS rows.
 
-        Stage 2 and the baselines have two other metrics:
+        Stage 2 and the baselines have two metrics. Their dev_loss is defined in another way:
 
         - dev_accuracy: the share of right answers, from 0 to 1.
         - dev_loss: the mean of -log p(gold choice), in nats. The probabilities p of the choices of
           a question add up to 1.
 
-        Stage 2 and the baselines also have parameters, which are fitted on the calibration rows
-        (see `_calibrates`). Without such rows, no parameter is fitted.
+        For stage 2 and the baselines, the result also has parameters. They are fitted on the
+        calibration rows (see `_calibrates`). Without such rows, no parameter is fitted.
 
         - dev_temperature: the temperature that calibrates the scores.
         - dev_mix_direct: the weight w of the answer without a rationale (mixture_weight.py). It is

@@ -238,7 +238,8 @@ def _specified(
     The caller must complete the spec in two cases:
 
     - If `settings.answer_as` is "auto", the spec lacks the form of the answers.
-    - If `equal_to` is given, the spec lacks the budget of these runs.
+    - If `equal_to` names runs, the training must have the budget of these runs. The spec lacks this
+      budget.
     """
     if reward is not None:
         settings = fold_settings(settings, reward)

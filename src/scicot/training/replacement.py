@@ -2,7 +2,7 @@
 until the new run is finished.
 
 This folder also shows that a training with --force has begun and has not ended. If the user repeats
-the command, the training is continued. Without a former run, the folder is empty.
+the same command, the training is continued. Without a former run, the folder is empty.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ def has_begun(run: Path) -> bool:
 
 
 def check_ours(run: Path) -> None:
-    """Check that training may write and delete the directory `run` and the folder of the former
-    run. Raises ScicotError if one of the two exists and is neither empty nor a run of scicot."""
+    """Check that training may write and delete two directories: `run`, and the folder that
+    `former_run` returns. Raises ScicotError if one of the two exists and is neither empty nor a run
+    of scicot."""
     for folder in (run, former_run(run)):
         if folder.exists() and not folder.is_dir():
             raise ScicotError(f"-o {folder}: is a file; choose another directory")
@@ -40,11 +41,12 @@ def check_ours(run: Path) -> None:
 
 
 def begin(run: Path, reporter: Reporter) -> None:
-    """Move the run out of the directory `run`, and keep it as the former run. Afterwards, the
-    directory is empty.
+    """Empty the directory `run` for a new training with --force. Do not call this if an earlier
+    training with --force is continued.
 
-    If an earlier training with --force left an unfinished run in the directory, this unfinished run
-    is deleted instead. The former run, which the earlier training kept, stays.
+    - If the directory holds the unfinished run of an earlier training with --force, this run is
+      deleted. The former run, which the earlier training kept, stays.
+    - Any other run in the directory becomes the former run.
     """
     former, real = former_run(run), run.resolve()
     if has_begun(run) and not _is_complete(run):
@@ -91,7 +93,7 @@ def end(run: Path, reporter: Reporter) -> None:
 
 
 def note_about_former(run: Path) -> str:
-    """Return the end of an error message, which says where the former run is. Return "" if there is
-    no former run."""
+    """Return a text to add to an error message. The text says where the former run is. Return "" if
+    there is no former run."""
     former = former_run(run)
     return f"; the previous run is kept in {former}" if read_manifest(former) is not None else ""

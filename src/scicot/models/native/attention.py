@@ -176,8 +176,9 @@ class PrefixCache:
 
 
 def masked(lengths: Tensor, width: int) -> Tensor:
-    """Return a mask to add to attention scores, rows x 1 x 1 x width. It is 0 at the positions
-    within a row's length (`lengths`: rows), and the constant `NEVER` at the padding after them."""
+    """Return a mask of shape (rows, 1, 1, width) to add to attention scores. `lengths` has the
+    shape (rows,). The mask is 0 at the positions within a row's length, and the constant `NEVER` at
+    the padding after these positions."""
     columns = torch.arange(width, device=lengths.device)
     mask = torch.zeros((len(lengths), width), device=lengths.device)
     return mask.masked_fill_(columns >= lengths[:, None], NEVER)[:, None, None]

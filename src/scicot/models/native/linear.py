@@ -205,13 +205,13 @@ def _onednn() -> bool:
 
 
 class Int8:
-    """A linear layer with int8 matrix products (see int8.py), for `weight` (outputs x inputs). The
-    layer multiplies its input x by the weights. If `eps` is given, it multiplies x / rms(x) by the
-    weights instead.
+    """A linear layer that computes with int8 matrix products (see int8.py). `weight` has the shape
+    outputs x inputs. The layer multiplies its input x by the weights. If `eps` is given, the layer
+    multiplies x / rms(x) by the weights instead.
 
     Inputs are quantised per row, to the integers from -127 to 127. Weights are quantised per output
     channel. Their range is -127 to 127 if the CPU accumulates int8 products in 32 bits (see
-    `multiplies_int8`). On other CPUs it is -63 to 63, which avoids overflow.
+    `multiplies_int8`). On other CPUs, the range is -63 to 63, which avoids overflow.
     """
 
     def __init__(self, weight: Tensor, eps: float | None) -> None:

@@ -32,13 +32,14 @@ class LMHead:
     """The LM head of a model: computes fp32 logits, or finds the likeliest token of each hidden
     state.
 
-    `weight` has the shape (vocabulary, size). If `scale`, of shape (size,), is given, the hidden
-    states are in effect multiplied by `scale` first. For this, `scale` is multiplied into a copy of
-    `weight`. If `scale` is None, `weight` is used without a copy. `softcap` bounds the logits:
-    `softcap * tanh(logits / softcap)`. If `softcap` is None, the logits are not bounded.
-
-    If `dtype` is fp32 or the dtype of `weight`, the likeliest token is found in one step. Otherwise
-    products in `dtype` select a few candidates, and products in fp32 find the best of them.
+    - `weight` has the shape (vocabulary, size).
+    - `scale`, of shape (size,), is multiplied into a copy of `weight`. This has the same effect as
+      multiplying the hidden states. If `scale` is None, `weight` is used without a copy.
+    - `softcap` bounds the logits: `softcap * tanh(logits / softcap)`. If `softcap` is None, the
+      logits are not bounded.
+    - `dtype` is the type of the products that find the likeliest token. If `dtype` is fp32 or the
+      dtype of `weight`, the token is found in one step. Otherwise products in `dtype` select a few
+      candidates, and products in fp32 find the best of them.
     """
 
     def __init__(

@@ -1,4 +1,5 @@
-"""T5's encoder and decoder on plain tensors, with the weights of transformers' models."""
+"""T5's encoder and decoder on plain tensors, with the weights of a T5 model of the library
+transformers."""
 
 from __future__ import annotations
 

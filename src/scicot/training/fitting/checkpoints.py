@@ -59,7 +59,8 @@ def last_usable(folder: Path, selection: Selection | None, reporter: Reporter) -
 
 
 def logs(folder: Path) -> list[list[dict[str, Any]]]:
-    """Return the training logs of all complete checkpoints in a folder, without unreadable logs."""
+    """Return the training logs of all complete checkpoints in a folder. Unreadable logs are left
+    out."""
     complete = (path for path in _numbered(folder) if (path / COMPLETE_MARKER).exists())
     return [_log(checkpoint) for checkpoint in complete if _is_readable(checkpoint / _STATE)]
 

@@ -11,8 +11,8 @@ from scicot.models.families import family_of
 
 
 class Collator:
-    """Collates one item of a schedule, a list of rows, into a batch of tensors (see
-    Family.collate). The batch also has the tensor "share", of shape (rows,): the weight that each
+    """Collates one item of a schedule into a batch of tensors (see Family.collate). The item is a
+    list of rows. The batch also has the tensor "share", of shape (rows,): the weight that each
     target token of a row has in the loss of the step. On CUDA, sequences are padded to a multiple
     of 8 tokens, for tensor cores."""
 

@@ -88,7 +88,7 @@ def estimate(rounds: Rounds, reporter: Reporter) -> RewardEstimate:
 
 
 def _measured(sampler: Sampler, prepared: Prepared) -> tuple[float, float]:
-    """Measure (seconds to write a rationale, seconds to score a rationale).
+    """Return (seconds to write a rationale, seconds to score a rationale), as measured.
 
     The student in `prepared`, with its initial weights, writes rationales for the first questions
     of `sampler`. The length of these rationales is limited to the mean length of the teacher's

@@ -168,7 +168,7 @@ def best(
 ) -> list[int]:
     """Return the indices of the rationales to train on, the best first and at most `keep`.
 
-    A sample qualifies under these conditions:
+    A sample qualifies if all of these conditions hold:
 
     - Its reward is positive.
     - It is not rejected.
