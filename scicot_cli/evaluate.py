@@ -142,7 +142,7 @@ def evaluate(
     It prints the accuracy of each system with its confidence interval, the accuracy of guessing,
     the calibration, and the paired difference between the first system and each other system, with
     a verdict in words. Missing answers count as wrong. Predictions are joined by id. Several files
-    of one NAME are seeds of one system.
+    with the same NAME count as one system, trained with several seeds.
     """
     if report is None or as_json:  # the report has all figures, so it is enough as the result
         console.require_stdout()

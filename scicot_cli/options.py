@@ -20,9 +20,9 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
     """Read the YAML file of --config, and make its values the defaults of this command's options.
 
     The command's own section overrides the values outside sections. The sections of other commands
-    are ignored. Raises UsageError for the name `config`, and for a name that is not an option of
-    this command. There is one exception: in a file with sections, a name outside the sections may
-    be an option of another command.
+    are ignored. In a file with sections, a name outside the sections may be an option of any
+    command. Raises UsageError for the name `config`, and for any other name that is not an option
+    of this command.
     """
     if path is None:
         return None

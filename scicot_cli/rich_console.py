@@ -11,7 +11,7 @@ import rich.console
 class Console(rich.console.Console):
     """A console that raises BrokenPipeError if the reader of its pipe is gone.
 
-    rich's own console would end the program with exit code 1, which is the code of an error in the
+    rich's own console would end the program with exit code 1, which scicot uses for errors in the
     data. It would also redirect stdout to /dev/null, even if the broken pipe is stderr.
     """
 

@@ -58,8 +58,8 @@ def command_begins() -> None:
 
 
 def command_ends() -> None:
-    """Make signals end the process at once from now on. If a signal arrived during an import and
-    its exception has not been raised yet, the exception is dropped."""
+    """Make signals end the process at once from now on. The exception of a signal that arrived
+    during an import is dropped if it has not been raised yet."""
     if getattr(signal.getsignal(signal.SIGALRM), "__module__", "") == __name__:
         signal.setitimer(signal.ITIMER_REAL, 0)  # the timer of `_ask`, not one of a calling program
     _exchange(_ask, _end)

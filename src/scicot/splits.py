@@ -104,7 +104,8 @@ def dev_split(
     A group is selected by a hash of its content. So a group that occurs in two files is usually
     selected in both files or in neither. There are three exceptions to the selection by hash:
 
-    - A group is left out if it has more than `fraction` of the question ids.
+    - A group is left out if it has more than `fraction` of all question ids. (Several rows may have
+      the same id.)
     - If all groups are selected, the largest group is left out.
     - If no group is selected, the smallest group becomes the dev split, whatever its size.
 

@@ -136,7 +136,7 @@ _SUFFIX = " rationale:"  # separates label and rationale in an answer-first outp
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """The parts of a student's input. str() joins the parts to one line, the input of an
+    """The parts of a student's input. str() joins the parts into one line, which is the input of an
     encoder-decoder.
 
     `choices` are texts such as "(A) wood". `asks` says what the target begins with: "rationale" or

@@ -94,7 +94,7 @@ class Plan:
         return plan
 
     def _check(self) -> None:
-        """Raise ValueError if a field has a type or value that scicot does not write."""
+        """Raise ValueError if a field has an invalid type or value."""
         texts = [self.name, *(text for text in (self.began, self.id) if text is not None)]
         valid = all(isinstance(text, str) for text in texts)
         if not (valid and type(self.requests) is int and type(self.retry) is bool):

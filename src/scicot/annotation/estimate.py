@@ -36,7 +36,7 @@ class Estimate:
 
     requests: the number of requests that are still to be sent.
     already_done: the number of requests that earlier runs finished.
-    under_way: the number of requests in unfinished batches, which are sent already.
+    under_way: the number of requests already sent in batches that are not finished.
     followed_up: the number of requests that may need a second request, which reveals the answer
         (--reveal-answer on-failure).
 

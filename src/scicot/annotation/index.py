@@ -174,8 +174,8 @@ class Index:
         return (offset for (offset,) in self._table.execute(query))
 
     def forget_rejected(self) -> None:
-        """Delete the entries of all rejected rows, and save their retry marks. The caller then
-        enters the rejected rows again and calls `restore_marks`."""
+        """Delete the entries of all rejected rows, and save their retry marks. Afterwards, the
+        caller must add entries for the rejected rows again, and then call `restore_marks`."""
         run = self._table.execute
         run("create temp table if not exists marked (id integer, sample integer, revealed integer)")
         run("delete from marked")

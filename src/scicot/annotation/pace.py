@@ -77,15 +77,16 @@ _HOLD_CHANCE = 1e-4
 class _Limit:
     """An estimate of the server's limit: `rate` requests per second.
 
-    After a decrease, the request rate (`at`) grows along the curve of TCP CUBIC (RFC 9438): back to
-    the estimate, and then above it, because the real limit may be higher.
+    At first, the request rate is set below the estimate. Then the request rate grows along the
+    curve of TCP CUBIC (RFC 9438): back to the estimate, and later above it, because the real limit
+    may be higher. The method `rate_at` returns the request rate at a given time.
     """
 
     rate: float = math.inf
     since: float = -math.inf  # time when the rate was decreased
     plateau: float = _FIRST_PLATEAU  # seconds until the rate is back at the limit
 
-    def at(self, now: float) -> float:
+    def rate_at(self, now: float) -> float:
         if math.isinf(self.rate):
             return math.inf
         phase = (now - self.since) / self.plateau - 1
@@ -119,7 +120,7 @@ class Pace:
         # the rate must not grow in a trial, which compares the shares of refusals at two rates
         if self._trial is not None:
             return min(self._limit.rate * (1 - _IN_TRIAL), self._cap)
-        return min(self._limit.at(self._clock()), self._cap)
+        return min(self._limit.rate_at(self._clock()), self._cap)
 
     @property
     def lets_some_through(self) -> bool:
@@ -160,7 +161,7 @@ class Pace:
         sent_at: float | None = None,
     ) -> None:
         """Count a refusal (status 429 or 529), and lower the rate if there are too many refusals.
-        `retry_after` is the number of seconds that the server asked to wait, if it did.
+        `retry_after` is the number of seconds that the server told the client to wait, or None.
         `allowances` are the rate limits that the server reported. `sent_at` is the time when the
         request was sent."""
         now = self._clock()

@@ -181,8 +181,8 @@ def _to_retry(attempt: Attempt) -> bool:
 
 
 def request_hash(teacher: str, request: Request) -> str:
-    """Return a digest (16 hex digits) of the teacher and the request, for the field `request` of
-    rows."""
+    """Return a digest (16 hex digits) of the teacher and the request. The rows of the reply have
+    this digest in their field `request`."""
     prompt = request.prompt
     content: list[Any] = [teacher, prompt.system, prompt.user, request.max_tokens]
     if prompt.examples:

@@ -100,14 +100,14 @@ class Patience:
 async def finished_or_stopped(
     call: Awaitable[T], poll: Callable[[], None], on_stop: Callable[[], None]
 ) -> tuple[T, BaseException | None]:
-    """Await `call`, and return (result, None) or, if the run has to stop, (result, exception).
+    """Await `call`, and call `poll` ten times a second meanwhile.
 
-    `poll` is called ten times a second, and raises an exception if the run has to stop. In this
-    case, `on_stop` is called, and `call` may take GRACE_SECONDS more:
+    If `poll` raises no exception, return (result of `call`, None). If the run has to stop, `poll`
+    raises an exception. Then `on_stop` is called, and `call` may take GRACE_SECONDS more:
 
-    - If `call` ends in this time, (result, exception) is returned. The caller must record the
+    - If `call` ends in this time, return (result of `call`, exception). The caller must record the
       result, and then raise the exception.
-    - If `call` takes longer, `call` is cancelled, and Stopped is raised.
+    - If `call` takes longer, cancel `call` and raise Stopped.
     """
     task = asyncio.ensure_future(call)
     try:

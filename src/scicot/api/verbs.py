@@ -288,10 +288,14 @@ def evaluate(
 ) -> Evaluation:
     """Compute metrics of predictions and compare systems, like `scicot evaluate`.
 
-    `predictions` are the prediction rows of one system: a file, rows in memory or a result of
-    `predict`. To compare several systems, pass a list of such predictions, or a mapping from the
-    name of each system to its predictions. In a mapping, the predictions of a system may also be a
-    list, with one element for each seed. The first system is compared with each of the others.
+    `predictions` has one of these forms:
+
+    - One system: a file, rows in memory, or a result of `predict`.
+    - Several systems: a list, with one such element for each system.
+    - Several systems with names: a mapping from the name of each system to its predictions. If a
+      system has several seeds, its predictions are a list, with one element for each seed.
+
+    The first system is compared with each of the others.
 
     `report` is an HTML file to write. An existing file is replaced only with `force`. Raises
     ScicotError if there is nothing to evaluate, or if systems disagree on the gold answer.

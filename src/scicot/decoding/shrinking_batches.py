@@ -34,7 +34,7 @@ class ShrinkingBatches:
         self._model, self._limits, self._workers = model, limits, workers
 
     def forget(self) -> None:
-        """Do nothing. ContinuousBatching frees its slots and graphs; this class has neither."""
+        """Do nothing: unlike ContinuousBatching, this class has no slots and graphs to free."""
 
     def write(
         self, texts: Sequence[Completion], prompts: Sequence[Prompt], decoding: Decoding

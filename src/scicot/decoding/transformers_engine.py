@@ -27,9 +27,9 @@ Result = TypeVar("Result")
 class TransformersEngine:
     """An `Engine` (engine.py) for a loaded model, on the model's device and in its precision.
 
-    A batch has at most `batch_size` sequences and `batch_tokens` padded tokens. `ends` are the ids
-    of the end tokens, by default those of the model's config. `stopped` is called before each step;
-    once it returns True, the engine raises `Stopped`.
+    A batch has at most `batch_size` sequences and `batch_tokens` tokens, including padding. `ends`
+    are the ids of the end tokens, by default those of the model's config. `stopped` is called
+    before each step; once it returns True, the engine raises `Stopped`.
     """
 
     def __init__(

@@ -43,7 +43,8 @@ class Answers:
     """Reads files of answers and converts them to predictions.
 
     questions: the question file, needed if the files of answers do not contain the questions.
-    per_character: applies to logs of lm-evaluation-harness (see lm_eval.answer_of).
+    per_character: True to divide each log-likelihood in a log of lm-evaluation-harness by the
+        number of characters of its choice (see lm_eval.answer_of).
     reading: describes the fields of the question file and of the files of answers.
     limit: the maximum number of rows to read from the question file. Without a question file, the
         maximum number of rows to read from each file of answers.

@@ -179,10 +179,10 @@ def resampled(
 ) -> Resampled:
     """Compute the confidence interval and the p-value of a weighted sum of accuracies.
 
-    `systems` has an array of shape (seeds, n) for each system: 1 for a right answer and 0 for a
-    wrong one. `weights` has one number for each system. `statistics.bootstrap` resamples seeds and
-    clusters of questions. If `clusters` is None, each question is a cluster. An interval of zero
-    width is widened with Wilson's interval.
+    `systems` has an array of shape (seeds, questions) for each system: 1 for a right answer and 0
+    for a wrong one. `weights` has one number for each system. `statistics.bootstrap` resamples
+    seeds and clusters of questions. If `clusters` is None, each question is a cluster. An interval
+    of zero width is widened with Wilson's interval.
     """
     numbers = np.arange(systems[0].shape[1]) if clusters is None else clusters
     estimate = bootstrap(

@@ -158,8 +158,8 @@ def _numbers(texts: Sequence[str]) -> bool:
 
 
 def _check_gold(row: Row, labelled: Question, question: Question, reading: Reading) -> None:
-    """Raise RowProblem if `row` and `question` have different gold answers. `labelled` is
-    `question` with the labels that `row` uses."""
+    """Raise RowProblem if `row` and `question` have different gold answers. `labelled` is a copy of
+    `question` with the labels of `row`, for reading the gold answer of `row`."""
     if question.answer is None:
         return
     choices = Choices(choice_rows(labelled.labels, [c.text for c in labelled.choices]))

@@ -29,8 +29,8 @@ class Choices:
     cells: the label of each cell that may hold a choice, in order. None stands for a blank cell.
         Blank cells are listed because indices count them too. By default, no cell is blank.
     labels_from: where the labels come from.
-    numeric: True if a gold answer that is an integer may be a label, a text, or an index from 1.
-        False if it can only be an index from 0.
+    numeric: False if gold answers that are integers are indices from 0. True if such integers may
+        also be labels, texts or indices from 1.
     written: True if the row itself writes a label for each choice, as in {"A": "wood"}.
     columns: maps the name of each choice's column to the label of the choice, for gold answers that
         name a column. The names are in the form that `plain_name` returns. None if the choices are
@@ -76,8 +76,8 @@ def lettered(texts: Sequence[Any]) -> list[ChoiceRow]:
 
 
 def are_numeric(labels: Sequence[Any], texts: Sequence[Any]) -> bool:
-    """Return True if any label or text is a number instead of a string. Labels that number all
-    choices from 0 (0, 1, 2, ...) are ignored."""
+    """Return True if any label or text is a number instead of a string. Labels that are exactly 0,
+    1, 2 and so on are ignored."""
     # The labels 0, 1, 2 are also the indices of the choices, so an integer has only one meaning.
     if any(map(is_number, texts)):
         return True

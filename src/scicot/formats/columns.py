@@ -78,7 +78,8 @@ def is_sparse(
 
 
 def cells(row: Row) -> Row:
-    """Return a row of a table with the cells of scicot's own fields converted to values.
+    """Return a copy of a table's row, in which the cells of scicot's own fields are converted to
+    values.
 
     The column of the id, such as "Question ID", is renamed to "id". The column of the prediction,
     such as "Prediction", is renamed to "prediction".

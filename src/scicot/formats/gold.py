@@ -71,8 +71,8 @@ def _in_order(fields: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...
 def _fields_of(
     gold: Gold, fields: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[str, ...], Set[str]]:
-    """Return the gold fields among `fields`, the names of a row's fields, as three collections: the
-    fields in `gold.names`, in `gold.secondary` and in `gold.never_texts`."""
+    """Return three collections: the members of `fields` in `gold.names`, in `gold.secondary` and in
+    `gold.never_texts`. `fields` are the names of a row's fields."""
     never_texts = frozenset(name for name in fields if plain_name(name) in gold.never_texts)
     return _in_order(fields, gold.names), _in_order(fields, gold.secondary), never_texts
 

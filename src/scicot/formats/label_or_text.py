@@ -17,15 +17,17 @@ read as a label:
 
 - The answer is a prediction.
 - The row itself writes the labels of its choices, as in {"A": "AB", "B": "A"}.
-- The option --answer-index is given.
+- The option --answer-index is given, so the answers are not texts.
 
 In a pipe, only the earlier rows are known. If an earlier row shows that answers are labels, the
 answer is read as a label. Otherwise the answer is refused, even in the three exceptions.
 
-All this is for strings, such as "1". A JSON integer, such as 1, is read by the rules of indices.py,
-even with --answer-labels, because integers often count from 0. If an integer may be an index or the
-text of a choice, the other answers decide as above: where a string is read as a label, an integer
-is read as an index. The three exceptions do not apply to integers.
+The rules above are for strings, such as "1". A JSON integer, such as 1, is never read as the label,
+because integers often count from 0. Two rules differ for integers:
+
+- Where a string is read as the label, an integer is read as an index (see indices.py),
+  also with --answer-labels.
+- If the form is unknown, an integer is always refused. The three exceptions do not apply.
 """
 
 from __future__ import annotations
@@ -86,16 +88,18 @@ def number_equal_to_label(
     reading: Reading,
     never_text: bool,
 ) -> Meaning | None:
-    """Read a number that equals a label: decide whether the number is this label or the text of a
-    choice. If the other answers do not decide, return an ambiguous Meaning.
+    """Read a number that equals the label of a choice.
+
+    - A string is this label or the text of another choice.
+    - A JSON integer may be the text of another choice, but is never the label. If the integer is
+      not such a text, return None. The caller then decides how to read the integer.
+
+    If the other answers of the file must decide but do not, return an ambiguous Meaning.
 
     value: the number, as a string or a JSON integer.
     label: the choice with this label.
     text: the choice whose text is the number. None if no choice has this text.
     never_text: True if the data set defines that its answers are never texts.
-
-    A JSON integer is never read as the label. If it is not the text of another choice either,
-    return None. The caller then decides how to read the integer.
     """
     is_string, counts = isinstance(value, str), reading.counts_to_fill(name)
     if text is None or label.labels[0] in text.labels:

@@ -56,7 +56,8 @@ def mapped_row(row: Row, reading: Reading, *, optional: Collection[str] = ()) ->
 
 
 def _applies(row: Row, columns: FieldMapping, fields: MappedFields | None) -> bool:
-    """Return True if --columns applies to a row."""
+    """Return True if --columns applies to a row. A row that is not in scicot's own schema is always
+    mapped. A row in this schema is mapped only if --columns is meant for such rows."""
     if not is_scicot_row(row):
         return True
     # If a row in scicot's own schema has a mapped field with another name than in the schema, the

@@ -143,7 +143,8 @@ class Columns:
         return found
 
     def renames(self, row: Row) -> bool:
-        """Return True if the row has a mapped field whose name is not the name of a role.
+        """Return True if the row has a mapped field whose name is not a role ("question", "answer"
+        and so on).
 
         With answer=gold, the field "gold" is such a field. With answer=answer, there is none.
         """

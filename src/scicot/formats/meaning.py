@@ -1,6 +1,6 @@
 """Find the choice that a value names. The value may be a gold answer or a prediction.
 
-Examples for the choices A "wood", B "copper", C "glass":
+For the choices A "wood", B "copper", C "glass", each of these values names B:
 
     "B"   "b"   "copper"   "(B)"   "B) copper"   1 (an index from 0)
 

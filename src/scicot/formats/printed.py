@@ -143,7 +143,7 @@ def label_of_number(number: int, choices: Sequence[Mapping[str, Any]]) -> str | 
 def _letters_with_gaps(texts: Sequence[Any]) -> list[_Letter]:
     """Return the letter of each text, for texts such as "A. wood", "C. copper" and "D. glass".
 
-    Return [] if one of these conditions is not met:
+    All of these conditions must be met. Otherwise return [].
 
     - There are at least three texts.
     - Each text begins with a capital letter and a full stop or a colon.

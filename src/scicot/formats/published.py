@@ -52,8 +52,8 @@ class _Layout:
     returns.
 
     fields, gold: a row has this layout if it has all of `fields` and the gold field `gold`.
-    base: the number from which gold answers count, 0 or 1. None if gold answers are not indices, or
-        if the data set does not define this number.
+    base: the index of the first choice in gold answers, 0 or 1. None if gold answers are not
+        indices, or if the data set does not define the first index.
     """
 
     fields: frozenset[str]

@@ -238,8 +238,8 @@ class Reading:
         return self.evidence.counts.setdefault(name, Tally())
 
     def counts_of_file(self, name: str) -> Tally | None:
-        """Return the counts of the gold field `name` in the whole file. Return None if the whole
-        file has not been counted."""
+        """Return the counts of the gold answers in the field `name` of the whole file. Return None
+        if the whole file has not been counted."""
         if self.evidence is None or self.evidence.stage != "complete":
             return None
         return self.evidence.counts.get(name, Tally())

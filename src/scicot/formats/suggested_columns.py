@@ -82,7 +82,8 @@ def _may_be_answer(name: str) -> bool:
 
 
 def _may_be_question(name: str) -> bool:
-    """Return False for the names of ids and of rationales, such as "output.rationale"."""
+    """Return False if a column has the name of an id or of a rationale, such as "output.rationale".
+    Return True for all other names."""
     plain = plain_name(name.rpartition(".")[2])
     if plain in IDS or plain == "cot":
         return False

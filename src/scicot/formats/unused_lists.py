@@ -67,7 +67,8 @@ def refuse_unused_list(
 
 
 def _elements(value: Any) -> list[str]:
-    """Return the texts in a value that may hold choices. Return [] if it cannot hold choices."""
+    """Return the texts of the choices that a value may hold. Return [] if the value cannot hold
+    choices."""
     if isinstance(value, str) and value.lstrip().startswith(("[", "{", "array(")):
         try:
             value = cells.value_of(value)

@@ -2,7 +2,7 @@
 
 {"question": "Is copper a metal?", "passage": "...", "answer": true}      BoolQ, StrategyQA
 {"question": "Does it help?", "final_decision": "maybe", ...}             PubMedQA, three choices
-{"question": "Copper is a metal.", "answer": "True"}                      a table
+{"question": "Copper is a metal.", "answer": "True"}                      a table (cells are text)
 """
 
 from __future__ import annotations

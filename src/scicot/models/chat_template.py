@@ -45,7 +45,7 @@ def encode_conversation(
     `system` is the text of the system turn, "" for none. If the template rejects a system turn,
     `system` is put at the beginning of the first turn instead. If the tokenizer has no template,
     `system` and the texts of the turns are joined as paragraphs. `thinking` is as in `render_chat`.
-    Raises ScicotError if the template fails with and without a system turn.
+    Raises ScicotError if the template fails both with a system turn and without one.
     """
     if not tokenizer.chat_template:
         text = "\n\n".join([system, *(turn["content"] for turn in turns), ""])

@@ -1,9 +1,10 @@
 """Mixed precision: linear layers other than the LM head in bf16, everything else in fp32.
 
 bf16 has only 8 significant bits. Between 16 and 32, bf16 numbers are 1/8 apart, so two labels whose
-logits differ by less could tie. Values in the residual stream of a T5 also grow far beyond 1. With
-everything in bf16, a small student's answers would differ from its fp32 answers several times as
-often as with mixed precision."""
+logits differ by less could tie. Values in the residual stream of a T5 also grow far beyond 1, and
+bf16 would round them just as coarsely. With everything in bf16, a small student's answers would
+differ from its fp32 answers several times as often as with mixed precision.
+"""
 
 from __future__ import annotations
 

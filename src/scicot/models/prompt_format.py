@@ -9,13 +9,13 @@ A run records its prompt format (scicot.json), and is always used with this form
 For a causal model, the sequence is the token ids of the prompt, followed by those of the target.
 
 - The prompt is encoded without the target.
-- The target is encoded after the last line of the prompt, and the token ids of this line are then
-  removed. For the target "(B)", for example, "Answer: (B)" is encoded, and the token ids of
+- The target is encoded together with the last line of the prompt. The token ids of this line are
+  then removed. For the target "(B)", for example, "Answer: (B)" is encoded, and the token ids of
   "Answer:" are removed.
 
-Encoding prompt and target together would give the same token ids, unless the tokenizer merges the
-end of the prompt with the beginning of the target. Tokenizers that split texts at spaces and line
-breaks never do this.
+Encoding the whole prompt and the target together would give the same token ids, unless the
+tokenizer merges the end of the prompt with the beginning of the target. Tokenizers that split texts
+at spaces and line breaks never do this.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class PromptFormat(Protocol):
         """Encode the prompts of inputs as token ids."""
 
     def targets(self, texts: Sequence[str], asks: str) -> list[Ids]:
-        """Encode target texts as token ids, each with an end token. `asks` is the value of
-        `Input.asks` in the inputs that belong to these targets: "rationale" or "answer"."""
+        """Encode target texts as token ids, each with an end token. `asks` says what the targets
+        begin with: "rationale" or "answer" (see `Input.asks`)."""
 
     def decode(self, rows: Sequence[Ids]) -> list[str]:
         """Decode rows of generated token ids to texts, without special tokens."""
@@ -92,8 +92,8 @@ class Seq2Seq:
 
 
 class Plain:
-    """The prompt format of causal base models: several lines, and then "Rationale:" or "Answer:" as
-    the last line. The target follows on the last line."""
+    """The prompt format of causal base models: several lines. The last line is "Rationale:" or
+    "Answer:", and the target continues this line."""
 
     name = "plain"
     _separator = " "  # separator of prompt and target

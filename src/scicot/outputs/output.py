@@ -169,12 +169,16 @@ def starts_over(
     force: bool,
     reporter: Reporter,
 ) -> bool:
-    """Return True if a call with `force` must delete the rows of an existing output. Return False
-    without `force`. The arguments are those of `open_output`.
+    """Return True if a call must start over, and delete the rows of an existing output. The
+    arguments are those of `open_output`.
 
-    Also return False, with a note to the user, if an earlier call with `force` was stopped and can
-    be continued. A user can thus repeat a command with --force until the command has finished. The
-    earlier call can be continued under these conditions:
+    Return False in these cases:
+
+    - `force` is False.
+    - An earlier call with `force` was stopped and can be continued. A note then informs the user. A
+      user can thus repeat a command with --force until the command has finished.
+
+    The earlier call can be continued under these conditions:
 
     - The earlier call had the same `command`, `settings` and `inputs`. An input whose SHA-256 is
       None, such as a pipe, never counts as the same input.

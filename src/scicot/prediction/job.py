@@ -1,5 +1,5 @@
 """The function `predict`: answer the questions of a file in windows (groups of questions that are
-predicted together), and resume stopped calls."""
+predicted together). A stopped call can be resumed."""
 
 from __future__ import annotations
 

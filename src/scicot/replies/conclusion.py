@@ -70,9 +70,9 @@ def conclusion_of(mentions: Mentions, reply_sentences: Sequence[Sentence]) -> Co
     The last explicit announcement counts ("the answer is (B)"). If there is none, the last weaker
     announcement counts ("the metaphor is (B)").
 
-    Some models, such as Llama-2, often announce no answer. Then the closing and the opening
-    sentence are examined. The closing sentence is skipped if it has no word such as "therefore".
-    The first of these cases that applies decides:
+    Replies of some models, such as Llama-2, often have no announcement. For a reply without
+    announcements, the closing and the opening sentence are examined. The closing sentence is
+    skipped if it has no word such as "therefore". The first of these cases that applies decides:
 
     1. The closing sentence names one choice by its label.
     2. The opening sentence names one choice by its label.

@@ -128,8 +128,8 @@ class TextWords:
         """Find the longest choice text that begins at most WORD_GAP characters after `start` and
         ends at or before `limit`. Return (end, choices), or (start, []) if no choice text is found.
 
-        `start`, `limit` and `end` are character positions. There are several choices if their texts
-        have the same words.
+        `start`, `limit` and `end` are character positions. `choices` has several elements if the
+        texts of several choices have the same words.
         """
         first = bisect_right(self._ends, start)
         if first == len(self._ends) or self._starts[first] - start > WORD_GAP:

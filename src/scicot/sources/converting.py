@@ -87,8 +87,8 @@ class Converter:
     def recognised(self) -> list[str]:
         """Lines that say which fields were read as question, choices and answer.
 
-        Each layout (set of field names) has one line. Layouts with equal lines share one line.
-        Rows in scicot's own schema have no line. Only the first `_MAX_LAYOUTS` layouts are
+        There is one line for each layout (set of field names), but equal lines are listed only
+        once. Rows in scicot's own schema have no line. Only the first `_MAX_LAYOUTS` layouts are
         described.
         """
         layouts = filter(None, self._layouts.values())

@@ -34,7 +34,7 @@ _UNLIKELY_PARTS = ("incorrect", "wrong", "explan", "keyword")
 
 @dataclass(frozen=True, slots=True)
 class NeedsGold:
-    """Parts of the messages about missing gold answers, for a command that needs gold answers."""
+    """The words that one command puts into the messages about missing gold answers."""
 
     purpose: str  # clause about the purpose, such as "for --keep correct to check against"
     consequence: str  # what happens to rows without a gold answer, such as "left out"

@@ -18,7 +18,7 @@ class GoldConflict(RowProblem):
 
 
 class GoldConflicts:
-    """The gold answers of the questions so far.
+    """Detects equal questions with different gold answers.
 
     A dict holds the gold answers of the first `_IN_MEMORY` questions, since a dict is much faster
     than SQLite. The gold answers of further questions are in a temporary SQLite database, whose

@@ -136,8 +136,8 @@ class Counts:
 
 
 def holds_half_characters(row: Row) -> bool:
-    """Return True if a rationale in a row has a lone surrogate (half a character). `row` must be as
-    in the file, because `Rationale.from_row` replaces lone surrogates."""
+    """Return True if a rationale of a row has a lone surrogate (half a character). Call this
+    function before `Rationale.from_row`, which replaces lone surrogates."""
     texts = row.get("rationales")
     if isinstance(texts, list):
         for text in texts:

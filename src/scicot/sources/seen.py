@@ -28,9 +28,9 @@ class Seen:
         )
 
     def add(self, identity: str, content: str, *, gold: bool) -> Repeat:
-        """Store the id `identity` with `content`, unless the id was stored before. Return how the
-        row is related to the earlier rows with this id. `gold` is True if the row has a gold
-        answer.
+        """Store `identity`, the id of a row, with the row's `content`. If the id was stored before,
+        nothing changes. Return how the row is related to the earlier rows with this id. `gold` is
+        True if the row has a gold answer.
 
         Raises ValueError if the id was stored before with other content.
         """

@@ -177,7 +177,7 @@ class _Records(Iterator[list[str]]):
 
 class SparseRecords:
     """Detects records of a table that are not questions, such as headings, totals, and rows that
-    contain only a number. A sentence that counts these records is added to `notes`."""
+    contain only a number. A sentence with the number of these records is added to `notes`."""
 
     def __init__(self, notes: list[str], mapped: Collection[str]) -> None:
         self._notes = notes

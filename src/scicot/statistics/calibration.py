@@ -117,8 +117,8 @@ class RiskCoverage:
 
     @property
     def area(self) -> float:
-        """The area under the curve (AURC): the mean risk over all coverages 1/n, 2/n, ..., 1
-        (Geifman and El-Yaniv 2017)."""
+        """The area under the curve (AURC): for n answers, the mean risk over the coverages 1/n,
+        2/n, ..., 1 (Geifman and El-Yaniv 2017)."""
         return float(self.risk.mean())
 
 

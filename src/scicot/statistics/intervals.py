@@ -59,13 +59,14 @@ def bootstrap(
     the same for all systems and seeds.
 
     systems: for each system, an array of shape (seeds, n) of its values on the same n questions, 1
-    for right and 0 for wrong. weights: one number for each system; (1, -1) gives the difference of
-    two systems. clusters: shape (n,), the cluster number of each question, from 0; with one
-    question per cluster this is the ordinary bootstrap.
+        for right and 0 for wrong.
+    weights: one number for each system; (1, -1) gives the difference of two systems.
+    clusters: shape (n,), the cluster number of each question, from 0; with one question per cluster
+        this is the ordinary bootstrap.
 
-    With few clusters or seeds, the percentile interval is too narrow. The interval is therefore
-    widened by a factor. The p-value is that of a t test with the standard error from `_moments`.
-    Its degrees of freedom follow Satterthwaite (1946).
+    The percentile interval is too narrow if there are few clusters or seeds. The interval is
+    therefore always widened by a factor, which is at least 1. The t test uses the standard error
+    from `_moments`. The degrees of freedom follow Satterthwaite (1946).
     """
     means = _means(np.vstack(systems), clusters, resamples=resamples, seed=seed)
     random = np.random.default_rng([seed, 1])

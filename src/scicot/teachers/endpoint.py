@@ -1,5 +1,5 @@
-"""Helpers for teachers behind an HTTP server: check the URL and the API key, and return
-scicot's exceptions for errors that have no status code or come with status 200."""
+"""Helpers for teachers behind an HTTP server: check the URL and the API key, and convert errors
+without a status code, or with status 200, to scicot's exceptions."""
 
 from __future__ import annotations
 

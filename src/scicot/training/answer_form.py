@@ -63,10 +63,12 @@ def decide(spec: TrainingSpec, reporter: Reporter, *, force: bool) -> TrainingSp
     """Return the spec with `answer_as` = "auto" replaced by "label" or "text". If `answer_as` has
     another value, return the spec unchanged.
 
-    Each form is tried in a short training, and the form with the higher dev accuracy is used. If an
-    earlier trial chose the form of the run in the run directory, this form is used without a new
-    trial. With `force`, this holds only if an earlier call with `force` and the same settings was
-    stopped and left this run.
+    Each form is tried in a short training, and the form with the higher dev accuracy is used. But
+    in these cases, the form that an earlier trial chose is used again:
+
+    - `force` is False, and a run in `spec.run` records an earlier trial.
+    - `force` is True, and an earlier call with `force` and the same settings was stopped after its
+      trial. The earlier call is then continued.
 
     Raises ScicotError if `answer_as` is "auto" and there is no dev set.
     """
@@ -96,8 +98,8 @@ def _with_form(
 
 
 def _recorded(spec: TrainingSpec, *, force: bool) -> TrainingSpec | None:
-    """Return the spec with the form that an earlier trial chose for the run in the directory.
-    Return None if a new trial is needed."""
+    """Return the spec with `answer_as` set to the choice of an earlier trial, which a manifest in
+    `spec.run` records. Return None if a new trial is needed."""
     if force and not replacement.has_begun(spec.run):
         return None
     for folder in (spec.run, *sorted(spec.run.glob("seed-*"))):

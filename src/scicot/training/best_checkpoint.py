@@ -75,8 +75,8 @@ class Selection:
         return None if best is None else self._file(best["step"])
 
     def sweep(self, logs: Iterable[Sequence[Row]]) -> None:
-        """Delete all saved weights except those of the best measurement in each log. `logs` are
-        those of all complete checkpoints. Call this only after a checkpoint is complete."""
+        """Delete all saved weights, except the weights of the best measurement in each log. `logs`
+        holds the log of each complete checkpoint. Call this only after a checkpoint is complete."""
         # The weights for an older checkpoint are kept, because a resumed run starts from it if the
         # last checkpoint is damaged.
         kept = {self.best_file(log) for log in logs}

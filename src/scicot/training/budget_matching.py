@@ -19,8 +19,8 @@ from scicot.training.spec import TrainingSpec
 
 
 def check_length(settings: TrainSettings) -> None:
-    """Check the settings of a training with --equal-to, as the user gave them. Raises UsageError if
-    one of them sets the length of the training."""
+    """Check the settings that the user gave for a training run with --equal-to. Raises UsageError
+    if the user gave the length of the run (--epochs or --max-steps)."""
     for option, value in {"--epochs": settings.epochs, "--max-steps": settings.max_steps}.items():
         if value is not None:
             raise UsageError(

@@ -165,8 +165,8 @@ class DevSet:
         return metrics
 
     def _calibrates(self, lesson: Lesson) -> bool:
-        """Return True if the row is a calibration row. In stage 2, the calibration rows are those
-        whose rationale a student wrote. For a baseline, every row is a calibration row."""
+        """Return True if `lesson` is used for calibration. In stage 2, only the rows whose
+        rationale a student wrote are used. For a baseline, every row is used."""
         form = FORMS[self._stage]
         # In `predict`, a stage-2 student reads rationales that a student wrote. If it reads a
         # teacher's rationale, it is more confident and more often right.

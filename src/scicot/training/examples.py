@@ -79,8 +79,8 @@ class Lesson:
 
     @property
     def in_fixed_order(self) -> bool:
-        """True if the choices must not be permuted, because the rationale names labels ("B is
-        right") or a choice refers to others ("all of the above")."""
+        """True if the choices must not be permuted, because the rationale names labels ("option A
+        rusts") or a choice refers to others ("all of the above")."""
         named, joined = _naming(self.question.labels)
         return bool(
             named.search(self.rationale)
@@ -112,8 +112,8 @@ def _naming(labels: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
 @dataclass(frozen=True, slots=True)
 class Example:
     """The input of a student (`source`), and the text that the student is trained to write. The
-    text to write consists of `head`, `target` and `tail`, joined by spaces. If it is too long, only
-    the end of `target` is cut."""
+    text to write consists of `head`, `target` and `tail`, joined by spaces. If this text is too
+    long, only the end of `target` is cut."""
 
     source: Input
     target: str

@@ -58,7 +58,7 @@ class Folds:
 
     def fold_specs(self, main: TrainingSpec) -> list[TrainingSpec]:
         """Return the specs of the fold students, one for each fold. A fold student is specified
-        like the main student, but without the training rows and dev rows of the fold. If the main
+        like the main student, but without the rows of the fold, in training and in dev. If the main
         student starts from the weights of a run RUN, the student of fold k starts from the weights
         of RUN/folds/k."""
         settings, start_run = main.settings, main.begin_from

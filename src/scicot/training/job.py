@@ -105,7 +105,8 @@ def estimate_rewards(
 ) -> RewardEstimate:
     """Estimate the work that `train_rationale` would do with `reward`, and its duration in seconds.
 
-    To measure the time, a student with its initial weights is run on a few batches and samples.
+    The time is measured on a student with its initial weights. The student is timed on a few
+    training batches, and writes a few rationales. An answer student scores these rationales.
     Nothing is written to `run`.
     """
     settings, reporter = settings or TrainSettings(), reporter or LogReporter()

@@ -82,12 +82,13 @@ def _begin(
     specs: Sequence[TrainingSpec],
     force: bool,
 ) -> tuple[Done, bool]:
-    """Return (the manifests of the finished runs by directory, True if the existing run must be
-    replaced).
+    """Return (done, replaces). `done` maps the directories of the finished runs to their manifests.
+    `replaces` is True if the contents of the directory `main.run` must be replaced.
 
-    Raises ScicotError if a directory holds anything but a run of the same command. With `force`,
-    any run of scicot is accepted. It is replaced, unless it is the unfinished run of an earlier
-    call with `force` and the same settings and data.
+    - Without `force`, nothing is replaced. Raises ScicotError in the cases listed in `_found`.
+    - With `force`, any run of scicot is replaced, except the unfinished run of an earlier call with
+      `force` and the same settings and data. Raises ScicotError if the directory holds anything but
+      a run of scicot.
     """
     if not force:
         return _found(main, main_specs, specs), False
@@ -144,8 +145,8 @@ def _of_seeds(main: TrainingSpec) -> list[TrainingSpec]:
 def _found(
     main: TrainingSpec, main_specs: Sequence[TrainingSpec], specs: Sequence[TrainingSpec]
 ) -> Done:
-    """Return the manifests of the finished runs among `specs`, by directory. The checkpoints of
-    these runs are deleted.
+    """Return the manifests of the finished runs among `specs`, by directory, and delete the
+    checkpoints of these runs.
 
     - `main`: the spec of the main student (see `train_all`).
     - `main_specs`: the specs of the main students, one for each seed.

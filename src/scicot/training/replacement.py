@@ -19,7 +19,7 @@ from scicot.training.run_directory import is_empty
 
 
 def former_run(run: Path) -> Path:
-    """Return the folder beside the run in which --force keeps the former run."""
+    """Return the folder in which --force keeps the former run. The folder is beside `run`."""
     real = run.resolve()  # if the run is a symbolic link: beside its target
     return real.with_name(f".{real.name}.replaced")
 

@@ -90,8 +90,8 @@ def changed(old: Manifest, spec: TrainingSpec) -> list[str]:
 
 
 def comparable(old: Manifest, new: Manifest) -> tuple[Manifest, Manifest]:
-    """Return both manifests. If only one manifest records the hash of its student's weights, the
-    hash is removed. The students are then compared by name."""
+    """Return both manifests, prepared for a comparison. If only one of them records the hash of its
+    student's weights, the hash is removed, and the students are compared by name."""
     if None in (old.student_sha256, new.student_sha256):
         return replace(old, student_sha256=None), replace(new, student_sha256=None)
     return old, new

@@ -84,7 +84,7 @@ def prepare(spec: TrainingSpec, reporter: Reporter) -> Prepared:
 
 
 def _prompt(spec: TrainingSpec, source: Input) -> str:
-    """Return an input as the text that a scratch student reads."""
+    """Return the text of an input as a student trained from scratch reads it."""
     return plain_prompt(source) if is_causal(spec.student) else str(source)
 
 

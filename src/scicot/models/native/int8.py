@@ -2,8 +2,9 @@
 
 Each row of an input x (rows x size) is divided by its scale, which is 1/127 of the row's largest
 absolute value, and rounded to int8 (Dettmers et al. 2022, arXiv 2208.07339, section 2,
-"vector-wise"). Each element of the int32 product is multiplied by the scales of its row and column.
-kernels/int8_kernels.py does the same in one pass over memory where numba is installed.
+"vector-wise"). Each element of the int32 product is multiplied by the scale of its row (from x) and
+the scale of its column (from the weights). kernels/int8_kernels.py does the same in one pass over
+memory where numba is installed.
 """
 
 from __future__ import annotations

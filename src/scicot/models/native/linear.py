@@ -96,8 +96,8 @@ def normed(x: Tensor, eps: float | None) -> Tensor:
 
 
 def normed_bf16(x: Tensor, eps: float | None) -> Tensor:
-    """Return `normed(x, eps)` in bf16. On a CPU with numba, one pass over memory computes the
-    result."""
+    """Return `normed(x, eps)` in bf16. On a CPU, if numba is installed and `eps` is given, the
+    result is computed in one pass over memory."""
     if eps is None or not kernels.HERE or x.device.type != "cpu":
         return normed(x, eps).bfloat16()
     from scicot.models.native.kernels import int8_kernels

@@ -66,8 +66,8 @@ def _ends_in_head(model: Any, head: Any) -> bool:
     """Return True if the model's logits are exactly the result of its output layer `head`, with no
     scaling, capping or bias after it.
 
-    This is tested by running three tokens through the model while the output layer returns a
-    constant.
+    To test this, three tokens are run through the model while the output layer returns a constant.
+    The logits must then equal this constant.
     """
     number = torch.tensor(0.7321, device=model.device)
     training = model.training

@@ -46,7 +46,8 @@ class Layout:
     batches: int
 
     def steps(self, lessons: int, tokens: int) -> int:
-        """Return the number of steps of an epoch with `lessons` rows and `tokens` tokens."""
+        """Return the number of steps of an epoch. `lessons` is the number of rows of the epoch, and
+        `tokens` is the number of tokens of the epoch."""
         if self.rows is not None:
             return -(-lessons // self.rows)
         assert self.tokens is not None
@@ -54,13 +55,15 @@ class Layout:
 
     @classmethod
     def grouped(cls, settings: TrainSettings, lessons: int, tokens: int) -> Layout:
-        """Make the layout for the settings and an epoch with `lessons` rows and `tokens` tokens.
+        """Make the layout for the settings. `lessons` is the number of rows of an epoch, and
+        `tokens` is the number of tokens of an epoch.
 
         - Without `settings.accumulate`, a step has _GROUPS batches of one group each.
         - With `settings.accumulate`, a step has `accumulate` batches. Each batch has
           _GROUPS / `accumulate` groups, rounded up.
 
-        Each group needs a row. Let N be the mean number of rows per step, rounded down:
+        Each group needs at least one row, so a step with few rows has fewer groups. Let N be the
+        mean number of rows per step, rounded down:
 
         - If N is less than the number of groups in a step, each batch becomes a single group.
         - If N is also less than the number of batches, the step has only N batches.
@@ -145,11 +148,14 @@ def cheapest_batch_count(
 
 
 def measured(step_groups: list[list[Any]], lengths: Any) -> Any:
-    """Return the array `groups` for `cheapest_batch_count`. The entry (4, 20, 7), for example,
-    describes a group of 4 rows with up to 20 input tokens and up to 7 target tokens.
+    """Return the array `groups` for `cheapest_batch_count`.
 
     `step_groups[step][group]` holds the row indices of a group. `lengths` holds the lengths of each
-    row: input and target in shape (rows, 2), or their sum in shape (rows, 1).
+    row. These are entries for a group of 4 rows:
+
+        shape of `lengths`   lengths of a row              entry
+        (rows, 2)            input tokens, target tokens   (4, 20, 7): at most 20 and 7 tokens
+        (rows, 1)            their sum                     (4, 25): at most 25 tokens
     """
     return np.array(
         [[(len(rows), *lengths[rows].max(axis=0)) for rows in step] for step in step_groups]

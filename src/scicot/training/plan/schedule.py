@@ -265,7 +265,7 @@ class Schedule:
         return np.where(dropped[:, None, None], without_rationale, full)
 
     def _padded_lengths(self, lessons: Any, dropped: Any) -> Any:
-        """Return the lengths that decide how much rows are padded. The arguments are those of
+        """Return the lengths that determine the padding of the rows. The arguments are those of
         `_token_counts`.
 
         - Encoder-decoder: the numbers of input and target tokens, in an array of shape (rows,
@@ -280,8 +280,8 @@ class Schedule:
         return self._token_counts(lessons, dropped).sum(axis=(1, 2))
 
     def _shares(self, epoch: Epoch, groups: Sequence[length_buckets.Indices]) -> list[float]:
-        """Return the weight of one target token in the loss of a step, for each task: the
-        loss weight of the task, divided by the task's number of target tokens in the step."""
+        """For each task, return the weight of each target token in the loss of a step: the loss
+        weight of the task, divided by the task's number of target tokens in the step."""
         draws = np.concatenate(groups)
         counts = self._token_counts(epoch.lessons[draws], epoch.dropped[draws])
         targets = counts[:, :, 1].sum(axis=0)

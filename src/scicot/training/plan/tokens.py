@@ -84,8 +84,9 @@ def identity(tokenizer: Any) -> str:
 
 
 def _encoded(chunks: Iterable[Sequence[Any]], encode: Encode) -> Iterator[dict[str, Any]]:
-    """Encode chunks of training rows, and yield one table row for each example. The field "counts"
-    holds the truncation counts of a chunk in the chunk's first table row, and "" in the others."""
+    """Encode chunks of training rows, and yield one table row for each example. In the first table
+    row of each chunk, the field "counts" holds the truncation counts of the whole chunk. In the
+    other table rows, the field is ""."""
     for chunk in chunks:
         encoded = encode(chunk)
         counts = json.dumps({"cuts": encoded.cuts, "cut_targets": encoded.cut_targets})

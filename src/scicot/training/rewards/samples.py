@@ -266,7 +266,7 @@ def _existing(
     rows_on_disk: Iterator[tuple[str, Row]], batch: QuestionBatch, samples: int
 ) -> list[Row]:
     """Read the rows of `batch` from `rows_on_disk`, which yields (location, row). Raises
-    ScicotError if a row belongs to another question or sample."""
+    ScicotError if a row does not belong to the expected question and sample."""
     found: list[Row] = []
     expected = [(question.id, n) for question in batch.questions for n in range(samples)]
     for key, (where, row) in zip(expected, rows_on_disk, strict=False):
