@@ -2,8 +2,10 @@
 world, and students that are trained once per session."""
 
 import json
+import logging
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -33,6 +35,22 @@ SHARED = REPOSITORY.parent / "shared" / "data"
 
 def pytest_configure(config: pytest.Config) -> None:
     hanging.watch(config)
+
+
+@pytest.fixture(autouse=True)
+def _free_lock_of_logging(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test, release the lock of the logging module if the test left it locked, and name
+    the test in a warning. All threads of later tests would wait for this lock."""
+    yield
+    lock: Any = vars(logging)["_lock"]
+    left_locked = False
+    while lock._is_owned():
+        lock.release()
+        left_locked = True
+    if left_locked:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            request.node.warn(pytest.PytestWarning("the test left the lock of logging locked"))
 
 
 needs_shared_data = pytest.mark.skipif(

@@ -77,9 +77,9 @@ _HOLD_CHANCE = 1e-4
 class _Limit:
     """An estimate of the server's limit: `rate` requests per second.
 
-    At first, the request rate is set below the estimate. Then the request rate grows along the
-    curve of TCP CUBIC (RFC 9438): back to the estimate, and later above it, because the real limit
-    may be higher. The method `rate_at` returns the request rate at a given time.
+    After a refusal, requests are sent more slowly than that. Their speed then grows along the curve
+    of TCP CUBIC (RFC 9438): first up to the estimate, and later above it, because the real limit
+    may be higher. The method `rate_at` returns the speed at a given time.
     """
 
     rate: float = math.inf

@@ -191,8 +191,9 @@ def choices_in(text: str) -> Marked | None:
 
 
 def _more_at_lines(text: str, found: Marked) -> Marked:
-    """Find the choices of `text` that begin on lines of their own. Return these choices if they are
-    more than those in `found`, and have the same stem. Otherwise return `found`."""
+    """Find the choices of `text` that begin on lines of their own. Return them if there are more of
+    them than in `found`, and if the same text stands before the first choice. Otherwise return
+    `found`."""
     # If a label is missing, as in (A), (B), (D), `found` ends before the gap.
     at_lines = _marked(text, _IN_BRACKETS_AT_LINES, gaps=True)
     if at_lines is None or at_lines[0] != found[0] or len(at_lines[1]) <= len(found[1]):

@@ -91,8 +91,8 @@ def distractors(value: Any, right: Any) -> list[Any]:
     Letters printed before the wrong answers are removed only if both conditions hold:
 
     - The letters are A, B, C and so on, so that they only number the wrong answers.
-    - No letter is printed before `right`. Otherwise the missing letters would mark the wrong
-      answers.
+    - No letter is printed before `right`. If `right` has a letter, the wrong answers keep theirs,
+      because answers without letters would be recognised as wrong.
     """
     # If only the right answer had a letter, or only the wrong ones, it could be guessed by this.
     has_letter = isinstance(right, str) and _MARKED.fullmatch(right) is not None

@@ -64,8 +64,8 @@ def bootstrap(
     clusters: shape (n,), the cluster number of each question, from 0; with one question per cluster
         this is the ordinary bootstrap.
 
-    The percentile interval is too narrow if there are few clusters or seeds. The interval is
-    therefore always widened by a factor, which is at least 1. The t test uses the standard error
+    With few clusters or seeds, the percentile interval is too narrow. Its width is therefore
+    multiplied by a factor of at least 1. The t test uses the standard error
     from `_moments`. The degrees of freedom follow Satterthwaite (1946).
     """
     means = _means(np.vstack(systems), clusters, resamples=resamples, seed=seed)

@@ -37,9 +37,9 @@ class LMHead:
       multiplying the hidden states. If `scale` is None, `weight` is used without a copy.
     - `softcap` bounds the logits: `softcap * tanh(logits / softcap)`. If `softcap` is None, the
       logits are not bounded.
-    - `dtype` is the type of the products that find the likeliest token. If `dtype` is fp32 or the
-      dtype of `weight`, the token is found in one step. Otherwise products in `dtype` select a few
-      candidates, and products in fp32 find the best of them.
+    - `dtype` is the type in which `likeliest` multiplies the hidden states by `weight`. If `dtype`
+      is fp32 or the dtype of `weight`, the highest product is that of the likeliest token.
+      Otherwise, these products only select a few candidates, and products in fp32 find the best.
     """
 
     def __init__(
