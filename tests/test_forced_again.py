@@ -30,6 +30,13 @@ def state_of(out: Path) -> Any:
     return json.loads(out.with_suffix(".state.json").read_text())
 
 
+def stop_at(question: str, questions: Path, out: Path) -> None:
+    """Ask with --force, and stop before the reply to a question."""
+    teacher = ScriptedTeacher({question: KeyboardInterrupt()})
+    with pytest.raises(KeyboardInterrupt):
+        generate_rationales(questions, out, teacher=teacher, force=True)
+
+
 @pytest.fixture
 def questions(tmp_path: Path) -> Path:
     return write_rows(tmp_path / "questions.jsonl", QUESTIONS)
@@ -57,15 +64,9 @@ def test_a_stopped_prediction_with_force_and_other_settings_starts_over(
     trained: Trained, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.jsonl"
+    direct: dict[str, Any] = {"answer_model": trained.direct, "settings": SMALL_WINDOWS}
     with pytest.raises(KeyboardInterrupt):
-        predict(
-            trained.rows,
-            out,
-            answer_model=trained.direct,
-            settings=SMALL_WINDOWS,
-            reporter=Stopping(),
-            force=True,
-        )
+        predict(trained.rows, out, reporter=Stopping(), force=True, **direct)
     options: dict[str, Any] = {"answer_model": trained.answer, "rationale_model": trained.rationale}
     summary = predict(trained.rows, out, settings=CPU, force=True, **options)
     assert (summary.already_done, summary.predicted) == (0, 36)
@@ -76,10 +77,7 @@ def test_a_stopped_teacher_run_with_force_pays_nothing_twice(
 ) -> None:
     out = tmp_path / "out.jsonl"
     generate_rationales(questions, out, teacher=ScriptedTeacher())
-    with pytest.raises(KeyboardInterrupt):
-        generate_rationales(
-            questions, out, teacher=ScriptedTeacher({"q3": KeyboardInterrupt()}), force=True
-        )
+    stop_at("q3", questions, out)
     second = ScriptedTeacher()
     generate_rationales(questions, out, teacher=second, force=True)
     assert [question for question, _ in second.asked] == ["q3", "q4", "q5"]
@@ -93,9 +91,7 @@ def test_a_forced_run_that_was_stopped_before_its_first_row_is_still_known(
 ) -> None:
     out = tmp_path / "out.jsonl"
     for stopped_at in ("q0", "q2"):
-        teacher = ScriptedTeacher({stopped_at: KeyboardInterrupt()})
-        with pytest.raises(KeyboardInterrupt):
-            generate_rationales(questions, out, teacher=teacher, force=True)
+        stop_at(stopped_at, questions, out)
     last = ScriptedTeacher()
     generate_rationales(questions, out, teacher=last, force=True)
     assert [question for question, _ in last.asked] == ["q2", "q3", "q4", "q5"]
@@ -105,10 +101,7 @@ def test_a_stopped_run_with_force_and_a_damaged_row_starts_over(
     questions: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out.jsonl"
-    with pytest.raises(KeyboardInterrupt):
-        generate_rationales(
-            questions, out, teacher=ScriptedTeacher({"q3": KeyboardInterrupt()}), force=True
-        )
+    stop_at("q3", questions, out)
     out.write_bytes(b"{torn}\n" + out.read_bytes())
     teacher = ScriptedTeacher()
     generate_rationales(questions, out, teacher=teacher, force=True)
@@ -119,9 +112,7 @@ def test_a_stopped_run_with_force_and_other_questions_starts_over(
     questions: Path, tmp_path: Path
 ) -> None:
     out, others = tmp_path / "out.jsonl", write_rows(tmp_path / "others.jsonl", QUESTIONS[4:])
-    teacher = ScriptedTeacher({"q3": KeyboardInterrupt()})
-    with pytest.raises(KeyboardInterrupt):
-        generate_rationales(questions, out, teacher=teacher, force=True)
+    stop_at("q3", questions, out)
     generate_rationales(others, out, teacher=ScriptedTeacher(), force=True)
     assert [row["id"] for row in read_rows(out)] == ["q4", "q5"]
 

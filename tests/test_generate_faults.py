@@ -1,6 +1,5 @@
 """generate-rationales against a server that fails, and killed at any moment."""
 
-import functools
 import json
 import os
 import random
@@ -12,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asked import KINDS, all_rows, content, finished, kill, questions, started
-from asked import command as command_of
+from asked import all_rows, content, finished, kill, questions, started
+from batch_runs import command, teacher
 from conftest import Recorder, read_rows, write_rows
 from fakes.teacher_server import PASSING, Conduct, TeacherServer
 
@@ -22,17 +21,7 @@ from scicot.annotation import ledger
 
 IN_FLIGHT = 16
 KILLS = 20
-
-
-@pytest.fixture(params=KINDS)
-def teacher(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def command(teacher: str) -> Callable[..., list[str]]:
-    """The command line that asks this teacher."""
-    return functools.partial(command_of, teacher=teacher)
+__all__ = ["command", "teacher"]  # fixtures
 
 
 def test_twenty_kills_lose_nothing_and_repeat_little(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from scicot import sources
 from scicot.annotation import batch_jobs
@@ -69,32 +70,21 @@ def generate_rationales(
     )
     work = prepare(inputs, output=Path(output), force=force)
     settings, reporter = work.settings, work.reporter
-    input_hashes = {work.source: sources.sha256_of(work.source)}
-    force = starts_over(
-        output,
-        command=COMMAND,
-        settings=work.builder.fingerprint(),
-        inputs=input_hashes,
-        companions=[REJECTED],
-        defaults=EARLIER,
-        force=force,
-        reporter=reporter,
-    )
+    recorded: Any = {
+        "command": COMMAND,
+        "settings": work.builder.fingerprint(),
+        "inputs": {work.source: sources.sha256_of(work.source)},
+        "companions": [REJECTED],
+        "defaults": EARLIER,
+    }
+    force = starts_over(output, **recorded, force=force, reporter=reporter)
     batch_jobs.check(work, Path(output), force=force)
     if force:
         sources.check_not_empty(work.rows, output)
     plans = plans_of(Path(output))
     retries = settings.retry_rejected or any(plan.retry for plan in plans)
     with (
-        open_output(
-            output,
-            command=COMMAND,
-            settings=work.builder.fingerprint(),
-            inputs=input_hashes,
-            companions=[REJECTED],
-            defaults=EARLIER,
-            force=force,
-        ) as out,
+        open_output(output, **recorded, force=force) as out,
         open_ledger(out, retry=MISSING if retries else (), force=force) as ledger,
         reporter.task(f"asking {work.teacher.name}", work.total) as task,
         reporter.stops_deferred(),

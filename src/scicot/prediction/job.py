@@ -7,6 +7,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 from scicot import processes, sources
 from scicot.config import PredictSettings, ReadingSettings
@@ -127,36 +128,26 @@ def _predict(
     team.agree(description["engines"])
     for sentence in students.loaded.measured():
         reporter.note(sentence)
-    recorded_settings = {
-        **description,
-        # Must be equal in all parts of a shuffled or sharded run.
-        **({"rotation": f"{shift} of {total}"} if shift else {}),
-        **({"shard": str(settings.shard), "window": size} if settings.shard else {}),
+    recorded: Any = {
+        "command": "predict",
+        "settings": {
+            **description,
+            # Must be equal in all parts of a shuffled or sharded run.
+            **({"rotation": f"{shift} of {total}"} if shift else {}),
+            **({"shard": str(settings.shard), "window": size} if settings.shard else {}),
+        },
+        "inputs": {os.fspath(questions): sources.sha256_of(questions)},
     }
-    input_hashes = {os.fspath(questions): sources.sha256_of(questions)}
-    force = starts_over(
-        output,
-        command="predict",
-        settings=recorded_settings,
-        inputs=input_hashes,
-        force=force,
-        reporter=reporter,
-    )
+    force = starts_over(output, **recorded, force=force, reporter=reporter)
     if force or total is None:
         # Students are loaded before the old predictions are deleted, and before a row of a pipe is
         # consumed, which could not be read again.
         students.loaded.load_all()
     if force:
         sources.check_not_empty(rows, output)
+    provenance = {"students": plan.students}
     with (
-        open_output(
-            output,
-            command="predict",
-            settings=recorded_settings,
-            inputs=input_hashes,
-            provenance={"students": plan.students},
-            force=force,
-        ) as out,
+        open_output(output, **recorded, provenance=provenance, force=force) as out,
         reporter.task("answering", total and size_of_shard(total, size, settings.shard)) as task,
     ):
         # From a pipe, one window at a time, since its writer may wait for the answers.

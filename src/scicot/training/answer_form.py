@@ -81,7 +81,7 @@ def decide(spec: TrainingSpec, reporter: Reporter, *, force: bool) -> TrainingSp
         )
     recorded = processes.on_rank_zero(lambda: _recorded(spec, force=force))
     if recorded is not None:
-        return recorded
+        return _with_form(spec, *recorded)
     accuracy_of = _tried(spec, reporter)
     best = max(accuracy_of, key=lambda form: accuracy_of[form])
     accuracies = ", ".join(f"{form} {100 * accuracy_of[form]:.1f} %" for form in accuracy_of)
@@ -97,18 +97,18 @@ def _with_form(
     )
 
 
-def _recorded(spec: TrainingSpec, *, force: bool) -> TrainingSpec | None:
-    """Return the spec with `answer_as` set to the choice of an earlier trial, which a manifest in
-    `spec.run` records. Return None if a new trial is needed."""
+def _recorded(spec: TrainingSpec, *, force: bool) -> tuple[AnswerAs, Mapping[str, float]] | None:
+    """Return (the form that an earlier trial chose, the dev accuracy of each form), as a manifest
+    in `spec.run` records them. Return None if a new trial is needed."""
     if force and not replacement.has_begun(spec.run):
         return None
     for folder in (spec.run, *sorted(spec.run.glob("seed-*"))):
         manifest = read_manifest(folder) if folder.is_dir() else None
         if manifest is not None and manifest.answer_trial:
-            decided = _with_form(spec, manifest.answer_as, manifest.answer_trial)
+            recorded = manifest.answer_as, manifest.answer_trial
             # Without `force`, a run with other settings is an error, which is reported later.
-            if not force or not run_directory.changed(manifest, decided):
-                return decided
+            if not force or not run_directory.changed(manifest, _with_form(spec, *recorded)):
+                return recorded
     return None
 
 

@@ -272,7 +272,9 @@ def _specified(
         parts.train,
         parts.dev,
         data,
-        student_sha256=model_sha256(Path(student)) if Path(student).is_dir() else None,
+        student_sha256=processes.on_rank_zero(
+            lambda: model_sha256(Path(student)) if Path(student).is_dir() else None
+        ),
         report_to=tuple(report_to),
     )
     return spec, parts.folds
