@@ -214,7 +214,7 @@ def _train(
 
 def _run_path(run: str | os.PathLike[str]) -> Path:
     if os.fspath(run) == STDOUT:
-        raise UsageError("-o -: a run is a directory, no stream; name a directory (or ./-)")
+        raise UsageError("-o -: a run is a directory, not a stream; name a directory (or ./-)")
     directory = Path(os.path.abspath(run))  # noqa: PTH100  (links stay as the user named them)
     if not directory.name:
         raise ScicotError(f"-o {run}: name a directory for the run")
