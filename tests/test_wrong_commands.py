@@ -114,7 +114,10 @@ USAGE = [
     ),
     (f"{TRAIN} --dev q.csv --dev-fraction 0.5", "--dev and --dev-fraction: give one of the two"),
     ("train-answer q.csv -o - --student scratch:tiny", "-o -: a run is a directory, not a stream"),
-    ("train-rationale q.csv -o - --student scratch:tiny", "-o -: a run is a directory, not a stream"),
+    (
+        "train-rationale q.csv -o - --student scratch:tiny",
+        "-o -: a run is a directory, not a stream",
+    ),
     (f"{TRAIN} --equal-to r --epochs 3", "--equal-to and --epochs: both set the training length"),
     (
         "generate-rationales q.csv -o r.csv --teacher recorded:q.csv --keep all",
