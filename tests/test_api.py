@@ -81,6 +81,14 @@ def test_none_stands_for_the_default_and_a_device_of_torch_for_its_name(direct: 
     assert found.predicted == 8
 
 
+def test_none_overrides_a_setting_that_may_be_none() -> None:
+    rows = [{"question": "Q?", "choices": ["a", "b", "c"], "answer": 1}]
+    reading = scicot.ReadingSettings(answer_index=1)
+    for given, base in (({}, 1), ({"answer_index": None}, 0)):
+        options: dict[str, Any] = {"reading": reading, "reporter": Recorder(), **given}
+        assert f"index from {base}" in scicot.check(rows, **options).read_as[0]
+
+
 def test_a_keyword_of_another_type_is_refused_in_one_line() -> None:
     for verb in VERBS:
         with pytest.raises(UsageError, match=r"^limit is '3'; it must be an int or None$"):

@@ -61,12 +61,24 @@ def takes(
         accepted = [*parameters, *extra_defaults, *of_group]
         types = {**TYPES, **({} if settings is None else {"settings": settings | None})}
 
+        signature_parameters = [
+            *parameters.values(),
+            *(_keyword(name, value) for name, value in extra_defaults.items()),
+        ]
+        for group, kind in groups.items():
+            if kind is not None and group in parameters:
+                defaults = kind()
+                signature_parameters += [
+                    _keyword(field.name, getattr(defaults, field.name)) for field in fields(kind)
+                ]
+        may_be_none = {each.name for each in signature_parameters if each.default is None}
+
         @functools.wraps(function)
         def called(*arguments: Any, **keywords: Any) -> Any:
             for name in keywords:
                 if name not in accepted:
                     raise TypeError(_unknown(function.__name__, name, accepted))
-            keywords = {name: value for name, value in keywords.items() if value is not None}
+            keywords = {n: v for n, v in keywords.items() if v is not None or n in may_be_none}
             for name in types.keys() & keywords.keys():
                 keywords[name] = typed(name, keywords[name], types[name])
             for group, settings_type in groups.items():
@@ -78,16 +90,6 @@ def takes(
                     )
             return function(*arguments, **keywords)
 
-        signature_parameters = [
-            *parameters.values(),
-            *(_keyword(name, value) for name, value in extra_defaults.items()),
-        ]
-        for group, kind in groups.items():
-            if kind is not None and group in parameters:
-                defaults = kind()
-                signature_parameters += [
-                    _keyword(field.name, getattr(defaults, field.name)) for field in fields(kind)
-                ]
         vars(called)["__signature__"] = inspect.Signature(signature_parameters)
         return cast(Function, called)
 
